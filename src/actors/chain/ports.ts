@@ -1,0 +1,53 @@
+/** What chain sends back against the arrows: ports, given at construction and implemented by rooms above it (DESIGN.md, The rooms). */
+import type { Port } from '../kernel/index.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Head } from './ingress.js'
+
+export type Verdict = 'accept' | 'reject' | 'ignore'
+
+/** To network: the one verdict on a gossip message (SPEC §5). */
+export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict }>
+
+/** To network: the answer to an inbound request, an SSZ body without its frame. */
+export type Answers = Port<{ readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }>
+
+/** What came of one message or page, and why, in the words of SPEC §6. */
+export interface Judgement {
+  readonly verdict: Verdict
+  /** `accepted`, or the finding that decided: `duplicate`, `not_elected`, `unlinked`, `equivocation`, `below_confirmed_tip`, … */
+  readonly reason: string
+  /** Whether the sender is to blame. */
+  readonly penalty: boolean
+  readonly hash: Uint8Array
+}
+
+/** To sync and to the publisher: what came of what they brought. `durable` follows once everything adopted of it is on disk. */
+export type JudgedMessage =
+  | { readonly type: 'judged'; readonly ticket: number; readonly results: readonly Judgement[] }
+  | { readonly type: 'durable'; readonly ticket: number }
+export type Judged = Port<JudgedMessage>
+
+/** To sync: what is missing on the live path (SPEC §9, live gaps and backfill). */
+export type Gaps = Port<
+  | { readonly type: 'missingParent'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
+  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
+  | { readonly type: 'haveTxList'; readonly hash: Uint8Array }
+>
+
+/** To reputation: what dealing with a peer came to (SPEC §8). */
+export type Outcomes = Port<{ readonly type: 'report'; readonly peer: PeerKey; readonly outcome: 'accepted' | 'failure' }>
+
+/** What the application hears of the chain. `from` is the peer that brought it, `undefined` for what we published ourselves. */
+export type ChainEvent =
+  | { readonly type: 'commitment'; readonly ssz: Uint8Array; readonly hash: Uint8Array; readonly blockNumber: bigint; readonly signer: Uint8Array; readonly from: PeerKey | undefined }
+  | { readonly type: 'txList'; readonly hash: Uint8Array; readonly txList: Uint8Array; readonly from: PeerKey | undefined }
+  | { readonly type: 'rejected'; readonly topic: 'commitments' | 'txLists'; readonly from: PeerKey | undefined; readonly reason: string; readonly verdict: 'reject' | 'ignore' }
+  /** Durable on disk (in memory where the node has no data directory). */
+  | { readonly type: 'stored'; readonly kind: 'commitment' | 'txList'; readonly hash: Uint8Array; readonly blockNumber: bigint | undefined }
+  | { readonly type: 'handover'; readonly hash: Uint8Array; readonly blockNumber: bigint; readonly submissionWindowEnd: bigint; readonly signer: Uint8Array; readonly withBlock: boolean }
+  | { readonly type: 'head'; readonly head: Head; readonly hash: Uint8Array | undefined }
+  | { readonly type: 'rewind'; readonly to: bigint; readonly reason: 'application' | 'supersession' }
+  | { readonly type: 'equivocation'; readonly first: Uint8Array; readonly second: Uint8Array; readonly signer: Uint8Array; readonly blockNumber: bigint }
+  | { readonly type: 'misbehaviour'; readonly reason: string; readonly evidence: readonly Uint8Array[]; readonly signer: Uint8Array; readonly blockNumber: bigint }
+  | { readonly type: 'deepReorg'; readonly hash: Uint8Array; readonly blockNumber: bigint; readonly head: bigint }
+  | { readonly type: 'scheduleFailed'; readonly submissionWindowEnd: bigint; readonly error: unknown }

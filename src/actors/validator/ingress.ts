@@ -1,0 +1,32 @@
+import { Handle, keep, mailbox, reject } from '../kernel/index.js'
+import type { Origin } from '../chain/ingress.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+
+export type ValidatorMessage =
+  /** One signed commitment as SSZ, 382 bytes (any other length is a finding, not an error). */
+  | { readonly type: 'commitment'; readonly bytes: Uint8Array; readonly origin: Origin }
+  /** One `RawTxListGossip` as SSZ. */
+  | { readonly type: 'txList'; readonly bytes: Uint8Array; readonly origin: Origin }
+  /** A page of a catch-up: n × 382 bytes, at most 256. Judged as one. */
+  | { readonly type: 'page'; readonly bytes: Uint8Array; readonly peer: PeerKey; readonly ticket: number }
+
+export const validatorMailbox = mailbox<ValidatorMessage>({
+  capacity: 4_096,
+  whenFull: {
+    commitment: reject('the network reports Ignore at once and counts it by topic (SPEC §6, overloaded)'),
+    txList: reject('the network reports Ignore at once and counts it by topic (SPEC §6, overloaded)'),
+    page: keep('sync bounds its pages in flight'),
+  },
+})
+
+/** Checks bytes in the worker pool and hands them, with what was found, to chain (SPEC §6, stateless). */
+export class Validator extends Handle<ValidatorMessage> {
+  /** Never waits. `rejected` means overloaded: the sender reports Ignore itself. */
+  commitment (bytes: Uint8Array, origin: Origin) { return this.send({ type: 'commitment', bytes, origin }) }
+  /** Never waits. `rejected` means overloaded: the sender reports Ignore itself. */
+  txList (bytes: Uint8Array, origin: Origin) { return this.send({ type: 'txList', bytes, origin }) }
+  /** Waits for room. */
+  page (bytes: Uint8Array, peer: PeerKey, ticket: number, signal: AbortSignal) {
+    return this.offer({ type: 'page', bytes, peer, ticket }, { signal })
+  }
+}
