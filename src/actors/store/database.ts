@@ -1,0 +1,222 @@
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { RecordPage } from './record-page.js'
+
+/**
+ * Where a commitment stands (SPEC §7). Only `canonical` ones are served, at most one block of them per height; `pending` waits for
+ * its parent; `demoted` was canonical, and returns only when it is named.
+ */
+export type Standing = 'canonical' | 'pending' | 'demoted'
+
+/**
+ * A commitment to keep, by (blockNumber, preconfirmation hash). Height, window, hand-over and txlist hash are read from
+ * its SSZ, so they cannot contradict it.
+ */
+export interface CommitmentPut {
+  /** Preconfirmation hash, 32 bytes. */
+  readonly hash: Uint8Array
+  /** Recovered address, 20 bytes. */
+  readonly signer: Uint8Array
+  /** `SignedCommitment`, 382 bytes. */
+  readonly ssz: Uint8Array
+  readonly standing: Standing
+}
+
+/** A commitment as it is kept. */
+export interface CommitmentRecord extends CommitmentPut {
+  readonly blockNumber: bigint
+  /** `eop` without a txlist: beside its height, not on it (SPEC §6). */
+  readonly handover: boolean
+}
+
+export interface TxListPut {
+  /** keccak256 of `bytes`, 32 bytes; not checked again here. */
+  readonly hash: Uint8Array
+  readonly bytes: Uint8Array
+  /** The height of the accepted commitment that names it. Left out: none does yet, and it counts to its sender's share. */
+  readonly blockNumber?: bigint
+  /** Who sent it; left out for our own. */
+  readonly peer?: PeerKey
+}
+
+/** Both signed messages that convict a signer (SPEC §6), or the one that does. */
+export interface EvidencePut {
+  readonly kind: 'equivocation' | 'misbehaviour'
+  /** In the words of SPEC §6. */
+  readonly reason: string
+  readonly signer: Uint8Array
+  readonly blockNumber: bigint
+  readonly submissionWindowEnd: bigint
+  /** `SignedCommitment`s. */
+  readonly messages: readonly Uint8Array[]
+  /** Wall time, ms since the epoch. */
+  readonly seenAt: number
+}
+
+export interface Evidence extends EvidencePut {
+  /** In the order of storing; a cursor for `evidence(from)`. */
+  readonly sequence: number
+}
+
+/** The application's confirmed tip (SPEC §7, Anchor). */
+export interface TipRecord { readonly blockNumber: bigint; readonly preconfirmationHash?: Uint8Array }
+
+/** What `updateHead` set (SPEC §7). */
+export interface HeadRecord { readonly blockNumber: bigint; readonly submissionWindowEnd: bigint }
+
+/**
+ * Changes that become durable together or not at all. They apply in the order of the fields below, and applying a batch
+ * again (after a restart of the store) changes nothing, as long as all batches after it are applied again as well.
+ */
+export interface WriteBatch {
+  /** Demotes every canonical record above this height, hand-overs included. */
+  readonly rewindTo?: bigint
+  /** Commitments to forget, by preconfirmation hash. */
+  readonly forget?: readonly Uint8Array[]
+  /**
+   * A canonical block takes its height from the one that held it, which becomes `demoted`. One that is there already
+   * gets the given standing and keeps its first bytes.
+   */
+  readonly commitments?: readonly CommitmentPut[]
+  /** New standings of records that are there; one that is not is passed over. */
+  readonly standings?: readonly { readonly hash: Uint8Array; readonly standing: Standing }[]
+  /** One that is there keeps its bytes, and becomes referenced where a height is given. */
+  readonly txLists?: readonly TxListPut[]
+  /** Txlists that an accepted commitment now names, with its height; one that is not there is passed over. */
+  readonly referenced?: readonly { readonly hash: Uint8Array; readonly blockNumber: bigint }[]
+  readonly forgetTxLists?: readonly Uint8Array[]
+  /** The same evidence twice is kept once. */
+  readonly evidence?: readonly EvidencePut[]
+  /** `null` removes it. */
+  readonly confirmedTip?: TipRecord | null
+  /** `null` removes it. */
+  readonly headOverride?: HeadRecord | null
+  /** Text, usually JSON, under a name of ours: bans, known peers, … `null` removes it. */
+  readonly meta?: readonly { readonly name: string; readonly value: string | null }[]
+}
+
+/** A commitment that we signed, or are about to (317 bytes without its signature, 382 with). */
+export interface OwnSigned {
+  readonly signer: Uint8Array
+  /** Preconfirmation hash. */
+  readonly hash: Uint8Array
+  readonly ssz: Uint8Array
+}
+
+/** What came of `recordSigned`. */
+export type SignedBefore =
+  | { readonly recorded: true }
+  /** Another one of this signer, window and height is recorded: the new one must not leave, and was not recorded. */
+  | { readonly recorded: false; readonly conflict: OwnSigned }
+
+export interface Stats {
+  /** All commitments, and those of them that are canonical (blocks and hand-overs). */
+  readonly commitments: number
+  readonly canonical: number
+  /** Height of the lowest and highest canonical block. */
+  readonly lowest: bigint | undefined
+  readonly highest: bigint | undefined
+  readonly txLists: number
+  /** Bytes of txlists that an accepted commitment names, and of those that none does (with a charge of 256 for each). */
+  readonly referencedBytes: number
+  readonly unreferencedBytes: number
+  /** Txlists below this height were evicted for lack of room, and are not missing. */
+  readonly txListFloor: bigint
+  readonly evidence: number
+  /** Since the directory was made: dropped to stay within the bounds. */
+  readonly evictedCommitments: number
+  readonly evictedTxLists: number
+  readonly evictedUnreferenced: number
+  readonly evictedEvidence: number
+}
+
+/** What a node resumes with. */
+export interface Opened {
+  /** False for the database in memory. */
+  readonly durable: boolean
+  /** The directory was made just now. */
+  readonly created: boolean
+  readonly schema: number
+  readonly confirmedTip: TipRecord | undefined
+  readonly headOverride: HeadRecord | undefined
+  /** The last canonical records, as `tail(options.tail)` gives them. */
+  readonly tail: RecordPage
+  readonly stats: Stats
+  /** Bytes of an earlier run's log that could not be read and were dropped; after a power cut that of an unfinished write. */
+  readonly droppedBytes: number
+}
+
+export interface MissingTxLists {
+  /** In the order of heights. */
+  readonly missing: readonly { readonly hash: Uint8Array; readonly blockNumber: bigint }[]
+  /** Where to go on; `undefined` when the end was reached. */
+  readonly next: bigint | undefined
+}
+
+/** Bounds of what is kept (SPEC §6, §7). */
+export interface DatabaseLimits {
+  /** Commitments of every standing; the lowest leave first, the head never. */
+  readonly commitments: number
+  /** Bytes of txlists that an accepted commitment names; those of the lowest heights leave first, the highest never. */
+  readonly referencedTxListBytes: number
+  /** Bytes of txlists that none names, with a charge of 256 for each; the oldest of the sender with the most leaves first. */
+  readonly unreferencedTxListBytes: number
+  /** The same for one sender; its own oldest leaves first (H13). */
+  readonly unreferencedTxListBytesPerPeer: number
+  /** Pieces of evidence; the oldest leaves first. */
+  readonly evidence: number
+}
+
+export const DEFAULT_LIMITS: DatabaseLimits = {
+  commitments: 604_800,
+  referencedTxListBytes: 2 * 1024 ** 3,
+  unreferencedTxListBytes: 64 * 1024 ** 2,
+  unreferencedTxListBytesPerPeer: 8 * 1024 ** 2,
+  evidence: 4_096,
+}
+
+export interface OpenOptions {
+  /** Records in `Opened.tail`. Default 0. */
+  readonly tail?: number
+}
+
+/**
+ * The node's memory. Everything resolves in bounded time or rejects with a `StoreError`; what a call gives is the
+ * caller's, and what it takes must not change until it has resolved.
+ */
+export interface Database {
+  /** Opens or makes it. @throws StoreError `locked`, `schema_newer`, `foreign`, `damaged`, `disk_full`, `io` */
+  open (options?: OpenOptions): Promise<Opened>
+  /**
+   * Resolves when the batch is on disk (fdatasync), rejects when nothing of it is stored. Batches apply in the order of
+   * the calls; those that wait for the disk at the same time share one sync.
+   */
+  commit (batch: WriteBatch): Promise<void>
+  /** Durable when it resolves, as `commit` is. Keeps the first of a signer, window and height for good (SPEC §7). */
+  recordSigned (record: OwnSigned): Promise<SignedBefore>
+  /** What we signed in a window, by height. */
+  ownSigned (signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]>
+  /** Forgets what this signer signed in windows that end before this one. */
+  forgetSigned (signer: Uint8Array, before: bigint): Promise<void>
+  /**
+   * The canonical commitments of heights `start` to `start + max − 1`, at most `max` (256), as concatenated SSZ: what
+   * `get_commitments_by_number` serves. A hand-over stands before the block of its height.
+   */
+  canonicalRange (start: bigint, max: number): Promise<Uint8Array>
+  /** Canonical records from height `from` on; with `after`, from behind the record of that hash on. At most 4,096. */
+  scan (from: bigint, max: number, after?: Uint8Array): Promise<RecordPage>
+  /** The last `count` canonical records, ascending. */
+  tail (count: number): Promise<RecordPage>
+  /** Records that wait for their parent, by height. */
+  pending (max: number): Promise<RecordPage>
+  commitmentByHash (hash: Uint8Array): Promise<CommitmentRecord | undefined>
+  txList (hash: Uint8Array): Promise<Uint8Array | undefined>
+  hasTxLists (hashes: readonly Uint8Array[]): Promise<readonly boolean[]>
+  /** Txlists named by canonical blocks from height `from` on that are not there; looks at no more than 4,096 records. */
+  missingTxLists (from: bigint, max: number): Promise<MissingTxLists>
+  /** Evidence from a sequence on, oldest first. */
+  evidence (from: number, max: number): Promise<readonly Evidence[]>
+  meta (name: string): Promise<string | undefined>
+  stats (): Promise<Stats>
+  /** Finishes what is under way and lets go of the directory. Later calls are `closed`. */
+  close (): Promise<void>
+}

@@ -1,0 +1,53 @@
+import { HASH_SIZE, OFFSETS, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.js'
+import { CommitmentView } from '../../protocol/view.js'
+import type { CommitmentRecord, Standing } from './database.js'
+
+/** One record in a page: standing (1), hash (32), signer (20), SSZ (382). */
+export const PAGE_RECORD_SIZE = 1 + HASH_SIZE + 20 + SIGNED_COMMITMENT_SIZE
+const HASH_AT = 1
+const SIGNER_AT = HASH_AT + HASH_SIZE
+const SSZ_AT = SIGNER_AT + 20
+
+const STANDINGS: readonly Standing[] = ['canonical', 'pending', 'demoted']
+export const standingByte = (standing: Standing): number => STANDINGS.indexOf(standing)
+export const standingOf = (byte: number): Standing => STANDINGS[byte] ?? 'demoted'
+
+/** Commitment records packed into one buffer, as they cross the thread; records are views of it. */
+export class RecordPage implements Iterable<CommitmentRecord> {
+  readonly length: number
+
+  constructor (readonly bytes: Uint8Array) {
+    this.length = Math.floor(bytes.length / PAGE_RECORD_SIZE)
+  }
+
+  /** @throws RangeError where there is no such record */
+  at (index: number): CommitmentRecord {
+    if (!(index >= 0 && index < this.length)) throw new RangeError(`record ${index} of ${this.length}`)
+    const start = index * PAGE_RECORD_SIZE
+    const view = new CommitmentView(this.bytes, start + SSZ_AT)
+    return {
+      blockNumber: view.blockNumber,
+      hash: this.bytes.subarray(start + HASH_AT, start + SIGNER_AT),
+      signer: this.bytes.subarray(start + SIGNER_AT, start + SSZ_AT),
+      ssz: this.bytes.subarray(start + SSZ_AT, start + PAGE_RECORD_SIZE),
+      standing: standingOf(this.bytes[start] ?? 0),
+      handover: view.isHandoverOnly,
+    }
+  }
+
+  * [Symbol.iterator] (): IterableIterator<CommitmentRecord> {
+    for (let index = 0; index < this.length; index++) yield this.at(index)
+  }
+}
+
+export const EMPTY_PAGE = new RecordPage(new Uint8Array())
+
+/** Writes one record; `at` is its index. */
+export function writeRecord (page: Uint8Array, at: number, standing: Standing, hashSignerSsz: Uint8Array): void {
+  const start = at * PAGE_RECORD_SIZE
+  page[start] = standingByte(standing)
+  page.set(hashSignerSsz, start + HASH_AT)
+}
+
+/** Offset of a field of the SSZ within hash ‖ signer ‖ SSZ. */
+export const sszField = (field: keyof typeof OFFSETS): number => HASH_SIZE + 20 + OFFSETS[field]
