@@ -1,0 +1,73 @@
+import type { Clock, TimerHandle } from './clock.js'
+import { CancelledError, KernelError, TimeoutError } from './errors.js'
+import type { Message } from './message.js'
+import type { Deadline } from './ref.js'
+
+/** An ask on its way: the message in the queue, its asker's promise, its deadline. Settles once; then timer and listener are gone. */
+export class Asked {
+  settled = false
+  #resolve!: (reply: unknown) => void
+  #reject!: (error: Error) => void
+  #timer: TimerHandle | undefined
+  #signal: AbortSignal | undefined
+  #callee: AbortController | undefined
+
+  /** @throws never: a bad deadline is a rejection like any other */
+  static send (message: Message, what: string, within: Deadline, clock: Clock, put: (asked: Asked) => void): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const asked = new Asked(message, what, clock)
+      asked.#resolve = resolve
+      asked.#reject = reject
+      if (asked.#arm(within)) put(asked)
+    })
+  }
+
+  private constructor (readonly message: Message, private readonly what: string, private readonly clock: Clock) {}
+
+  /** Aborted when the asker has given up. */
+  get signal (): AbortSignal {
+    this.#callee ??= new AbortController()
+    if (this.settled) this.#callee.abort()
+    return this.#callee.signal
+  }
+
+  /** Gives false when it comes too late. */
+  answer (reply: unknown): boolean {
+    if (!this.#settle()) return false
+    this.#resolve(reply)
+    return true
+  }
+
+  refuse (error: Error): boolean {
+    if (!this.#settle()) return false
+    this.#reject(error)
+    return true
+  }
+
+  #arm (within: Deadline): boolean {
+    const ms = typeof within === 'number' ? within : within instanceof AbortSignal ? undefined : within.ms
+    const signal = typeof within === 'number' ? undefined : within instanceof AbortSignal ? within : within.signal
+    if (ms !== undefined && !(ms >= 0 && Number.isFinite(ms))) {
+      return !this.refuse(new KernelError('bad_deadline', `${this.what}: a deadline is a finite number of milliseconds`, ms))
+    }
+    if (signal?.aborted === true) return !this.refuse(new CancelledError(this.what, signal.reason))
+    if (ms !== undefined) this.#timer = this.clock.setTimeout(() => { this.#giveUp(new TimeoutError(this.what, ms)) }, ms)
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#cancelled, { once: true })
+    return true
+  }
+
+  readonly #cancelled = (): void => { this.#giveUp(new CancelledError(this.what, this.#signal?.reason)) }
+
+  #giveUp (error: Error): void {
+    if (this.refuse(error)) this.#callee?.abort(error)
+  }
+
+  #settle (): boolean {
+    if (this.settled) return false
+    this.settled = true
+    if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)
+    this.#signal?.removeEventListener('abort', this.#cancelled)
+    return true
+  }
+}

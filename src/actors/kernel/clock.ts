@@ -1,0 +1,43 @@
+/** What `setTimeout` gave and `clearTimeout` takes. */
+export type TimerHandle = object
+
+/** Time as actors see it, in milliseconds. Injected everywhere: nothing else in an actor reads a clock. */
+export interface Clock {
+  /** Wall time since the epoch; may jump. */
+  now(): number
+  /** Time that only moves forward, from an origin of its own. */
+  monotonic(): number
+  setTimeout(fn: () => void, ms: number): TimerHandle
+  clearTimeout(handle: TimerHandle): void
+}
+
+/** A number in [0, 1). */
+export type Random = () => number
+
+/** The longest delay that the platform can count; longer ones fire early, after 24.8 days. */
+const LONGEST_DELAY = 2 ** 31 - 1
+
+/** The machine's clock: with `systemRandom` the only place where the kernel touches time and chance. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimeout: (fn, ms) => setTimeout(fn, Math.min(ms, LONGEST_DELAY)),
+  clearTimeout: handle => { clearTimeout(handle as NodeJS.Timeout) },
+}
+
+export const systemRandom: Random = () => Math.random()
+
+/** The same sequence for the same seed (mulberry32). Not for secrets. */
+export function seededRandom (seed: number): Random {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+export const seconds = (n: number): number => n * 1_000
+export const minutes = (n: number): number => n * 60_000
+export const hours = (n: number): number => n * 3_600_000

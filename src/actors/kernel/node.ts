@@ -1,0 +1,37 @@
+import type { Clock, Random } from './clock.js'
+import type { DeadLetters } from './dead-letters.js'
+import type { ActorSnapshot, Trace, TreeSnapshot } from './figures.js'
+import type { Logger } from './log.js'
+import type { Scheduler } from './scheduler.js'
+
+/** What all nodes of a tree share. */
+export interface Runtime {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly scheduler: Scheduler
+  readonly deadLetters: DeadLetters
+  readonly trace: ((trace: Trace) => void) | undefined
+}
+
+/** Why an incarnation ends: for good, or to make room for the next one. */
+export type HaltReason = 'stop' | 'restart'
+
+/** An actor or a tree, as its supervisor sees it. */
+export interface Node {
+  readonly path: string
+  /** Begins an incarnation; rejects when it cannot. */
+  launch(): Promise<void>
+  /** Ends the incarnation in a regular way, however long that takes. Never rejects. */
+  halt(reason: HaltReason): Promise<void>
+  /** Ends the incarnation at once: whatever still runs in it is without effect. */
+  abandon(reason: HaltReason): void
+  snapshot(): ActorSnapshot | TreeSnapshot
+}
+
+/** What a node tells its supervisor. */
+export interface Overseer {
+  failed(node: Node, error: unknown): void
+  /** The node asks to be ended in a regular way. */
+  finished(node: Node): void
+}

@@ -1,0 +1,5 @@
+export { testKit } from './kit.js'
+export type { TestKit, TestKitOptions } from './kit.js'
+export { ManualClock } from './manual-clock.js'
+export { TestProbe } from './probe.js'
+export { SeededScheduler } from './seeded-scheduler.js'
