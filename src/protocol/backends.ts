@@ -24,7 +24,13 @@ export interface Loaders {
 async function loadNativeRecover(): Promise<RecoverKey> {
   // Never the package's main entry: it falls back to elliptic without a word.
   const { default: native } = await import('secp256k1/bindings.js')
-  return (digest, signature, v) => native.ecdsaRecover(signature, v, digest, false, new Uint8Array(65)).subarray(1)
+  // The addon moves small arrays out of V8's heap to look at them: two that stay out spare an allocation each call.
+  const message = new Uint8Array(32)
+  const publicKey = new Uint8Array(65)
+  return (digest, signature, v) => {
+    message.set(digest)
+    return native.ecdsaRecover(signature, v, message, false, publicKey).slice(1)
+  }
 }
 
 async function loadLibauthRecover(): Promise<RecoverKey> {

@@ -47,6 +47,12 @@ export function negateScalar(bytes: Uint8Array, offset: number): void {
   }
 }
 
+/** A copy that is a plain Uint8Array, also of a Buffer (whose own `slice` shares memory). Throws for what is not bytes. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError('not a Uint8Array')
+  return new Uint8Array(bytes)
+}
+
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false

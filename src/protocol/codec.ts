@@ -27,7 +27,7 @@ export interface CodecSpec<T> {
   readonly maxSize: number
   readonly type: SszType<T>
   /** Throws for bytes whose size, bools or offsets are wrong; after it, decoding cannot fail. */
-  checkBytes(bytes: Uint8Array): void
+  checkBytes(bytes: Uint8Array): unknown
   /** Throws for a value that has no encoding; after it, encoding cannot fail. */
   checkValue(value: T, path: string): void
 }
@@ -49,7 +49,8 @@ export function codec<T>(spec: CodecSpec<T>): Codec<T> & CodecSpec<T> {
     decode(bytes) {
       spec.checkBytes(bytes)
       try {
-        return spec.type.deserialize(bytes)
+        // Of a Buffer the library would make Buffers.
+        return spec.type.deserialize(plainView(bytes))
       } catch (cause) {
         throw new ProtocolError('invalid_ssz', `${spec.name}: not valid SSZ`, { value: bytes.length }, { cause })
       }
@@ -142,4 +143,9 @@ function checkIsBytes(value: unknown, field: string): asserts value is Uint8Arra
   if (!(value instanceof Uint8Array)) {
     throw new ProtocolError('invalid_value', `${field}: expected a Uint8Array, got ${describe(value)}`, { field, value })
   }
+}
+
+/** The same memory as a plain Uint8Array. */
+function plainView(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }

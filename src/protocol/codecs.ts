@@ -14,6 +14,7 @@ import {
   ADDRESS_SIZE, COMMITMENT_SIZE, COMMITMENTS_REQUEST_SIZE, HASH_SIZE, HEAD_REQUEST_SIZE, HEAD_SIZE, MAX_COMMITMENTS, MAX_TXLIST_BYTES,
   OFFSETS, PAGE_HEADER_SIZE, PRECONFIRMATION_SIZE, SIGNATURE_SIZE, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, TXLIST_REQUEST_SIZE,
 } from './layout.js'
+import { checkPage } from './page.js'
 
 const bool = new BooleanType()
 const uint32 = new UintNumberType(4)
@@ -171,16 +172,7 @@ export const GetCommitmentsByNumberResponseCodec: Codec<GetCommitmentsByNumberRe
     serialize: (value) => pageType.serialize({ commitments: value.commitments as SignedCommitment[] }),
     deserialize: (bytes) => pageType.deserialize(bytes),
   },
-  checkBytes(bytes) {
-    const name = 'GetCommitmentsByNumberResponse'
-    checkOffset(name, bytes, PAGE_HEADER_SIZE)
-    const count = (bytes.length - PAGE_HEADER_SIZE) / SIGNED_COMMITMENT_SIZE
-    if (!Number.isInteger(count)) {
-      throw new ProtocolError('invalid_size', `${name}: ${bytes.length} bytes, not 4 and a multiple of 382`, { value: bytes.length })
-    }
-    checkCount(`${name}.commitments`, count, MAX_COMMITMENTS)
-    for (let i = 0; i < count; i++) checkBoolAt(`${name}.commitments[${i}]`, bytes, PAGE_HEADER_SIZE + i * SIGNED_COMMITMENT_SIZE)
-  },
+  checkBytes: checkPage,
   checkValue(value, path) {
     const { commitments } = value
     if (!Array.isArray(commitments)) {

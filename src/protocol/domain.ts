@@ -1,3 +1,4 @@
+import { copyBytes } from './bytes.js'
 import { describe, ProtocolError } from './errors.js'
 import { fromHex } from './hex.js'
 
@@ -13,7 +14,7 @@ export const DEFAULT_DOMAIN: Uint8Array = new TextEncoder().encode('TAIKO_PRECON
 export function parseDomain(domain: string | Uint8Array): Uint8Array {
   let bytes: Uint8Array
   try {
-    bytes = typeof domain === 'string' ? fromHex(domain) : Uint8Array.prototype.slice.call(domain)
+    bytes = typeof domain === 'string' ? fromHex(domain) : copyBytes(domain)
   } catch (cause) {
     throw new ProtocolError('invalid_domain', `a domain is 64 hex digits, got ${describe(domain)}`, {}, { cause })
   }

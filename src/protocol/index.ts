@@ -12,6 +12,7 @@ export * from './layout.js'
 export {
   gossipMessageId, isPlausible, MESSAGE_ID_SIZE, messageId, topicBoundMessageId, type GossipMessageIdOptions,
 } from './message-id.js'
+export { checkPage, packPage, viewPage } from './page.js'
 export * from './presets.js'
 export {
   checkCommitment, checkTxList, checkTxListResponse, Finding, findingName, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, verdictOf,

@@ -63,6 +63,7 @@ export function gossipMessageId(
   return (topic, data) => isPlausible(topics, topic, data) ? messageId(data) : topicBoundMessageId(topic, data)
 }
 
+/** A plain Uint8Array, where the hash gives a Buffer. */
 function shorten(digest: Uint8Array): Uint8Array {
-  return digest.subarray(0, MESSAGE_ID_SIZE)
+  return new Uint8Array(digest.buffer, digest.byteOffset, MESSAGE_ID_SIZE)
 }

@@ -1,3 +1,5 @@
+import { describe, ProtocolError } from './errors.js'
+
 /** Gossip parameters and peer score presets of SPEC §5, as data. Times are milliseconds where the name ends in `Ms`. */
 
 export interface GossipParams {
@@ -127,8 +129,17 @@ export const specScore: ScorePreset = {
 /** Slots in an epoch of `konaScore`. */
 const EPOCH = 6
 
-/** The "light" scoring of Kona and the OP stack. @param slotSeconds the L2 block time, in seconds */
+/**
+ * The "light" scoring of Kona and the OP stack.
+ * @param slotSeconds the L2 block time in seconds, at least 1 (gossipsub decays no faster)
+ * @throws ProtocolError `invalid_value`
+ */
 export function konaScore(slotSeconds: number): ScorePreset {
+  if (!(Number.isFinite(slotSeconds) && slotSeconds >= 1)) {
+    throw new ProtocolError('invalid_value', `slotSeconds: expected a number of at least 1, got ${describe(slotSeconds)}`, {
+      field: 'slotSeconds', value: slotSeconds, limit: 1,
+    })
+  }
   const slotMs = slotSeconds * 1_000
   const timeInMeshCap = 3_600 / slotSeconds
   return {

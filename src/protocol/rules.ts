@@ -32,6 +32,10 @@ export const Finding = {
   hash_mismatch: 9,
   /** In a response only: an empty txlist under another hash, which says "I do not have it". */
   not_found: 10,
+  /** Not judged: more is waiting than the validator's bounds allow (SPEC §6). */
+  overloaded: 11,
+  /** Not judged: the thread that had it in hand died, twice (H31). */
+  worker_died: 12,
 } as const
 
 export type Finding = typeof Finding[keyof typeof Finding]
@@ -67,6 +71,8 @@ const VERDICTS: Readonly<Record<FindingName, Verdict>> = {
   oversize: REJECT,
   hash_mismatch: REJECT,
   not_found: IGNORE,
+  overloaded: IGNORE,
+  worker_died: IGNORE,
 }
 
 /** The verdict of SPEC §6 on a finding. */

@@ -2,7 +2,7 @@ import { getPublicKey, hashes, sign } from '@noble/secp256k1'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { keccak_256 as keccak256 } from '@noble/hashes/sha3.js'
-import { equalBytes, isHigh, isScalar, negateScalar } from './bytes.js'
+import { copyBytes, equalBytes, isHigh, isScalar, negateScalar } from './bytes.js'
 import { PreconfCommitmentCodec } from './codecs.js'
 import type { Crypto } from './crypto.js'
 import { DEFAULT_DOMAIN } from './domain.js'
@@ -56,7 +56,7 @@ export function signerFromKey(privateKey: Uint8Array | string): KeySigner {
 function parseKey(privateKey: Uint8Array | string): Uint8Array {
   let key: Uint8Array | undefined
   try {
-    key = typeof privateKey === 'string' ? fromHex(privateKey) : Uint8Array.prototype.slice.call(privateKey)
+    key = typeof privateKey === 'string' ? fromHex(privateKey) : copyBytes(privateKey)
   } catch {
     // Without the cause: its message could quote the key.
   }
@@ -96,7 +96,7 @@ function normalizeAnswer(answer: unknown): Uint8Array {
   if (!(answer instanceof Uint8Array) || answer.length !== SIGNATURE_SIZE) {
     throw new ProtocolError('invalid_signature', `the signer answered with ${describe(answer)}, not 65 bytes r ‖ s ‖ v`)
   }
-  const signature = Uint8Array.prototype.slice.call(answer)
+  const signature = copyBytes(answer)
   if (signature[64]! >= 27 && signature[64]! <= 28) signature[64] = signature[64]! - 27
   return normalizeHighS(signature)
 }
@@ -112,7 +112,7 @@ export function normalizeHighS(signature: Uint8Array): Uint8Array {
       value: signature.length, limit: SIGNATURE_SIZE,
     })
   }
-  const normalized = Uint8Array.prototype.slice.call(signature)
+  const normalized = copyBytes(signature)
   if (isHigh(normalized, 32) && isScalar(normalized, 32)) {
     negateScalar(normalized, 32)
     normalized[64] = normalized[64]! ^ 1

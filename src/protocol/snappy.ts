@@ -93,11 +93,26 @@ function fill(data: Uint8Array, start: number, length: number): Uint8Array {
     } else {
       const offset = copyOffset(data, at, tag)
       at += offsetSize(tag)
-      // Byte by byte: a copy may overlap itself, and then repeats.
-      for (const end = to + copySize(tag); to < end; to++) out[to] = out[to - offset]!
+      to = repeat(out, to, offset, copySize(tag))
     }
   }
   return out
+}
+
+/** Copies `size` bytes from `offset` before `to`, and gives the end. A copy that overlaps itself repeats its start. */
+function repeat(out: Uint8Array, to: number, offset: number, size: number): number {
+  const from = to - offset
+  const end = to + size
+  if (size <= offset) {
+    out.copyWithin(to, from, from + size)
+  } else {
+    // Always read from the first `offset` bytes: a byte written just before is slow to read.
+    for (let at = to, source = from; at < end; at++) {
+      out[at] = out[source]!
+      if (++source === to) source = from
+    }
+  }
+  return end
 }
 
 function literalSize(data: Uint8Array, at: number, lengthBytes: number): number {
