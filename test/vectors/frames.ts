@@ -1,6 +1,6 @@
 import { encodeFrame, FRAME_CAPS, FrameReader, readFrame, type FrameSide, type ProtocolName } from '../../src/protocol/index.js'
+import { codecOf, expectEqual, nameOf, outcome, type Vector } from './check.js'
 import { bytesOf, FormError, integerOf, objectOf, sectionsOf, textOf, type JsonObject } from './form.js'
-import { codecOf, expectEqual, outcome, type Vector } from './suites.js'
 
 interface Exchange {
   readonly protocol: ProtocolName
@@ -31,11 +31,14 @@ function exchangeOf(v: JsonObject): Exchange {
 export function frames(json: unknown): Vector[] {
   const { written, read } = sectionsOf(json, ['written', 'read'])
   return [
-    ...written.map((item, i) => ({ name: `written[${i}]`, run: () => { checkWritten(objectOf(item, `written[${i}]`)) } })),
-    ...read.map((item, i) => {
-      const name = typeof item === 'object' && item !== null ? String((item as JsonObject)['name'] ?? '') : ''
-      return { name: `read[${i}] ${name}`.trim(), run: () => { checkRead(objectOf(item, `read[${i}]`)) } }
-    }),
+    ...written.map((item, i) => ({
+      name: nameOf(`written[${i}]`, item, ['protocol', 'side']),
+      run: () => { checkWritten(objectOf(item, `written[${i}]`)) },
+    })),
+    ...read.map((item, i) => ({
+      name: nameOf(`read[${i}]`, item, ['protocol', 'side', 'name']),
+      run: () => { checkRead(objectOf(item, `read[${i}]`)) },
+    })),
   ]
 }
 

@@ -1,7 +1,8 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadCrypto, type Crypto } from '../../src/protocol/index.js'
-import { suites, type Context, type Vector } from './suites.js'
+import type { Vector } from './check.js'
+import { suites, type Context } from './suites.js'
 
 export interface Failure {
   readonly file: string
@@ -60,11 +61,11 @@ async function runFile(directory: string, file: string, context: Context): Promi
     return failed(file, error)
   }
   const failures: Failure[] = []
-  for (const { name, run } of vectors) {
+  for (const vector of vectors) {
     try {
-      run()
+      vector.run()
     } catch (error) {
-      failures.push({ file, name, message: messageOf(error) })
+      failures.push({ file, name: vector.name, message: messageOf(error) })
     }
   }
   return { file, passed: vectors.length - failures.length, failures }

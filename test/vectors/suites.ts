@@ -1,19 +1,14 @@
 import {
   addressOf, checkCommitment, checkTxList, checkTxListResponse, CommitmentView, DEFAULT_DOMAIN, Finding, findingName, messageId,
-  preconfirmationHash, ProtocolError, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, SignedCommitmentCodec, signerFromKey, signingHash, toHex,
+  preconfirmationHash, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, SignedCommitmentCodec, signerFromKey, signingHash, toHex,
   txListHash, verdictOf, type Crypto,
 } from '../../src/protocol/index.js'
-import { codecs, type Codec, type ContainerName } from '../../src/protocol/containers.js'
+import type { Codec } from '../../src/protocol/containers.js'
+import { codecOf, expectEqual, nameOf, outcome, type Vector } from './check.js'
 import {
-  arrayOf, booleanOf, bytesOf, FormError, integerOf, objectOf, sectionsOf, show, textOf, valueOf, type JsonObject,
+  arrayOf, booleanOf, bytesOf, FormError, integerOf, objectOf, sectionsOf, textOf, valueOf, type JsonObject,
 } from './form.js'
 import { frames } from './frames.js'
-
-/** One vector: throws where it does not hold. */
-export interface Vector {
-  readonly name: string
-  run(): void
-}
 
 export interface Context {
   /** One for each library that loads here; the first is the one in use. */
@@ -33,33 +28,18 @@ export const suites: Readonly<Record<string, Suite>> = {
   'chain.json': chain,
 }
 
-export function expectEqual(actual: unknown, expected: unknown, what: string): void {
-  const [a, b] = [show(actual), show(expected)]
-  if (a !== b) throw new Error(`${what}: ${shorten(a)}, expected ${shorten(b)}`)
-}
-
-function shorten(text: string): string {
-  return text.length > 400 ? `${text.slice(0, 400)}… (${text.length})` : text
-}
-
-export function codecOf(name: string): Codec<unknown> {
-  if (!Object.hasOwn(codecs, name)) throw new FormError(`container: unknown ${name}`)
-  return codecs[name as ContainerName] as Codec<unknown>
-}
-
 /** The form of each entry is looked at when it runs, so that one bad entry fails alone. */
 function vectorsOf(
-  items: readonly unknown[], section: string, nameOf: (item: JsonObject) => unknown, run: (item: JsonObject) => void,
+  items: readonly unknown[], section: string, naming: readonly string[], run: (item: JsonObject) => void,
 ): Vector[] {
   return items.map((item, i) => {
     const where = `${section}[${i}]`
-    const name = typeof item === 'object' && item !== null ? nameOf(item as JsonObject) : undefined
-    return { name: `${where} ${typeof name === 'string' ? name : ''}`.trim(), run: () => { run(objectOf(item, where)) } }
+    return { name: nameOf(where, item, naming), run: () => { run(objectOf(item, where)) } }
   })
 }
 
 function containers(json: unknown): Vector[] {
-  return vectorsOf(arrayOf(json, 'top level'), 'containers', (v) => `${String(v['container'])}: ${String(v['name'])}`, (v) => {
+  return vectorsOf(arrayOf(json, 'top level'), 'containers', ['container', 'name'], (v) => {
     const container = textOf(v['container'], 'container')
     const codec = codecOf(container)
     const ssz = bytesOf(v['ssz'], 'ssz')
@@ -67,17 +47,6 @@ function containers(json: unknown): Vector[] {
     expectEqual(codec.encode(value), ssz, 'encode')
     expectEqual(codec.decode(ssz), value, 'decode')
   })
-}
-
-/** `ok` where it decodes (and encodes to the same bytes again), `error` at a typed refusal; anything else passes through. */
-export function outcome(run: () => void): 'ok' | 'error' {
-  try {
-    run()
-    return 'ok'
-  } catch (error) {
-    if (error instanceof ProtocolError) return 'error'
-    throw error
-  }
 }
 
 function decodeAgain(codec: Codec<unknown>, ssz: Uint8Array): void {
@@ -94,12 +63,12 @@ function referenceOf(v: JsonObject): 'ok' | 'error' {
 function invalidContainers(json: unknown): Vector[] {
   const { cases, limits } = sectionsOf(json, ['cases', 'limits'])
   return [
-    ...vectorsOf(cases, 'cases', (v) => `${String(v['container'])}: ${String(v['name'])}`, (v) => {
+    ...vectorsOf(cases, 'cases', ['container', 'name'], (v) => {
       const codec = codecOf(textOf(v['container'], 'container'))
       const ssz = bytesOf(v['ssz'], 'ssz')
       expectEqual(outcome(() => { decodeAgain(codec, ssz) }), referenceOf(v), 'decode')
     }),
-    ...vectorsOf(limits, 'limits', (v) => String(v['container']), (v) => {
+    ...vectorsOf(limits, 'limits', ['container'], (v) => {
       const container = textOf(v['container'], 'container')
       const ssz = limitBytes(container, v)
       expectEqual(outcome(() => { decodeAgain(codecOf(container), ssz) }), referenceOf(v), 'decode')
@@ -120,7 +89,7 @@ function limitBytes(container: string, v: JsonObject): Uint8Array {
 function signing(json: unknown, { cryptos }: Context): Vector[] {
   const { valid, mutated } = sectionsOf(json, ['valid', 'mutated'])
   return [
-    ...vectorsOf(valid, 'valid', (v) => v['address'], (v) => {
+    ...vectorsOf(valid, 'valid', ['address'], (v) => {
       const other = objectOf(v['otherDomain'], 'otherDomain')
       const bytes = bytesOf(v['ssz'], 'ssz')
       const key = signerFromKey(bytesOf(v['privateKey'], 'privateKey'))
@@ -135,7 +104,7 @@ function signing(json: unknown, { cryptos }: Context): Vector[] {
         checkSigned(crypto, bytesOf(other['domain'], 'otherDomain.domain'), resigned, { ...v, signingHash: other['signingHash'] })
       }
     }),
-    ...vectorsOf(mutated, 'mutated', (v) => v['name'], (v) => {
+    ...vectorsOf(mutated, 'mutated', ['name'], (v) => {
       for (const crypto of cryptos) checkMutated(crypto, bytesOf(v['ssz'], 'ssz'), v)
     }),
   ]
@@ -172,15 +141,15 @@ function txLists(json: unknown, { cryptos: [crypto] }: Context): Vector[] {
   const { hashes, repeated, verdicts } = sectionsOf(json, ['hashes', 'repeated', 'verdicts'])
   const record = new Uint8Array(RECORD_SIZE)
   return [
-    ...vectorsOf(hashes, 'hashes', (v) => v['name'], (v) => {
+    ...vectorsOf(hashes, 'hashes', ['name'], (v) => {
       expectEqual(txListHash(crypto, bytesOf(v['txlist'], 'txlist')), bytesOf(v['hash'], 'hash'), 'hash')
     }),
-    ...vectorsOf(repeated, 'repeated', (v) => v['repeat'], (v) => {
+    ...vectorsOf(repeated, 'repeated', ['repeat', 'length'], (v) => {
       const [byte] = bytesOf(v['repeat'], 'repeat')
       const txList = new Uint8Array(Number(integerOf(v['length'], 'length'))).fill(byte ?? 0)
       expectEqual(txListHash(crypto, txList), bytesOf(v['hash'], 'hash'), 'hash')
     }),
-    ...vectorsOf(verdicts, 'verdicts', (v) => v['name'], (v) => {
+    ...vectorsOf(verdicts, 'verdicts', ['name'], (v) => {
       const ssz = bytesOf(v['ssz'], 'ssz')
       const gossip = checkTxList(ssz, crypto, record)
       expectEqual(verdictOf(gossip).verdict === 'accept', booleanOf(v['gossip'], 'gossip'), `passes as gossip (${findingName(gossip)})`)
@@ -192,7 +161,7 @@ function txLists(json: unknown, { cryptos: [crypto] }: Context): Vector[] {
 }
 
 function messageIds(json: unknown): Vector[] {
-  return vectorsOf(arrayOf(json, 'top level'), 'message-ids', (v) => v['name'], (v) => {
+  return vectorsOf(arrayOf(json, 'top level'), 'message-ids', ['name'], (v) => {
     expectEqual(messageId(bytesOf(v['data'], 'data')), bytesOf(v['id'], 'id'), 'id')
   })
 }
@@ -206,7 +175,7 @@ function chain(json: unknown, { cryptos: [crypto] }: Context): Vector[] {
   const turn = Number(integerOf(file['windowLengthBlocks'], 'windowLengthBlocks'))
   const hashes: (Uint8Array | undefined)[] = []
   let number = 0
-  return vectorsOf(items, 'commitments', () => undefined, (v) => {
+  return vectorsOf(items, 'commitments', [], (v) => {
     const i = number++
     const bytes = bytesOf(v['ssz'], 'ssz')
     const record = new Uint8Array(RECORD_SIZE)
