@@ -1,0 +1,123 @@
+import { Finding } from '../../protocol/index.js'
+import type { BatchConfig } from './config.js'
+import { ValidatorError } from './errors.js'
+import type { Counters } from './figures.js'
+import { LANES } from './lanes.js'
+import type { LaneName, Lanes } from './lanes.js'
+import { packBatch, readRecords } from './packing.js'
+import type { BatchKind } from './packing.js'
+import type { CheckPool } from './pool.js'
+import { afterDeath } from './retry.js'
+import type { Batch } from './retry.js'
+import type { Settlement } from './settle.js'
+
+/** What came of a batch: the buffer with its records, or why there is none. */
+export type Outcome = { readonly answer: ArrayBuffer } | { readonly error: unknown }
+
+/** A batch in a worker's hands. `outcome` never rejects. */
+export interface Flight { readonly batch: Batch; readonly outcome: Promise<Outcome> }
+
+const kindOf = (lane: LaneName): BatchKind => lane === 'txLists' ? 'txLists' : 'commitments'
+
+/** Decides which batch leaves when, and what happens with what comes back. */
+export class Dispatch {
+  /** Batches whose thread died, to be run again, alone. They go before all lanes. */
+  readonly #suspects: Batch[] = []
+  readonly #flights = new Set<Flight>()
+  readonly #inFlight: Record<BatchKind, number> = { commitments: 0, txLists: 0 }
+
+  constructor (
+    private readonly pool: CheckPool,
+    private readonly lanes: Lanes,
+    private readonly config: BatchConfig,
+    private readonly settlement: Settlement,
+    private readonly counters: Counters,
+  ) {}
+
+  get flights (): readonly Flight[] { return [...this.#flights] }
+  get idle (): boolean { return this.#flights.size === 0 && this.#suspects.length === 0 && LANES.every(lane => this.lanes.messages(lane) === 0) }
+
+  /** The next batch that may leave now, on its way; undefined where none may. `hurry`: nothing waits for company. */
+  next (now: number, hurry = false): Flight | undefined {
+    const suspect = this.#suspects.findIndex(({ lane }) => this.pool.room(kindOf(lane)) === 'idle')
+    if (suspect >= 0) return this.#send(...this.#suspects.splice(suspect, 1))
+    const lane = this.lanes.next(lane => this.#leaves(lane, now, hurry))
+    if (lane === undefined) return undefined
+    const { full, most, bytes } = this.config
+    const messages = this.lanes.messages(lane) >= most ? most : full
+    return this.#send({ lane, entries: this.lanes.take(lane, messages, bytes), deaths: 0 })
+  }
+
+  /** ms from now to when a lane that waits for company leaves without; undefined where none does. */
+  wait (now: number): number | undefined {
+    let least: number | undefined
+    for (const lane of LANES) {
+      const since = this.lanes.since(lane)
+      if (since === undefined || this.#room(lane) !== 'idle') continue
+      const left = Math.max(0, since + this.config.lingerMs - now)
+      if (least === undefined || left < least) least = left
+    }
+    return least
+  }
+
+  /** A flight is over: its findings go on, or its batch is tried again. */
+  land (flight: Flight, outcome: Outcome): void {
+    if (!this.#flights.delete(flight)) return
+    const { batch } = flight
+    const { lane, entries } = batch
+    this.#inFlight[kindOf(lane)]--
+    if ('error' in outcome) this.#failed(batch, outcome.error)
+    else this.settlement.checked(lane, entries, readRecords(outcome.answer, entries.length))
+  }
+
+  /** Hands on everything that is not back yet as `unjudged`. */
+  abandon (): void {
+    const batches = [...this.#suspects.splice(0), ...this.flights.map(({ batch }) => batch)]
+    this.#flights.clear()
+    for (const lane of LANES) batches.push({ lane, entries: this.lanes.take(lane, Infinity, Infinity), deaths: 0 })
+    for (const { lane, entries } of batches) if (entries.length > 0) this.settlement.unchecked(lane, entries, Finding.unjudged)
+  }
+
+  #leaves (lane: LaneName, now: number, hurry: boolean): boolean {
+    const room = this.#room(lane)
+    if (room === 'full') return false
+    const whole = this.lanes.messages(lane) >= this.config.full || this.lanes.bytes(lane) >= this.config.bytes
+    if (room === 'behind') return whole || this.lanes.owed(lane)
+    return whole || hurry || this.#inFlight[kindOf(lane)] === 0 || now - (this.lanes.since(lane) ?? now) >= this.config.lingerMs
+  }
+
+  /** While a suspect waits for a worker of its own, nothing lines up behind what runs. */
+  #room (lane: LaneName): 'idle' | 'behind' | 'full' {
+    const room = this.pool.room(kindOf(lane))
+    return room === 'behind' && this.#suspects.length > 0 ? 'full' : room
+  }
+
+  #send (batch?: Batch): Flight | undefined {
+    if (batch === undefined) return undefined
+    const { lane, entries, deaths } = batch
+    const kind = kindOf(lane)
+    const packed = packBatch(kind, entries.map(({ bytes }) => bytes))
+    const outcome = this.pool.run(kind, packed, { alone: deaths > 0 }).then(answer => ({ answer }), (error: unknown) => ({ error }))
+    const flight: Flight = { batch, outcome }
+    this.#flights.add(flight)
+    this.#inFlight[kind]++
+    this.counters.batch(entries.length)
+    return flight
+  }
+
+  #failed (batch: Batch, error: unknown): void {
+    const { lane, entries } = batch
+    if (!(error instanceof ValidatorError && error.code === 'worker_died')) {
+      this.settlement.unchecked(lane, entries, Finding.unjudged)
+      return
+    }
+    const again = afterDeath(batch)
+    if (again === undefined) {
+      this.counters.killers++
+      this.settlement.unchecked(lane, entries, Finding.worker_died)
+      return
+    }
+    this.counters.retried += again.length
+    this.#suspects.push(...again)
+  }
+}

@@ -1,0 +1,51 @@
+import { findingName } from '../../protocol/index.js'
+import type { Finding, FindingName } from '../../protocol/index.js'
+import type { LaneName } from './lanes.js'
+import type { WorkerReport } from './serve.js'
+
+/** What the room has done since it started. Counters only grow. */
+export interface ValidatorFigures {
+  readonly batches: number
+  readonly messages: number
+  /** Messages by lane and finding. */
+  readonly findings: Readonly<Record<LaneName, Readonly<Partial<Record<FindingName, number>>>>>
+  /** Batches by size: up to 1, 2, 4, … 128 and more messages. */
+  readonly batchSizes: readonly number[]
+  /** Batches that ran again after their thread died, and messages that killed theirs. */
+  readonly retried: number
+  readonly killers: number
+  /** Threads that died. */
+  readonly deaths: number
+  /** Checked messages that chain did not take. */
+  readonly undelivered: number
+  readonly waiting: Readonly<Record<LaneName, { readonly messages: number; readonly bytes: number }>>
+  readonly running: number
+  readonly workers: readonly WorkerReport[]
+  /** A worker runs on a slower library than it should, or one is missing. */
+  readonly degraded: boolean
+}
+
+const SIZES = 8
+
+export class Counters {
+  batches = 0
+  messages = 0
+  retried = 0
+  killers = 0
+  undelivered = 0
+  readonly batchSizes: number[] = new Array<number>(SIZES).fill(0)
+  readonly findings: Record<LaneName, Partial<Record<FindingName, number>>> = { live: {}, pages: {}, txLists: {} }
+
+  batch (size: number): void {
+    this.batches++
+    const bucket = Math.min(SIZES - 1, 32 - Math.clz32(size - 1))
+    this.batchSizes[bucket] = (this.batchSizes[bucket] ?? 0) + 1
+  }
+
+  found (lane: LaneName, finding: Finding): void {
+    this.messages++
+    const name = findingName(finding)
+    const of = this.findings[lane]
+    of[name] = (of[name] ?? 0) + 1
+  }
+}

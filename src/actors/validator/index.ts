@@ -1,0 +1,10 @@
+/** Room validator: checks bytes in a pool of threads (SPEC §6, the stateless rules). */
+export { validator, type ValidatorNeeds } from './actor.js'
+export { defaultThreads, validatorConfig, type BatchConfig, type PoolConfig, type ValidatorConfig, type ValidatorOptions } from './config.js'
+export { ValidatorError, type ValidatorErrorCode } from './errors.js'
+export type { ValidatorFigures } from './figures.js'
+export { Validator, validatorMailbox, type ValidatorMessage } from './ingress.js'
+export type { LaneBound, LaneName } from './lanes.js'
+export { openPool, type CheckPool, type OpenPool, type PoolEvents, type PoolNeeds } from './pool.js'
+export type { WorkerReport } from './serve.js'
+export type { CheckedPort } from './settle.js'

@@ -1,0 +1,119 @@
+/**
+ * A batch on its way to a worker and back: one ArrayBuffer, transferred, never cloned item by item.
+ *
+ *     kind u32 | count u32 | records count × 53 | commitments: count × 382
+ *                                               | txLists:     lengths count × u32 | bytes
+ *
+ * Integers are little-endian. The worker writes the records in place and sends the same buffer back, so an answer needs no memory
+ * of its own. A record that was not written is zeros, which reads as `Finding.unjudged`.
+ */
+import { Finding, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, SIGNED_COMMITMENT_SIZE, findingName } from '../../protocol/index.js'
+import { ValidatorError } from './errors.js'
+
+export type BatchKind = 'commitments' | 'txLists'
+
+const CODES: Readonly<Record<BatchKind, number>> = { commitments: 1, txLists: 2 }
+const HEADER_SIZE = 8
+const LENGTH_SIZE = 4
+
+/**
+ * Copies the items into one buffer. A commitment has 382 bytes; a txlist message any number.
+ * @throws ValidatorError `bad_batch` for a commitment of another length
+ */
+export function packBatch (kind: BatchKind, items: readonly Uint8Array[]): ArrayBuffer {
+  const buffer = new ArrayBuffer(packedSize(kind, items))
+  const bytes = new Uint8Array(buffer)
+  const view = new DataView(buffer)
+  view.setUint32(0, CODES[kind], true)
+  view.setUint32(4, items.length, true)
+  let at = HEADER_SIZE + items.length * RECORD_SIZE
+  if (kind === 'txLists') {
+    for (const item of items) { view.setUint32(at, item.length, true); at += LENGTH_SIZE }
+  }
+  for (const item of items) {
+    if (kind === 'commitments' && item.length !== SIGNED_COMMITMENT_SIZE) {
+      throw new ValidatorError('bad_batch', `a commitment has ${SIGNED_COMMITMENT_SIZE} bytes, got ${item.length}`, item.length)
+    }
+    bytes.set(item, at)
+    at += item.length
+  }
+  return buffer
+}
+
+function packedSize (kind: BatchKind, items: readonly Uint8Array[]): number {
+  const fixed = HEADER_SIZE + items.length * RECORD_SIZE
+  if (kind === 'commitments') return fixed + items.length * SIGNED_COMMITMENT_SIZE
+  return items.reduce((size, item) => size + LENGTH_SIZE + item.length, fixed)
+}
+
+/** A packed batch as the worker sees it. All arrays are views of the buffer. */
+export interface OpenBatch {
+  readonly kind: BatchKind
+  readonly items: readonly Uint8Array[]
+  /** Where the records go, one of 53 bytes after the other. */
+  readonly records: Uint8Array
+}
+
+/** @throws ValidatorError `bad_batch` for anything that `packBatch` does not give */
+export function openBatch (buffer: ArrayBuffer): OpenBatch {
+  const { kind, count } = readHeader(buffer)
+  const bytes = new Uint8Array(buffer)
+  let at = HEADER_SIZE + count * RECORD_SIZE
+  const records = bytes.subarray(HEADER_SIZE, at)
+  const items: Uint8Array[] = []
+  if (kind === 'commitments') {
+    for (let index = 0; index < count; index++, at += SIGNED_COMMITMENT_SIZE) items.push(bytes.subarray(at, at + SIGNED_COMMITMENT_SIZE))
+  } else {
+    const view = new DataView(buffer, at)
+    at += count * LENGTH_SIZE
+    for (let index = 0; index < count; index++) {
+      const length = view.getUint32(index * LENGTH_SIZE, true)
+      items.push(bytes.subarray(at, at + length))
+      at += length
+    }
+  }
+  if (at !== buffer.byteLength) throw new ValidatorError('bad_batch', `a batch of ${at} bytes came in ${buffer.byteLength}`, buffer.byteLength)
+  return { kind, items, records }
+}
+
+/** What the worker found of each item, in the order of the batch. */
+export interface Records {
+  readonly count: number
+  finding(index: number): Finding
+  /** 20 bytes, a view of memory that all records of the batch share. */
+  signer(index: number): Uint8Array
+  /** 32 bytes, a view of memory that all records of the batch share. */
+  hash(index: number): Uint8Array
+}
+
+/**
+ * The records of a batch that came back, copied out of it: its buffer may be used again.
+ * @throws ValidatorError `bad_batch` where they are not as many as were sent
+ */
+export function readRecords (buffer: ArrayBuffer, sent: number): Records {
+  const { count } = readHeader(buffer)
+  if (count !== sent) throw new ValidatorError('bad_batch', `${count} records came back for ${sent} messages`, count)
+  const records = new Uint8Array(buffer.slice(HEADER_SIZE, HEADER_SIZE + count * RECORD_SIZE))
+  return {
+    count,
+    finding: index => asFinding(records[index * RECORD_SIZE]),
+    signer: index => records.subarray(index * RECORD_SIZE + RECORD_SIGNER, index * RECORD_SIZE + RECORD_HASH),
+    hash: index => records.subarray(index * RECORD_SIZE + RECORD_HASH, (index + 1) * RECORD_SIZE),
+  }
+}
+
+function asFinding (byte = 0): Finding {
+  return Finding[findingName(byte)]
+}
+
+function readHeader (buffer: ArrayBuffer): { readonly kind: BatchKind; readonly count: number } {
+  if (buffer.byteLength < HEADER_SIZE) throw new ValidatorError('bad_batch', 'a batch without a header', buffer.byteLength)
+  const view = new DataView(buffer)
+  const code = view.getUint32(0, true)
+  const count = view.getUint32(4, true)
+  const kind = code === CODES.commitments ? 'commitments' : code === CODES.txLists ? 'txLists' : undefined
+  if (kind === undefined) throw new ValidatorError('bad_batch', `a batch of unknown kind ${code}`, code)
+  const least = HEADER_SIZE + count * (RECORD_SIZE + (kind === 'commitments' ? SIGNED_COMMITMENT_SIZE : LENGTH_SIZE))
+  if (buffer.byteLength < least) throw new ValidatorError('bad_batch', `${count} items do not fit ${buffer.byteLength} bytes`, count)
+  return { kind, count }
+}

@@ -1,0 +1,33 @@
+import { SIGNED_COMMITMENT_SIZE } from '../../protocol/index.js'
+import type { Checked, Origin } from '../chain/ingress.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Entry } from './lanes.js'
+
+/** A page of a catch-up while its commitments are checked, in whatever batches. It goes on when the last one is back. */
+export class Page {
+  readonly #checked: Checked[] = []
+  #missing: number
+
+  constructor (readonly peer: PeerKey, readonly ticket: number, count: number) { this.#missing = count }
+
+  /** Gives all of them, in the order of the response, once none is missing. */
+  settle (index: number, checked: Checked): readonly Checked[] | undefined {
+    this.#checked[index] = checked
+    this.#missing--
+    return this.#missing === 0 ? this.#checked : undefined
+  }
+}
+
+/**
+ * The commitments of a page as entries that share its memory. What is no whole number of them is one entry with all of the bytes, and
+ * not `whole`.
+ */
+export function splitPage (bytes: Uint8Array, peer: PeerKey, ticket: number): { readonly entries: readonly Entry[]; readonly whole: boolean } {
+  const whole = bytes.length % SIGNED_COMMITMENT_SIZE === 0
+  const size = whole ? SIGNED_COMMITMENT_SIZE : bytes.length
+  const page = new Page(peer, ticket, bytes.length / size)
+  const origin: Origin = { kind: 'sync', peer, ticket }
+  const entries: Entry[] = []
+  for (let at = 0; at < bytes.length; at += size) entries.push({ bytes: bytes.subarray(at, at + size), origin, page, index: entries.length })
+  return { entries, whole }
+}

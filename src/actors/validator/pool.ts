@@ -1,0 +1,205 @@
+import { Piscina } from 'piscina'
+import type { Clock, Logger, TimerHandle } from '../kernel/index.js'
+import type { PoolConfig } from './config.js'
+import { ValidatorError } from './errors.js'
+import type { BatchKind } from './packing.js'
+import type { WorkerData, WorkerReport } from './serve.js'
+import { Slots } from './slots.js'
+import type { Room, Slot } from './slots.js'
+
+/** The threads as the actor sees them; a test puts its own in their place. */
+export interface CheckPool {
+  room(kind: BatchKind): Room
+  /**
+   * Runs a packed batch and gives it back with its records. The buffer is gone at once. `alone`: on an idle worker that gets nothing
+   * else meanwhile. Rejects with a `ValidatorError`: `worker_died`, `pool_full` where there was no room, `pool_closed`, `bad_batch`.
+   */
+  run(kind: BatchKind, batch: ArrayBuffer, options?: { readonly alone?: boolean }): Promise<ArrayBuffer>
+  /** Batches in the workers' hands. */
+  readonly running: number
+  /** Workers that are ready, and the libraries that they use. */
+  readonly workers: readonly WorkerReport[]
+  /** Workers that ended unasked so far. */
+  readonly deaths: number
+  /** Waits for running batches up to `closeWithin`, then ends the threads. */
+  close(): Promise<void>
+}
+
+export interface PoolEvents {
+  /** A replacement is ready. */
+  ready(): void
+  /** A replacement cannot be had; the pool is of no use any more. */
+  broken(error: ValidatorError): void
+}
+
+export interface PoolNeeds { readonly clock: Clock; readonly log: Logger }
+
+export type OpenPool = (needs: PoolNeeds, config: PoolConfig, events: PoolEvents) => Promise<CheckPool>
+
+/**
+ * Starts the threads and resolves when each has loaded its libraries and said which (prewarm: a cold worker takes 135–355 ms).
+ * @throws ValidatorError `pool_broken`
+ */
+export const openPool: OpenPool = async (needs, config, events) => {
+  const pool = new PiscinaPool(needs, config, events)
+  try {
+    await pool.started
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+  return pool
+}
+
+/** Batches in one worker's hands: one that runs and one that waits in its port, so that it never idles between two. */
+const DEPTH = 2
+
+class PiscinaPool implements CheckPool {
+  readonly started: Promise<void>
+  deaths = 0
+  readonly #slots: Slots
+  readonly #reports = new Map<number, WorkerReport>()
+  readonly #piscina: Piscina<ArrayBuffer | undefined, unknown>
+  #starting = true
+  #closing: Promise<void> | undefined
+  /** The thread that the next task goes to: asked for by the balancer within `Piscina.run`. */
+  #target = -1
+
+  constructor (private readonly needs: PoolNeeds, private readonly config: PoolConfig, private readonly events: PoolEvents) {
+    const { threads } = config
+    this.#slots = new Slots(threads, DEPTH)
+    const data: WorkerData = { rules: { domain: config.domain, slasher: config.slasher }, crypto: config.crypto }
+    this.#piscina = new Piscina({
+      filename: config.worker.href,
+      name: 'check',
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: DEPTH,
+      // Never used: a batch is only run where a slot is free. A finite bound all the same.
+      maxQueue: threads,
+      atomics: config.atomics,
+      closeTimeout: config.closeWithin,
+      recordTiming: false,
+      resourceLimits: { maxOldGenerationSizeMb: config.heapMb },
+      workerData: data,
+      loadBalancer: (_task, workers) => workers.find(({ id }) => id === this.#target) ?? null,
+    })
+    const greetings: Promise<void>[] = []
+    this.started = new Promise((resolve, reject) => {
+      this.#piscina.on('workerCreate', ({ id }: { readonly id: number }) => {
+        const greeted = this.#greet(id)
+        if (!this.#starting) { greeted.then(() => { this.events.ready() }, (error: unknown) => { this.#fail(error) }); return }
+        greetings.push(greeted)
+        greeted.catch(reject)
+        if (greetings.length === threads) Promise.all(greetings).then(() => { this.#starting = false; resolve() }, reject)
+      })
+      this.#piscina.on('error', (error: unknown) => {
+        // An idle worker's end has a replacement under way; one that ends before it is ready has none.
+        if (this.#starting) reject(broken(error))
+        else this.needs.log.warn({ err: error }, 'a validator thread ended while idle')
+      })
+    })
+    this.#piscina.on('workerDestroy', () => { queueMicrotask(() => { this.#reconcile() }) })
+  }
+
+  get workers (): readonly WorkerReport[] { return [...this.#reports.values()] }
+  get running (): number { return this.#slots.running }
+
+  room (kind: BatchKind): Room {
+    return this.#closing === undefined ? this.#slots.room(kind) : 'full'
+  }
+
+  async run (kind: BatchKind, batch: ArrayBuffer, { alone = false }: { readonly alone?: boolean } = {}): Promise<ArrayBuffer> {
+    if (this.#closing !== undefined) throw new ValidatorError('pool_closed', 'the pool is closed', kind)
+    const slot = this.#slots.choose(kind, alone)
+    if (slot === undefined) throw new ValidatorError('pool_full', `no worker takes ${kind} now`, kind)
+    this.#slots.take(slot, kind, alone)
+    try {
+      const answer = await this.#onThread(slot.id, 'check', batch)
+      if (!(answer instanceof ArrayBuffer)) throw new ValidatorError('bad_batch', 'the worker answered with something else', typeof answer)
+      return answer
+    } catch (error) {
+      throw this.#explain(error, slot)
+    } finally {
+      this.#slots.release(slot)
+    }
+  }
+
+  close (): Promise<void> {
+    this.#closing ??= this.#piscina.close().catch((error: unknown) => {
+      this.needs.log.warn({ err: error }, 'the validator threads did not end in order')
+    })
+    return this.#closing
+  }
+
+  #onThread (id: number, name: 'check' | 'greet', batch?: ArrayBuffer): Promise<unknown> {
+    this.#target = id
+    try {
+      return this.#piscina.run(batch, batch === undefined ? { name } : { name, transferList: [batch] })
+    } finally {
+      this.#target = -1
+    }
+  }
+
+  async #greet (id: number): Promise<void> {
+    let timer: TimerHandle | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = this.needs.clock.setTimeout(() => {
+        reject(broken(new Error(`nothing from it within ${this.config.startWithin} ms`)))
+      }, this.config.startWithin)
+    })
+    try {
+      const report = await Promise.race([this.#onThread(id, 'greet'), late]) as WorkerReport
+      this.#reports.set(id, report)
+      this.#slots.add(id)
+      this.#log(report)
+    } catch (error) {
+      throw broken(error)
+    } finally {
+      if (timer !== undefined) this.needs.clock.clearTimeout(timer)
+    }
+  }
+
+  #log (report: WorkerReport): void {
+    if (report.degraded) this.needs.log.warn(report, 'validator thread ready, on a slow library')
+    else this.needs.log.info(report, 'validator thread ready')
+  }
+
+  /** Takes threads that are gone out of the slots. */
+  #reconcile (): void {
+    if (this.#closing !== undefined) return
+    const alive = new Set(this.#piscina.threads.map(thread => thread.threadId))
+    for (const id of this.#slots.ids()) if (!alive.has(id)) this.#bury(id)
+    // Piscina starts no successor for a thread that ended before it was ready.
+    if (!this.#starting && alive.size < this.config.threads) this.#fail(new Error(`${alive.size} of ${this.config.threads} threads are left`))
+  }
+
+  #bury (id: number): void {
+    if (!this.#slots.remove(id)) return
+    this.#reports.delete(id)
+    this.deaths++
+    this.needs.log.warn({ threadId: id, deaths: this.deaths }, 'a validator thread died and is replaced')
+  }
+
+  #fail (error: unknown): void {
+    if (this.#closing === undefined) this.events.broken(broken(error))
+  }
+
+  /** Whatever Piscina rejects with while the thread is gone is its death; else the worker refused the batch. */
+  #explain (error: unknown, slot: Slot): ValidatorError {
+    if (error instanceof ValidatorError) return error
+    const alive = this.#piscina.threads.some(thread => thread.threadId === slot.id)
+    if (alive) return new ValidatorError('bad_batch', `the worker refused a batch: ${messageOf(error)}`, slot.id, { cause: error })
+    this.#bury(slot.id)
+    return new ValidatorError('worker_died', `a validator thread died: ${messageOf(error)}`, slot.id, { cause: error })
+  }
+}
+
+function broken (cause: unknown): ValidatorError {
+  if (cause instanceof ValidatorError) return cause
+  return new ValidatorError('pool_broken', `a validator thread did not start: ${messageOf(cause)}`, undefined, { cause })
+}
+
+function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,57 @@
+import type { Finding } from '../../protocol/index.js'
+import type { Chain, Checked } from '../chain/ingress.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Feedback } from '../kernel/index.js'
+import type { Counters } from './figures.js'
+import type { Entry, LaneName } from './lanes.js'
+import type { Records } from './packing.js'
+
+/** What the room needs of chain. */
+export type CheckedPort = Pick<Chain, 'commitments' | 'txLists' | 'page'>
+
+const NO_SIGNER = new Uint8Array(20)
+const NO_HASH = new Uint8Array(32)
+
+/** Hands entries on with what was found: commitments and txlists as they are, those of a page when the page is complete. */
+export class Settlement {
+  constructor (private readonly chain: CheckedPort, private readonly counters: Counters) {}
+
+  /** With the records that a worker wrote, in the order of the entries. */
+  checked (lane: LaneName, entries: readonly Entry[], records: Records): void {
+    this.#deliver(lane, entries, entries.map(({ bytes, origin }, index) => (
+      { bytes, finding: records.finding(index), signer: records.signer(index), hash: records.hash(index), origin }
+    )))
+  }
+
+  /** Without a check, all with one finding. */
+  unchecked (lane: LaneName, entries: readonly Entry[], finding: Finding): void {
+    this.#deliver(lane, entries, entries.map(({ bytes, origin }) => ({ bytes, finding, signer: NO_SIGNER, hash: NO_HASH, origin })))
+  }
+
+  /** A response without commitments: nothing to check, but sync waits for its page. */
+  emptyPage (peer: PeerKey, ticket: number): void {
+    this.#count(this.chain.page(peer, ticket, []), 0)
+  }
+
+  #deliver (lane: LaneName, entries: readonly Entry[], items: readonly Checked[]): void {
+    for (const { finding } of items) this.counters.found(lane, finding)
+    switch (lane) {
+      case 'live': this.#count(this.chain.commitments(items), items.length); break
+      case 'txLists': this.#count(this.chain.txLists(items), items.length); break
+      case 'pages': this.#deliverPages(entries, items)
+    }
+  }
+
+  #deliverPages (entries: readonly Entry[], items: readonly Checked[]): void {
+    for (const [at, { page, index }] of entries.entries()) {
+      const item = items[at]
+      if (page === undefined || index === undefined || item === undefined) continue
+      const complete = page.settle(index, item)
+      if (complete !== undefined) this.#count(this.chain.page(page.peer, page.ticket, complete), complete.length)
+    }
+  }
+
+  #count (feedback: Feedback, messages: number): void {
+    if (feedback === 'rejected' || feedback === 'closed') this.counters.undelivered += messages
+  }
+}

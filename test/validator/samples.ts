@@ -1,0 +1,51 @@
+/** Real messages for the tests of this room: signed commitments and txlists of the vectors, and what is to be found of them. */
+import { readFileSync } from 'node:fs'
+import { TXLIST_HEADER_SIZE, fromHex } from '../../src/protocol/index.js'
+import type { FindingName } from '../../src/protocol/index.js'
+
+interface ChainVectors { readonly commitments: readonly { readonly ssz: string; readonly txlist: string | null }[] }
+interface SigningVectors {
+  readonly valid: readonly { readonly ssz: string; readonly address: string; readonly preconfirmationHash: string }[]
+  readonly mutated: readonly { readonly name: string; readonly ssz: string; readonly recovered: string | null; readonly signer: string }[]
+}
+interface TxListVectors {
+  readonly hashes: readonly { readonly name: string; readonly txlist: string; readonly hash: string }[]
+}
+
+const read = (file: string): unknown => JSON.parse(readFileSync(new URL(`../../../test/vectors/data/${file}`, import.meta.url), 'utf8'))
+
+export const signing = read('signing.json') as SigningVectors
+const chain = read('chain.json') as ChainVectors
+const txLists = read('txlists.json') as TxListVectors
+
+/** Linked commitments with valid signatures, 382 bytes each. */
+export const commitments: readonly Uint8Array[] = chain.commitments.map(({ ssz }) => fromHex(ssz))
+
+/** `count` commitments, all valid, going round the vectors. */
+export function someCommitments (count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, index) => commitments[index % commitments.length]!.slice())
+}
+
+/** A txlist message: its hash, the offset of the list, the list. */
+export function txListMessage (hash: Uint8Array, txList: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(TXLIST_HEADER_SIZE + txList.length)
+  bytes.set(hash, 0)
+  bytes[32] = TXLIST_HEADER_SIZE
+  bytes.set(txList, TXLIST_HEADER_SIZE)
+  return bytes
+}
+
+/** Valid txlist messages. */
+export const txListMessages: readonly Uint8Array[] = txLists.hashes.map(({ hash, txlist }) => txListMessage(fromHex(hash), fromHex(txlist)))
+
+/** A copy with one byte changed. */
+export function withByte (bytes: Uint8Array, at: number, value: number): Uint8Array {
+  const copy = bytes.slice()
+  copy[at] = value
+  return copy
+}
+
+/** A commitment that the rules refuse without any doubt: v is 27. */
+export const badV = (bytes: Uint8Array): { readonly bytes: Uint8Array; readonly finding: FindingName } => (
+  { bytes: withByte(bytes, 381, 27), finding: 'bad_v' }
+)
