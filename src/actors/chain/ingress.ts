@@ -51,7 +51,7 @@ export type ChainMessage =
   | { readonly type: 'page'; readonly peer: PeerKey; readonly ticket: number; readonly items: readonly Checked[] }
   /** From the store: every write up to and including `sequence` is durable. */
   | { readonly type: 'durable'; readonly sequence: number }
-  /** From the store: it started (again); what it has not acknowledged must be sent again. */
+  /** From the store: it started (again). Answered with `store.resume()`, then everything unacknowledged from the oldest on. */
   | { readonly type: 'storeReady' }
   /** From network: answer `get_head` to this inbound request. */
   | { readonly type: 'serveHead'; readonly request: number }

@@ -6,6 +6,9 @@ export interface Lagged { readonly type: 'lagged'; readonly count: number; reado
 export interface SubscribeOptions<T> {
   /** Events kept per lane for a subscriber that is behind. 1,024. */
   readonly capacity?: number
+  /** What an event weighs, in a unit of the application's (bytes, say), and how much may wait per lane. By default events weigh nothing. */
+  readonly weigh?: (event: T) => number
+  readonly maxWeight?: number
   /** Ends the subscription. */
   readonly signal?: AbortSignal
   /** Events of one lane never crowd out those of another. All in one by default. */
@@ -43,11 +46,13 @@ export class Broadcast<T> {
   }
 }
 
-interface Lane<T> { readonly name: string; readonly queue: Ring<{ readonly at: number; readonly event: T }>; missed: number }
+interface Lane<T> { readonly name: string; readonly queue: Ring<{ readonly at: number; readonly event: T }>; weight: number; missed: number }
 
 class Subscription<T> implements AsyncIterableIterator<T | Lagged> {
   readonly #lanes = new Map<string, Lane<T>>()
   readonly #capacity: number
+  readonly #maxWeight: number
+  readonly #weigh: (event: T) => number
   readonly #laneOf: (event: T) => string
   readonly #waiting: ((result: IteratorResult<T | Lagged>) => void)[] = []
   readonly #signal: AbortSignal | undefined
@@ -56,6 +61,8 @@ class Subscription<T> implements AsyncIterableIterator<T | Lagged> {
 
   constructor (options: SubscribeOptions<T>, private readonly left: () => void) {
     this.#capacity = options.capacity ?? CAPACITY
+    this.#maxWeight = options.maxWeight ?? Infinity
+    this.#weigh = options.weigh ?? (() => 0)
     this.#laneOf = options.lane ?? (() => '')
     this.#signal = options.signal
     if (this.#signal?.aborted === true) this.#done = true
@@ -66,8 +73,9 @@ class Subscription<T> implements AsyncIterableIterator<T | Lagged> {
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) { waiting({ done: false, value: event }); return }
     const lane = this.#lane(event)
-    if (lane.queue.length >= this.#capacity) {
-      lane.queue.shift()
+    lane.weight += this.#weigh(event)
+    while (lane.queue.length > 0 && (lane.queue.length >= this.#capacity || lane.weight > this.#maxWeight)) {
+      lane.weight -= this.#weigh(lane.queue.shift()!.event)
       lane.missed++
     }
     lane.queue.push({ at: this.#published++, event })
@@ -103,7 +111,7 @@ class Subscription<T> implements AsyncIterableIterator<T | Lagged> {
   #lane (event: T): Lane<T> {
     const name = this.#laneOf(event)
     let lane = this.#lanes.get(name)
-    if (lane === undefined) this.#lanes.set(name, lane = { name, queue: new Ring(), missed: 0 })
+    if (lane === undefined) this.#lanes.set(name, lane = { name, queue: new Ring(), weight: 0, missed: 0 })
     return lane
   }
 
@@ -121,6 +129,8 @@ class Subscription<T> implements AsyncIterableIterator<T | Lagged> {
       first.missed = 0
       return { event }
     }
-    return first.queue.shift()
+    const next = first.queue.shift()
+    if (next !== undefined) first.weight -= this.#weigh(next.event)
+    return next
   }
 }

@@ -1,0 +1,109 @@
+import { silentLogger, systemClock, systemRandom } from '../kernel/index.js'
+import type { Clock, Logger, Random } from '../kernel/index.js'
+import { DEFAULT_CHAIN_ID, DEFAULT_DOMAIN, ProtocolError, fromHex, parseDomain, topicsOf } from '../../protocol/index.js'
+import type { Signer } from '../../protocol/index.js'
+import type { ChainRules, ScheduleResolver } from '../chain/index.js'
+import type { ChainConfig } from '../chain/index.js'
+import type { ConfirmedTip } from '../chain/ingress.js'
+import type { NetworkConfig } from '../network/index.js'
+import type { SyncConfig } from '../sync/index.js'
+import type { ValidatorConfig } from '../validator/index.js'
+import { ServiceError } from './errors.js'
+
+/** What signs our commitments: a private key (32 bytes or hex), a file that holds one, or a function such as a remote signer. */
+export type SigningConfig = { readonly key: Uint8Array | string } | { readonly keyFile: string } | { readonly sign: Signer; readonly address: Uint8Array | string }
+
+/** How to build a node. Only the schedule has no default. */
+export interface P2pConfig {
+  /** Who may sign in which window (SPEC §6): `scheduleFromSigners`, `scheduleFromTable`, `scheduleFromFile`, or your own. */
+  readonly schedule: ScheduleResolver
+  /** Default 167000n. */
+  readonly chainId?: bigint
+  /** Multiaddrs to listen on. Default `/ip4/0.0.0.0/tcp/9000` (SPEC §8). An empty list: dials only. */
+  readonly listen?: string | readonly string[]
+  /** Peers to stay connected to: multiaddrs that end in `/p2p/…`. */
+  readonly staticPeers?: readonly string[]
+  /** Where everything is kept. Left out: in memory, and the log says so. */
+  readonly dataDir?: string
+  /** The network identity, a libp2p private key in protobuf form. Created where missing. Default: `identity.key` in `dataDir`. */
+  readonly keyFile?: string
+  /** The application's confirmed tip at start (SPEC §7, Anchor). A later one that the store knows wins. */
+  readonly confirmedTip?: ConfirmedTip
+  /** Signing domain (SPEC §4), 32 bytes or 64 hex digits. */
+  readonly domain?: Uint8Array | string
+  /** Commitments that name another slasher are rejected. Left out: any slasher. */
+  readonly slasherAddress?: Uint8Array | string
+  /** For `publishCommitment` of an unsigned commitment. */
+  readonly signing?: SigningConfig
+  /** The application's own chain rules: timestamps, gas limit, coinbase, prover, proposal (SPEC §6). */
+  readonly rules?: ChainRules
+  readonly network?: NetworkOptions
+  readonly validator?: Partial<ValidatorConfig>
+  readonly chain?: Partial<ChainConfig>
+  readonly sync?: Partial<SyncConfig>
+  /** Events that a subscription holds at most before it lags (H20). Default 4,096 a lane. */
+  readonly eventCapacity?: number
+  readonly log?: Logger
+  readonly clock?: Clock
+  readonly random?: Random
+}
+
+/** What of the driver's options an application sets; the rest follows from the fields above. */
+export type NetworkOptions = Partial<Omit<NetworkConfig, 'chainId' | 'listen' | 'staticPeers' | 'privateKey'>>
+
+/** The config with its defaults filled in and everything textual read. */
+export interface FilledConfig extends Omit<P2pConfig, 'domain' | 'slasherAddress' | 'listen'> {
+  readonly chainId: bigint
+  readonly listen: readonly string[]
+  readonly staticPeers: readonly string[]
+  readonly domain: Uint8Array
+  readonly slasherAddress: Uint8Array | undefined
+  readonly eventCapacity: number
+  readonly log: Logger
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/9000'
+const DEFAULT_EVENT_CAPACITY = 4_096
+
+/** Fills the defaults in. @throws ServiceError `bad_config` with the value that cannot be */
+export function fillConfig(config: P2pConfig): FilledConfig {
+  const { domain, slasherAddress, listen, ...rest } = config
+  if (typeof config.schedule !== 'function') throw badConfig('schedule', 'is a function from a window to its signer', config.schedule)
+  const chainId = config.chainId ?? DEFAULT_CHAIN_ID
+  topicsOf(chainId)
+  return {
+    ...rest,
+    chainId,
+    listen: listen === undefined ? [DEFAULT_LISTEN] : typeof listen === 'string' ? [listen] : listen,
+    staticPeers: config.staticPeers ?? [],
+    domain: domain === undefined ? DEFAULT_DOMAIN : parseDomain(domain),
+    slasherAddress: slasherAddress === undefined ? undefined : parseAddress('slasherAddress', slasherAddress),
+    eventCapacity: positive('eventCapacity', config.eventCapacity ?? DEFAULT_EVENT_CAPACITY),
+    log: config.log ?? silentLogger,
+    clock: config.clock ?? systemClock,
+    random: config.random ?? systemRandom,
+  }
+}
+
+/** An Ethereum address: 20 bytes, or 40 hex digits with or without 0x. @throws ServiceError `bad_config` */
+export function parseAddress(option: string, address: Uint8Array | string): Uint8Array {
+  let bytes: Uint8Array
+  try {
+    bytes = typeof address === 'string' ? fromHex(address) : address
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    throw badConfig(option, 'is an address of 40 hex digits', address)
+  }
+  if (bytes.length !== 20) throw badConfig(option, 'is an address of 20 bytes', address)
+  return bytes
+}
+
+export const badConfig = (option: string, what: string, value: unknown): ServiceError =>
+  new ServiceError('bad_config', `${option} ${what}`, value)
+
+function positive(option: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) throw badConfig(option, 'is a positive integer', value)
+  return value
+}

@@ -1,0 +1,29 @@
+/** Codes of what goes wrong at the service's own face. Requests fail with `RequestError`, the store with `StoreError`. */
+export type ServiceErrorCode =
+  /** An option that cannot be: `value` is the option's value. */
+  | 'bad_config'
+  /** `publish…` of something that does not decode or is not what it must be. */
+  | 'bad_message'
+  /** There is no signer, and the commitment came unsigned. */
+  | 'no_signer'
+  /** The signer failed, or signed with another key than it says. */
+  | 'signing_failed'
+  /** The submission window of the commitment is over (SPEC §6, Publishing); `late: true` publishes all the same. */
+  | 'window_over'
+  /** Our own rules refused the message: `value` is the reason in the words of SPEC §6. */
+  | 'refused'
+  /** The validator's mailbox is full. */
+  | 'overloaded'
+  /** It was judged and kept, but could not be made durable in time, and so did not leave. */
+  | 'not_stored'
+  /** The service is stopped. */
+  | 'stopped'
+
+/** An error at the service's face. `value` is what was offending, `limit` the bound that it broke, where there is one. */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError'
+  constructor (
+    readonly code: ServiceErrorCode, message: string,
+    readonly value?: unknown, readonly limit?: unknown, options?: ErrorOptions,
+  ) { super(message, options) }
+}

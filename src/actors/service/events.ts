@@ -1,0 +1,34 @@
+import type { ChainEvent } from '../chain/ports.js'
+import type { DriverEvent } from '../network/ingress.js'
+import type { SyncEvent } from '../sync/ingress.js'
+import type { StoreEvent } from '../store/actor.js'
+import type { PublisherEvent } from './publisher.js'
+
+/** What the node says of itself. */
+export type NodeEvent =
+  /** A part of the node failed, and its supervisor acted (H30). */
+  | { readonly type: 'actorFailed'; readonly actor: string; readonly error: unknown }
+  | { readonly type: 'actorRestarted'; readonly actor: string }
+
+/** Everything that an application hears of the network, told apart by `type`. */
+export type NetworkEvent = DriverEvent | ChainEvent | SyncEvent | PublisherEvent | StoreEvent | NodeEvent
+
+/** Events that carry no data of the chain. They wait in a lane of their own, so that they cannot crowd data out (H21). */
+const notices: ReadonlySet<NetworkEvent['type']> = new Set<NetworkEvent['type']>([
+  'refused', 'violation', 'served', 'rejected', 'actorFailed', 'actorRestarted', 'storeFailing', 'storeRecovered', 'scheduleFailed', 'syncProgress', 'peerFault',
+])
+
+export const laneOf = (event: NetworkEvent): 'data' | 'notice' => notices.has(event.type) ? 'notice' : 'data'
+
+/** What an event holds in memory, bytes: only what a remote can make large. */
+export const weightOf = (event: NetworkEvent): number => event.type === 'txList' ? event.txList.length : 0
+
+/** What an application's handler may take: a function an event, all optional. */
+export type P2pHandler = {
+  readonly [T in NetworkEvent['type']]?: (event: Extract<NetworkEvent, { readonly type: T }>) => void | Promise<void>
+} & {
+  /** The handler was too slow: so many events of its subscription were dropped (H20). */
+  readonly lagged?: (count: number) => void | Promise<void>
+  /** One of the functions above threw. Without this the failure goes to the log. Either way the node goes on. */
+  readonly failed?: (error: unknown, event: NetworkEvent) => void | Promise<void>
+}

@@ -1,0 +1,70 @@
+import type { TreeSnapshot } from '../kernel/index.js'
+import type { ChainStanding } from '../chain/ingress.js'
+import type { NetworkFigures } from '../network/ingress.js'
+import type { StoreStanding } from '../store/ingress.js'
+import type { ValidatorFigures } from '../validator/ingress.js'
+import type { Tree } from './tree.js'
+
+/** Why a node is not at its best. */
+export interface Ailment {
+  /** `store_failing`, `slow_signatures`, `no_peers`, `not_answering`, `stopping`, … */
+  readonly code: string
+  readonly message: string
+}
+
+/** How the node is. */
+export interface Health {
+  /** `ok`: everything works. `degraded`: it goes on, and `ailments` say what is amiss. `stopping`: no more work is taken. */
+  readonly status: 'ok' | 'degraded' | 'stopping'
+  readonly ailments: readonly Ailment[]
+  readonly peers: number
+  readonly head: ChainStanding['head'] | undefined
+  readonly next: bigint | undefined
+  readonly unstored: number | undefined
+  /** Whether `stored` means on disk; false where everything is kept in memory. */
+  readonly durable: boolean | undefined
+  /** Which library recovers signatures (H36). */
+  readonly signatures: string | undefined
+}
+
+/** Figures of every part, for export (H22, H36). Counters since the start of each part. */
+export interface Figures {
+  readonly tree: TreeSnapshot
+  readonly validator: ValidatorFigures | undefined
+  readonly network: NetworkFigures | undefined
+  readonly chain: ChainStanding | undefined
+  readonly store: StoreStanding | undefined
+}
+
+/** A part that is at work answers at once; one that is being restarted does not, ms. */
+const ANSWER_WITHIN = 1_000
+
+/** Asks every part. */
+export async function figuresOf({ supervisor, validator, network, chain, store }: Tree): Promise<Figures> {
+  const [validatorFigures, networkFigures, standing, storing] = await Promise.all([
+    orUndefined(validator.figures(ANSWER_WITHIN)), orUndefined(network.figures(ANSWER_WITHIN)),
+    orUndefined(chain.standing(ANSWER_WITHIN)), orUndefined(store.standing(ANSWER_WITHIN)),
+  ])
+  return { tree: supervisor.describe(), validator: validatorFigures, network: networkFigures, chain: standing, store: storing }
+}
+
+/** Never rejects: a part that does not answer is an ailment. */
+export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
+  const [figures, peers] = await Promise.all([figuresOf(tree), orUndefined(tree.network.peers(ANSWER_WITHIN))])
+  const { validator, chain, store } = figures
+  const connected = peers?.filter(({ connections }) => connections > 0).length ?? 0
+  const ailments: Ailment[] = []
+  for (const part of ['validator', 'network', 'chain', 'store'] as const) {
+    if (figures[part] === undefined) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
+  }
+  if (store?.failing !== undefined) ailments.push({ code: 'store_failing', message: `${store.failing.code}: ${store.failing.message}` })
+  if (validator?.degraded === true) ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${validator.recoverBackend}` })
+  if (connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
+  return {
+    status: stopping ? 'stopping' : ailments.length > 0 ? 'degraded' : 'ok',
+    ailments, peers: connected,
+    head: chain?.head, next: chain?.next, unstored: chain?.unstored, durable: store?.durable, signatures: validator?.recoverBackend,
+  }
+}
+
+const orUndefined = async <T>(answer: Promise<T>): Promise<T | undefined> => answer.catch(() => undefined)

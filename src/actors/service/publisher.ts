@@ -1,0 +1,139 @@
+import { Handle, actor, keep, mailbox, reject } from '../kernel/index.js'
+import type { Ask, Context, Deadline, Port } from '../kernel/index.js'
+import { toHex } from '../../protocol/index.js'
+import type { JudgedMessage, Judgement } from '../chain/ports.js'
+import type { NetworkHandle, Topic } from '../network/ingress.js'
+import type { Validator } from '../validator/ingress.js'
+import { ServiceError } from './errors.js'
+
+/** What came of publishing. */
+export interface PublishResult {
+  /** Preconfirmation hash or txlist hash, 32 bytes. */
+  readonly hash: Uint8Array
+  /** Peers that it was sent to. None is no error: it is stored, and served to whoever asks. */
+  readonly recipients: number
+  /** Whether it is durable by now. A commitment always is before it leaves. */
+  readonly stored: boolean
+}
+
+export type PublisherMessage =
+  /** `bytes`: a signed commitment (382) or a txlist gossip message, as SSZ. */
+  | Ask<'publish', { topic: Topic; bytes: Uint8Array }, PublishResult>
+  | JudgedMessage
+  | { readonly type: 'sent'; readonly ticket: number; readonly recipients: number }
+  | { readonly type: 'notSent'; readonly ticket: number; readonly error: unknown }
+
+export const publisherMailbox = mailbox<PublisherMessage>({
+  capacity: 1_024,
+  whenFull: {
+    publish: reject('the caller is told'),
+    judged: keep('one a message of ours under way'),
+    durable: keep('one a message of ours under way'),
+    sent: keep('one a message of ours under way'),
+    notSent: keep('one a message of ours under way'),
+  },
+})
+
+export class Publisher extends Handle<PublisherMessage> {
+  publish (topic: Topic, bytes: Uint8Array, within: Deadline) { return this.ask('publish', { topic, bytes }, within) }
+}
+
+export type PublisherEvent =
+  | { readonly type: 'published'; readonly topic: Topic; readonly hash: Uint8Array; readonly recipients: number }
+
+interface Needs {
+  readonly validator: Validator
+  readonly network: Pick<NetworkHandle, 'publish'>
+  readonly events: Port<PublisherEvent>
+}
+
+interface UnderWay {
+  readonly topic: Topic
+  readonly bytes: Uint8Array
+  readonly resolve: (result: PublishResult) => void
+  readonly reject: (error: unknown) => void
+  judgement: Judgement | undefined
+  stored: boolean
+}
+
+/** State: our messages between `publish` and their answer, by ticket. Their number is bounded by the callers' deadlines. */
+interface State { next: number; readonly underWay: Map<number, UnderWay> }
+
+/** How long the network may take to hand a message to its peers' streams, ms. */
+const SEND_WITHIN = 10_000
+
+/**
+ * Takes what the application publishes through the same pipeline as what comes in (SPEC §7), then sends it:
+ * 1. to the validator, as `own` with a ticket;
+ * 2. chain judges it (`judged`); a refusal is the caller's error;
+ * 3. a commitment waits until it is durable (`durable`): what we signed is on disk before it leaves;
+ * 4. the network sends it; the caller learns to how many.
+ */
+export const publisher = ({ validator, network, events }: Needs) => {
+  const settle = (state: State, ticket: number, how: (message: UnderWay) => void) => {
+    const message = state.underWay.get(ticket)
+    if (message === undefined) return
+    state.underWay.delete(ticket)
+    how(message)
+  }
+  const sendOut = (ticket: number, message: UnderWay, ctx: Context<PublisherMessage>) => {
+    ctx.pipe(network.publish(message.topic, message.bytes, SEND_WITHIN), {
+      ok: ({ recipients }) => ({ type: 'sent', ticket, recipients }),
+      failed: error => ({ type: 'notSent', ticket, error }),
+    })
+  }
+
+  return actor<PublisherMessage, State>({
+    name: 'publisher',
+    mailbox: publisherMailbox,
+    // Tickets of an earlier incarnation may still be answered: start where it cannot have been.
+    init: ctx => ({ next: Math.floor(ctx.clock.now()), underWay: new Map() }),
+    receive: {
+      publish (state, { topic, bytes }, ctx) {
+        const ticket = state.next++
+        const feedback = topic === 'commitments'
+          ? validator.commitment(bytes, { kind: 'own', ticket })
+          : validator.txList(bytes, { kind: 'own', ticket })
+        if (feedback === 'rejected' || feedback === 'closed') {
+          throw new ServiceError('overloaded', `the validator takes nothing now (${feedback})`, topic)
+        }
+        ctx.askSignal?.addEventListener('abort', () => state.underWay.delete(ticket), { once: true })
+        return ctx.later(new Promise<PublishResult>((resolve, reject) => {
+          state.underWay.set(ticket, { topic, bytes, resolve, reject, judgement: undefined, stored: false })
+        }))
+      },
+      judged (state, { ticket, results }, ctx) {
+        const message = state.underWay.get(ticket)
+        const judgement = results[0]
+        if (message === undefined || judgement === undefined) return
+        if (judgement.verdict !== 'accept') {
+          settle(state, ticket, ({ reject }) => reject(new ServiceError('refused', `our own rules refuse it: ${judgement.reason}`, judgement.reason)))
+          return
+        }
+        message.judgement = judgement
+        if (message.topic === 'txLists' || message.stored) sendOut(ticket, message, ctx)
+      },
+      durable (state, { ticket }, ctx) {
+        const message = state.underWay.get(ticket)
+        if (message === undefined) return
+        message.stored = true
+        if (message.topic === 'commitments' && message.judgement !== undefined) sendOut(ticket, message, ctx)
+      },
+      sent (state, { ticket, recipients }, ctx) {
+        settle(state, ticket, ({ topic, judgement, stored, resolve }) => {
+          const hash = judgement?.hash ?? new Uint8Array(32)
+          ctx.log.debug({ topic, hash: toHex(hash), recipients }, 'published')
+          void events.send({ type: 'published', topic, hash, recipients })
+          resolve({ hash, recipients, stored })
+        })
+      },
+      notSent (state, { ticket, error }) {
+        settle(state, ticket, ({ reject }) => reject(error))
+      },
+    },
+    stop (state) {
+      for (const { reject } of state.underWay.values()) reject(new ServiceError('stopped', 'the publisher stopped'))
+      state.underWay.clear()
+    },
+  })
+}

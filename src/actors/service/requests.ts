@@ -1,0 +1,71 @@
+/** Requests to peers as the application makes them: arguments checked at once (H28), answers decoded (SPEC §3). */
+import {
+  GetCommitmentsByNumberRequestCodec, GetCommitmentsByNumberResponseCodec, GetHeadRequestCodec, GetRawTxListRequestCodec, GetRawTxListResponseCodec,
+  MAX_COMMITMENTS, PreconfHeadCodec, toHex, txListHash,
+} from '../../protocol/index.js'
+import type { Codec, Crypto, PreconfHead, SignedCommitment } from '../../protocol/index.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Deadline } from '../kernel/index.js'
+import { RequestError } from '../network/index.js'
+import type { NetworkHandle, RequestKind } from '../network/ingress.js'
+
+/** Waiting for the quota of SPEC §8 (a sliding 10 s), then at most 15 s for the exchange. */
+const REQUEST_WITHIN = 26_000
+
+export interface RequestOptions {
+  /** Left out: the driver chooses among the connected peers that speak the protocol. */
+  readonly peer?: PeerKey | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The head that a peer announces; zeros mean that it knows none. */
+export async function requestHead(network: NetworkHandle, options: RequestOptions): Promise<{ peer: PeerKey; head: PreconfHead }> {
+  const { peer, value } = await exchange(network, 'head', GetHeadRequestCodec.encode({ reserved: new Uint8Array(0) }), PreconfHeadCodec, options)
+  return { peer, head: value }
+}
+
+/**
+ * Commitments from `start` (inclusive) on, as the peer sends them: decoded, not judged. What `sync` fetches is judged.
+ * @throws RequestError `max_count_exceeded` above 256, `bad_argument` for a range that cannot be
+ */
+export async function requestCommitments(
+  network: NetworkHandle, { start, maxCount, ...options }: RequestOptions & { readonly start: bigint; readonly maxCount: number },
+): Promise<{ peer: PeerKey; commitments: readonly SignedCommitment[] }> {
+  checkRange(start, maxCount)
+  const body = GetCommitmentsByNumberRequestCodec.encode({ startBlockNumber: start, maxCount })
+  const { peer, value } = await exchange(network, 'commitments', body, GetCommitmentsByNumberResponseCodec, options)
+  return { peer, commitments: value.commitments }
+}
+
+/** @throws RequestError `max_count_exceeded`, `bad_argument` */
+export function checkRange(start: bigint, maxCount: number): void {
+  if (typeof start !== 'bigint' || start < 0n || start >= 1n << 256n) throw new RequestError('bad_argument', 'start is a block number', start)
+  if (!Number.isSafeInteger(maxCount) || maxCount < 1) throw new RequestError('bad_argument', 'maxCount is at least 1', maxCount)
+  if (maxCount > MAX_COMMITMENTS) {
+    throw new RequestError('max_count_exceeded', `maxCount is at most ${MAX_COMMITMENTS}`, maxCount, MAX_COMMITMENTS)
+  }
+}
+
+/**
+ * A txlist by its hash, checked against it.
+ * @throws RequestError `not_found` when the peer does not have it, `bad_response` when it sends another
+ */
+export async function requestTxList(
+  network: NetworkHandle, crypto: Crypto, { hash, ...options }: RequestOptions & { readonly hash: Uint8Array },
+): Promise<{ peer: PeerKey; txList: Uint8Array }> {
+  if (!(hash instanceof Uint8Array) || hash.length !== 32) throw new RequestError('bad_argument', 'hash is 32 bytes', hash)
+  const { peer, value } = await exchange(network, 'txList', GetRawTxListRequestCodec.encode({ rawTxListHash: hash }), GetRawTxListResponseCodec, options)
+  if (value.txlist.length === 0) throw new RequestError('not_found', `${peer} does not have this txlist`, hash)
+  if (toHex(txListHash(crypto, value.txlist)) !== toHex(hash)) throw new RequestError('bad_response', `${peer} sent another txlist than asked`, hash)
+  return { peer, txList: value.txlist }
+}
+
+async function exchange<T>(network: NetworkHandle, kind: RequestKind, body: Uint8Array, codec: Codec<T>, { peer, signal }: RequestOptions): Promise<{ peer: PeerKey; value: T }> {
+  const within: Deadline = signal === undefined ? REQUEST_WITHIN : { ms: REQUEST_WITHIN, signal }
+  const response = await network.request(kind, body, { peer }, within)
+  try {
+    return { peer: response.peer, value: codec.decode(response.body) }
+  } catch (error) {
+    throw new RequestError('bad_response', `${response.peer} answered what is no ${codec.name}`, response.peer, undefined, { cause: error })
+  }
+}

@@ -1,0 +1,308 @@
+import { Broadcast, StartError } from '../kernel/index.js'
+import type { Deadline, Feedback, Lagged, Termination, TreeSnapshot } from '../kernel/index.js'
+import {
+  CommitmentView, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE, SignedCommitmentCodec, loadCrypto, signCommitment, txListHash,
+} from '../../protocol/index.js'
+import type { Crypto, PreconfCommitment, PreconfHead, SignedCommitment, Signer } from '../../protocol/index.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { ConfirmedTip, Head } from '../chain/ingress.js'
+import type { NetworkCommand, PeerInfo } from '../network/ingress.js'
+import { fillConfig } from './config.js'
+import type { FilledConfig, P2pConfig } from './config.js'
+import { ServiceError } from './errors.js'
+import { laneOf, weightOf } from './events.js'
+import type { NetworkEvent, P2pHandler } from './events.js'
+import { figuresOf, healthOf } from './health.js'
+import type { Figures, Health } from './health.js'
+import type { PublishResult } from './publisher.js'
+import { checkRange, requestCommitments, requestHead, requestTxList } from './requests.js'
+import type { RequestOptions } from './requests.js'
+import { signerFrom } from './signing.js'
+import { buildTree } from './tree.js'
+import type { Tree } from './tree.js'
+
+/** How long the node's own parts may take to answer each other, ms. */
+const WITHIN = 10_000
+/** A dial with its handshakes, ms. */
+const DIAL_WITHIN = 20_000
+/** Judged, durable, sent. The disk is the slow part of it. */
+const PUBLISH_WITHIN = 30_000
+/** Hanging up lets exchanges under way finish first (SPEC §8), ms. */
+const HANG_UP_WITHIN = 20_000
+
+/** Txlists that wait for a slow subscriber at most, bytes. */
+const MAX_EVENT_BYTES = 64 * 1024 ** 2
+
+export interface PublishOptions {
+  /** Publishes after the end of its submission window too (SPEC §6, Publishing). */
+  readonly late?: boolean
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A preconfirmation node: start it, publish, ask, and follow what the network says. Everything that can fail fails with an error
+ * that has a `code`. Nothing is installed on `process`.
+ */
+export class P2pService implements AsyncDisposable {
+  readonly #config: FilledConfig
+  readonly #tree: Tree
+  readonly #events: Broadcast<NetworkEvent>
+  readonly #crypto: Crypto
+  readonly #signer: Signer | undefined
+  /** What happened since the start began, for the first who subscribes. */
+  #first: AsyncIterableIterator<NetworkEvent | Lagged> | undefined
+  #queue: AsyncIterableIterator<NetworkEvent | Lagged> | undefined
+  #stopping: Promise<void> | undefined
+  /** The node's libp2p peer id. */
+  readonly peerId: PeerKey
+
+  private constructor(parts: { config: FilledConfig; tree: Tree; events: Broadcast<NetworkEvent>; crypto: Crypto; signer: Signer | undefined; first: AsyncIterableIterator<NetworkEvent | Lagged>; peerId: PeerKey }) {
+    this.#config = parts.config
+    this.#tree = parts.tree
+    this.#events = parts.events
+    this.#crypto = parts.crypto
+    this.#signer = parts.signer
+    this.#first = parts.first
+    this.peerId = parts.peerId
+  }
+
+  /**
+   * Builds the node and starts it: store, chain, validator, network, sync, in this order. Resolves once it listens.
+   * @throws ServiceError `bad_config`; StoreError (`locked`, `damaged`, `schema_newer`, …); NetworkError
+   */
+  static async start(options: P2pConfig): Promise<P2pService> {
+    const config = fillConfig(options)
+    const [crypto, signer] = await Promise.all([loadCrypto(), config.signing === undefined ? undefined : signerFrom(config.signing)])
+    if (config.dataDir === undefined) config.log.warn({}, 'no data directory: everything is kept in memory and gone at stop')
+    const events = new Broadcast<NetworkEvent>({ capacity: config.eventCapacity, lane: laneOf, weigh: weightOf, maxWeight: MAX_EVENT_BYTES })
+    const first = events.subscribe()
+    const tree = buildTree(config, events)
+    try {
+      await tree.supervisor.start()
+      const { peerId } = await tree.network.addresses(WITHIN)
+      return new P2pService({ config, tree, events, crypto, signer, first, peerId })
+    } catch (error) {
+      await tree.supervisor.stop()
+      events.close()
+      throw error instanceof StartError && error.cause !== undefined ? error.cause : error
+    }
+  }
+
+  // ---- publishing
+
+  /**
+   * Publishes a commitment: signed (its value, or its 382 bytes of SSZ), or unsigned, to be signed here. It is judged and stored like
+   * what comes in, and is durable before it leaves (SPEC §7).
+   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `window_over`, `refused`, `overloaded`
+   */
+  async publishCommitment(commitment: SignedCommitment | PreconfCommitment | Uint8Array, options: PublishOptions = {}): Promise<PublishResult> {
+    this.#ensureRunning()
+    const bytes = await this.#signedBytes(commitment)
+    const end = new CommitmentView(bytes).submissionWindowEnd
+    const now = BigInt(Math.floor(this.#config.clock.now() / 1_000))
+    if (end < now && options.late !== true) throw new ServiceError('window_over', `its submission window ended at ${end}, now is ${now}`, end, now)
+    return this.#tree.publisher.publish('commitments', bytes, deadline(PUBLISH_WITHIN, options.signal))
+  }
+
+  /**
+   * Publishes a block's raw transaction list (compressed RLP, 1 byte to 2 MiB, opaque here). To come before its commitment (SPEC §6).
+   * @throws ServiceError `bad_message`, `refused`, `overloaded`
+   */
+  async publishTxList(txList: Uint8Array, options: Pick<PublishOptions, 'signal'> = {}): Promise<PublishResult> {
+    this.#ensureRunning()
+    const bytes = encoded(() => RawTxListGossipCodec.encode({ rawTxListHash: txListHash(this.#crypto, txList), txlist: txList }))
+    return this.#tree.publisher.publish('txLists', bytes, deadline(PUBLISH_WITHIN, options.signal))
+  }
+
+  // ---- asking peers
+
+  /** A peer's head (`get_head`). Without a named peer the driver chooses one. @throws RequestError */
+  async requestHead(options: RequestOptions = {}): Promise<{ peer: PeerKey; head: PreconfHead }> {
+    this.#ensureRunning()
+    return requestHead(this.#tree.network, options)
+  }
+
+  /** Up to 256 commitments of a peer, from `start` on, decoded and not judged: `sync` judges. @throws RequestError */
+  async requestCommitments(options: RequestOptions & { readonly start: bigint; readonly maxCount: number }): Promise<{ peer: PeerKey; commitments: readonly SignedCommitment[] }> {
+    this.#ensureRunning()
+    return requestCommitments(this.#tree.network, options)
+  }
+
+  /** A txlist by its hash, checked against it. @throws RequestError `not_found` when the peer does not have it */
+  async requestTxList(options: RequestOptions & { readonly hash: Uint8Array }): Promise<{ peer: PeerKey; txList: Uint8Array }> {
+    this.#ensureRunning()
+    return requestTxList(this.#tree.network, this.#crypto, options)
+  }
+
+  // ---- our own chain
+
+  /** The head that we serve: the highest canonical block without a gap from the anchor; zeros where there is none (SPEC §7). */
+  async head(): Promise<Head> {
+    return (await this.#tree.chain.standing(WITHIN)).head
+  }
+
+  /** Overrides the served head; `undefined` takes the override back (SPEC §7). */
+  updateHead(head: Head | undefined): Feedback {
+    this.#ensureRunning()
+    return this.#tree.chain.updateHead(head)
+  }
+
+  /** Moves the confirmed tip: what lies at or below it is settled (SPEC §7). @throws ChainError */
+  async confirm(tip: ConfirmedTip): Promise<void> {
+    this.#ensureRunning()
+    return this.#tree.chain.confirm(tip, WITHIN)
+  }
+
+  /** Demotes every canonical block above `to` (SPEC §7). @throws ChainError */
+  async rewind(to: bigint): Promise<void> {
+    this.#ensureRunning()
+    return this.#tree.chain.rewind(to, WITHIN)
+  }
+
+  /** Canonical commitments that this node stores, from `start` on, in block order, as SSZ of 382 bytes. @throws RequestError */
+  async storedCommitments({ start, maxCount }: { readonly start: bigint; readonly maxCount: number }): Promise<readonly Uint8Array[]> {
+    checkRange(start, maxCount)
+    const packed = await this.#tree.store.page(start, maxCount, WITHIN)
+    return Array.from({ length: packed.length / SIGNED_COMMITMENT_SIZE }, (_, at) => packed.subarray(at * SIGNED_COMMITMENT_SIZE, (at + 1) * SIGNED_COMMITMENT_SIZE))
+  }
+
+  /** A txlist that this node stores, `undefined` where it has none under this hash. */
+  async storedTxList(hash: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#tree.store.txList(hash, WITHIN)
+  }
+
+  // ---- peers
+
+  /** Connects to a multiaddr that ends in `/p2p/…`; gives the peer. Asks the gater first (SPEC §8). @throws NetworkError */
+  async dial(address: string): Promise<PeerKey> {
+    this.#ensureRunning()
+    return this.#tree.network.dial(address, DIAL_WITHIN)
+  }
+
+  /** Disconnects from a peer, once what is under way with it has ended (SPEC §8). */
+  async hangUp(peer: PeerKey): Promise<void> {
+    this.#ensureRunning()
+    return this.#tree.network.hangUp(peer, HANG_UP_WITHIN)
+  }
+
+  /** The connected peers, one entry a peer however many connections it has. */
+  async peers(): Promise<readonly PeerInfo[]> {
+    return this.#tree.network.peers(WITHIN)
+  }
+
+  async peerCount(): Promise<number> {
+    return (await this.peers()).filter(({ connections }) => connections > 0).length
+  }
+
+  /** The multiaddrs that we listen on, each with our peer id. */
+  async listenAddresses(): Promise<readonly string[]> {
+    return (await this.#tree.network.addresses(WITHIN)).addresses
+  }
+
+  // ---- following
+
+  /**
+   * Every event, for one consumer: the first who subscribes gets them from the start on, later ones from now on. A slow one gets
+   * `lagged` with a count in place of what it missed (H20).
+   */
+  subscribe({ signal }: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<NetworkEvent | Lagged> {
+    const first = this.#first
+    this.#first = undefined
+    if (first === undefined) return this.#events.subscribe(signal === undefined ? {} : { signal })
+    signal?.addEventListener('abort', () => { void first.return?.() }, { once: true })
+    if (signal?.aborted === true) void first.return?.()
+    return first
+  }
+
+  /** Every `for await` over it is a subscription of its own. */
+  get events(): AsyncIterable<NetworkEvent | Lagged> {
+    return { [Symbol.asyncIterator]: () => this.subscribe() }
+  }
+
+  /** The next event of a queue that begins with the first call; `undefined` once the node has stopped. For one caller at a time. */
+  async nextEvent(): Promise<NetworkEvent | Lagged | undefined> {
+    this.#queue ??= this.subscribe()
+    const { value, done } = await this.#queue.next() as IteratorResult<NetworkEvent | Lagged, undefined>
+    return done === true ? undefined : value
+  }
+
+  /** Hands every event to the handler's function of its name, one at a time, until stop or the signal. What a function throws goes to `failed`. */
+  async runWithHandler(handler: P2pHandler, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    for await (const event of this.subscribe(options)) {
+      try {
+        if (event.type === 'lagged') await handler.lagged?.(event.count)
+        else await (handler[event.type] as ((event: NetworkEvent) => void | Promise<void>) | undefined)?.(event)
+      } catch (error) {
+        if (handler.failed !== undefined && event.type !== 'lagged') await handler.failed(error, event)
+        else this.#config.log.error({ error, event: event.type }, 'the application\'s handler failed')
+      }
+    }
+  }
+
+  /** Sends the driver a command, as the node's own parts do. */
+  get commands(): { send(command: NetworkCommand): Feedback } {
+    return this.#tree.commands
+  }
+
+  // ---- the node itself
+
+  /** How the node is, and why not better. Never fails: a part that does not answer is a reason. */
+  async health(): Promise<Health> {
+    return healthOf(this.#tree, this.#stopping !== undefined)
+  }
+
+  /** Figures of every part, for export. Names are stable. */
+  async figures(): Promise<Figures> {
+    return figuresOf(this.#tree)
+  }
+
+  /** The supervision tree as it is: depth, times, restarts and drops of every actor. */
+  describe(): TreeSnapshot {
+    return this.#tree.supervisor.describe()
+  }
+
+  /** Resolves when everything has stopped: by `stop`, or because a part could not be kept running. */
+  get ended(): Promise<Termination> {
+    return this.#tree.supervisor.terminated
+  }
+
+  /** Stops in order, each part within its deadline: exchanges under way end, what is judged is made durable. Safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#tree.supervisor.stop().finally(() => this.#events.close())
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  #ensureRunning(): void {
+    if (this.#stopping !== undefined) throw new ServiceError('stopped', 'the service is stopped')
+  }
+
+  async #signedBytes(commitment: SignedCommitment | PreconfCommitment | Uint8Array): Promise<Uint8Array> {
+    if (commitment instanceof Uint8Array) {
+      if (commitment.length !== SIGNED_COMMITMENT_SIZE) {
+        throw new ServiceError('bad_message', `a signed commitment is ${SIGNED_COMMITMENT_SIZE} bytes`, commitment.length, SIGNED_COMMITMENT_SIZE)
+      }
+      return commitment.slice()
+    }
+    if ('signature' in commitment) return encoded(() => SignedCommitmentCodec.encode(commitment))
+    const signer = this.#signer
+    if (signer === undefined) throw new ServiceError('no_signer', 'the commitment is unsigned, and the config names no `signing`')
+    const signed = await signCommitment(commitment, signer, { domain: this.#config.domain, crypto: this.#crypto }).catch((error: unknown) => {
+      throw new ServiceError('signing_failed', `signing failed: ${error instanceof Error ? error.message : String(error)}`, undefined, undefined, { cause: error })
+    })
+    return encoded(() => SignedCommitmentCodec.encode(signed))
+  }
+}
+
+const deadline = (ms: number, signal: AbortSignal | undefined): Deadline => signal === undefined ? ms : { ms, signal }
+
+function encoded(encode: () => Uint8Array): Uint8Array {
+  try {
+    return encode()
+  } catch (error) {
+    throw new ServiceError('bad_message', error instanceof Error ? error.message : String(error), undefined, undefined, { cause: error })
+  }
+}
