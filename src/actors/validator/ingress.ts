@@ -4,6 +4,9 @@ import type { Origin } from '../chain/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ValidatorFigures } from './figures.js'
 
+export type { ValidatorFigures } from './figures.js'
+export type { WorkerReport } from './serve.js'
+
 export type ValidatorMessage =
   /** One signed commitment as SSZ, 382 bytes (any other length is a finding, not an error). */
   | { readonly type: 'commitment'; readonly bytes: Uint8Array; readonly origin: Origin }
