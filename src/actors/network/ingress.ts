@@ -2,6 +2,9 @@ import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Verdict } from '../chain/ports.js'
+import type { NetworkFigures, Refusal, Violation } from './figures.js'
+
+export type { NetworkFigures, Refusal, Violation } from './figures.js'
 
 export type Topic = 'commitments' | 'txLists'
 export type RequestKind = 'head' | 'commitments' | 'txList'
@@ -40,6 +43,8 @@ export type NetworkCommand =
   | Ask<'hangUp', { peer: PeerKey }, void>
   | Ask<'peers', object, readonly PeerInfo[]>
   | Ask<'addresses', object, { readonly peerId: PeerKey; readonly addresses: readonly string[] }>
+  /** Everything that the driver counts, since its last start. */
+  | Ask<'figures', object, NetworkFigures>
   /** Refuses or allows again a peer, at once and for every later dial and inbound connection. */
   | { readonly type: 'block'; readonly peer: PeerKey }
   | { readonly type: 'unblock'; readonly peer: PeerKey }
@@ -55,6 +60,7 @@ export const networkMailbox = mailbox<NetworkCommand>({
     hangUp: reject('the caller is told'),
     peers: reject('the caller is told'),
     addresses: reject('the caller is told'),
+    figures: reject('the caller is told'),
     block: dropOldest('the list itself is the truth; the application sets it again'),
     unblock: dropOldest('the list itself is the truth; the application sets it again'),
   },
@@ -69,12 +75,12 @@ export type DriverEvent =
   | { readonly type: 'peerRefused'; readonly peer: PeerKey }
   /** identify is done and the peer speaks our protocols: it can be asked. */
   | { readonly type: 'peerReady'; readonly peer: PeerKey; readonly agent: string }
-  /** Refused before the pipeline: wrong topic, impossible size, overloaded, … */
-  | { readonly type: 'refused'; readonly topic: string; readonly from: PeerKey | undefined; readonly reason: string }
-  /** An inbound request was answered. */
+  /** Refused before the pipeline. `topic` is one of ours by its short name, or the text that came. Told at a limited rate. */
+  | { readonly type: 'refused'; readonly topic: string; readonly from: PeerKey | undefined; readonly reason: Refusal; /** Rejected: the sender is to blame. */ readonly penalty: boolean }
+  /** An inbound request was answered; with 0 bytes where we have nothing for it, or did not find it in time. */
   | { readonly type: 'served'; readonly peer: PeerKey; readonly kind: RequestKind; readonly bytes: number }
-  /** A remote broke the protocol on a stream, or did not keep a deadline. */
-  | { readonly type: 'violation'; readonly peer: PeerKey; readonly kind: RequestKind; readonly code: string }
+  /** A remote broke the protocol on a stream, or did not keep a deadline. Told at a limited rate. */
+  | { readonly type: 'violation'; readonly peer: PeerKey; readonly kind: RequestKind | 'gossip'; readonly violation: Violation; readonly code: string }
 
 /** The driver's mailbox, as the other rooms hold it. */
 export class NetworkHandle extends Handle<NetworkCommand> {
@@ -90,6 +96,7 @@ export class NetworkHandle extends Handle<NetworkCommand> {
   hangUp (peer: PeerKey, within: Deadline) { return this.ask('hangUp', { peer }, within) }
   peers (within: Deadline) { return this.ask('peers', {}, within) }
   addresses (within: Deadline) { return this.ask('addresses', {}, within) }
+  figures (within: Deadline) { return this.ask('figures', {}, within) }
   block (peer: PeerKey) { return this.send({ type: 'block', peer }) }
   unblock (peer: PeerKey) { return this.send({ type: 'unblock', peer }) }
 }

@@ -1,0 +1,207 @@
+import type { PrivateKey } from '@libp2p/interface'
+import { DEFAULT_CHAIN_ID, FORWARD_WITHIN_MS, MAX_GOSSIP_BYTES, scorePreset, topicsOf } from '../../protocol/index.js'
+import type { ScorePreset, ScorePresetName } from '../../protocol/index.js'
+import { addressWithPeer, parseAddress } from './addresses.js'
+import { NetworkError } from './errors.js'
+import type { Gate } from './gater.js'
+import { newPrivateKey } from './identity.js'
+import { QUOTA_WINDOW_MS, REQUESTS_PER_WINDOW, REQUESTS_PER_WINDOW_TO_KIN } from './reqresp/outbound-quota.js'
+
+/** What identify tells of us (SPEC §8). */
+export const IDENTIFY_PROTOCOL = 'preconf-p2p/0.1'
+export const AGENT_NAME = 'preconfirmation-p2p'
+export const AGENT_VERSION = '0.1.0'
+
+/** Limits on connections (SPEC §8). Counts. */
+export interface ConnectionLimits {
+  readonly pendingInbound: number
+  readonly pendingOutbound: number
+  readonly inbound: number
+  readonly outbound: number
+  readonly total: number
+  readonly perPeer: number
+  readonly dialConcurrency: number
+  /** New inbound connections a second from one address. */
+  readonly inboundPerSecond: number
+  /** A dial may take so long, in milliseconds. */
+  readonly dialTimeoutMs: number
+}
+
+/** Gossip: what a message may cost before it has a verdict. */
+export interface GossipLimits {
+  /** A verdict later than this, in milliseconds, cannot forward any more: Ignore (SPEC §5, 6 s). */
+  readonly verdictWithinMs: number
+  /** Messages without a verdict at most; one more is Ignored. */
+  readonly maxPending: number
+  /** Bytes of an inbound RPC. */
+  readonly maxInboundBytes: number
+  /** Bytes waiting for one peer; overrun, the library kills the stream (H35). */
+  readonly maxOutboundBytes: number
+  /** No message is given to a stream that holds this many bytes already: well below `maxOutboundBytes`. */
+  readonly pauseOutboundBytes: number
+  /** How long `publish` waits for buffers to drain, in milliseconds. */
+  readonly publishWithinMs: number
+}
+
+/** Requests that we make (SPEC §8). */
+export interface RequestLimits {
+  /** From the opening of the stream to the answer, in milliseconds. The reference gives up at 10 s itself. */
+  readonly withinMs: number
+  /** Wait for the quota, in milliseconds. */
+  readonly quotaWithinMs: number
+  readonly perWindow: number
+  readonly perWindowToKin: number
+  readonly windowMs: number
+  /** Requests that wait for the quota, of all callers. */
+  readonly maxWaiting: number
+}
+
+/** Requests that others make (SPEC §8). */
+export interface ServingLimits {
+  /** A whole request must be there, in milliseconds from the opening of the stream. */
+  readonly readWithinMs: number
+  /** The answer must be given by the other rooms, in milliseconds; later the asker gets an empty one. */
+  readonly answerWithinMs: number
+  /** The asker must have taken the answer, in milliseconds. */
+  readonly writeWithinMs: number
+  /** Guaranteed per peer and protocol within `windowMs`. */
+  readonly perWindow: number
+  readonly windowMs: number
+  /** Answers over that limit that are delayed, per peer and protocol; the last leaves within `delayWithinMs`, 5 s less the time to find it. */
+  readonly maxDelayed: number
+  readonly delayWithinMs: number
+  /** Streams open at once, of one peer on one protocol and of all. */
+  readonly maxStreamsPerPeer: number
+  readonly maxStreams: number
+  /** Bytes of answers under way, to one peer and to all. */
+  readonly maxBytesPerPeer: number
+  readonly maxBytes: number
+}
+
+/** Static peers are dialled again for ever (SPEC §8). Milliseconds. */
+export interface RedialPolicy {
+  readonly firstMs: number
+  readonly maxMs: number
+  readonly factor: number
+  /** Part of a delay that is left to chance, 0 to 1. */
+  readonly jitter: number
+  /** After a peer closed on us within `refusedWithinMs` of connecting: a ban on its side (SPEC §10). */
+  readonly refusedMs: number
+  readonly refusedWithinMs: number
+}
+
+/** The driver's options, all filled in: see `networkConfig`. */
+export interface NetworkConfig {
+  readonly chainId: bigint
+  /** Multiaddrs. Empty: only dials. */
+  readonly listen: readonly string[]
+  /** Multiaddrs told to others in place of those listened on. Empty: those. */
+  readonly announce: readonly string[]
+  /** Multiaddrs that end in `/p2p/…`. */
+  readonly staticPeers: readonly string[]
+  readonly privateKey: PrivateKey
+  /** `memory`: within this process, for tests. */
+  readonly transport: 'tcp' | 'memory'
+  /** name/version, as identify tells it. */
+  readonly agent: string
+  /** `snappy`: today's network; `topic-bound`: what upstream is moving to (SPEC §5). */
+  readonly messageIds: 'snappy' | 'topic-bound'
+  readonly scoring: ScorePreset
+  readonly connections: ConnectionLimits
+  readonly gossip: GossipLimits
+  readonly requests: RequestLimits
+  readonly serving: ServingLimits
+  readonly redial: RedialPolicy
+  /** Asked before every dial and on every inbound connection, beside the driver's own block list and limits (SPEC §8). */
+  readonly gate: Gate | undefined
+  /** Exchanges under way may take so long to finish when the driver stops or hangs up, in milliseconds (H40). */
+  readonly drainWithinMs: number
+  /** `refused` and `violation` events a second at most; the figures count all of them. */
+  readonly noticesPerSecond: number
+}
+
+type Nested = 'connections' | 'gossip' | 'requests' | 'serving' | 'redial'
+/** The same with everything optional. */
+export type NetworkConfigInit = Partial<Omit<NetworkConfig, Nested | 'listen' | 'scoring'>> & {
+  readonly [K in Nested]?: Partial<NetworkConfig[K]>
+} & {
+  readonly listen?: string | readonly string[]
+  /** A preset of SPEC §5 by name, or a changed one. */
+  readonly scoring?: ScorePresetName | ScorePreset
+}
+
+/** SPEC §8: default TCP port 9000. */
+export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/9000'
+
+export const defaultConnections: ConnectionLimits = {
+  pendingInbound: 40, pendingOutbound: 40, inbound: 110, outbound: 110, total: 220, perPeer: 4, dialConcurrency: 16,
+  inboundPerSecond: 16, dialTimeoutMs: 10_000,
+}
+
+export const defaultGossip: GossipLimits = {
+  verdictWithinMs: FORWARD_WITHIN_MS,
+  maxPending: 8_192,
+  maxInboundBytes: MAX_GOSSIP_BYTES + 65_536,
+  maxOutboundBytes: 20 * 1024 * 1024,
+  pauseOutboundBytes: 8 * 1024 * 1024,
+  publishWithinMs: 4_000,
+}
+
+export const defaultRequests: RequestLimits = {
+  withinMs: 15_000, quotaWithinMs: 30_000,
+  perWindow: REQUESTS_PER_WINDOW, perWindowToKin: REQUESTS_PER_WINDOW_TO_KIN, windowMs: QUOTA_WINDOW_MS, maxWaiting: 256,
+}
+
+export const defaultServing: ServingLimits = {
+  readWithinMs: 5_000, answerWithinMs: 5_000, writeWithinMs: 10_000,
+  perWindow: 32, windowMs: 10_000, maxDelayed: 16, delayWithinMs: 4_000,
+  maxStreamsPerPeer: 64, maxStreams: 1_024, maxBytesPerPeer: 8 * 1024 * 1024, maxBytes: 64 * 1024 * 1024,
+}
+
+export const defaultRedial: RedialPolicy = {
+  firstMs: 1_000, maxMs: 60_000, factor: 2, jitter: 0.5, refusedMs: 2 * 3_600_000, refusedWithinMs: 1_000,
+}
+
+/**
+ * Fills the defaults in and checks everything that can be checked before a start.
+ * @throws NetworkError `bad_config`, `bad_address`, `peer_id_missing` with the offending value
+ */
+export function networkConfig (init: NetworkConfigInit = {}): NetworkConfig {
+  const config: NetworkConfig = {
+    chainId: init.chainId ?? DEFAULT_CHAIN_ID,
+    listen: init.listen === undefined ? [DEFAULT_LISTEN] : typeof init.listen === 'string' ? [init.listen] : init.listen,
+    announce: init.announce ?? [],
+    staticPeers: init.staticPeers ?? [],
+    privateKey: init.privateKey ?? newPrivateKey(),
+    transport: init.transport ?? 'tcp',
+    agent: init.agent ?? `${AGENT_NAME}/${AGENT_VERSION}`,
+    messageIds: init.messageIds ?? 'snappy',
+    scoring: typeof init.scoring === 'object' ? init.scoring : scorePreset(init.scoring),
+    connections: { ...defaultConnections, ...init.connections },
+    gossip: { ...defaultGossip, ...init.gossip },
+    requests: { ...defaultRequests, ...init.requests },
+    serving: { ...defaultServing, ...init.serving },
+    redial: { ...defaultRedial, ...init.redial },
+    gate: init.gate,
+    drainWithinMs: init.drainWithinMs ?? defaultRequests.withinMs,
+    noticesPerSecond: init.noticesPerSecond ?? 50,
+  }
+  check(config)
+  return config
+}
+
+function check (config: NetworkConfig): void {
+  topicsOf(config.chainId)
+  for (const address of [...config.listen, ...config.announce]) parseAddress(address)
+  for (const address of config.staticPeers) addressWithPeer(address)
+  for (const group of ['connections', 'gossip', 'requests', 'serving', 'redial'] as const) {
+    for (const [option, value] of Object.entries(config[group]) as Array<[string, unknown]>) {
+      if (typeof value !== 'number' || !(value >= 0)) throw new NetworkError('bad_config', `${group}.${option} is a number from 0`, { value })
+    }
+  }
+  if (config.redial.jitter > 1) throw new NetworkError('bad_config', 'redial.jitter is a part, from 0 to 1', { value: config.redial.jitter })
+  if (config.redial.factor < 1) throw new NetworkError('bad_config', 'redial.factor is at least 1', { value: config.redial.factor })
+  if (config.gossip.pauseOutboundBytes > config.gossip.maxOutboundBytes / 2) {
+    throw new NetworkError('bad_config', 'gossip.pauseOutboundBytes is at most half of maxOutboundBytes', { value: config.gossip.pauseOutboundBytes })
+  }
+}

@@ -1,0 +1,147 @@
+import type { RequestErrorCode } from './errors.js'
+import type { RequestKind, Topic } from './ingress.js'
+
+/** Why a gossip message went no further than this room. */
+export const REFUSALS = [
+  /** None of our two topics. */
+  'unknown_topic',
+  /** It cannot be a message of its topic (SPEC §5): rejected, with penalty, before anything is computed of it. */
+  'undecodable',
+  /** Above the cap of its topic: rejected, with penalty. */
+  'oversize',
+  /** Its sender is blocked; what was still on the way. */
+  'blocked',
+  /** Our own, coming back. */
+  'own_message',
+  /** The validator's mailbox, or our list of messages without a verdict, is full (SPEC §6): Ignore. */
+  'overloaded',
+  /** No verdict within 6 s: Ignore. */
+  'no_verdict',
+] as const
+export type Refusal = typeof REFUSALS[number]
+
+/** How the other side of a stream broke the protocol or a deadline. */
+export const VIOLATIONS = [
+  /** A request was not there in time. */
+  'read_timeout',
+  /** Our answer was not taken in time. */
+  'write_timeout',
+  'oversize',
+  'malformed_frame',
+  /** The frame holds no request of its protocol. */
+  'malformed_request',
+  /** More streams open at once than a peer may have. */
+  'too_many_streams',
+  /** The queue of delayed answers overran (SPEC §8). */
+  'rate_limit',
+  /** Our request's answer was larger than the cap, or no frame. */
+  'bad_answer',
+  /** A gossip frame above its cap: the peer is hung up on. */
+  'gossip_frame',
+] as const
+export type Violation = typeof VIOLATIONS[number]
+
+export interface GossipFigures {
+  /** Messages handed to the validator, and their bytes. */
+  received: Record<Topic, number>
+  receivedBytes: Record<Topic, number>
+  published: Record<Topic, number>
+  publishedBytes: Record<Topic, number>
+  verdicts: Record<Topic, { accept: number; reject: number; ignore: number }>
+  /** Verdicts for messages that nobody waits for any more. */
+  verdictsUnknown: number
+  refused: Record<Topic | 'other', Record<Refusal, number>>
+  /** RPCs that protobuf or the decode limits refused. */
+  malformedRpcs: number
+  /** Sends left out because the peer's buffer was full. */
+  sendsHeldBack: number
+  /** Streams asked for again, and peers for whom that did not help. */
+  streamsReopened: number
+  streamsLost: number
+}
+
+export interface RequestFigures {
+  sent: Record<RequestKind, number>
+  answered: Record<RequestKind, number>
+  bytes: Record<RequestKind, number>
+  failed: Partial<Record<RequestErrorCode, number>>
+}
+
+export interface ServingFigures {
+  /** Requests answered in full, and their bytes. */
+  served: Record<RequestKind, number>
+  bytes: Record<RequestKind, number>
+  /** Answered with nothing, because nobody gave an answer in time. */
+  empty: Record<RequestKind, number>
+  /** Answers that had to wait for the rate limit. */
+  delayed: Record<RequestKind, number>
+}
+
+export interface ConnectionFigures {
+  opened: number
+  closed: number
+  /** Dials and connections that the gate said no to, by its reason; `other` for what does not fit the bound. */
+  denied: Record<string, number>
+  dials: number
+  dialsFailed: number
+  /** Peers that closed on us within 1 s. */
+  refused: number
+}
+
+/** Everything the driver counts, from zero at its start. */
+export interface Counters {
+  readonly gossip: GossipFigures
+  readonly requests: RequestFigures
+  readonly serving: ServingFigures
+  readonly connections: ConnectionFigures
+  readonly violations: Record<Violation, number>
+}
+
+/** The counters, and what stands at this moment. */
+export interface NetworkFigures extends Counters {
+  readonly now: {
+    readonly peers: number
+    readonly connections: number
+    readonly verdictsPending: number
+    readonly requestsWaiting: number
+    readonly requestsInFlight: number
+    readonly inboundStreams: number
+    readonly servingBytes: number
+    /** Bytes in the fullest gossip buffer towards a peer. */
+    readonly largestGossipBuffer: number
+  }
+}
+
+const perTopic = (): Record<Topic, number> => ({ commitments: 0, txLists: 0 })
+const perKind = (): Record<RequestKind, number> => ({ head: 0, commitments: 0, txList: 0 })
+const perVerdict = () => ({ accept: 0, reject: 0, ignore: 0 })
+
+function zeros<K extends string> (keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map(key => [key, 0])) as Record<K, number>
+}
+
+/** Counters at zero, with every label that there is. */
+export function newCounters (): Counters {
+  return {
+    gossip: {
+      received: perTopic(), receivedBytes: perTopic(), published: perTopic(), publishedBytes: perTopic(),
+      verdicts: { commitments: perVerdict(), txLists: perVerdict() },
+      verdictsUnknown: 0,
+      refused: { commitments: zeros(REFUSALS), txLists: zeros(REFUSALS), other: zeros(REFUSALS) },
+      malformedRpcs: 0, sendsHeldBack: 0, streamsReopened: 0, streamsLost: 0,
+    },
+    requests: { sent: perKind(), answered: perKind(), bytes: perKind(), failed: {} },
+    serving: { served: perKind(), bytes: perKind(), empty: perKind(), delayed: perKind() },
+    connections: { opened: 0, closed: 0, denied: {}, dials: 0, dialsFailed: 0, refused: 0 },
+    violations: zeros(VIOLATIONS),
+  }
+}
+
+/** A label that comes from outside: at most this many different ones are counted apart. */
+const MAX_LABELS = 32
+
+/** Adds one under a label whose set is not known beforehand. */
+export function countLabel (counts: Record<string, number | undefined>, label: string): void {
+  const key = counts[label] !== undefined || Object.keys(counts).length < MAX_LABELS ? label : 'other'
+  counts[key] = (counts[key] ?? 0) + 1
+}

@@ -1,0 +1,218 @@
+import type { GossipSub, GossipsubMessage } from '@libp2p/gossipsub'
+import type { PeerId } from '@libp2p/interface'
+import { MAX_TXLIST_BYTES, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, isPlausible } from '../../protocol/index.js'
+import type { Topics } from '../../protocol/index.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Verdict } from '../chain/ports.js'
+import type { Clock } from '../kernel/index.js'
+import type { Validator } from '../validator/ingress.js'
+import type { GossipLimits } from './config.js'
+import { NetworkError, describeError } from './errors.js'
+import type { Counters, Refusal } from './figures.js'
+import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
+import type { Topic } from './ingress.js'
+import { OutboundGuard } from './outbound-guard.js'
+import { leaveAuthorOut } from './workarounds/forward-to-author.js'
+
+/** Bytes of a message of each topic at most. */
+export const MESSAGE_SIZES: Record<Topic, number> = {
+  commitments: SIGNED_COMMITMENT_SIZE,
+  txLists: TXLIST_HEADER_SIZE + MAX_TXLIST_BYTES,
+}
+
+export interface GossipNeeds {
+  readonly pubsub: GossipSub
+  readonly internals: GossipsubInternals
+  readonly topics: Topics
+  readonly self: PeerKey
+  readonly validator: Pick<Validator, 'commitment' | 'txList'>
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly limits: GossipLimits
+  isBlocked(peer: PeerKey): boolean
+  refused(topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void
+}
+
+/** A message whose verdict is awaited. */
+interface Pending {
+  readonly topic: Topic
+  readonly source: PeerKey
+  readonly author: PeerKey
+  readonly until: number
+}
+
+/**
+ * Both directions of gossip. An inbound message's way:
+ *
+ * 1. before the seen cache and before its author's signature is verified: is it of one of our topics, and can it be a message of that
+ *    topic at all? What cannot is rejected at once, at the cost of a look at a few bytes;
+ * 2. gossipsub verifies the author and asks its seen cache, by SPEC §5's message id;
+ * 3. it goes to the validator, and waits here for its verdict, 6 s at most;
+ * 4. the verdict is told to gossipsub, which forwards it to all but its senders and its author.
+ */
+export class Gossip {
+  readonly #needs: GossipNeeds
+  readonly #guard: OutboundGuard
+  readonly #names: ReadonlyMap<string, Topic>
+  /** By message id, in order of their deadlines: all have the same time. */
+  readonly #pending = new Map<string, Pending>()
+  #publishing: Promise<unknown> = Promise.resolve()
+
+  constructor (needs: GossipNeeds) {
+    this.#needs = needs
+    this.#names = new Map<string, Topic>([[needs.topics.commitments, 'commitments'], [needs.topics.txLists, 'txLists']])
+    this.#guard = new OutboundGuard(needs.internals, needs.clock, {
+      pauseOutboundBytes: needs.limits.pauseOutboundBytes,
+      heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
+    })
+    this.#refuseEarly()
+    this.#countMalformed()
+    needs.pubsub.addEventListener('gossipsub:message', ({ detail }) => { this.#received(detail) })
+  }
+
+  /** Messages whose verdict is awaited. */
+  get pending (): number { return this.#pending.size }
+  /** Bytes in the fullest buffer towards a peer. */
+  get largestBuffer (): number { return this.#guard.largest }
+
+  /** To be called once gossipsub runs. */
+  subscribe (): void { for (const topic of this.#names.keys()) this.#needs.pubsub.subscribe(topic) }
+
+  /**
+   * Publishes, one message after the other and no faster than the mesh takes them; gives the number of peers it went to.
+   * @throws NetworkError `too_large`, `duplicate`, `congested`, `publish_failed`
+   */
+  publish (topic: Topic, bytes: Uint8Array): Promise<number> {
+    const limit = MESSAGE_SIZES[topic]
+    if (bytes.length > limit) throw new NetworkError('too_large', `${bytes.length} bytes on ${topic}, at most ${limit}`, { value: bytes.length, limit })
+    const published = this.#publishing.then(() => this.#publish(topic, bytes))
+    this.#publishing = published.catch(() => undefined)
+    return published
+  }
+
+  /** The verdict on a message. One that is unknown, or came too late, is only counted. */
+  verdict (messageId: string, verdict: Verdict): void {
+    const pending = this.#pending.get(messageId)
+    if (pending === undefined) { this.#needs.counters.gossip.verdictsUnknown++; return }
+    this.#report(messageId, pending, verdict)
+  }
+
+  /** Ignores what has no verdict in time. */
+  expire (): void {
+    const now = this.#needs.clock.monotonic()
+    for (const [messageId, pending] of this.#pending) {
+      if (pending.until > now) return
+      this.#report(messageId, pending, 'ignore')
+      this.#refused(pending.topic, pending.source, 'no_verdict', false)
+    }
+  }
+
+  inMesh (peer: PeerKey): Record<Topic, boolean> {
+    const { internals, topics } = this.#needs
+    return {
+      commitments: internals.getMeshPeers(topics.commitments).includes(peer),
+      txLists: internals.getMeshPeers(topics.txLists).includes(peer),
+    }
+  }
+
+  async #publish (topic: Topic, bytes: Uint8Array): Promise<number> {
+    const { counters, limits, pubsub, topics } = this.#needs
+    if (!await this.#guard.ready(topics[topic], limits.publishWithinMs)) {
+      throw new NetworkError('congested', `the mesh took nothing within ${limits.publishWithinMs} ms`, { value: this.#guard.largest })
+    }
+    try {
+      const { recipients } = await pubsub.publish(topics[topic], bytes)
+      counters.gossip.published[topic]++
+      counters.gossip.publishedBytes[topic] += bytes.length
+      return recipients.length
+    } catch (cause) {
+      const duplicate = describeError(cause).includes('Duplicate')
+      throw new NetworkError(duplicate ? 'duplicate' : 'publish_failed', `${topic}: ${describeError(cause)}`, { value: bytes.length, cause })
+    }
+  }
+
+  /** Step 1. */
+  #refuseEarly (): void {
+    const { internals, isBlocked } = this.#needs
+    const receiveRpc = internals.handleReceivedRpc.bind(internals)
+    internals.handleReceivedRpc = (from: PeerId, rpc: Rpc) => {
+      for (const { topic } of rpc.messages) if (!this.#names.has(topic)) this.#refused(topic, from.toString(), 'unknown_topic', false)
+      return receiveRpc(from, rpc)
+    }
+    const receiveMessage = internals.handleReceivedMessage.bind(internals)
+    internals.handleReceivedMessage = async (from: PeerId, message: RpcMessage) => {
+      const topic = this.#names.get(message.topic)
+      if (topic === undefined) return
+      const peer = from.toString()
+      if (isBlocked(peer)) { this.#refused(topic, peer, 'blocked', false); return }
+      const reason = this.#impossible(topic, message)
+      if (reason === undefined) { await receiveMessage(from, message); return }
+      internals.score.rejectInvalidMessage(peer, message.topic)
+      this.#needs.counters.gossip.verdicts[topic].reject++
+      this.#refused(topic, peer, reason, true)
+    }
+  }
+
+  #impossible (topic: Topic, { topic: name, data }: RpcMessage): Refusal | undefined {
+    const bytes = data ?? new Uint8Array(0)
+    if (bytes.length > MESSAGE_SIZES[topic]) return 'oversize'
+    return isPlausible(this.#needs.topics, name, bytes) ? undefined : 'undecodable'
+  }
+
+  #countMalformed (): void {
+    const { counters, internals } = this.#needs
+    const decode = internals.decodeRpc.bind(internals)
+    internals.decodeRpc = bytes => {
+      try {
+        return decode(bytes)
+      } catch (error) {
+        counters.gossip.malformedRpcs++
+        throw error
+      }
+    }
+  }
+
+  /** Step 3. */
+  #received ({ msg, msgId, propagationSource }: GossipsubMessage): void {
+    const { clock, counters, limits, self } = this.#needs
+    const topic = this.#names.get(msg.topic)
+    if (topic === undefined || msg.type !== 'signed') return
+    const pending: Pending = {
+      topic, source: propagationSource.toString(), author: msg.from.toString(), until: clock.monotonic() + limits.verdictWithinMs,
+    }
+    const refuse = (reason: Refusal): void => {
+      this.#report(msgId, pending, 'ignore')
+      this.#refused(topic, pending.source, reason, false)
+    }
+    if (pending.author === self) { refuse('own_message'); return }
+    if (this.#pending.size >= limits.maxPending) { refuse('overloaded'); return }
+    this.#pending.set(msgId, pending)
+    if (!this.#handOn(topic, msg.data, pending.source, msgId)) { refuse('overloaded'); return }
+    counters.gossip.received[topic]++
+    counters.gossip.receivedBytes[topic] += msg.data.length
+  }
+
+  /** The bytes are copied: gossipsub keeps its own for forwarding, and they are a part of a larger buffer. */
+  #handOn (topic: Topic, data: Uint8Array, peer: PeerKey, messageId: string): boolean {
+    const { validator } = this.#needs
+    const origin = { kind: 'gossip', peer, messageId } as const
+    const bytes = new Uint8Array(data)
+    const feedback = topic === 'commitments' ? validator.commitment(bytes, origin) : validator.txList(bytes, origin)
+    return feedback === 'ok' || feedback === 'backoff'
+  }
+
+  /** Step 4. */
+  #report (messageId: string, { author, source, topic }: Pending, verdict: Verdict): void {
+    const { counters, internals } = this.#needs
+    this.#pending.delete(messageId)
+    counters.gossip.verdicts[topic][verdict]++
+    if (verdict === 'accept') leaveAuthorOut(internals.mcache, messageId, author)
+    internals.reportMessageValidationResult(messageId, source, verdict)
+  }
+
+  #refused (topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {
+    const { counters, refused } = this.#needs
+    counters.gossip.refused[topic === 'commitments' || topic === 'txLists' ? topic : 'other'][reason]++
+    refused(topic.slice(0, 200), from, reason, penalty)
+  }
+}

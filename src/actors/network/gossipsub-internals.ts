@@ -1,0 +1,62 @@
+import type { GossipSub } from '@libp2p/gossipsub'
+import type { Connection, PeerId, Stream } from '@libp2p/interface'
+import { NetworkError } from './errors.js'
+
+/** A message inside an RPC, as protobuf has it. */
+export interface RpcMessage {
+  readonly topic: string
+  readonly data?: Uint8Array
+  readonly from?: Uint8Array
+}
+
+/** An RPC between two gossipsub nodes, as far as it matters here. */
+export interface Rpc {
+  messages: RpcMessage[]
+  readonly subscriptions?: readonly unknown[]
+  control?: object
+}
+
+/**
+ * What gossipsub 17.1.1 has and does not export. Everything that this room takes from inside the library is named here and checked
+ * at start, so that another version is an error with a name and not a protection that is silently off.
+ */
+export interface GossipsubInternals {
+  readonly peers: ReadonlyMap<string, PeerId>
+  readonly streamsOutbound: ReadonlyMap<string, { readonly rawStream: Stream }>
+  readonly streamsInbound: ReadonlyMap<string, object>
+  /** Replaced at each start of gossipsub: read it when it is used. */
+  readonly outboundInflightQueue: { push(item: { readonly peerId: PeerId; readonly connection: Connection }): unknown }
+  readonly mcache: { readonly size: number; observeDuplicate(messageId: string, peer: string): void }
+  readonly score: { rejectInvalidMessage(peer: string, topic: string): void }
+  getScore(peer: string): number
+  getMeshPeers(topic: string): string[]
+  /** The source as a **string**: with a PeerId no penalty is applied, and nothing is said. */
+  reportMessageValidationResult(messageId: string, source: string, verdict: 'accept' | 'reject' | 'ignore'): void
+  onPeerConnected(peerId: PeerId, connection: Connection): void
+  /** Replaced on the instance by what is in front of it. */
+  handleReceivedRpc(from: PeerId, rpc: Rpc): Promise<void>
+  handleReceivedMessage(from: PeerId, message: RpcMessage): Promise<void>
+  handlePeerReadStreamError(error: Error, peerId: PeerId): void
+  decodeRpc(bytes: Uint8Array): Rpc
+  sendRpc(peer: string, rpc: Rpc): boolean
+}
+
+const METHODS = [
+  'getScore', 'getMeshPeers', 'reportMessageValidationResult', 'onPeerConnected', 'handleReceivedRpc', 'handleReceivedMessage',
+  'handlePeerReadStreamError', 'decodeRpc', 'sendRpc',
+] as const satisfies ReadonlyArray<keyof GossipsubInternals>
+
+/** gossipsub as this room needs it. @throws NetworkError `library_changed` where something is missing: its name is the `value` */
+export function internalsOf (pubsub: GossipSub): GossipsubInternals {
+  const internals = pubsub as unknown as GossipsubInternals
+  for (const method of METHODS) if (typeof internals[method] !== 'function') throw missing(method)
+  for (const map of ['peers', 'streamsOutbound', 'streamsInbound'] as const) if (!(internals[map] instanceof Map)) throw missing(map)
+  if (typeof internals.mcache?.observeDuplicate !== 'function') throw missing('mcache.observeDuplicate')
+  if (typeof internals.score?.rejectInvalidMessage !== 'function') throw missing('score.rejectInvalidMessage')
+  if (typeof internals.outboundInflightQueue?.push !== 'function') throw missing('outboundInflightQueue.push')
+  return internals
+}
+
+function missing (what: string): NetworkError {
+  return new NetworkError('library_changed', `gossipsub has no ${what} any more`, { value: what })
+}

@@ -1,0 +1,97 @@
+import '../../polyfill.js'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { privateKeyFromProtobuf, privateKeyFromRaw, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import type { PrivateKey } from '@libp2p/interface'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import { NetworkError } from './errors.js'
+
+/** A new network identity: Ed25519, which is cheap for everybody who verifies it (SPEC §8). */
+export function newPrivateKey (): PrivateKey {
+  const { d, x } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  if (d === undefined || x === undefined) throw new NetworkError('identity_unreadable', 'the platform exports no Ed25519 key')
+  return privateKeyFromRaw(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
+}
+
+/** The peer id of a key, as text. */
+export function peerKeyOf (privateKey: PrivateKey): PeerKey {
+  return peerIdFromPrivateKey(privateKey).toString()
+}
+
+/**
+ * The identity in a file: libp2p's protobuf form of a private key, readable by its owner only. Created where the file is missing, with
+ * the directories above it; never replaced, whatever is in it (H23).
+ * @throws NetworkError `identity_damaged` (not such a key), `identity_foreign` (a key type that gossip cannot use: RSA, SPEC §10),
+ * `identity_unreadable` (the file system); `value` is the file's path
+ */
+export async function loadIdentity (path: string): Promise<PrivateKey> {
+  const bytes = await read(path)
+  if (bytes !== undefined) return parse(bytes, path)
+  const created = newPrivateKey()
+  return await create(path, privateKeyToProtobuf(created)) ? created : loadIdentity(path)
+}
+
+async function read (path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path)
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return undefined
+    throw unreadable(path, cause)
+  }
+}
+
+async function parse (bytes: Uint8Array, path: string): Promise<PrivateKey> {
+  let key: PrivateKey
+  try {
+    key = privateKeyFromProtobuf(bytes)
+  } catch (cause) {
+    throw new NetworkError('identity_damaged', `${path} holds no private key in libp2p's form`, { value: path, cause })
+  }
+  if (!await fits(key)) throw new NetworkError('identity_damaged', `${path} holds a private key that is not its public key's`, { value: path })
+  if (key.type !== 'Ed25519' && key.type !== 'secp256k1') {
+    throw new NetworkError('identity_foreign', `${path} holds a key of type ${key.type}; this network takes Ed25519 and secp256k1`, { value: path })
+  }
+  return key
+}
+
+/** The stored form repeats the public key: a flipped bit in either shows in a signature. */
+async function fits (key: PrivateKey): Promise<boolean> {
+  const probe = new TextEncoder().encode('identity')
+  try {
+    return await key.publicKey.verify(probe, await key.sign(probe))
+  } catch {
+    return false
+  }
+}
+
+/** Writes the whole file beside its place and links it there: a crash leaves no half of a key, and nobody else's is overwritten. */
+async function create (path: string, bytes: Uint8Array): Promise<boolean> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.new`
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await link(temporary, path)
+    return true
+  } catch (cause) {
+    if (codeOf(cause) === 'EEXIST') return false
+    throw unreadable(path, cause)
+  } finally {
+    await unlink(temporary).catch(() => undefined)
+  }
+}
+
+function unreadable (path: string, cause: unknown): NetworkError {
+  return new NetworkError('identity_unreadable', `${path}: ${codeOf(cause) ?? String(cause)}`, { value: path, cause })
+}
+
+function codeOf (error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

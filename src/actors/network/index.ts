@@ -1,0 +1,19 @@
+import '../../polyfill.js'
+
+/** The driver's room: libp2p and everything that touches it. */
+export { network } from './actor.js'
+export { hostResolver, type HostLookup } from './addresses.js'
+export {
+  AGENT_NAME, AGENT_VERSION, DEFAULT_LISTEN, IDENTIFY_PROTOCOL, defaultConnections, defaultGossip, defaultRedial, defaultRequests, defaultServing,
+  networkConfig, type ConnectionLimits, type GossipLimits, type NetworkConfig, type NetworkConfigInit, type RedialPolicy, type RequestLimits,
+  type ServingLimits,
+} from './config.js'
+export { NetworkDriver, type DriverGround, type DriverNeeds, type PeerStanding } from './driver.js'
+export { NetworkError, RequestError, type NetworkErrorCode, type RequestErrorCode } from './errors.js'
+export { REFUSALS, VIOLATIONS, type NetworkFigures, type Refusal, type Violation } from './figures.js'
+export { type Gate, type GateQuestion } from './gater.js'
+export { loadIdentity, newPrivateKey, peerKeyOf } from './identity.js'
+export {
+  NetworkHandle, networkMailbox, type DriverEvent, type NetworkCommand, type PeerInfo, type Published, type RequestKind, type Response, type Topic,
+} from './ingress.js'
+export { checkMaxCount, checkRequest } from './reqresp/protocols.js'

@@ -1,0 +1,77 @@
+import '../../polyfill.js'
+import { noise } from '@chainsafe/libp2p-noise'
+import { gossipsub } from '@libp2p/gossipsub'
+import type { GossipSub } from '@libp2p/gossipsub'
+import { identify } from '@libp2p/identify'
+import type { Identify } from '@libp2p/identify'
+import type { ConnectionGater, Libp2p } from '@libp2p/interface'
+import { memory } from '@libp2p/memory'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { createLibp2p } from 'libp2p'
+import type { Topics } from '../../protocol/index.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import { hostResolver } from './addresses.js'
+import { IDENTIFY_PROTOCOL } from './config.js'
+import type { NetworkConfig } from './config.js'
+import { NetworkError } from './errors.js'
+import { gossipsubOptions } from './gossip-options.js'
+import { yamuxWithSmallFrames } from './workarounds/yamux-frames.js'
+
+export type Node = Libp2p<{ identify: Identify; ping: unknown; pubsub: GossipSub }>
+
+export interface NodeNeeds {
+  readonly topics: Topics
+  readonly gater: ConnectionGater
+  appScore(peer: PeerKey): number
+}
+
+/** Between two pings of a connection: what its latency is read from. Milliseconds. */
+const PING_EVERY_MS = 10_000
+/** A ping unanswered for so long ends the connection. Longer than any exchange may take, so that none dies of a busy thread. */
+const PING_WITHIN_MS = 30_000
+/** Streams that one connection may have open. */
+const STREAMS_PER_CONNECTION = 256
+
+/** A libp2p node after SPEC §8, not started. */
+export async function createNode (config: NetworkConfig, { topics, gater, appScore }: NodeNeeds): Promise<Node> {
+  const { connections } = config
+  const [name = '', version = ''] = config.agent.split('/')
+  return createLibp2p({
+    start: false,
+    privateKey: config.privateKey,
+    nodeInfo: { name, version, userAgent: config.agent },
+    addresses: { listen: [...config.listen], announce: [...config.announce] },
+    transports: [config.transport === 'memory' ? memory() : tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamuxWithSmallFrames({ maxInboundStreams: STREAMS_PER_CONNECTION, maxOutboundStreams: STREAMS_PER_CONNECTION })],
+    connectionGater: gater,
+    connectionManager: {
+      // the gater counts (SPEC §8); above this libp2p would close connections by itself, whatever is under way on them
+      maxConnections: connections.total + connections.pendingInbound + connections.pendingOutbound,
+      maxIncomingPendingConnections: connections.pendingInbound,
+      maxDialQueueLength: connections.pendingOutbound,
+      maxParallelDials: connections.dialConcurrency,
+      inboundConnectionThreshold: connections.inboundPerSecond,
+      dialTimeout: connections.dialTimeoutMs,
+      resolvers: { host: hostResolver() },
+    },
+    connectionMonitor: { pingInterval: PING_EVERY_MS, pingTimeout: { minTimeout: PING_WITHIN_MS, maxTimeout: PING_WITHIN_MS } },
+    services: {
+      identify: (components: IdentifyComponents): Identify => tellProtocol(identifyOf(components)),
+      ping: ping({ maxInboundStreams: 4, maxOutboundStreams: 4 }),
+      pubsub: gossipsub(gossipsubOptions(config, topics, appScore)),
+    },
+  })
+}
+
+const identifyOf = identify({ maxInboundStreams: 4, maxOutboundStreams: 4 })
+type IdentifyComponents = Parameters<typeof identifyOf>[0]
+
+/** identify has no option for the protocol string that it tells: `protocolPrefix` renames its own protocol too. */
+function tellProtocol (service: Identify): Identify {
+  const host = (service as unknown as { host?: { protocolVersion: unknown } }).host
+  if (typeof host?.protocolVersion !== 'string') throw new NetworkError('library_changed', 'identify has no host.protocolVersion any more')
+  host.protocolVersion = IDENTIFY_PROTOCOL
+  return service
+}

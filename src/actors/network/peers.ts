@@ -1,0 +1,169 @@
+import type { Connection, PeerId } from '@libp2p/interface'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { ConnectionCounts } from './gater.js'
+
+export type Direction = 'inbound' | 'outbound'
+
+/** A connected peer: one, however many connections there are to it (H29). */
+export interface KnownPeer {
+  readonly id: PeerId
+  readonly peer: PeerKey
+  readonly connections: readonly Connection[]
+  /** Of its first connection. */
+  readonly direction: Direction
+  /** When that was opened, on the monotonic clock. */
+  readonly since: number
+  readonly agent: string
+  readonly protocols: ReadonlySet<string>
+  /** Whether identify has told its protocols. */
+  readonly identified: boolean
+  /** Being drained before it is hung up: not asked any more. */
+  readonly leaving: boolean
+}
+
+interface Entry {
+  id: PeerId
+  peer: PeerKey
+  connections: Connection[]
+  direction: Direction
+  since: number
+  agent: string
+  protocols: Set<string>
+  identified: boolean
+  leaving: boolean
+  /** When it was asked last, in requests of all peers: what makes the choice rotate. */
+  asked: number
+}
+
+/** How a peer's last connection went. */
+export interface Departure {
+  readonly peer: PeerKey
+  /** It closed on us right after we had connected: a ban on its side (SPEC §10). */
+  readonly refused: boolean
+}
+
+export interface PeerBookOptions {
+  /** An outbound connection that its peer closes within this time counts as refused, in milliseconds. */
+  readonly refusedWithinMs: number
+  /** How long a refusal is remembered, in milliseconds. */
+  readonly refusedMs: number
+}
+
+/** Refusals remembered at most; the oldest gives way. */
+const MAX_REFUSALS = 1_024
+
+/** Who is connected, what they speak, and who is to be asked next. Pure: the caller says what happens and when. */
+export class PeerBook implements ConnectionCounts {
+  readonly #entries = new Map<PeerKey, Entry>()
+  /** Peers that closed on us, and until when they are left alone. */
+  readonly #refused = new Map<PeerKey, { readonly until: number; readonly address: string }>()
+  readonly #options: PeerBookOptions
+  #inbound = 0
+  #outbound = 0
+  #asked = 0
+
+  constructor (options: PeerBookOptions) { this.#options = options }
+
+  get size (): number { return this.#entries.size }
+  get inbound (): number { return this.#inbound }
+  get outbound (): number { return this.#outbound }
+  of (peer: PeerKey): number { return this.#entries.get(peer)?.connections.length ?? 0 }
+
+  get (peer: PeerKey): KnownPeer | undefined { return this.#entries.get(peer) }
+  all (): IterableIterator<KnownPeer> { return this.#entries.values() }
+
+  /** Whether it is the peer's first one. */
+  opened (connection: Connection, now: number): boolean {
+    this.#count(connection.direction, 1)
+    const peer = connection.remotePeer.toString()
+    const entry = this.#entries.get(peer)
+    if (entry !== undefined) {
+      entry.connections.push(connection)
+      return false
+    }
+    this.#entries.set(peer, {
+      id: connection.remotePeer, peer, connections: [connection], direction: connection.direction, since: now,
+      agent: '', protocols: new Set(), identified: false, leaving: false, asked: 0,
+    })
+    return true
+  }
+
+  /** What became of the peer, where that was its last connection. */
+  closed (connection: Connection, byUs: boolean, now: number): Departure | undefined {
+    const peer = connection.remotePeer.toString()
+    const entry = this.#entries.get(peer)
+    const at = entry?.connections.indexOf(connection) ?? -1
+    if (entry === undefined || at < 0) return undefined
+    entry.connections.splice(at, 1)
+    this.#count(connection.direction, -1)
+    if (entry.connections.length > 0) return undefined
+    this.#entries.delete(peer)
+    const refused = !byUs && !entry.leaving && entry.direction === 'outbound' && now - entry.since < this.#options.refusedWithinMs
+    if (refused) this.#remember(peer, connection.remoteAddr.toString(), now)
+    else if (now - entry.since >= this.#options.refusedWithinMs) this.#refused.delete(peer)
+    return { peer, refused }
+  }
+
+  identified (peer: PeerKey, agent: string, protocols: readonly string[]): void {
+    const entry = this.#entries.get(peer)
+    if (entry === undefined) return
+    entry.agent = agent
+    entry.protocols = new Set(protocols)
+    entry.identified = true
+  }
+
+  /** Marks a peer that is about to be hung up. */
+  leave (peer: PeerKey): void {
+    const entry = this.#entries.get(peer)
+    if (entry !== undefined) entry.leaving = true
+  }
+
+  /** A connection over which a stream can be opened now; the oldest one. */
+  connectionTo (peer: PeerKey): Connection | undefined {
+    return this.#entries.get(peer)?.connections.find(connection => connection.status === 'open')
+  }
+
+  /** Who can be asked on a protocol, the one asked longest ago first. */
+  candidates (protocol: string, exclude: ReadonlySet<PeerKey>): KnownPeer[] {
+    const able: Entry[] = []
+    for (const entry of this.#entries.values()) {
+      if (!entry.leaving && entry.protocols.has(protocol) && !exclude.has(entry.peer)) able.push(entry)
+    }
+    return able.sort((a, b) => a.asked - b.asked)
+  }
+
+  /** The peer's turn is over. */
+  asked (peer: PeerKey): void {
+    const entry = this.#entries.get(peer)
+    if (entry !== undefined) entry.asked = ++this.#asked
+  }
+
+  /** Until when a peer that closed on us is not to be dialled; `undefined` where it may be. */
+  refusedUntil (peer: PeerKey, now: number): number | undefined {
+    const refusal = this.#refused.get(peer)
+    if (refusal === undefined || refusal.until > now) return refusal?.until
+    this.#refused.delete(peer)
+    return undefined
+  }
+
+  /** Peers that closed on us and are not connected, with the address that led to them. */
+  refused (now: number): Array<{ readonly peer: PeerKey; readonly address: string }> {
+    const standing = [...this.#refused].filter(([peer]) => this.refusedUntil(peer, now) !== undefined && !this.#entries.has(peer))
+    return standing.map(([peer, { address }]) => ({ peer, address }))
+  }
+
+  /** The operator wants it tried again. */
+  forgive (peer: PeerKey): void { this.#refused.delete(peer) }
+
+  #remember (peer: PeerKey, address: string, now: number): void {
+    this.#refused.delete(peer)
+    this.#refused.set(peer, { until: now + this.#options.refusedMs, address })
+    const oldest = this.#refused.keys().next()
+    if (this.#refused.size > MAX_REFUSALS && oldest.done !== true) this.#refused.delete(oldest.value)
+  }
+
+  #count (direction: Direction, by: number): void {
+    if (direction === 'inbound') this.#inbound += by
+    else this.#outbound += by
+  }
+}

@@ -1,0 +1,152 @@
+import type { Stream } from '@libp2p/interface'
+import { ProtocolError, encodeFrame } from '../../../protocol/index.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { Clock } from '../../kernel/index.js'
+import type { RequestLimits } from '../config.js'
+import { startDeadline } from '../deadline.js'
+import { RequestError, describeError, errorName } from '../errors.js'
+import { countLabel } from '../figures.js'
+import type { Counters, Violation } from '../figures.js'
+import type { RequestKind, Response } from '../ingress.js'
+import type { PeerBook } from '../peers.js'
+import type { Exchanges } from './exchanges.js'
+import { StreamEnded, readOneFrame } from './frames.js'
+import type { OutboundQuota } from './outbound-quota.js'
+import { checkRequest, frameCaps } from './protocols.js'
+import { RequestQueue } from './queue.js'
+import type { Chosen } from './queue.js'
+
+export interface ClientNeeds {
+  readonly clock: Clock
+  readonly book: PeerBook
+  readonly quota: OutboundQuota
+  readonly exchanges: Exchanges
+  readonly counters: Counters
+  readonly limits: RequestLimits
+  /** Protocol ids by kind. */
+  readonly protocols: Readonly<Record<RequestKind, string>>
+  isKin(peer: PeerKey): boolean
+  /** Whether a peer may be chosen: its reputation allows it. A named peer is asked in any case. */
+  mayAsk(peer: PeerKey): boolean
+  violated(peer: PeerKey, kind: RequestKind, violation: Violation, code: string): void
+}
+
+export interface RequestOptions {
+  readonly peer?: PeerKey | undefined
+  readonly exclude?: readonly PeerKey[] | undefined
+  /** Takes back a request that still waits for its turn; one under way is finished all the same (H40). */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Streams that we may have open on one protocol and connection, by libp2p's own count. The quota is below it. */
+export const MAX_OUTBOUND_STREAMS = 64
+
+/**
+ * Requests to peers (SPEC §3, §8). A request's life:
+ *
+ * 1. its arguments are checked: a bad one is an error at once;
+ * 2. it waits for a peer with room in its quota: the named one, or the next in rotation;
+ * 3. its stream is opened, its frame written, our side of the stream closed;
+ * 4. the one frame of the answer is read, its cap checked before anything is allocated.
+ *
+ * 3 and 4 take 15 s at most, whatever becomes of the caller; only then, or when the answer breaks the protocol, is the stream aborted.
+ */
+export class RequestClient {
+  readonly #needs: ClientNeeds
+  readonly #queue: RequestQueue
+
+  constructor (needs: ClientNeeds) {
+    this.#needs = needs
+    this.#queue = new RequestQueue(needs)
+  }
+
+  /** Requests that wait for their turn. */
+  get waiting (): number { return this.#queue.size }
+  #inFlight = 0
+  /** Requests under way. */
+  get inFlight (): number { return this.#inFlight }
+
+  /** The SSZ body of the answer, not decoded. @throws RequestError */
+  async request (kind: RequestKind, body: Uint8Array, options: RequestOptions = {}): Promise<Response> {
+    const { counters } = this.#needs
+    try {
+      checkRequest(kind, body)
+      const chosen = await this.#queue.turn(kind, options)
+      return await this.#carryOut(kind, body, chosen)
+    } catch (error) {
+      const failure = this.#failure(error, kind, options.peer)
+      countLabel(counters.requests.failed, failure.code)
+      throw failure
+    }
+  }
+
+  /** Peers came, went or told their protocols: whoever waits may have a turn now. */
+  peersChanged (): void { this.#queue.dispatch() }
+
+  /** Takes nothing on any more and sends away who waits. What is under way goes on. */
+  stop (): void { this.#queue.stop() }
+
+  async #carryOut (kind: RequestKind, body: Uint8Array, { peer, release }: Chosen): Promise<Response> {
+    const { clock, counters, exchanges } = this.#needs
+    const over = exchanges.begin(peer)
+    const started = clock.monotonic()
+    this.#inFlight++
+    counters.requests.sent[kind]++
+    try {
+      const answer = await this.#exchange(kind, body, peer)
+      counters.requests.answered[kind]++
+      counters.requests.bytes[kind] += answer.length
+      return { peer, body: answer, ms: clock.monotonic() - started }
+    } catch (error) {
+      throw this.#failure(error, kind, peer)
+    } finally {
+      this.#inFlight--
+      release()
+      over()
+      this.#queue.dispatch()
+    }
+  }
+
+  async #exchange (kind: RequestKind, body: Uint8Array, peer: PeerKey): Promise<Uint8Array> {
+    const { book, clock, limits, protocols } = this.#needs
+    const connection = book.connectionTo(peer)
+    if (connection === undefined) throw new RequestError('not_connected', `${peer} is not connected`, { peer })
+    const deadline = startDeadline(clock, limits.withinMs)
+    let stream: Stream | undefined
+    try {
+      stream = await connection.newStream([protocols[kind]], { signal: deadline.signal, maxOutboundStreams: MAX_OUTBOUND_STREAMS })
+      const answer = readOneFrame(stream, frameCaps[kind].response, deadline.signal)
+      answer.catch(() => undefined)
+      stream.send(encodeFrame(body, frameCaps[kind].request))
+      // the half-close may fail only because the other side is quicker; then the answer tells
+      stream.close({ signal: deadline.signal }).catch(() => undefined)
+      return await answer
+    } catch (error) {
+      if (deadline.passed) throw new RequestError('timeout', `${peer}: no answer within ${limits.withinMs} ms`, { value: limits.withinMs, peer, cause: error })
+      throw error
+    } finally {
+      if (stream === undefined || stream.status !== 'open') deadline.clear()
+      else if (deadline.passed) stream.abort(new Error('deadline'))
+      else abortAtDeadline(stream, deadline.signal, () => { deadline.clear() })
+    }
+  }
+
+  #failure (error: unknown, kind: RequestKind, peer: PeerKey | undefined): RequestError {
+    if (error instanceof RequestError) return error
+    if (error instanceof ProtocolError) {
+      const code = error.code === 'frame_too_long' ? 'oversize' : 'malformed_frame'
+      if (peer !== undefined) this.#needs.violated(peer, kind, 'bad_answer', error.code)
+      return new RequestError(code, `${peer ?? 'a peer'}: ${error.message}`, { value: error.value, limit: error.limit, peer, cause: error })
+    }
+    const code = errorName(error) === 'UnsupportedProtocolError' ? 'unsupported' : 'remote_closed'
+    const what = error instanceof StreamEnded ? 'ended the stream without an answer' : describeError(error)
+    return new RequestError(code, `${peer ?? 'a peer'}: ${what}`, { peer, cause: error })
+  }
+}
+
+/** The answer is there, or will not come, but the other side has not closed its end yet: it has until the exchange's deadline. */
+function abortAtDeadline (stream: Stream, signal: AbortSignal, clear: () => void): void {
+  const onAbort = (): void => { stream.abort(new Error('the other side did not close the stream')) }
+  signal.addEventListener('abort', onAbort, { once: true })
+  stream.addEventListener('close', () => { signal.removeEventListener('abort', onAbort); clear() }, { once: true })
+}

@@ -1,0 +1,196 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import { ProtocolError, encodeFrame } from '../../../protocol/index.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { Clock, Feedback } from '../../kernel/index.js'
+import type { ServingLimits } from '../config.js'
+import { startDeadline, within } from '../deadline.js'
+import type { Counters, Violation } from '../figures.js'
+import type { RequestKind } from '../ingress.js'
+import type { Exchanges } from './exchanges.js'
+import { StreamEnded, readOneFrame } from './frames.js'
+import { InboundLimit } from './inbound-limit.js'
+import { ANSWER_SIZES, decodeRequest, emptyAnswer, frameCaps } from './protocols.js'
+import type { DecodedRequest } from './protocols.js'
+import { ServingBudget } from './serving-budget.js'
+
+export interface ServerNeeds {
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly exchanges: Exchanges
+  readonly limits: ServingLimits
+  /** Hands a request to the room that has the answer; it comes back through `answer` with the same number. */
+  ask(request: number, what: DecodedRequest): Feedback
+  served(peer: PeerKey, kind: RequestKind, bytes: number): void
+  violated(peer: PeerKey, kind: RequestKind, violation: Violation, code: string): void
+}
+
+/** The other side broke the protocol or a deadline: the stream is reset. */
+class Broken extends Error {
+  constructor (readonly violation: Violation, readonly code: string) { super(code) }
+}
+
+/**
+ * Answers requests (SPEC §3, §8). A request's life, each stage under its own deadline:
+ *
+ * 1. its stream is counted: too many at once are refused;
+ * 2. its frame is read, the cap checked before anything is allocated, and decoded (5 s);
+ * 3. it waits for its turn under the rate limit, and for room in the serving budget;
+ * 4. another room gives the answer (5 s for 3 and 4 together); failing that, it gets an empty one: nobody may go unanswered (SPEC §10);
+ * 5. the answer is written and our side of the stream closed (10 s).
+ *
+ * A stream is reset only for a violation or a deadline that the other side let pass.
+ */
+export class RequestServer {
+  readonly #needs: ServerNeeds
+  readonly #limit: InboundLimit
+  readonly #budget: ServingBudget
+  /** Requests whose answer is awaited, by number. */
+  readonly #awaited = new Map<number, (body: Uint8Array | undefined) => void>()
+  /** Open streams by peer and protocol. */
+  readonly #streams = new Map<string, number>()
+  #open = 0
+  #last = 0
+  #stopping = false
+
+  constructor (needs: ServerNeeds) {
+    this.#needs = needs
+    this.#limit = new InboundLimit(needs.limits)
+    this.#budget = new ServingBudget(needs.limits)
+  }
+
+  /** Inbound streams open now. */
+  get open (): number { return this.#open }
+  /** Bytes reserved for answers under way. */
+  get reserved (): number { return this.#budget.used }
+
+  /** The answer to a request; one that nobody awaits any more is dropped. */
+  answer (request: number, body: Uint8Array): void { this.#awaited.get(request)?.(body) }
+
+  /** From now on everyone gets an empty answer at once: the other rooms' answers can not reach us any more. */
+  stop (): void {
+    this.#stopping = true
+    for (const finish of this.#awaited.values()) finish(undefined)
+  }
+
+  sweep (): void { this.#limit.sweep(this.#needs.clock.monotonic()) }
+
+  /** Serves one inbound stream. Never rejects. */
+  async serve (kind: RequestKind, stream: Stream, connection: Connection): Promise<void> {
+    const peer = connection.remotePeer.toString()
+    const { limits, exchanges } = this.#needs
+    const lane = `${kind} ${peer}`
+    const ofPeer = this.#streams.get(lane) ?? 0
+    if (ofPeer >= limits.maxStreamsPerPeer || this.#open >= limits.maxStreams) {
+      this.#break(stream, peer, kind, new Broken('too_many_streams', 'too_many_streams'))
+      return
+    }
+    this.#streams.set(lane, ofPeer + 1)
+    this.#open++
+    const over = exchanges.begin(peer)
+    try {
+      const request = await this.#read(kind, stream)
+      await this.#answerTo(request, peer, stream)
+    } catch (error) {
+      if (error instanceof Broken) this.#break(stream, peer, kind, error)
+      else if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
+    } finally {
+      over()
+      this.#open--
+      const left = (this.#streams.get(lane) ?? 1) - 1
+      if (left > 0) this.#streams.set(lane, left)
+      else this.#streams.delete(lane)
+    }
+  }
+
+  /** Stage 2. */
+  async #read (kind: RequestKind, stream: Stream): Promise<DecodedRequest> {
+    const deadline = startDeadline(this.#needs.clock, this.#needs.limits.readWithinMs)
+    let body: Uint8Array
+    try {
+      body = await readOneFrame(stream, frameCaps[kind].request, deadline.signal)
+    } catch (error) {
+      if (deadline.passed) throw new Broken('read_timeout', 'read_timeout')
+      if (error instanceof ProtocolError) throw new Broken(error.code === 'frame_too_long' ? 'oversize' : 'malformed_frame', error.code)
+      throw error instanceof StreamEnded ? error : new StreamEnded({ cause: error })
+    } finally {
+      deadline.clear()
+    }
+    try {
+      return decodeRequest(kind, body)
+    } catch (error) {
+      throw new Broken('malformed_request', error instanceof ProtocolError ? error.code : 'malformed_request')
+    }
+  }
+
+  /** Stages 3 to 5. */
+  async #answerTo (request: DecodedRequest, peer: PeerKey, stream: Stream): Promise<void> {
+    const { clock, counters, limits } = this.#needs
+    const deadline = startDeadline(clock, limits.answerWithinMs)
+    let giveBack: (() => void) | undefined
+    try {
+      const wait = this.#limit.admit(peer, request.kind, clock.monotonic())
+      if (wait === undefined) throw new Broken('rate_limit', 'rate_limit')
+      if (wait > 0) {
+        counters.serving.delayed[request.kind]++
+        await within(clock, wait, aborted(deadline.signal))
+      }
+      giveBack = await this.#budget.reserve(peer, ANSWER_SIZES[request.kind], deadline.signal)
+      const body = giveBack === undefined ? undefined : await this.#obtain(request, deadline.signal)
+      deadline.clear()
+      if (stream.status !== 'open') return
+      const empty = body === undefined || body.length > frameCaps[request.kind].response
+      await this.#write(stream, empty ? emptyAnswer(request) : body, frameCaps[request.kind].response)
+      if (empty) counters.serving.empty[request.kind]++
+      else counters.serving.served[request.kind]++
+      const bytes = empty ? 0 : body.length
+      counters.serving.bytes[request.kind] += bytes
+      this.#needs.served(peer, request.kind, bytes)
+    } finally {
+      deadline.clear()
+      giveBack?.()
+    }
+  }
+
+  /** Stage 4: the other room's answer, or `undefined` when it cannot come or is late. */
+  async #obtain (request: DecodedRequest, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    if (this.#stopping || signal.aborted) return undefined
+    if (request.kind === 'commitments' && request.max === 0) return undefined
+    const number = ++this.#last
+    return new Promise<Uint8Array | undefined>(resolve => {
+      const finish = (body: Uint8Array | undefined): void => {
+        this.#awaited.delete(number)
+        signal.removeEventListener('abort', onAbort)
+        resolve(body)
+      }
+      const onAbort = (): void => { finish(undefined) }
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#awaited.set(number, finish)
+      const feedback = this.#needs.ask(number, request)
+      if (feedback === 'rejected' || feedback === 'closed') finish(undefined)
+    })
+  }
+
+  /** Stage 5. */
+  async #write (stream: Stream, body: Uint8Array, cap: number): Promise<void> {
+    const deadline = startDeadline(this.#needs.clock, this.#needs.limits.writeWithinMs)
+    try {
+      stream.send(encodeFrame(body, cap))
+      await stream.close({ signal: deadline.signal })
+    } catch (error) {
+      if (deadline.passed) throw new Broken('write_timeout', 'write_timeout')
+      throw error
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  #break (stream: Stream, peer: PeerKey, kind: RequestKind, { violation, code }: Broken): void {
+    stream.abort(new Error(code))
+    this.#needs.violated(peer, kind, violation, code)
+  }
+}
+
+function aborted (signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise(resolve => { signal.addEventListener('abort', () => { resolve() }, { once: true }) })
+}

@@ -1,0 +1,136 @@
+import '../../src/polyfill.js'
+import { encodeFrame } from '../../src/protocol/index.js'
+import { Chain } from '../../src/actors/chain/ingress.js'
+import type { ChainMessage } from '../../src/actors/chain/ingress.js'
+import { supervisor } from '../../src/actors/kernel/index.js'
+import type { SupervisorEvent } from '../../src/actors/kernel/index.js'
+import { ManualClock, TestProbe } from '../../src/actors/kernel/testing/index.js'
+import { NetworkHandle, network, networkConfig } from '../../src/actors/network/index.js'
+import type { DriverEvent, NetworkConfigInit, PeerStanding, Topic } from '../../src/actors/network/index.js'
+import { Store } from '../../src/actors/store/ingress.js'
+import type { StoreMessage } from '../../src/actors/store/ingress.js'
+import { Validator } from '../../src/actors/validator/ingress.js'
+import type { ValidatorMessage } from '../../src/actors/validator/ingress.js'
+import type { Message } from '../../src/actors/kernel/index.js'
+import { listenOn } from '../support/transport.js'
+import type { TestTransport } from '../support/transport.js'
+import { until } from '../support/until.js'
+
+export const CHAIN = 167_000n
+export const WITHIN = 10_000
+
+/** A commitment in form only: the validator is a probe. Different for each number. */
+export function commitment (n: number): Uint8Array {
+  const bytes = new Uint8Array(382)
+  new DataView(bytes.buffer).setUint32(1, n, true)
+  return bytes
+}
+
+/** A txlist message in form only, of 36 + size bytes. */
+export function txList (n: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(36 + size)
+  new DataView(bytes.buffer).setUint32(0, n, true)
+  bytes[32] = 36
+  // not compressible by chance, and different all over
+  for (let i = 36; i < bytes.length; i += 4) bytes[i] = (i * 2_654_435_761 + n) >>> 24
+  return bytes
+}
+
+export type Decide = (message: ValidatorMessage, node: TestNode) => 'accept' | 'reject' | 'ignore' | 'nothing'
+
+export interface TestNodeOptions extends NetworkConfigInit {
+  /** What becomes of each message that reaches the validator. Default: accept. */
+  readonly decide?: Decide
+  readonly standing?: PeerStanding
+}
+
+export interface TestNode {
+  readonly network: NetworkHandle
+  readonly peerId: string
+  readonly address: string
+  readonly validator: TestProbe<ValidatorMessage>
+  readonly chain: TestProbe<ChainMessage>
+  readonly store: TestProbe<StoreMessage>
+  readonly events: TestProbe<DriverEvent>
+  readonly failures: SupervisorEvent[]
+  decide: Decide
+  /** Gossip that came, by topic. */
+  got(topic: Topic): Uint8Array[]
+  stop(): Promise<void>
+}
+
+class Probe<M extends Message> extends TestProbe<M> {
+  constructor (path: string, private readonly taken?: (message: M) => void) { super(path, new ManualClock(), async () => undefined) }
+  override send (message: M) {
+    const feedback = super.send(message)
+    if (feedback === 'ok' || feedback === 'backoff') this.taken?.(message)
+    return feedback
+  }
+}
+
+const running = new Set<TestNode>()
+
+/** Stops what a test has started: for `afterEach`. */
+export async function stopAll (): Promise<void> {
+  await Promise.all([...running].map(node => node.stop()))
+}
+
+/** A network actor under a supervisor, with everything around it a probe. */
+export async function startNode (transport: TestTransport, options: TestNodeOptions = {}): Promise<TestNode> {
+  const { decide = () => 'accept', standing, ...init } = options
+  const failures: SupervisorEvent[] = []
+  const validator = new Probe<ValidatorMessage>('validator', message => {
+    if (!('origin' in message) || message.origin.kind !== 'gossip') return
+    const verdict = node.decide(message, node)
+    if (verdict !== 'nothing') void handle.verdict(message.origin.messageId, message.origin.peer, verdict)
+  })
+  const chain = new Probe<ChainMessage>('chain')
+  const store = new Probe<StoreMessage>('store')
+  const events = new Probe<DriverEvent>('events')
+  const config = networkConfig({
+    chainId: CHAIN, transport, listen: listenOn(transport), ...init,
+    connections: { inboundPerSecond: 1_000, ...init.connections },
+  })
+  const tree = supervisor('test', { onEvent: event => { failures.push(event) } })
+  const needs = { validator: new Validator(validator), chain: new Chain(chain), store: new Store(store), events, standing }
+  const ref = tree.child('network', () => network(needs, config), { stopWithin: 20_000 })
+  const handle = new NetworkHandle(ref)
+  await tree.start()
+  const { peerId, addresses } = await handle.addresses(WITHIN)
+  const node: TestNode = {
+    network: handle, peerId, address: addresses[0] ?? '', validator, chain, store, events, failures, decide,
+    got: topic => validator.received.flatMap(message => message.type === (topic === 'commitments' ? 'commitment' : 'txList') ? [(message as { bytes: Uint8Array }).bytes] : []),
+    async stop () {
+      running.delete(node)
+      await tree.stop()
+    },
+  }
+  running.add(node)
+  return node
+}
+
+/** Connects and waits until both are in each other's meshes and know each other's protocols. */
+export async function connect (from: TestNode, to: TestNode): Promise<void> {
+  await from.network.dial(to.address, WITHIN)
+  await Promise.all([meshed(from, to.peerId), meshed(to, from.peerId)])
+}
+
+export async function meshed (node: TestNode, peer: string): Promise<void> {
+  await until(async () => {
+    const known = (await node.network.peers(WITHIN)).find(each => each.peer === peer)
+    return known !== undefined && known.protocols.length > 0 && known.mesh.commitments && known.mesh.txLists
+  }, `${peer} in the meshes of ${node.peerId}`, 15_000)
+}
+
+export const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.from(a).equals(b)
+
+/** SSZ of the three requests. */
+export const headRequest = new Uint8Array([4, 0, 0, 0])
+export function commitmentsRequest (start: number, max: number): Uint8Array {
+  const bytes = new Uint8Array(36)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, start, true)
+  view.setUint32(32, max, true)
+  return bytes
+}
+export const frame = encodeFrame
