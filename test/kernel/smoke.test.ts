@@ -19,10 +19,10 @@ const countMailbox = mailbox<Count>({
 })
 
 class Counter extends Handle<Count> {
-  add (n: number) { return this.send({ type: 'add', n }) }
-  boom () { return this.send({ type: 'boom' }) }
-  total (scale: number) { return this.ask('total', { scale }, seconds(1)) }
-  slow () { return this.ask('slow', {}, seconds(1)) }
+  add(n: number) { return this.send({ type: 'add', n }) }
+  boom() { return this.send({ type: 'boom' }) }
+  total(scale: number) { return this.ask('total', { scale }, seconds(1)) }
+  slow() { return this.ask('slow', {}, seconds(1)) }
 }
 
 const counter = () => actor<Count, { total: number }>({
@@ -30,9 +30,9 @@ const counter = () => actor<Count, { total: number }>({
   mailbox: countMailbox,
   init: (ctx: Context<Count>) => { ctx.every('tick', 1_000); return { total: 0 } },
   receive: {
-    add (state, { n }) { state.total += n },
-    boom () { throw new Error('boom') },
-    set (state, { n }) { state.total = n },
+    add(state, { n }) { state.total += n },
+    boom() { throw new Error('boom') },
+    set(state, { n }) { state.total = n },
     total: (state, { scale }) => state.total * scale,
     slow: (state, _, ctx) => ctx.later(new Promise(resolve => { ctx.clock.setTimeout(() => { resolve(state.total) }, 500) })),
   },
@@ -44,18 +44,18 @@ describe('kernel, in short', () => {
     const { clock, spawn, settle, advance, stop, tree } = testKit()
     const count = new Counter(await spawn(counter))
     expect(count.add(2)).equal('ok')
-    count.add(3)
+    void count.add(3)
     expect(await count.total(2)).equal(10)
     const slow = count.slow()
-    count.add(1)
+    void count.add(1)
     await advance(500)
     expect(await slow).equal(6)
     clock.advance(500)
     await settle()
     expect(await count.total(1)).equal(106)
-    count.boom()
+    void count.boom()
     await settle()
-    count.add(7)
+    void count.add(7)
     await advance(100)
     expect(await count.total(1)).equal(7)
     await stop()

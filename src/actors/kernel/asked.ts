@@ -7,13 +7,13 @@ import type { Deadline } from './ref.js'
 export class Asked {
   settled = false
   #resolve!: (reply: unknown) => void
-  #reject!: (error: Error) => void
+  #reject!: (error: unknown) => void
   #timer: TimerHandle | undefined
   #signal: AbortSignal | undefined
   #callee: AbortController | undefined
 
   /** @throws never: a bad deadline is a rejection like any other */
-  static send (message: Message, what: string, within: Deadline, clock: Clock, put: (asked: Asked) => void): Promise<unknown> {
+  static send(message: Message, what: string, within: Deadline, clock: Clock, put: (asked: Asked) => void): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const asked = new Asked(message, what, clock)
       asked.#resolve = resolve
@@ -22,29 +22,29 @@ export class Asked {
     })
   }
 
-  private constructor (readonly message: Message, private readonly what: string, private readonly clock: Clock) {}
+  private constructor(readonly message: Message, private readonly what: string, private readonly clock: Clock) {}
 
   /** Aborted when the asker has given up. */
-  get signal (): AbortSignal {
+  get signal(): AbortSignal {
     this.#callee ??= new AbortController()
     if (this.settled) this.#callee.abort()
     return this.#callee.signal
   }
 
   /** Gives false when it comes too late. */
-  answer (reply: unknown): boolean {
+  answer(reply: unknown): boolean {
     if (!this.#settle()) return false
     this.#resolve(reply)
     return true
   }
 
-  refuse (error: Error): boolean {
+  refuse(error: unknown): boolean {
     if (!this.#settle()) return false
     this.#reject(error)
     return true
   }
 
-  #arm (within: Deadline): boolean {
+  #arm(within: Deadline): boolean {
     const ms = typeof within === 'number' ? within : within instanceof AbortSignal ? undefined : within.ms
     const signal = typeof within === 'number' ? undefined : within instanceof AbortSignal ? within : within.signal
     if (ms !== undefined && !(ms >= 0 && Number.isFinite(ms))) {
@@ -59,11 +59,11 @@ export class Asked {
 
   readonly #cancelled = (): void => { this.#giveUp(new CancelledError(this.what, this.#signal?.reason)) }
 
-  #giveUp (error: Error): void {
+  #giveUp(error: Error): void {
     if (this.refuse(error)) this.#callee?.abort(error)
   }
 
-  #settle (): boolean {
+  #settle(): boolean {
     if (this.settled) return false
     this.settled = true
     if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)

@@ -39,7 +39,7 @@ export class RemoteError extends Error {
   readonly value: unknown
   readonly limit: unknown
 
-  constructor (wire: WireError) {
+  constructor(wire: WireError) {
     super(wire.message, wire.cause === undefined ? undefined : { cause: new RemoteError(wire.cause) })
     this.name = wire.name
     this.code = wire.code
@@ -52,7 +52,7 @@ export class RemoteError extends Error {
 /** The deepest chain of causes that crosses. */
 const MAX_CAUSES = 8
 
-export function toWire (thrown: unknown, causes = MAX_CAUSES): WireError {
+export function toWire(thrown: unknown, causes = MAX_CAUSES): WireError {
   if (!(thrown instanceof Error)) return { name: 'Error', message: String(thrown) }
   const { code, value, limit } = thrown as { code?: unknown; value?: unknown; limit?: unknown }
   return {
@@ -69,6 +69,6 @@ export function toWire (thrown: unknown, causes = MAX_CAUSES): WireError {
 export const fromWire = (wire: WireError): RemoteError => new RemoteError(wire)
 
 /** The value where it can be cloned, else how it prints. */
-function plain (value: unknown): unknown {
+function plain(value: unknown): unknown {
   try { return structuredClone(value) } catch { return String(value) }
 }

@@ -22,14 +22,14 @@ export class Budget {
   #failuresInARow = 0
   #startedAt: number | undefined
 
-  constructor (options: RestartOptions, private readonly clock: Clock, private readonly random: Random) {
+  constructor(options: RestartOptions, private readonly clock: Clock, private readonly random: Random) {
     this.#options = { ...restartDefaults, ...options }
   }
 
-  started (): void { this.#startedAt = this.clock.monotonic() }
+  started(): void { this.#startedAt = this.clock.monotonic() }
 
   /** Takes one restart out of the budget; false when the window has none left. */
-  spend (): boolean {
+  spend(): boolean {
     const now = this.clock.monotonic()
     const { maxRestarts, within } = this.#options
     if (maxRestarts === Infinity) return true
@@ -40,7 +40,7 @@ export class Budget {
   }
 
   /** Milliseconds to wait before the next start. Once per failure. */
-  delay (): number {
+  delay(): number {
     const { backoff: { firstMs, maxMs, factor, jitter }, stableAfter } = this.#options
     if (this.#startedAt !== undefined && this.clock.monotonic() - this.#startedAt >= stableAfter) this.#failuresInARow = 0
     this.#startedAt = undefined

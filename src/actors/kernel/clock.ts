@@ -17,7 +17,8 @@ export type Random = () => number
 /** The longest delay that the platform can count; longer ones fire early, after 24.8 days. */
 const LONGEST_DELAY = 2 ** 31 - 1
 
-/** The machine's clock: with `systemRandom` the only place where the kernel touches time and chance. */
+/* eslint-disable no-restricted-properties -- here, and nowhere else in an actor, time and chance come in */
+/** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -26,9 +27,10 @@ export const systemClock: Clock = {
 }
 
 export const systemRandom: Random = () => Math.random()
+/* eslint-enable no-restricted-properties */
 
 /** The same sequence for the same seed (mulberry32). Not for secrets. */
-export function seededRandom (seed: number): Random {
+export function seededRandom(seed: number): Random {
   let state = seed | 0
   return () => {
     state = (state + 0x6d2b79f5) | 0

@@ -10,9 +10,9 @@ export class DeadLetters {
   readonly counts: Partial<Record<DropReason, number>> = {}
   readonly #lines = new Map<DropReason, { until: number; silent: number }>()
 
-  constructor (private readonly clock: Clock, private readonly log: Logger) {}
+  constructor(private readonly clock: Clock, private readonly log: Logger) {}
 
-  add (reason: DropReason, path: string, type: string): void {
+  add(reason: DropReason, path: string, type: string): void {
     this.counts[reason] = (this.counts[reason] ?? 0) + 1
     const now = this.clock.monotonic()
     const line = this.#lines.get(reason)

@@ -1,51 +1,57 @@
 /** Every error of the kernel: `code` tells the kind, `value` is what offended (a path, a name, milliseconds). */
 export class KernelError extends Error {
   override readonly name: string = 'KernelError'
-  constructor (readonly code: string, message: string, readonly value?: unknown, options?: ErrorOptions) { super(message, options) }
+  constructor(readonly code: string, message: string, readonly value?: unknown, options?: ErrorOptions) { super(message, options) }
 }
 
 /** A deadline passed first. `value`: the milliseconds given. */
 export class TimeoutError extends KernelError {
   override readonly name = 'TimeoutError'
-  constructor (what: string, ms: number) { super('timeout', `${what}: nothing within ${ms} ms`, ms) }
+  constructor(what: string, ms: number) { super('timeout', `${what}: nothing within ${ms} ms`, ms) }
 }
 
 /** The caller's signal was aborted. `cause`: the signal's reason. */
 export class CancelledError extends KernelError {
   override readonly name = 'CancelledError'
-  constructor (what: string, reason: unknown) { super('cancelled', `${what}: cancelled by the caller`, undefined, { cause: reason }) }
+  constructor(what: string, reason: unknown) { super('cancelled', `${what}: cancelled by the caller`, undefined, { cause: reason }) }
 }
 
 /** The actor is stopped for good. `value`: its path. */
 export class ClosedError extends KernelError {
   override readonly name = 'ClosedError'
-  constructor (path: string) { super('closed', `${path} is closed`, path) }
+  constructor(path: string) { super('closed', `${path} is closed`, path) }
 }
 
 /** The mailbox did not take or did not keep the message. `value`: why (see `DropReason`). */
 export class DroppedError extends KernelError {
   override readonly name = 'DroppedError'
-  constructor (path: string, reason: string) { super(reason, `${path} did not handle the message: ${reason}`, reason) }
+  constructor(path: string, reason: string) { super(reason, `${path} did not handle the message: ${reason}`, reason) }
 }
 
 /** The actor failed while it handled this message or before it had answered. `cause`: what was thrown. */
 export class CrashedError extends KernelError {
   override readonly name = 'CrashedError'
-  constructor (path: string, cause: unknown) { super('crashed', `${path} crashed`, path, { cause }) }
+  constructor(path: string, cause: unknown) { super('crashed', `${path} crashed`, path, { cause }) }
+}
+
+/** The actor was ended or restarted before it had answered; asking again may succeed. `value`: its path. */
+export class InterruptedError extends KernelError {
+  override readonly name = 'InterruptedError'
+  constructor(path: string) { super('interrupted', `${path} ended before it was done`, path) }
 }
 
 /** A child did not start; those before it are stopped again. `value`: its path; `cause`: what was thrown. */
 export class StartError extends KernelError {
   override readonly name = 'StartError'
-  constructor (path: string, cause: unknown) { super('start_failed', `${path} did not start: ${describeError(cause)}`, path, { cause }) }
+  constructor(path: string, cause: unknown) { super('start_failed', `${path} did not start: ${describeError(cause)}`, path, { cause }) }
 }
 
 /** A child failed more often than its budget allows. `value`: its path; `cause`: the last failure. */
 export class EscalatedError extends KernelError {
   override readonly name = 'EscalatedError'
-  constructor (path: string, cause: unknown) { super('escalated', `${path} could not be kept running: ${describeError(cause)}`, path, { cause }) }
+  constructor(path: string, cause: unknown) { super('escalated', `${path} could not be kept running: ${describeError(cause)}`, path, { cause }) }
 }
 
-function describeError (error: unknown): string {
+function describeError(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -6,7 +6,6 @@ export type DropReason =
   | 'closed'          // sent after the end
   | 'stopped'         // still queued at the end
   | 'crashed'         // the message that its handler threw at
-  | 'unhandled'       // no handler for its type
   | 'ask_expired'     // its asker had given up before its turn
   | 'late_reply'      // answered after its asker had given up
   | 'stale'           // the result of a pipe, a timer or a watch of an incarnation that is gone
@@ -23,7 +22,7 @@ export class Histogram {
   #sum = 0
   #max = 0
 
-  record (ms: number): void {
+  record(ms: number): void {
     this.#samples++
     this.#sum += ms
     if (ms > this.#max) this.#max = ms
@@ -33,7 +32,7 @@ export class Histogram {
     this.#counts[index]!++
   }
 
-  snapshot (): HistogramSnapshot {
+  snapshot(): HistogramSnapshot {
     const buckets: { upToMs: number; count: number }[] = []
     let count = 0
     this.#counts.forEach((n, index) => { if (n > 0) buckets.push({ upToMs: upperBoundMs(index), count: count += n }) })
@@ -42,7 +41,7 @@ export class Histogram {
   }
 }
 
-function upperBoundMs (index: number): number {
+function upperBoundMs(index: number): number {
   return (index < 4 ? index + 1 : ((index & 3) + 5) * 2 ** ((index >> 2) - 1)) / 1_000
 }
 

@@ -1,4 +1,5 @@
 import { Asked } from './asked.js'
+import type { Clock } from './clock.js'
 import { CancelledError } from './errors.js'
 import type { DropReason } from './figures.js'
 import type { Feedback, MailboxSpec, Policy } from './mailbox.js'
@@ -9,67 +10,68 @@ import { Ring } from './ring.js'
 /** A message, or one whose asker waits. */
 export type Entry = Message | Asked
 
-/** What an inbox that has no spec yet takes: its actor has not started for the first time. */
+export const messageOf = (entry: Entry): Message => entry instanceof Asked ? entry.message : entry
+
+/** What an inbox takes before its actor's first start, when its spec is not known yet. */
 const UNBOUND_CAPACITY = 1_024
-/** `keep` may go over the capacity up to this many times it; further the senders have broken their word. */
+/** `keep` may fill a mailbox up to this many times its capacity; further the senders have broken their word. */
 const KEEP_FACTOR = 2
-/** Above this share of the capacity the sender is told to slow down. */
+/** From this share of the capacity on the sender is told to slow down. */
 const BACKOFF_SHARE = 0.75
 /** One message in so many is timed. A power of two. */
 const SAMPLE_EVERY = 16
 
+/** Stands where a displaced message stood. */
 const GONE: Message = Object.freeze({ type: '' })
 
-interface Waiter { readonly message: Message; admitted(feedback: 'ok' | 'closed'): void }
+interface Stamp { readonly at: number; readonly putAt: number }
+interface Waiter { readonly message: Message; admitted(outcome: 'ok' | 'closed'): void }
 
-/** Keeps track of the queued messages of one type that a newer one may displace. */
-interface Displaced { added(at: number, message: Message): void; taken(at: number, message: Message): void; next(message: Message): number | undefined }
-
-/** The user lane: bounded, first in first out, with a policy per type. The hot path of `put` and `take` allocates nothing. */
+/** The user lane: first in first out, bounded, a policy per type. Constant time; `put` and `take` of a plain message allocate nothing. */
 export class Inbox {
   depth = 0
   highWater = 0
-  closed = false
-  /** When the entry that `take` gave was put, where it is one of the sample; else −1. */
-  sampled = -1
   capacity = UNBOUND_CAPACITY
+  closed = false
+  /** When the entry that `take` gave was put, in ms; −1 where it is not one of the sample. */
+  sampled = -1
   #backoffAt = UNBOUND_CAPACITY
   #spec: MailboxSpec<Message> | undefined
-  #displaceable: Map<string, Displaced> | undefined
+  #displaceable: ReadonlyMap<string, Displaceable> | undefined
+  #nextStamp: Stamp | undefined
+  readonly #stamps = new Ring<Stamp>()
   readonly #ring = new Ring<Entry>()
-  readonly #stamps = new Ring<{ readonly at: number; readonly putAt: number }>()
-  #nextStamp: { readonly at: number; readonly putAt: number } | undefined
   readonly #waiters = new Set<Waiter>()
   readonly #sampleMask: number
 
-  constructor (
-    private readonly monotonic: () => number,
+  constructor(
+    private readonly clock: Clock, timeAll: boolean,
     private readonly dropped: (entry: Entry, reason: DropReason) => void,
-    timeAll: boolean,
   ) { this.#sampleMask = timeAll ? 0 : SAMPLE_EVERY - 1 }
 
-  get offering (): number { return this.#waiters.size }
+  /** Callers of `offer` that wait for room. */
+  get offering(): number { return this.#waiters.size }
 
-  /** Takes a spec's bound and policies; what is queued passes them in order as if it were sent now. */
-  bind (spec: MailboxSpec<Message>): void {
+  /** Takes over a spec's bound and policies; what is queued passes them in order as if it were sent now. */
+  bind(spec: MailboxSpec<Message>): void {
     if (spec === this.#spec) return
     const queued = this.#empty()
     this.#spec = spec
+    this.#displaceable = displaceable(spec)
     this.capacity = spec.capacity
     this.#backoffAt = Math.ceil(spec.capacity * BACKOFF_SHARE)
-    this.#displaceable = displaceables(spec)
-    for (const entry of queued) this.put(entry)
+    for (const entry of queued) void this.put(entry)
     this.#admit()
   }
 
-  put (entry: Entry): Feedback {
+  put(entry: Entry): Feedback {
     if (this.closed) { this.dropped(entry, 'closed'); return 'closed' }
     if (this.depth >= this.capacity) return this.#overflow(entry)
     this.#append(entry)
     return this.depth >= this.#backoffAt ? 'backoff' : 'ok'
   }
 
-  take (): Entry | undefined {
+  take(): Entry | undefined {
     for (;;) {
       const at = this.#ring.head
       const entry = this.#ring.shift()
@@ -90,14 +92,15 @@ export class Inbox {
     }
   }
 
-  offer (message: Message, what: string, options?: OfferOptions): Promise<'ok' | 'closed'> {
-    const signal = options?.signal
+  offer(message: Message, what: string, { signal }: OfferOptions = {}): Promise<'ok' | 'closed'> {
     if (signal?.aborted === true) return Promise.reject(new CancelledError(what, signal.reason))
-    if (this.closed || (this.depth < this.capacity && this.#waiters.size === 0)) return Promise.resolve(this.put(message) === 'closed' ? 'closed' : 'ok')
+    if (this.closed || (this.depth < this.capacity && this.#waiters.size === 0)) {
+      return Promise.resolve(this.put(message) === 'closed' ? 'closed' : 'ok')
+    }
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
         message,
-        admitted (feedback) { signal?.removeEventListener('abort', cancelled); resolve(feedback) },
+        admitted(outcome) { signal?.removeEventListener('abort', cancelled); resolve(outcome) },
       }
       const cancelled = (): void => { this.#waiters.delete(waiter); reject(new CancelledError(what, signal?.reason)) }
       signal?.addEventListener('abort', cancelled, { once: true })
@@ -105,8 +108,8 @@ export class Inbox {
     })
   }
 
-  /** For good: what is queued is dropped as `stopped`, who waits is told `closed`. */
-  close (): void {
+  /** For good: what is queued is dropped as `stopped`, whoever waits is told `closed`. */
+  close(): void {
     if (this.closed) return
     this.closed = true
     for (const entry of this.#empty()) this.dropped(entry, 'stopped')
@@ -114,7 +117,7 @@ export class Inbox {
     this.#waiters.clear()
   }
 
-  #append (entry: Entry): void {
+  #append(entry: Entry): void {
     const at = this.#ring.push(entry)
     if (++this.depth > this.highWater) this.highWater = this.depth
     if ((at & this.#sampleMask) === 0) this.#stamp(at)
@@ -124,36 +127,40 @@ export class Inbox {
     }
   }
 
-  #stamp (at: number): void {
-    const stamp = { at, putAt: this.monotonic() }
+  #stamp(at: number): void {
+    const stamp = { at, putAt: this.clock.monotonic() }
     if (this.#nextStamp === undefined) this.#nextStamp = stamp
     else this.#stamps.push(stamp)
   }
 
-  #overflow (entry: Entry): Feedback {
+  #overflow(entry: Entry): Feedback {
     const message = messageOf(entry)
-    const policy: Policy | undefined = this.#spec?.whenFull[message.type]
-    if (policy?.kind === 'keep' && this.depth < this.capacity * KEEP_FACTOR) {
-      this.#append(entry)
-      return 'backoff'
-    }
+    const policy = this.#spec?.whenFull[message.type]?.kind
     const at = this.#displaceable?.get(message.type)?.next(message)
-    const displaced = at === undefined ? undefined : this.#ring.at(at)
-    if (at === undefined || displaced === undefined) { this.dropped(entry, 'rejected'); return 'rejected' }
-    if (policy?.kind === 'coalesce') {
-      this.#ring.replace(at, entry)
-      this.dropped(displaced, 'coalesced')
-    } else {
-      this.#ring.replace(at, GONE)
-      this.depth--
-      if (this.#ring.length - this.depth >= this.capacity) this.#compact()
+    if (policy === 'keep' && this.depth < this.capacity * KEEP_FACTOR) {
       this.#append(entry)
-      this.dropped(displaced, 'dropped_oldest')
+    } else if (at === undefined) {
+      this.dropped(entry, 'rejected')
+      return 'rejected'
+    } else {
+      this.#displace(at, entry, policy === 'coalesce')
     }
     return 'backoff'
   }
 
-  #admit (): void {
+  #displace(at: number, entry: Entry, inPlace: boolean): void {
+    const displaced = this.#ring.at(at)!
+    this.#ring.replace(at, inPlace ? entry : GONE)
+    if (!inPlace) {
+      this.depth--
+      // Gaps are closed once per `capacity` of them: constant time on average, and bounded memory.
+      if (this.#ring.length - this.depth >= this.capacity) for (const each of this.#empty()) this.#append(each)
+      this.#append(entry)
+    }
+    this.dropped(displaced, inPlace ? 'coalesced' : 'dropped_oldest')
+  }
+
+  #admit(): void {
     for (const waiter of this.#waiters) {
       if (this.depth >= this.capacity) return
       this.#waiters.delete(waiter)
@@ -162,45 +169,42 @@ export class Inbox {
     }
   }
 
-  /** Closes the gaps that displaced messages left; at most once per `capacity` of them. */
-  #compact (): void {
-    for (const entry of this.#empty()) this.#append(entry)
-  }
-
-  #empty (): Entry[] {
+  #empty(): Entry[] {
     const queued: Entry[] = []
     for (let entry = this.#ring.shift(); entry !== undefined; entry = this.#ring.shift()) if (entry !== GONE) queued.push(entry)
     this.depth = 0
     this.#stamps.clear()
     this.#nextStamp = undefined
-    if (this.#spec !== undefined) this.#displaceable = displaceables(this.#spec)
+    this.#displaceable = this.#spec && displaceable(this.#spec)
     return queued
   }
 }
 
-export function messageOf (entry: Entry): Message {
-  return entry instanceof Asked ? entry.message : entry
+/** The positions of the queued messages of one type that a newer one may displace. */
+interface Displaceable {
+  added(at: number, message: Message): void
+  taken(at: number, message: Message): void
+  /** Which one gives way to this message. */
+  next(message: Message): number | undefined
 }
 
-function displaceables (spec: MailboxSpec<Message>): Map<string, Displaced> | undefined {
-  const map = new Map<string, Displaced>()
-  for (const [type, policy] of Object.entries<Policy<Message>>(spec.whenFull)) {
-    if (policy.kind === 'drop_oldest') map.set(type, oldestFirst())
-    if (policy.kind === 'coalesce') map.set(type, newestOfKey(policy.key))
-  }
-  return map.size > 0 ? map : undefined
+function displaceable(spec: MailboxSpec<Message>): ReadonlyMap<string, Displaceable> | undefined {
+  const types = Object.entries<Policy<Message>>(spec.whenFull).flatMap(([type, policy]) =>
+    policy.kind === 'drop_oldest' ? [[type, oldestFirst()] as const]
+      : policy.kind === 'coalesce' ? [[type, newestOfKey(message => policy.key(message))] as const] : [])
+  return types.length > 0 ? new Map(types) : undefined
 }
 
-function oldestFirst (): Displaced {
+function oldestFirst(): Displaceable {
   const positions = new Ring<number>()
   return { added: at => { positions.push(at) }, taken: () => { positions.shift() }, next: () => positions.shift() }
 }
 
-function newestOfKey (keyOf: (message: Message) => string): Displaced {
+function newestOfKey(keyOf: (message: Message) => string): Displaceable {
   const positions = new Map<string, number>()
   return {
     added: (at, message) => { positions.set(keyOf(message), at) },
-    taken: (at, message) => { const key = keyOf(message); if (positions.get(key) === at) positions.delete(key) },
+    taken: (at, message) => { if (positions.get(keyOf(message)) === at) positions.delete(keyOf(message)) },
     next: message => positions.get(keyOf(message)),
   }
 }

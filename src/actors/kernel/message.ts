@@ -10,7 +10,9 @@ export type Ask<T extends string, Req, Res> = { readonly type: T } & Readonly<Re
 export type ByType<M extends Message, T extends M['type']> = Extract<M, { readonly type: T }>
 
 /** The declared reply of a message, `void` where it has none. */
-export type ReplyOf<M> = M extends { readonly [reply]?: infer R } ? typeof reply extends keyof M ? NonNullable<R> extends { readonly of: infer Res } ? Res : void : void : void
+export type ReplyOf<M> = typeof reply extends keyof M
+  ? M extends { readonly [reply]?: infer R } ? NonNullable<R> extends { readonly of: infer Res } ? Res : void : void
+  : void
 
 /** Those types of the union that are asks. */
 export type AskTypes<M extends Message> = { [T in M['type']]: typeof reply extends keyof ByType<M, T> ? T : never }[M['type']]

@@ -30,10 +30,10 @@ export interface Ref<M extends Message> extends Port<M>, Watchable {
 /** Base of an actor's handle: one method per message, so that callers never build a message by hand. */
 export abstract class Handle<M extends Message> {
   readonly #ref: Ref<M>
-  constructor (ref: Ref<M>) { this.#ref = ref }
-  protected send (message: M): Feedback { return this.#ref.send(message) }
-  protected offer (message: M, options?: OfferOptions): Promise<'ok' | 'closed'> { return this.#ref.offer(message, options) }
-  protected ask<T extends AskTypes<M>> (type: T, body: BodyOf<ByType<M, T>>, within: Deadline): Promise<ReplyOf<ByType<M, T>>> {
+  constructor(ref: Ref<M>) { this.#ref = ref }
+  protected send(message: M): Feedback { return this.#ref.send(message) }
+  protected offer(message: M, options?: OfferOptions): Promise<'ok' | 'closed'> { return this.#ref.offer(message, options) }
+  protected ask<T extends AskTypes<M>>(type: T, body: BodyOf<ByType<M, T>>, within: Deadline): Promise<ReplyOf<ByType<M, T>>> {
     return this.#ref.ask(type, body, within)
   }
 }

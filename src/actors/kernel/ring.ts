@@ -10,12 +10,12 @@ export class Ring<T> {
   #head = 0
   #tail = 0
 
-  get length (): number { return (this.#tail - this.#head) | 0 }
+  get length(): number { return (this.#tail - this.#head) | 0 }
 
   /** The position that the next `shift` will take. */
-  get head (): number { return this.#head }
+  get head(): number { return this.#head }
 
-  push (value: T): number {
+  push(value: T): number {
     const at = this.#tail
     if (((at - this.#head) | 0) > this.#mask) this.#grow()
     this.#slots[at & this.#mask] = value
@@ -23,7 +23,7 @@ export class Ring<T> {
     return at
   }
 
-  shift (): T | undefined {
+  shift(): T | undefined {
     const at = this.#head
     if (at === this.#tail) return undefined
     const slot = at & this.#mask
@@ -33,17 +33,19 @@ export class Ring<T> {
     return value
   }
 
-  at (position: number): T | undefined { return this.#slots[position & this.#mask] }
+  peek(): T | undefined { return this.#slots[this.#head & this.#mask] }
 
-  replace (position: number, value: T): void { this.#slots[position & this.#mask] = value }
+  at(position: number): T | undefined { return this.#slots[position & this.#mask] }
 
-  clear (): void {
+  replace(position: number, value: T): void { this.#slots[position & this.#mask] = value }
+
+  clear(): void {
     this.#slots = new Array<T | undefined>(FIRST_SIZE).fill(undefined)
     this.#mask = FIRST_SIZE - 1
     this.#head = this.#tail = 0
   }
 
-  #grow (): void {
+  #grow(): void {
     const old = this.#slots
     const mask = this.#mask
     const size = old.length * 2

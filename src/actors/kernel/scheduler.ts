@@ -1,6 +1,6 @@
 import { Ring } from './ring.js'
 
-/** Something with messages to handle. `run` handles at most `limit` of them and gives how many; what is left announces itself again. */
+/** Something with messages to handle. `run` handles at most `limit` and gives how many; what is left announces itself again. */
 export interface Runnable { run(limit: number): number }
 
 /** Decides when and in which order ready actors run. */
@@ -8,22 +8,23 @@ export interface Scheduler { ready(runnable: Runnable): void }
 
 /** Messages that one actor handles before the next one's turn. */
 const BATCH = 16
-/** Messages, and milliseconds, after which timers and I/O get their turn. */
+/** Messages, and milliseconds, in one round of the event loop; then timers and I/O get their turn. */
 const SLICE_MESSAGES = 1_024
 const SLICE_MS = 4
 /** A batch that took longer is followed by single messages, so that slow handlers keep near the slice. */
-const SLOW_BATCH_MS = 1
+const SLOW_BATCH_MS = 0.5
 
-/** Round robin in microtasks; after each slice the event loop goes round once, so no flood starves I/O. */
+/** Round robin, in microtasks, with a slice per round of the event loop: no flood and no chain of actors starves I/O. */
 export class TurnScheduler implements Scheduler {
   readonly #ready = new Ring<Runnable>()
   #armed = false
-  #left = SLICE_MESSAGES
+  #sliceEnd: number | undefined
+  #left = 0
 
-  /** @param monotonic milliseconds; real time also where the tree's clock is not */
-  constructor (private readonly monotonic: () => number) {}
+  /** @param monotonic milliseconds */
+  constructor(private readonly monotonic: () => number) {}
 
-  ready (runnable: Runnable): void {
+  ready(runnable: Runnable): void {
     this.#ready.push(runnable)
     if (this.#armed) return
     this.#armed = true
@@ -31,22 +32,23 @@ export class TurnScheduler implements Scheduler {
   }
 
   readonly #turn = (): void => {
-    const started = this.monotonic()
-    let before = started
-    let batch = BATCH
-    for (let next = this.#ready.shift(); next !== undefined; next = this.#ready.shift()) {
-      this.#left -= next.run(batch)
-      const now = this.monotonic()
-      if (this.#left <= 0 || now - started >= SLICE_MS) break
-      batch = now - before > SLOW_BATCH_MS ? 1 : BATCH
-      before = now
+    let now = this.monotonic()
+    if (this.#sliceEnd === undefined) {
+      this.#sliceEnd = now + SLICE_MS
+      this.#left = SLICE_MESSAGES
+      setImmediate(this.#nextSlice)
     }
-    if (this.#left > 0 && this.#ready.length === 0) { this.#armed = false; return }
-    setImmediate(this.#nextTurn)
+    for (let batch = BATCH; this.#ready.length > 0 && this.#left > 0 && now < this.#sliceEnd;) {
+      const before = now
+      this.#left -= this.#ready.shift()!.run(batch)
+      now = this.monotonic()
+      batch = now - before > SLOW_BATCH_MS ? 1 : BATCH
+    }
+    this.#armed = this.#ready.length > 0
   }
 
-  readonly #nextTurn = (): void => {
-    this.#left = SLICE_MESSAGES
-    this.#turn()
+  readonly #nextSlice = (): void => {
+    this.#sliceEnd = undefined
+    if (this.#ready.length > 0) this.#turn()
   }
 }

@@ -14,11 +14,16 @@ export type Strategy = 'one_for_one' | 'rest_for_one' | 'one_for_all'
 /** When a child is started again: always; after a failure only; never. */
 export type Kind = 'permanent' | 'transient' | 'temporary'
 
+/** What an application decides on a failure; `default`: by the child's kind and budget. */
 export type Decision = 'restart' | 'stop' | 'escalate' | 'default'
+
+/** What follows a failure; `none` while the child or its tree is ended anyway. */
+export type Action = 'restart' | 'stop' | 'escalate' | 'none'
 
 export interface Failure { readonly child: string; readonly error: unknown; readonly restarts: number }
 
-export interface SupervisorOptions extends RestartOptions {
+/** Options of any tree. The restart options are its children's defaults. */
+export interface TreeOptions extends RestartOptions {
   /** one_for_one. */
   readonly strategy?: Strategy
   /** Children at most, dynamic ones included. 1,024. */
@@ -29,14 +34,21 @@ export interface SupervisorOptions extends RestartOptions {
   readonly decide?: (failure: Failure) => Decision
   /** What happens in this tree and below it. */
   readonly onEvent?: (event: SupervisorEvent) => void
+}
+
+/** The context of an actor that holds a tree. */
+export type Holder = Pick<Context<never>, 'path' | 'clock' | 'random' | 'log' | 'signal'>
+
+/** Options of a root: what its whole tree shares. */
+export interface SupervisorOptions extends TreeOptions {
   /** Every handled message. Off by default; then it costs nothing. */
   readonly trace?: (trace: Trace) => void
   readonly clock?: Clock
   readonly random?: Random
   readonly log?: Logger
   readonly scheduler?: Scheduler
-  /** For a tree that an actor holds: takes clock, chance, log and scheduler from there, and shows up in its snapshot. */
-  readonly under?: Context<never>
+  /** The actor that holds this tree: clock, chance, log and scheduler come from there, and the tree shows in its snapshot. */
+  readonly under?: Holder
 }
 
 export interface ChildOptions extends RestartOptions {
@@ -50,7 +62,8 @@ export interface ChildOptions extends RestartOptions {
 
 export type SupervisorEvent =
   | { readonly type: 'started' | 'restarted' | 'stopped'; readonly path: string }
-  | { readonly type: 'failed' | 'escalated'; readonly path: string; readonly error: unknown }
+  | { readonly type: 'failed'; readonly path: string; readonly error: unknown; readonly action: Action }
+  | { readonly type: 'escalated'; readonly path: string; readonly error: unknown }
   | { readonly type: 'restarting'; readonly path: string; readonly delayMs: number }
   /** Did not stop within its deadline and was abandoned. */
   | { readonly type: 'overdue'; readonly path: string; readonly ms: number }
@@ -64,8 +77,8 @@ export interface Supervisor extends AsyncDisposable {
    * @throws KernelError `duplicate_name`, `too_many_children`, `closed`
    */
   child<M extends Message, S>(name: string, make: () => ActorSpec<M, S>, options?: ChildOptions): Ref<M>
-  /** A tree as a child of this one. Its escalation is this tree's failure. */
-  tree(name: string, options?: SupervisorOptions & ChildOptions): Supervisor
+  /** A tree as a child of this one, started and stopped with it. Its escalation is this one's failure. */
+  tree(name: string, options?: TreeOptions, asChild?: ChildOptions): Supervisor
   /** Stops a child for good and forgets it. */
   remove(name: string): Promise<void>
   /** Children in order, each after the former's `init`. Rejects with `StartError` when one fails; then all are stopped again. */
@@ -77,16 +90,16 @@ export interface Supervisor extends AsyncDisposable {
   readonly terminated: Promise<Termination>
 }
 
-export function supervisor (name: string, options: SupervisorOptions = {}): Supervisor {
+export function supervisor(name: string, options: SupervisorOptions = {}): Supervisor {
   return Tree.root(name, options)
 }
 
 /** A whole tree as one actor, for an application's own supervisor: its escalation is this actor's failure. */
-export function treeActor (name: string, build: (ctx: Context<never>) => Supervisor | Promise<Supervisor>): ActorSpec<never, Supervisor> {
+export function treeActor(name: string, build: (ctx: Context<never>) => Supervisor | Promise<Supervisor>): ActorSpec<never, Supervisor> {
   return {
     name,
     mailbox: { capacity: 1, whenFull: {} },
-    async init (ctx) {
+    async init(ctx) {
       const tree = await build(ctx)
       await tree.start()
       void tree.terminated.then(end => { if (end.reason === 'escalated') ctx.fail(end.error); else ctx.stop() })

@@ -3,299 +3,286 @@ import { Budget } from './budget.js'
 import { Cell } from './cell.js'
 import { systemClock, systemRandom } from './clock.js'
 import { DeadLetters } from './dead-letters.js'
-import { ClosedError, EscalatedError, KernelError, StartError, TimeoutError } from './errors.js'
+import { ClosedError, EscalatedError, InterruptedError, KernelError, StartError, TimeoutError } from './errors.js'
 import type { Phase, TreeSnapshot } from './figures.js'
 import { Incarnation } from './incarnation.js'
 import { silentLogger } from './log.js'
 import type { Message } from './message.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
 import { Plan, withinMs } from './plan.js'
+import type { Planned } from './plan.js'
 import type { Ref } from './ref.js'
 import { TurnScheduler } from './scheduler.js'
-import type { ChildOptions, Decision, Kind, Supervisor, SupervisorEvent, SupervisorOptions, Termination } from './supervisor.js'
+import type { Spec } from './signal.js'
+import type { Action, ChildOptions, Decision, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions } from './supervisor.js'
 
-const MAX_CHILDREN = 1_024
-const STOP_TREE_MS = 30_000
-const STOP_CHILD_MS = 5_000
-const START_CHILD_MS = 30_000
+const treeDefaults = { strategy: 'one_for_one', maxChildren: 1_024, stopWithin: 30_000 } as const
+const childDefaults = { kind: 'permanent', startWithin: 30_000, stopWithin: 5_000 } as const
 
-interface Child {
+interface Child extends Planned {
   readonly name: string
   readonly node: Node
-  readonly kind: Kind
+  readonly options: ChildOptions & Required<Pick<ChildOptions, keyof typeof childDefaults>>
   readonly budget: Budget
-  readonly stopWithin: number
-  readonly startWithin: number
   launched: boolean
   restarts: number
-  /** Who may start this child next; taken over by a newer plan, taken away by a stop. */
-  plan: Plan | undefined
 }
 
 export class Tree implements Supervisor, Node, Overseer {
   readonly terminated: Promise<Termination>
   #terminate!: (termination: Termination) => void
+  readonly #options
   readonly #children: Child[] = []
-  readonly #stopWithin: number
   #phase: Phase = 'declared'
+  #halting: Promise<void> = Promise.resolve()
   #escalation: EscalatedError | undefined
-  #halting: Promise<void> | undefined
   #restarts = 0
 
-  static root (name: string, options: SupervisorOptions): Tree {
-    const from = options.under
-    const clock = options.clock ?? from?.clock ?? systemClock
-    const log = options.log ?? from?.log ?? silentLogger
-    const held = from instanceof Incarnation ? from : undefined
-    const path = from === undefined ? name : `${from.path}/${name}`
-    const tree = new Tree(name, path, options, undefined, {
-      clock, log, random: options.random ?? from?.random ?? systemRandom,
-      scheduler: options.scheduler ?? held?.scheduler ?? new TurnScheduler(() => clock.monotonic()),
-      deadLetters: new DeadLetters(clock, log), trace: options.trace,
+  static root(name: string, options: SupervisorOptions): Tree {
+    const { under, trace } = options
+    const holder = under instanceof Incarnation ? under : undefined
+    const clock = options.clock ?? under?.clock ?? systemClock
+    const log = options.log ?? under?.log ?? silentLogger
+    const tree = new Tree(name, under === undefined ? name : `${under.path}/${name}`, options, undefined, {
+      clock, log, trace,
+      random: options.random ?? under?.random ?? systemRandom,
+      scheduler: options.scheduler ?? holder?.scheduler ?? new TurnScheduler(() => clock.monotonic()),
+      deadLetters: new DeadLetters(clock, log),
     })
-    held?.holds.add(tree)
+    holder?.holds.push(tree)
     return tree
   }
 
-  private constructor (
-    private readonly name: string, readonly path: string, private readonly options: SupervisorOptions,
+  private constructor(
+    private readonly name: string, readonly path: string, options: TreeOptions,
     private readonly parent: Tree | undefined, private readonly runtime: Runtime,
   ) {
-    this.#stopWithin = options.stopWithin ?? STOP_TREE_MS
+    this.#options = { ...treeDefaults, ...options }
     this.terminated = new Promise(resolve => { this.#terminate = resolve })
   }
 
   // ---- children
 
-  child<M extends Message, S> (name: string, make: () => ActorSpec<M, S>, options: ChildOptions = {}): Ref<M> {
-    const cell = new Cell(`${this.path}/${name}`, name, this.runtime, this, make as unknown as () => ActorSpec<Message, unknown>)
-    this.#add(name, cell, options, STOP_CHILD_MS)
+  child<M extends Message, S>(name: string, make: () => ActorSpec<M, S>, options: ChildOptions = {}): Ref<M> {
+    const cell = new Cell(`${this.path}/${name}`, name, this.runtime, this, make as unknown as () => Spec)
+    this.#add(name, cell, options)
     return cell.self as unknown as Ref<M>
   }
 
-  tree (name: string, options: SupervisorOptions & ChildOptions = {}): Supervisor {
-    const { clock, random, log, scheduler, trace } = options
-    const runtime: Runtime = {
-      ...this.runtime, ...clock && { clock }, ...random && { random }, ...log && { log }, ...scheduler && { scheduler }, ...trace && { trace },
-    }
-    const tree = new Tree(name, `${this.path}/${name}`, options, this, runtime)
-    this.#add(name, tree, options, STOP_TREE_MS)
+  tree(name: string, options: TreeOptions = {}, asChild: ChildOptions = {}): Supervisor {
+    const tree = new Tree(name, `${this.path}/${name}`, options, this, this.runtime)
+    this.#add(name, tree, { stopWithin: tree.#options.stopWithin, startWithin: Infinity, ...asChild })
     return tree
   }
 
-  async remove (name: string): Promise<void> {
-    const child = this.#children.find(child => child.name === name)
+  async remove(name: string): Promise<void> {
+    const child = this.#children.find(each => each.name === name)
     if (child !== undefined) await this.#dismiss(child)
   }
 
-  #add (name: string, node: Node, options: ChildOptions, stopWithin: number): void {
+  #add(name: string, node: Node, options: ChildOptions): void {
+    const { maxChildren } = this.#options
     if (this.#phase === 'stopping' || this.#phase === 'stopped') throw new ClosedError(this.path)
     if (this.#children.some(child => child.name === name)) throw new KernelError('duplicate_name', `${this.path} has a child ${name}`, name)
-    const { maxChildren = MAX_CHILDREN } = this.options
-    if (this.#children.length >= maxChildren) throw new KernelError('too_many_children', `${this.path} takes ${maxChildren} children`, maxChildren)
-    const { maxRestarts, within, backoff, stableAfter } = { ...this.options, ...options }
-    const { clock, random } = this.runtime
-    const budget = new Budget({
-      ...maxRestarts !== undefined && { maxRestarts }, ...within !== undefined && { within },
-      ...backoff && { backoff }, ...stableAfter !== undefined && { stableAfter },
-    }, clock, random)
-    const child: Child = {
-      name, node, kind: options.kind ?? 'permanent', budget, launched: false, restarts: 0, plan: undefined,
-      stopWithin: options.stopWithin ?? stopWithin, startWithin: options.startWithin ?? START_CHILD_MS,
-    }
+    if (this.#children.length >= maxChildren) throw new KernelError('too_many_children', `${this.path} has ${maxChildren} children`, name)
+    const budget = new Budget({ ...this.#options, ...options }, this.runtime.clock, this.runtime.random)
+    const child: Child = { name, node, options: { ...childDefaults, ...options }, budget, launched: false, restarts: 0, plan: undefined }
     this.#children.push(child)
-    if (this.#phase === 'running') void this.#carryOut(new Plan([child], clock), 0)
+    if (this.#phase === 'running' || this.#phase === 'starting') void this.#carryOut(new Plan([child], this.runtime.clock))
   }
 
   // ---- life
 
-  async start (): Promise<void> {
-    if (this.#phase !== 'declared') throw new KernelError('already_started', `${this.path} is ${this.#phase}`, this.#phase)
+  async start(): Promise<void> {
+    if (this.#phase !== 'declared' || this.parent !== undefined) {
+      throw new KernelError('already_started', `${this.path} is ${this.#phase} or starts with its parent`, this.path)
+    }
     try { await this.launch() } catch (error) {
       await this.halt('stop')
       throw error
     }
   }
 
-  stop (): Promise<void> { return this.parent === undefined ? this.halt('stop') : this.parent.remove(this.name) }
+  stop(): Promise<void> { return this.parent === undefined ? this.halt('stop') : this.parent.remove(this.name) }
 
-  [Symbol.asyncDispose] (): Promise<void> { return this.stop() }
+  [Symbol.asyncDispose](): Promise<void> { return this.stop() }
 
-  async launch (): Promise<void> {
+  async launch(): Promise<void> {
     this.#phase = 'starting'
     this.#escalation = undefined
-    const plan = new Plan([], this.runtime.clock)
-    for (const child of this.#children) child.plan = plan
-    for (let next = 0; next < this.#children.length; next++) {
-      const child = this.#children[next]!
-      child.plan ??= plan
-      if (child.plan !== plan) continue
-      try { await this.#launch(child) } catch (error) {
+    const plan = new Plan(this.#children.slice(), this.runtime.clock)
+    await plan.wait()
+    for (const child of plan.children) {
+      if (!plan.has(child)) continue
+      try { await this.#launch(child, plan) } catch (error) {
+        this.#report(child, error, 'escalate')
         throw error instanceof StartError ? error : new StartError(child.node.path, error)
       }
-      if (this.#phase !== 'starting') throw this.#escalation ?? new ClosedError(this.path)
+      if (this.#phase !== 'starting') throw this.#escalation ?? new InterruptedError(this.path)
     }
     this.#phase = 'running'
   }
 
-  halt (reason: HaltReason): Promise<void> {
-    const before = this.#halting ?? Promise.resolve()
-    if (this.#phase === 'stopped') return before
-    return this.#halting = before.then(() => this.#halt(reason))
+  halt(reason: HaltReason): Promise<void> {
+    return this.#halting = this.#halting.then(() => this.#halt(reason))
   }
 
-  abandon (reason: HaltReason): void {
-    this.#release()
-    for (const child of this.#children) child.node.abandon(reason)
+  abandon(reason: HaltReason): void {
+    this.#cancelPlans()
+    for (const { node } of this.#children) node.abandon(reason)
     this.#over(reason)
   }
 
-  async #halt (reason: HaltReason): Promise<void> {
+  async #halt(reason: HaltReason): Promise<void> {
     if (this.#phase === 'stopped') return
     this.#phase = 'stopping'
-    this.#release()
+    this.#cancelPlans()
     const { clock } = this.runtime
-    const until = clock.monotonic() + this.#stopWithin
+    const until = clock.monotonic() + this.#options.stopWithin
     for (const child of this.#children.toReversed()) {
-      await this.#end(child, reason, Math.max(0, Math.min(child.stopWithin, until - clock.monotonic())))
+      if (this.#phase !== 'stopping') return
+      await this.#end(child, reason, until - clock.monotonic())
     }
     this.#over(reason)
   }
 
-  #over (reason: HaltReason): void {
+  #over(reason: HaltReason): void {
     this.#phase = reason === 'stop' ? 'stopped' : 'down'
-    if (reason === 'stop') this.#terminate(this.#escalation === undefined ? { reason: 'stopped' } : { reason: 'escalated', error: this.#escalation })
+    if (reason === 'restart') return
+    this.#terminate(this.#escalation === undefined ? { reason: 'stopped' } : { reason: 'escalated', error: this.#escalation })
   }
 
   // ---- one child
 
-  async #launch (child: Child): Promise<void> {
-    const { clock } = this.runtime
-    const { plan } = child
-    const again = child.launched
-    if (again) {
+  async #launch(child: Child, plan: Plan<Child>): Promise<void> {
+    const { node, options: { startWithin }, launched } = child
+    if (launched) {
       child.restarts++
       this.#restarts++
     }
     child.launched = true
-    const started = await withinMs(clock, child.startWithin, child.node.launch())
-    if (!started) {
-      child.node.abandon('restart')
-      throw new TimeoutError(`start of ${child.node.path}`, child.startWithin)
+    if (!await withinMs(this.runtime.clock, startWithin, node.launch())) {
+      node.abandon('restart')
+      throw new TimeoutError(`start of ${node.path}`, startWithin)
     }
     child.budget.started()
-    if (child.plan === plan) child.plan = undefined
-    this.#emit({ type: again ? 'restarted' : 'started', path: child.node.path })
+    if (plan.has(child)) plan.leave(child)
+    this.#emit({ type: launched ? 'restarted' : 'started', path: node.path })
   }
 
-  async #end (child: Child, reason: HaltReason, ms: number): Promise<void> {
-    const { node } = child
+  async #end({ node, options, launched }: Child, reason: HaltReason, atMost = Infinity): Promise<void> {
+    if (!launched && reason === 'restart') return
+    const ms = Math.max(0, Math.min(options.stopWithin, atMost))
     if (!await withinMs(this.runtime.clock, ms, node.halt(reason))) {
       node.abandon(reason)
       this.runtime.log.error({ path: node.path, ms }, 'did not stop in time and was abandoned')
       this.#emit({ type: 'overdue', path: node.path, ms })
     }
-    if (reason === 'stop') this.#emit({ type: 'stopped', path: node.path })
+    if (launched && reason === 'stop') this.#emit({ type: 'stopped', path: node.path })
   }
 
-  async #dismiss (child: Child): Promise<void> {
+  async #dismiss(child: Child): Promise<void> {
     child.plan?.leave(child)
-    child.plan = undefined
-    await this.#end(child, 'stop', child.stopWithin)
+    await this.#end(child, 'stop')
     const at = this.#children.indexOf(child)
     if (at >= 0) this.#children.splice(at, 1)
   }
 
   // ---- failures
 
-  finished (node: Node): void {
-    const child = this.#find(node)
-    if (child === undefined || this.#phase === 'stopping') return
-    if (child.kind === 'permanent') this.#restart(child, new KernelError('finished', `${node.path} ended`, node.path), true)
-    else void this.#dismiss(child)
+  failed(node: Node, error: unknown): void {
+    const child = this.#children.find(each => each.node === node)
+    if (child !== undefined) this.#failed(child, error)
   }
 
-  failed (node: Node, error: unknown): void {
-    const child = this.#find(node)
+  finished(node: Node): void {
+    const child = this.#children.find(each => each.node === node)
     if (child === undefined) return
-    this.runtime.log.error({ path: node.path, err: error, restarts: child.restarts }, 'failed')
-    this.#emit({ type: 'failed', path: node.path, error })
-    if (this.#phase !== 'running' && this.#phase !== 'starting') return
-    if (child.plan?.stage === 'halting') return
-    const decision = this.#decide(child, error)
-    if (decision === 'escalate') this.#escalate(child, error)
-    else if (decision === 'stop' || (decision === 'default' && child.kind === 'temporary')) void this.#dismiss(child)
-    else this.#restart(child, error, decision === 'default')
+    if (child.options.kind === 'permanent') this.#failed(child, new KernelError('finished', `${node.path} ended though permanent`, node.path))
+    else if (this.#mends(child)) void this.#dismiss(child)
   }
 
-  #decide (child: Child, error: unknown): Decision {
-    try { return this.options.decide?.({ child: child.name, error, restarts: child.restarts }) ?? 'default' } catch (thrown) {
-      this.runtime.log.error({ path: child.node.path, err: thrown }, 'the decide hook threw')
-      return 'default'
+  #failed(child: Child, error: unknown): void {
+    const action = this.#mends(child) ? this.#decide(child, error) : 'none'
+    this.#report(child, error, action)
+    if (action === 'restart') this.#restart(child)
+    else if (action === 'stop') void this.#dismiss(child)
+    else if (action === 'escalate') this.#escalate(child, error)
+  }
+
+  /** Not while this tree ends, nor when the child is about to be restarted anyway. */
+  #mends(child: Child): boolean {
+    return (this.#phase === 'running' || this.#phase === 'starting') && child.plan?.stage !== 'halting'
+  }
+
+  #decide({ name, node, restarts, options, budget }: Child, error: unknown): 'restart' | 'stop' | 'escalate' {
+    let decision: Decision = 'default'
+    try { decision = this.#options.decide?.({ child: name, error, restarts }) ?? 'default' } catch (thrown) {
+      this.runtime.log.error({ path: node.path, err: thrown }, 'the decide hook threw')
     }
+    if (decision !== 'default') return decision
+    if (options.kind === 'temporary') return 'stop'
+    return budget.spend() ? 'restart' : 'escalate'
   }
 
-  #restart (child: Child, error: unknown, withinBudget: boolean): void {
-    if (withinBudget && !child.budget.spend()) { this.#escalate(child, error); return }
+  #restart(child: Child): void {
     const delayMs = child.budget.delay()
     this.runtime.log.warn({ path: child.node.path, delayMs }, 'restarting')
     this.#emit({ type: 'restarting', path: child.node.path, delayMs })
-    void this.#carryOut(new Plan(this.#affected(child), this.runtime.clock), delayMs)
+    const { strategy } = this.#options
+    const from = strategy === 'one_for_all' ? 0 : this.#children.indexOf(child)
+    const to = strategy === 'one_for_one' ? from + 1 : undefined
+    void this.#carryOut(new Plan(this.#children.slice(from, to), this.runtime.clock, delayMs), child)
   }
 
-  #affected (child: Child): Child[] {
-    const { strategy = 'one_for_one' } = this.options
-    if (strategy === 'one_for_one') return [child]
-    return strategy === 'one_for_all' ? [...this.#children] : this.#children.slice(this.#children.indexOf(child))
-  }
-
-  /** Halts the plan's children in reverse, waits, launches in order those that no newer plan or stop has taken away. */
-  async #carryOut (plan: Plan<Child>, delayMs: number): Promise<void> {
-    plan.take(delayMs)
+  /** Ends the plan's children in reverse, waits, launches in order those that no newer plan or stop has taken away. */
+  async #carryOut(plan: Plan<Child>, failed?: Child): Promise<void> {
     for (const child of plan.children.toReversed()) {
-      if (child.plan !== plan || !child.launched) continue
-      if (child.kind === 'temporary' && plan.children[0] !== child) await this.#dismiss(child)
-      else await this.#end(child, 'restart', child.stopWithin)
+      if (!plan.has(child)) continue
+      if (child.options.kind === 'temporary' && child !== failed && child.launched) await this.#dismiss(child)
+      else await this.#end(child, 'restart')
     }
     await plan.wait()
     for (const child of plan.children) {
-      if (child.plan !== plan) continue
-      try { await this.#launch(child) } catch (error) { if (child.plan === plan) this.failed(child.node, error) }
+      if (!plan.has(child)) continue
+      try { await this.#launch(child, plan) } catch (error) { if (plan.has(child)) this.#failed(child, error) }
     }
   }
 
-  #escalate (child: Child, error: unknown): void {
-    const escalation = this.#escalation = new EscalatedError(child.node.path, error)
+  #escalate(child: Child, error: unknown): void {
+    const starting = this.#phase === 'starting'
     this.#phase = 'failed'
-    this.#release()
+    this.#escalation = new EscalatedError(child.node.path, error)
+    this.#cancelPlans()
     this.runtime.log.error({ path: this.path, child: child.node.path, err: error }, 'escalated')
-    this.#emit({ type: 'escalated', path: this.path, error: escalation })
+    this.#emit({ type: 'escalated', path: this.path, error: this.#escalation })
+    if (starting) return
     if (this.parent === undefined) void this.halt('stop')
-    else this.parent.failed(this, escalation)
+    else this.parent.failed(this, this.#escalation)
   }
 
-  #release (): void {
-    for (const child of this.#children) {
-      child.plan?.cancel()
-      child.plan = undefined
-    }
+  #cancelPlans(): void {
+    for (const child of this.#children) child.plan?.leave(child)
   }
 
   // ---- to be seen
 
-  describe (): TreeSnapshot { return this.snapshot() }
+  describe(): TreeSnapshot { return this.snapshot() }
 
-  snapshot (): TreeSnapshot {
+  snapshot(): TreeSnapshot {
     return {
-      kind: 'tree', name: this.name, path: this.path, phase: this.#phase, strategy: this.options.strategy ?? 'one_for_one', restarts: this.#restarts,
-      deadLetters: { ...this.runtime.deadLetters.counts }, children: this.#children.map(child => child.node.snapshot()),
+      kind: 'tree', name: this.name, path: this.path, phase: this.#phase, strategy: this.#options.strategy, restarts: this.#restarts,
+      deadLetters: { ...this.runtime.deadLetters.counts }, children: this.#children.map(({ node }) => node.snapshot()),
     }
   }
 
-  #find (node: Node): Child | undefined { return this.#children.find(child => child.node === node) }
+  #report({ node, restarts }: Child, error: unknown, action: Action): void {
+    this.runtime.log.error({ path: node.path, err: error, restarts, action }, 'failed')
+    this.#emit({ type: 'failed', path: node.path, error, action })
+  }
 
-  #emit (event: SupervisorEvent): void {
-    try { this.options.onEvent?.(event) } catch (error) { this.runtime.log.error({ err: error }, 'onEvent threw') }
+  #emit(event: SupervisorEvent): void {
+    try { this.#options.onEvent?.(event) } catch (error) { this.runtime.log.error({ err: error }, 'onEvent threw') }
     if (this.parent !== undefined) this.parent.#emit(event)
   }
 }

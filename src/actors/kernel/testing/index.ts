@@ -1,3 +1,8 @@
+export { crashing } from './crashing.js'
+export type { Crash } from './crashing.js'
+export { echoEvery } from './echo.js'
+export { interleavings } from './interleavings.js'
+export type { InterleavingOptions } from './interleavings.js'
 export { testKit } from './kit.js'
 export type { TestKit, TestKitOptions } from './kit.js'
 export { ManualClock } from './manual-clock.js'

@@ -1,9 +1,8 @@
-import type { ActorSpec } from '../actor.js'
+import type { ActorSpec, Context } from '../actor.js'
 import { seededRandom } from '../clock.js'
-import type { Logger } from '../log.js'
 import { silentLogger } from '../log.js'
 import type { Message } from '../message.js'
-import type { Ref } from '../ref.js'
+import type { Ref, Watchable } from '../ref.js'
 import { supervisor } from '../supervisor.js'
 import type { ChildOptions, Supervisor, SupervisorEvent, SupervisorOptions } from '../supervisor.js'
 import { ManualClock } from './manual-clock.js'
@@ -13,38 +12,43 @@ import { SeededScheduler } from './seeded-scheduler.js'
 export interface TestKitOptions extends SupervisorOptions {
   /** Permutes the order in which ready actors run. Left out: the order of readiness. */
   readonly seed?: number
-  readonly log?: Logger
 }
 
 export interface TestKit {
   readonly clock: ManualClock
+  readonly scheduler: SeededScheduler
   /** The tree in which `spawn` puts its actors. */
   readonly tree: Supervisor
-  readonly scheduler: SeededScheduler
-  /** What the tree reported, in order. */
+  /** What that tree has reported, in order. */
   readonly events: readonly SupervisorEvent[]
   /** Starts an actor; resolves after its `init`, rejects with what that threw. */
-  spawn<M extends Message, S>(spec: ActorSpec<M, S> | (() => ActorSpec<M, S>), options?: ChildOptions & { name?: string }): Promise<Ref<M>>
-  probe<M extends Message>(name?: string): TestProbe<M>
+  readonly spawn: <M extends Message, S>(
+    spec: ActorSpec<M, S> | (() => ActorSpec<M, S>), options?: ChildOptions & { readonly name?: string },
+  ) => Promise<Ref<M>>
+  /** A mailbox in the test's hand. */
+  readonly probe: <M extends Message>(name?: string) => TestProbe<M>
   /** A supervisor of its own with the kit's clock, chance and scheduler. */
-  supervisor(name: string, options?: SupervisorOptions): Supervisor
+  readonly supervisor: (name: string, options?: SupervisorOptions) => Supervisor
+  /** Makes a spawned actor fail as if a handler had thrown. */
+  readonly crash: (ref: Watchable, error?: Error) => void
   /** Until no actor has anything left to do that does not wait for time, a thread or a socket. */
-  settle(): Promise<void>
-  /** Moves time on timer by timer, and settles at each: for what needs several rounds of timers and promises. */
-  advance(ms: number): Promise<void>
-  /** Stops everything that the kit has started. */
-  stop(): Promise<void>
+  readonly settle: () => Promise<void>
+  /** Moves time on timer by timer and settles at each: for what needs several rounds of timers and promises. */
+  readonly advance: (ms: number) => Promise<void>
+  /** Stops everything that the kit has started; where something hangs, time moves on to its deadline. */
+  readonly stop: () => Promise<void>
 }
 
-/** Everything that a test of an actor needs, without real time, threads or sockets. Works destructured. */
-export function testKit (options: TestKitOptions = {}): TestKit {
+/** Everything that the test of an actor needs, without real time, threads or sockets. Works destructured. */
+export function testKit(options: TestKitOptions = {}): TestKit {
   const { seed, onEvent, ...rest } = options
   const scheduler = new SeededScheduler(seed === undefined ? undefined : seededRandom(seed))
   const clock = new ManualClock(undefined, () => { scheduler.drain() })
+  const common: SupervisorOptions = { clock, random: seededRandom(seed ?? 1), log: silentLogger, scheduler, ...rest }
   const events: SupervisorEvent[] = []
-  const common: SupervisorOptions = { clock, random: seededRandom(seed ?? 1), log: silentLogger, scheduler }
-  const tree = supervisor('test', { ...common, ...rest, onEvent (event) { events.push(event); onEvent?.(event) } })
-  const trees: Supervisor[] = [tree]
+  const tree = supervisor('test', { ...common, onEvent (event) { events.push(event); onEvent?.(event) } })
+  const trees = [tree]
+  const contexts = new Map<Watchable, Pick<Context<never>, 'fail'>>()
   const started = tree.start()
   let count = 0
 
@@ -56,54 +60,59 @@ export function testKit (options: TestKitOptions = {}): TestKit {
     }
   }
 
-  return {
-    clock, tree, scheduler, events, settle,
-    async spawn (spec, { name, ...childOptions } = {}) {
-      await started
-      const make = typeof spec === 'function' ? spec : () => spec
-      return new Promise((resolve, reject) => {
-        const unique = name ?? `${typeof spec === 'function' ? 'actor' : spec.name}-${++count}`
-        let running = false
-        const failed = (error: unknown): void => {
-          if (!running) void tree.remove(unique)
-          reject(error as Error)
+  const spawn: TestKit['spawn'] = async (spec, { name, ...childOptions } = {}) => {
+    await started
+    const make = typeof spec === 'function' ? spec : () => spec
+    const unique = name ?? `${typeof spec === 'function' ? 'actor' : spec.name}-${++count}`
+    return new Promise((resolve, reject) => {
+      const failed = (error: unknown): never => {
+        if (!contexts.has(ref)) void tree.remove(unique)
+        reject(error instanceof Error ? error : new Error(String(error)))
+        throw error
+      }
+      const ref = tree.child(unique, () => {
+        const made = attempt(make, failed)
+        return {
+          ...made,
+          async init(ctx) {
+            const state = await attempt(async () => made.init(ctx), failed).catch(failed)
+            contexts.set(ref, ctx)
+            resolve(ref)
+            return state
+          },
         }
-        const ref = tree.child(unique, () => {
-          const made = attempt(make, failed)
-          return {
-            ...made,
-            async init (ctx) {
-              try {
-                const state = await made.init(ctx)
-                running = true
-                resolve(ref)
-                return state
-              } catch (error) { failed(error); throw error }
-            },
-          }
-        }, childOptions)
-      })
-    },
+      }, childOptions)
+    })
+  }
+
+  return {
+    clock, scheduler, tree, events, settle, spawn,
     probe: (name = `probe-${++count}`) => new TestProbe(name, clock, settle),
-    supervisor (name, own) {
+    supervisor(name, own) {
       const other = supervisor(name, { ...common, ...own })
       trees.push(other)
       return other
     },
-    async advance (ms) {
+    crash(ref, error = new Error('injected')) { contexts.get(ref)?.fail(error) },
+    async advance(ms) {
       await settle()
-      for (let left = ms, step = clock.next; ; step = clock.next) {
-        if (step === undefined || step > left) { clock.advance(left); break }
+      for (let left = ms, step = clock.next ?? Infinity; step <= left; step = clock.next ?? Infinity) {
         clock.advance(step)
         left -= step
+        ms = left
         await settle()
       }
+      clock.advance(ms)
       await settle()
     },
-    async stop () { for (const each of trees.toReversed()) await each.stop() },
+    async stop() {
+      let stopped = false
+      void Promise.all(trees.toReversed().map(each => each.stop())).then(() => { stopped = true })
+      for (await settle(); !stopped; await settle()) clock.advance(clock.next ?? 0)
+    },
   }
 }
 
-function attempt<T> (make: () => T, failed: (error: unknown) => void): T {
-  try { return make() } catch (error) { failed(error); throw error }
+function attempt<T>(run: () => T, failed: (error: unknown) => never): T {
+  try { return run() } catch (error) { return failed(error) }
 }

@@ -17,22 +17,22 @@ export class TestProbe<M extends Message> implements Ref<M> {
   /** What `send` returns; `rejected` and `closed` also mean that the message is not taken. */
   feedback: Feedback = 'ok'
 
-  constructor (readonly path: string, private readonly clock: Clock, private readonly settle: () => Promise<void>) {}
+  constructor(readonly path: string, private readonly clock: Clock, private readonly settle: () => Promise<void>) {}
 
   // ---- as a mailbox
 
-  send (message: M): Feedback {
+  send(message: M): Feedback {
     if (this.#ended) return 'closed'
     if (this.feedback === 'ok' || this.feedback === 'backoff') { this.#queue.push(message); this.#all.push(message) }
     return this.feedback
   }
 
-  offer (message: M, options?: OfferOptions): Promise<'ok' | 'closed'> {
+  offer(message: M, options?: OfferOptions): Promise<'ok' | 'closed'> {
     void options
     return Promise.resolve(this.send(message) === 'closed' ? 'closed' : 'ok')
   }
 
-  ask<T extends AskTypes<M>> (type: T, body: BodyOf<ByType<M, T>>, within: Deadline): Promise<ReplyOf<ByType<M, T>>> {
+  ask<T extends AskTypes<M>>(type: T, body: BodyOf<ByType<M, T>>, within: Deadline): Promise<ReplyOf<ByType<M, T>>> {
     const message = { type, ...body } as unknown as M
     return Asked.send(message, `${this.path} ${type}`, within, this.clock, asked => {
       const feedback = this.send(message)
@@ -43,7 +43,7 @@ export class TestProbe<M extends Message> implements Ref<M> {
     }) as Promise<ReplyOf<ByType<M, T>>>
   }
 
-  onceTerminated (listener: () => void): () => void {
+  onceTerminated(listener: () => void): () => void {
     if (this.#ended) { listener(); return () => undefined }
     const once = (): void => { listener() }
     this.#terminations.add(once)
@@ -53,13 +53,13 @@ export class TestProbe<M extends Message> implements Ref<M> {
   // ---- as the test's hand
 
   /** From now on asks of this type get this reply; a throw is a rejection. Without it they wait for their deadline. */
-  answer<T extends AskTypes<M>> (type: T, answer: (message: ByType<M, T>) => ReplyOf<ByType<M, T>> | Promise<ReplyOf<ByType<M, T>>>): this {
+  answer<T extends AskTypes<M>>(type: T, answer: (message: ByType<M, T>) => ReplyOf<ByType<M, T>> | Promise<ReplyOf<ByType<M, T>>>): this {
     this.#answers.set(type, answer as (message: M) => unknown)
     return this
   }
 
   /** Ends for good: watchers get their `terminated`. */
-  end (): void {
+  end(): void {
     if (this.#ended) return
     this.#ended = true
     for (const terminated of this.#terminations) terminated()
@@ -69,24 +69,24 @@ export class TestProbe<M extends Message> implements Ref<M> {
   // ---- as the test's eye
 
   /** Everything taken so far. */
-  get received (): readonly M[] { return this.#all }
+  get received(): readonly M[] { return this.#all }
 
   /** The oldest message of this type that was not expected yet and has these fields; takes it. */
-  expect<T extends M['type']> (type: T, fields: Partial<ByType<M, T>> = {}): ByType<M, T> {
+  expect<T extends M['type']>(type: T, fields: Partial<ByType<M, T>> = {}): ByType<M, T> {
     return this.#take(`${type} ${show(fields)}`, message => message.type === type && includes(message, fields)) as ByType<M, T>
   }
 
   /** The oldest message not expected yet that satisfies the predicate; takes it. */
-  expectWhere (predicate: (message: M) => boolean, what = 'a message that satisfies the predicate'): M { return this.#take(what, predicate) }
+  expectWhere(predicate: (message: M) => boolean, what = 'a message that satisfies the predicate'): M { return this.#take(what, predicate) }
 
   /** Nothing (of this type) that was not expected yet. */
-  expectNone (type?: M['type']): void {
+  expectNone(type?: M['type']): void {
     const unexpected = this.#queue.filter(message => type === undefined || message.type === type)
     if (unexpected.length > 0) throw new KernelError('unexpected', `${this.path}: expected no ${type ?? 'message'}, got ${show(unexpected)}`, unexpected)
   }
 
   /** Lets up to `ms` of the manual clock pass, until `expectation` no longer throws. */
-  async within<R> (ms: number, expectation: () => R): Promise<R> {
+  async within<R>(ms: number, expectation: () => R): Promise<R> {
     const clock = this.clock as ManualClock
     for (let left = ms; ;) {
       await this.settle()
@@ -99,22 +99,22 @@ export class TestProbe<M extends Message> implements Ref<M> {
     }
   }
 
-  #take (what: string, matches: (message: M) => boolean): M {
+  #take(what: string, matches: (message: M) => boolean): M {
     const at = this.#queue.findIndex(matches)
     if (at < 0) throw new KernelError('expected', `${this.path}: expected ${what}, have ${show(this.#queue)}`, what)
     return this.#queue.splice(at, 1)[0]!
   }
 }
 
-function includes (message: object, fields: object): boolean {
+function includes(message: object, fields: object): boolean {
   return Object.entries(fields).every(([key, value]) => show((message as Record<string, unknown>)[key]) === show(value))
 }
 
-function show (value: unknown): string {
+function show(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) => {
     if (typeof part === 'bigint') return `${part}n`
     if (part instanceof Uint8Array) return `0x${Buffer.from(part).toString('hex')}`
-    if (part instanceof Map || part instanceof Set) return [...part]
+    if (part instanceof Map || part instanceof Set) return [...part] as unknown[]
     return part instanceof Error ? `${part.name}: ${part.message}` : part
   }) ?? 'undefined'
 }

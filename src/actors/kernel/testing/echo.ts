@@ -1,0 +1,33 @@
+import { isDeepStrictEqual } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import type { Boundary, Crossing } from '../boundary.js'
+import { KernelError } from '../errors.js'
+
+const ECHO = 'const { parentPort } = require("node:worker_threads"); parentPort.on("message", value => parentPort.postMessage(value))'
+
+/**
+ * Sends the sample of every entry of a boundary through a thread and back, and compares. Gives the names of the entries.
+ * @throws KernelError `not_cloneable` (a function, a proxy) or `changed_by_crossing` (a class instance, an error's code); `value`: the name
+ */
+export async function echoEvery<Crossings>(table: Boundary<Crossings>): Promise<string[]> {
+  const worker = new Worker(ECHO, { eval: true })
+  try {
+    const entries = Object.entries<Crossing<unknown>>(table)
+    for (const [name, { sample }] of entries) {
+      const sent = sample()
+      const back = await throughWorker(worker, name, sent)
+      if (!isDeepStrictEqual(sent, back)) throw new KernelError('changed_by_crossing', `${name} is not the same on the other side`, name)
+    }
+    return entries.map(([name]) => name)
+  } finally { await worker.terminate() }
+}
+
+function throughWorker(worker: Worker, name: string, value: unknown): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', resolve)
+    worker.once('error', reject)
+    try { worker.postMessage(value) } catch (cause) {
+      reject(new KernelError('not_cloneable', `${name} cannot cross to a thread`, name, { cause }))
+    }
+  })
+}
