@@ -40,9 +40,7 @@ export function codec<T>(spec: CodecSpec<T>): Codec<T> & CodecSpec<T> {
   return {
     ...spec,
     encode(value) {
-      if (typeof value !== 'object' || value === null) {
-        throw new ProtocolError('invalid_value', `${spec.name}: expected an object, got ${describe(value)}`, { field: spec.name })
-      }
+      checkObject(value, spec.name)
       spec.checkValue(value, spec.name)
       return spec.type.serialize(value)
     },
@@ -61,7 +59,8 @@ export function codec<T>(spec: CodecSpec<T>): Codec<T> & CodecSpec<T> {
 /** @throws ProtocolError `invalid_size` */
 export function checkSize(name: string, bytes: Uint8Array, size: number): void {
   if (bytes.length !== size) {
-    throw new ProtocolError('invalid_size', `${name}: ${bytes.length} bytes, must be ${size}`, { value: bytes.length, limit: size })
+    const detail = { value: bytes.length, limit: size }
+    throw new ProtocolError('invalid_size', `${name}: ${bytes.length} bytes, must be ${size}`, detail)
   }
 }
 
@@ -77,13 +76,13 @@ export function checkBoolAt(name: string, bytes: Uint8Array, offset: number): vo
  */
 export function checkOffset(name: string, bytes: Uint8Array, fixedSize: number): void {
   if (bytes.length < fixedSize) {
-    throw new ProtocolError('invalid_size', `${name}: ${bytes.length} bytes, must be at least ${fixedSize}`, {
-      value: bytes.length, limit: fixedSize,
-    })
+    const detail = { value: bytes.length, limit: fixedSize }
+    throw new ProtocolError('invalid_size', `${name}: ${bytes.length} bytes, must be at least ${fixedSize}`, detail)
   }
   const offset = readUint32(bytes, fixedSize - 4)
   if (offset !== fixedSize) {
-    throw new ProtocolError('invalid_offset', `${name}: offset ${offset}, must be ${fixedSize}`, { value: offset, limit: fixedSize })
+    const detail = { value: offset, limit: fixedSize }
+    throw new ProtocolError('invalid_offset', `${name}: offset ${offset}, must be ${fixedSize}`, detail)
   }
 }
 
@@ -101,48 +100,45 @@ const UINT256_END = 1n << 256n
 
 /** @throws ProtocolError `invalid_value` for anything but a bigint in 0 ≤ n < 2^256 */
 export function checkUint256(value: unknown, path: string, key: string): void {
-  if (typeof value !== 'bigint' || value < 0n || value >= UINT256_END) {
-    const field = `${path}.${key}`
-    throw new ProtocolError('invalid_value', `${field}: expected a bigint from 0 to 2^256 - 1, got ${describe(value)}`, { field, value })
-  }
+  if (typeof value === 'bigint' && value >= 0n && value < UINT256_END) return
+  throw badValue(`${path}.${key}`, 'a bigint from 0 to 2^256 - 1', value)
 }
 
 /** @throws ProtocolError `invalid_value` for anything but an integer in 0 ≤ n < 2^32 */
 export function checkUint32(value: unknown, path: string, key: string): void {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0xffff_ffff) {
-    const field = `${path}.${key}`
-    throw new ProtocolError('invalid_value', `${field}: expected an integer from 0 to 2^32 - 1, got ${describe(value)}`, { field, value })
-  }
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff) return
+  throw badValue(`${path}.${key}`, 'an integer from 0 to 2^32 - 1', value)
 }
 
 /** @throws ProtocolError `invalid_value` for anything but a boolean */
 export function checkBoolean(value: unknown, path: string, key: string): void {
-  if (typeof value !== 'boolean') {
-    const field = `${path}.${key}`
-    throw new ProtocolError('invalid_value', `${field}: expected a boolean, got ${describe(value)}`, { field, value })
-  }
+  if (typeof value !== 'boolean') throw badValue(`${path}.${key}`, 'a boolean', value)
+}
+
+/** @throws ProtocolError `invalid_value` for anything but an object */
+export function checkObject(value: unknown, field: string): void {
+  if (typeof value !== 'object' || value === null) throw badValue(field, 'an object', value)
 }
 
 /** @throws ProtocolError `invalid_value` for what is not a Uint8Array, `invalid_length` for another length */
 export function checkBytes(value: unknown, length: number, path: string, key: string): void {
   const field = `${path}.${key}`
-  checkIsBytes(value, field)
+  if (!(value instanceof Uint8Array)) throw badValue(field, 'a Uint8Array', value)
   if (value.length !== length) {
-    throw new ProtocolError('invalid_length', `${field}: ${value.length} bytes, must be ${length}`, { field, value: value.length, limit: length })
+    const detail = { field, value: value.length, limit: length }
+    throw new ProtocolError('invalid_length', `${field}: ${value.length} bytes, must be ${length}`, detail)
   }
 }
 
 /** @throws ProtocolError `invalid_value` for what is not a Uint8Array, `list_too_long` above the limit */
 export function checkByteList(value: unknown, limit: number, path: string, key: string): void {
   const field = `${path}.${key}`
-  checkIsBytes(value, field)
+  if (!(value instanceof Uint8Array)) throw badValue(field, 'a Uint8Array', value)
   checkCount(field, value.length, limit)
 }
 
-function checkIsBytes(value: unknown, field: string): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) {
-    throw new ProtocolError('invalid_value', `${field}: expected a Uint8Array, got ${describe(value)}`, { field, value })
-  }
+export function badValue(field: string, expected: string, value: unknown): ProtocolError {
+  return new ProtocolError('invalid_value', `${field}: expected ${expected}, got ${describe(value)}`, { field, value })
 }
 
 /** The same memory as a plain Uint8Array. */

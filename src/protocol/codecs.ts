@@ -2,17 +2,18 @@ import {
   BooleanType, ByteListType, ByteVectorType, ContainerType, ListCompositeType, UintBigintType, UintNumberType,
 } from '@chainsafe/ssz'
 import {
-  checkBoolAt, checkBoolean, checkByteList, checkBytes, checkCount, checkOffset, checkSize, checkUint256, checkUint32, codec,
-  type Codec,
+  badValue, checkBoolAt, checkBoolean, checkByteList, checkBytes, checkCount, checkObject, checkOffset, checkSize, checkUint256,
+  checkUint32,
+  codec, type Codec,
 } from './codec.js'
 import type {
   GetCommitmentsByNumberRequest, GetCommitmentsByNumberResponse, GetHeadRequest, GetRawTxListRequest, GetRawTxListResponse,
   PreconfCommitment, PreconfHead, Preconfirmation, RawTxListGossip, SignedCommitment,
 } from './values.js'
-import { describe, ProtocolError } from './errors.js'
 import {
-  ADDRESS_SIZE, COMMITMENT_SIZE, COMMITMENTS_REQUEST_SIZE, HASH_SIZE, HEAD_REQUEST_SIZE, HEAD_SIZE, MAX_COMMITMENTS, MAX_TXLIST_BYTES,
-  OFFSETS, PAGE_HEADER_SIZE, PRECONFIRMATION_SIZE, SIGNATURE_SIZE, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, TXLIST_REQUEST_SIZE,
+  ADDRESS_SIZE, COMMITMENT_SIZE, COMMITMENTS_REQUEST_SIZE, HASH_SIZE, HEAD_REQUEST_SIZE, HEAD_SIZE, MAX_COMMITMENTS,
+  MAX_TXLIST_BYTES, OFFSETS, PAGE_HEADER_SIZE, PRECONFIRMATION_SIZE, SIGNATURE_SIZE, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE,
+  TXLIST_REQUEST_SIZE,
 } from './layout.js'
 import { checkPage } from './page.js'
 
@@ -39,13 +40,6 @@ const preconfirmationType = new ContainerType({
 const commitmentType = new ContainerType({ preconf: preconfirmationType, slasherAddress: address })
 const signedCommitmentType = new ContainerType({ commitment: commitmentType, signature: new ByteVectorType(SIGNATURE_SIZE) })
 const signedCommitmentsType = new ListCompositeType(signedCommitmentType, MAX_COMMITMENTS)
-
-function checkObject(value: unknown, path: string, key: string): void {
-  if (typeof value !== 'object' || value === null) {
-    const field = `${path}.${key}`
-    throw new ProtocolError('invalid_value', `${field}: expected an object, got ${describe(value)}`, { field, value })
-  }
-}
 
 export const PreconfirmationCodec: Codec<Preconfirmation> = codec<Preconfirmation>({
   name: 'Preconfirmation',
@@ -84,7 +78,7 @@ export const PreconfCommitmentCodec: Codec<PreconfCommitment> = codec<PreconfCom
 })
 
 function checkCommitmentValue(value: PreconfCommitment, path: string): void {
-  checkObject(value.preconf, path, 'preconf')
+  checkObject(value.preconf, `${path}.preconf`)
   checkPreconfirmation(value.preconf, `${path}.preconf`)
   checkBytes(value.slasherAddress, ADDRESS_SIZE, path, 'slasherAddress')
 }
@@ -101,7 +95,7 @@ export const SignedCommitmentCodec: Codec<SignedCommitment> = codec<SignedCommit
 })
 
 function checkSignedCommitment(value: SignedCommitment, path: string): void {
-  checkObject(value.commitment, path, 'commitment')
+  checkObject(value.commitment, `${path}.commitment`)
   checkCommitmentValue(value.commitment, `${path}.commitment`)
   checkBytes(value.signature, SIGNATURE_SIZE, path, 'signature')
 }
@@ -175,14 +169,12 @@ export const GetCommitmentsByNumberResponseCodec: Codec<GetCommitmentsByNumberRe
   checkBytes: checkPage,
   checkValue(value, path) {
     const { commitments } = value
-    if (!Array.isArray(commitments)) {
-      const field = `${path}.commitments`
-      throw new ProtocolError('invalid_value', `${field}: expected an array, got ${describe(commitments)}`, { field })
-    }
+    if (!Array.isArray(commitments)) throw badValue(`${path}.commitments`, 'an array', commitments)
     checkCount(`${path}.commitments`, commitments.length, MAX_COMMITMENTS)
     for (let i = 0; i < commitments.length; i++) {
-      checkObject(commitments[i], path, `commitments[${i}]`)
-      checkSignedCommitment(commitments[i] as SignedCommitment, `${path}.commitments[${i}]`)
+      const field = `${path}.commitments[${i}]`
+      checkObject(commitments[i], field)
+      checkSignedCommitment(commitments[i] as SignedCommitment, field)
     }
   },
 })

@@ -87,7 +87,8 @@ async function choose<B extends string, T>(
       warnings.push(`${what}: ${backend} is not used: ${firstLine(error)}`)
     }
   }
-  throw new ProtocolError('backend_unavailable', `${what}: no library works here: ${warnings.join('; ')}`, { value: wanted }, { cause })
+  const message = `${what}: no library works here: ${warnings.join('; ')}`
+  throw new ProtocolError('backend_unavailable', message, { value: wanted }, { cause })
 }
 
 function firstLine(error: unknown): string {
@@ -100,7 +101,8 @@ const GENERATOR = '79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81
   + '483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8'
 
 function hashesRight(keccak: Keccak): boolean {
-  return equalBytes(keccak([]), fromHex(EMPTY_HASH)) && equalBytes(keccak([new Uint8Array(0)]), fromHex(EMPTY_HASH))
+  const expected = fromHex(EMPTY_HASH)
+  return equalBytes(keccak([]), expected) && equalBytes(keccak([new Uint8Array(0)]), expected)
 }
 
 /**

@@ -117,7 +117,7 @@ export function describe(value: unknown): string {
   if (value instanceof Uint8Array) return `${value.length} bytes`
   if (Array.isArray(value)) return `an array of ${value.length}`
   switch (typeof value) {
-    case 'string': return value.length > 80 ? `${JSON.stringify(value.slice(0, 80))}… (${value.length} characters)` : JSON.stringify(value)
+    case 'string': return JSON.stringify(value.slice(0, 80)) + (value.length > 80 ? `… (${value.length} characters)` : '')
     case 'bigint': case 'number': case 'boolean': return String(value)
     default: return typeof value
   }

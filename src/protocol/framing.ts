@@ -144,7 +144,8 @@ export function readFrame(bytes: Uint8Array, cap: number): Uint8Array {
   let at = 0
   while (length === undefined && at < bytes.length) length = reader.push(bytes[at++]!)
   if (length === undefined || bytes.length - at < length) {
-    throw new ProtocolError('frame_truncated', `${bytes.length} bytes hold no complete frame`, { value: bytes.length, limit: cap })
+    const detail = { value: bytes.length, limit: cap }
+    throw new ProtocolError('frame_truncated', `${bytes.length} bytes hold no complete frame`, detail)
   }
   return bytes.subarray(at, at + length)
 }

@@ -20,7 +20,8 @@ export function fromHex(text: string, length?: number): Uint8Array {
     throw new ProtocolError('invalid_hex', `not hex: ${describe(text)}`)
   }
   if (length !== undefined && bytes.length !== length) {
-    throw new ProtocolError('invalid_length', `expected ${length} bytes of hex, got ${bytes.length}`, { value: bytes.length, limit: length })
+    const detail = { value: bytes.length, limit: length }
+    throw new ProtocolError('invalid_length', `expected ${length} bytes of hex, got ${bytes.length}`, detail)
   }
   return bytes
 }

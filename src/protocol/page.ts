@@ -14,12 +14,13 @@ export function checkPage(response: Uint8Array): number {
   checkOffset(NAME, response, PAGE_HEADER_SIZE)
   const count = (response.length - PAGE_HEADER_SIZE) / SIGNED_COMMITMENT_SIZE
   if (!Number.isInteger(count)) {
-    throw new ProtocolError('invalid_size', `${NAME}: ${response.length} bytes, not ${PAGE_HEADER_SIZE} and a multiple of ${SIGNED_COMMITMENT_SIZE}`, {
-      value: response.length,
-    })
+    const message = `${NAME}: ${response.length} bytes, not ${PAGE_HEADER_SIZE} and a multiple of ${SIGNED_COMMITMENT_SIZE}`
+    throw new ProtocolError('invalid_size', message, { value: response.length })
   }
   checkCount(`${NAME}.commitments`, count, MAX_COMMITMENTS)
-  for (let i = 0; i < count; i++) checkBoolAt(`${NAME}.commitments[${i}]`, response, PAGE_HEADER_SIZE + i * SIGNED_COMMITMENT_SIZE)
+  for (let i = 0; i < count; i++) {
+    checkBoolAt(`${NAME}.commitments[${i}]`, response, PAGE_HEADER_SIZE + i * SIGNED_COMMITMENT_SIZE)
+  }
   return count
 }
 

@@ -2,7 +2,8 @@ import { equalBytes, isHigh, isZero } from './bytes.js'
 import type { Crypto } from './crypto.js'
 import { addressOf } from './hash.js'
 import {
-  ADDRESS_SIZE, COMMITMENT_SIZE, HASH_SIZE, MAX_TXLIST_BYTES, OFFSETS, PRECONFIRMATION_SIZE, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE,
+  ADDRESS_SIZE, COMMITMENT_SIZE, HASH_SIZE, MAX_TXLIST_BYTES, OFFSETS, PRECONFIRMATION_SIZE, SIGNED_COMMITMENT_SIZE,
+  TXLIST_HEADER_SIZE,
 } from './layout.js'
 import { hasTxListOffset } from './view.js'
 

@@ -2,7 +2,9 @@
 declare module 'secp256k1/bindings.js' {
   interface Bindings {
     /** Throws where no key can be recovered. Writes to `output` where it is given, which is then the result. */
-    ecdsaRecover(signature: Uint8Array, recoveryId: number, message: Uint8Array, compressed: boolean, output?: Uint8Array): Uint8Array
+    ecdsaRecover(
+      signature: Uint8Array, recoveryId: number, message: Uint8Array, compressed: boolean, output?: Uint8Array,
+    ): Uint8Array
   }
   const bindings: Bindings
   export default bindings

@@ -87,7 +87,8 @@ export async function signCommitment(
   if (publicKey === undefined) throw new ProtocolError('invalid_signature', 'the signer answered with a signature of no key')
   const address = addressOf(crypto, publicKey)
   if (signer.address !== undefined && !equalBytes(address, signer.address)) {
-    throw new ProtocolError('signer_mismatch', `signed by ${toHex(address)}, expected ${toHex(signer.address)}`, { value: toHex(address) })
+    const message = `signed by ${toHex(address)}, expected ${toHex(signer.address)}`
+    throw new ProtocolError('signer_mismatch', message, { value: toHex(address) })
   }
   return { commitment, signature }
 }

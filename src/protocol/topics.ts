@@ -46,7 +46,8 @@ export function isLegacyTopic(topic: string): boolean {
 
 function checkChainId(chainId: bigint): bigint {
   if (typeof chainId !== 'bigint' || chainId < 0n || chainId >= 1n << 64n) {
-    throw new ProtocolError('invalid_chain_id', `a chain id is a bigint from 0 to 2^64 - 1, got ${describe(chainId)}`, { value: chainId })
+    const message = `a chain id is a bigint from 0 to 2^64 - 1, got ${describe(chainId)}`
+    throw new ProtocolError('invalid_chain_id', message, { value: chainId })
   }
   return chainId
 }

@@ -1,9 +1,9 @@
 import { isZero } from './bytes.js'
-import { readUint32 } from './codec.js'
+import { checkCount, checkOffset, readUint32 } from './codec.js'
 import { ProtocolError } from './errors.js'
 import {
-  ADDRESS_SIZE, COMMITMENT_SIZE, HASH_SIZE, MAX_TXLIST_BYTES, OFFSETS, PRECONFIRMATION_SIZE, SIGNATURE_SIZE, SIGNED_COMMITMENT_SIZE,
-  TXLIST_HEADER_SIZE,
+  ADDRESS_SIZE, COMMITMENT_SIZE, HASH_SIZE, MAX_TXLIST_BYTES, OFFSETS, PRECONFIRMATION_SIZE, SIGNATURE_SIZE,
+  SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE,
 } from './layout.js'
 
 export { COMMITMENT_SIZE, PRECONFIRMATION_SIZE, SIGNED_COMMITMENT_SIZE } from './layout.js'
@@ -31,10 +31,10 @@ export class CommitmentView {
 
   /** @throws ProtocolError `invalid_size` where fewer than 382 bytes follow `offset` */
   constructor(bytes: Uint8Array, offset = 0) {
-    if (!(offset >= 0 && bytes.length - offset >= SIGNED_COMMITMENT_SIZE)) {
-      throw new ProtocolError('invalid_size', `SignedCommitment: ${bytes.length - offset} bytes, must be ${SIGNED_COMMITMENT_SIZE}`, {
-        value: bytes.length - offset, limit: SIGNED_COMMITMENT_SIZE,
-      })
+    const size = bytes.length - offset
+    if (!(offset >= 0 && size >= SIGNED_COMMITMENT_SIZE)) {
+      const detail = { value: size, limit: SIGNED_COMMITMENT_SIZE }
+      throw new ProtocolError('invalid_size', `SignedCommitment: ${size} bytes, must be ${SIGNED_COMMITMENT_SIZE}`, detail)
     }
     this.#bytes = bytes
     this.#offset = offset
@@ -79,22 +79,7 @@ export function hasTxListOffset(bytes: Uint8Array): boolean {
 
 /** @throws ProtocolError `invalid_size`, `invalid_offset`, `list_too_long` */
 export function viewTxList(bytes: Uint8Array): TxListView {
-  if (bytes.length < TXLIST_HEADER_SIZE) {
-    throw new ProtocolError('invalid_size', `RawTxListGossip: ${bytes.length} bytes, must be at least ${TXLIST_HEADER_SIZE}`, {
-      value: bytes.length, limit: TXLIST_HEADER_SIZE,
-    })
-  }
-  if (!hasTxListOffset(bytes)) {
-    const offset = readUint32(bytes, HASH_SIZE)
-    throw new ProtocolError('invalid_offset', `RawTxListGossip: offset ${offset}, must be ${TXLIST_HEADER_SIZE}`, {
-      value: offset, limit: TXLIST_HEADER_SIZE,
-    })
-  }
-  const size = bytes.length - TXLIST_HEADER_SIZE
-  if (size > MAX_TXLIST_BYTES) {
-    throw new ProtocolError('list_too_long', `RawTxListGossip.txlist: ${size} bytes, at most ${MAX_TXLIST_BYTES}`, {
-      value: size, limit: MAX_TXLIST_BYTES,
-    })
-  }
+  checkOffset('RawTxListGossip', bytes, TXLIST_HEADER_SIZE)
+  checkCount('RawTxListGossip.txlist', bytes.length - TXLIST_HEADER_SIZE, MAX_TXLIST_BYTES)
   return { rawTxListHash: bytes.subarray(0, HASH_SIZE), txList: bytes.subarray(TXLIST_HEADER_SIZE) }
 }

@@ -55,7 +55,8 @@ type Field = 'bool' | 'uint' | 'number' | 'bytes' | Schema | readonly [Schema]
 interface Schema { readonly [field: string]: Field }
 
 const preconfirmation: Schema = {
-  eop: 'bool', blockNumber: 'uint', timestamp: 'uint', gasLimit: 'uint', coinbase: 'bytes', anchorBlockNumber: 'uint', rawTxListHash: 'bytes',
+  eop: 'bool', blockNumber: 'uint', timestamp: 'uint', gasLimit: 'uint', coinbase: 'bytes', anchorBlockNumber: 'uint',
+  rawTxListHash: 'bytes',
   parentPreconfirmationHash: 'bytes', submissionWindowEnd: 'uint', proverAuth: 'bytes', proposalId: 'uint',
 }
 const commitment: Schema = { preconf: preconfirmation, slasherAddress: 'bytes' }
