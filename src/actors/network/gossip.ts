@@ -133,7 +133,7 @@ export class Gossip {
 
   /** Step 1. */
   #refuseEarly (): void {
-    const { internals, isBlocked } = this.#needs
+    const { internals } = this.#needs
     const receiveRpc = internals.handleReceivedRpc.bind(internals)
     internals.handleReceivedRpc = (from: PeerId, rpc: Rpc) => {
       for (const { topic } of rpc.messages) if (!this.#names.has(topic)) this.#refused(topic, from.toString(), 'unknown_topic', false)
@@ -144,7 +144,7 @@ export class Gossip {
       const topic = this.#names.get(message.topic)
       if (topic === undefined) return
       const peer = from.toString()
-      if (isBlocked(peer)) { this.#refused(topic, peer, 'blocked', false); return }
+      if (this.#needs.isBlocked(peer)) { this.#refused(topic, peer, 'blocked', false); return }
       const reason = this.#impossible(topic, message)
       if (reason === undefined) { await receiveMessage(from, message); return }
       internals.score.rejectInvalidMessage(peer, message.topic)
@@ -211,8 +211,7 @@ export class Gossip {
   }
 
   #refused (topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {
-    const { counters, refused } = this.#needs
-    counters.gossip.refused[topic === 'commitments' || topic === 'txLists' ? topic : 'other'][reason]++
-    refused(topic.slice(0, 200), from, reason, penalty)
+    this.#needs.counters.gossip.refused[topic === 'commitments' || topic === 'txLists' ? topic : 'other'][reason]++
+    this.#needs.refused(topic.slice(0, 200), from, reason, penalty)
   }
 }

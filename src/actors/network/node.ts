@@ -34,7 +34,7 @@ const PING_WITHIN_MS = 30_000
 const STREAMS_PER_CONNECTION = 256
 
 /** A libp2p node after SPEC §8, not started. */
-export async function createNode (config: NetworkConfig, { topics, gater, appScore }: NodeNeeds): Promise<Node> {
+export async function createNode (config: NetworkConfig, needs: NodeNeeds): Promise<Node> {
   const { connections } = config
   const [name = '', version = ''] = config.agent.split('/')
   return createLibp2p({
@@ -45,7 +45,7 @@ export async function createNode (config: NetworkConfig, { topics, gater, appSco
     transports: [config.transport === 'memory' ? memory() : tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamuxWithSmallFrames({ maxInboundStreams: STREAMS_PER_CONNECTION, maxOutboundStreams: STREAMS_PER_CONNECTION })],
-    connectionGater: gater,
+    connectionGater: needs.gater,
     connectionManager: {
       // the gater counts (SPEC §8); above this libp2p would close connections by itself, whatever is under way on them
       maxConnections: connections.total + connections.pendingInbound + connections.pendingOutbound,
@@ -60,7 +60,7 @@ export async function createNode (config: NetworkConfig, { topics, gater, appSco
     services: {
       identify: (components: IdentifyComponents): Identify => tellProtocol(identifyOf(components)),
       ping: ping({ maxInboundStreams: 4, maxOutboundStreams: 4 }),
-      pubsub: gossipsub(gossipsubOptions(config, topics, appScore)),
+      pubsub: gossipsub(gossipsubOptions(config, needs.topics, peer => needs.appScore(peer))),
     },
   })
 }

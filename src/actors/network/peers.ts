@@ -35,9 +35,11 @@ interface Entry {
   asked: number
 }
 
-/** How a peer's last connection went. */
+/** How a connection ended. */
 export interface Departure {
   readonly peer: PeerKey
+  /** It was the peer's last one. */
+  readonly last: boolean
   /** It closed on us right after we had connected: a ban on its side (SPEC §10). */
   readonly refused: boolean
 }
@@ -88,7 +90,7 @@ export class PeerBook implements ConnectionCounts {
     return true
   }
 
-  /** What became of the peer, where that was its last connection. */
+  /** What became of the peer; `undefined` where the connection was closed before. */
   closed (connection: Connection, byUs: boolean, now: number): Departure | undefined {
     const peer = connection.remotePeer.toString()
     const entry = this.#entries.get(peer)
@@ -96,12 +98,12 @@ export class PeerBook implements ConnectionCounts {
     if (entry === undefined || at < 0) return undefined
     entry.connections.splice(at, 1)
     this.#count(connection.direction, -1)
-    if (entry.connections.length > 0) return undefined
+    if (entry.connections.length > 0) return { peer, last: false, refused: false }
     this.#entries.delete(peer)
     const refused = !byUs && !entry.leaving && entry.direction === 'outbound' && now - entry.since < this.#options.refusedWithinMs
     if (refused) this.#remember(peer, connection.remoteAddr.toString(), now)
     else if (now - entry.since >= this.#options.refusedWithinMs) this.#refused.delete(peer)
-    return { peer, refused }
+    return { peer, last: true, refused }
   }
 
   identified (peer: PeerKey, agent: string, protocols: readonly string[]): void {

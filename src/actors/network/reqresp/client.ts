@@ -4,6 +4,7 @@ import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
 import type { RequestLimits } from '../config.js'
 import { startDeadline } from '../deadline.js'
+import type { RunningDeadline } from '../deadline.js'
 import { RequestError, describeError, errorName } from '../errors.js'
 import { countLabel } from '../figures.js'
 import type { Counters, Violation } from '../figures.js'
@@ -86,8 +87,9 @@ export class RequestClient {
   /** Takes nothing on any more and sends away who waits. What is under way goes on. */
   stop (): void { this.#queue.stop() }
 
-  async #carryOut (kind: RequestKind, body: Uint8Array, { peer, release }: Chosen): Promise<Response> {
+  async #carryOut (kind: RequestKind, body: Uint8Array, chosen: Chosen): Promise<Response> {
     const { clock, counters, exchanges } = this.#needs
+    const { peer } = chosen
     const over = exchanges.begin(peer)
     const started = clock.monotonic()
     this.#inFlight++
@@ -101,7 +103,7 @@ export class RequestClient {
       throw this.#failure(error, kind, peer)
     } finally {
       this.#inFlight--
-      release()
+      chosen.release()
       over()
       this.#queue.dispatch()
     }
@@ -120,14 +122,15 @@ export class RequestClient {
       stream.send(encodeFrame(body, frameCaps[kind].request))
       // the half-close may fail only because the other side is quicker; then the answer tells
       stream.close({ signal: deadline.signal }).catch(() => undefined)
+      await answer
+      endWithin(stream, deadline)
       return await answer
     } catch (error) {
-      if (deadline.passed) throw new RequestError('timeout', `${peer}: no answer within ${limits.withinMs} ms`, { value: limits.withinMs, peer, cause: error })
+      const late = deadline.passed
+      if (stream !== undefined && (late || error instanceof ProtocolError)) stream.abort(error as Error)
+      deadline.clear()
+      if (late) throw new RequestError('timeout', `${peer}: no answer within ${limits.withinMs} ms`, { value: limits.withinMs, peer, cause: error })
       throw error
-    } finally {
-      if (stream === undefined || stream.status !== 'open') deadline.clear()
-      else if (deadline.passed) stream.abort(new Error('deadline'))
-      else abortAtDeadline(stream, deadline.signal, () => { deadline.clear() })
     }
   }
 
@@ -144,9 +147,9 @@ export class RequestClient {
   }
 }
 
-/** The answer is there, or will not come, but the other side has not closed its end yet: it has until the exchange's deadline. */
-function abortAtDeadline (stream: Stream, signal: AbortSignal, clear: () => void): void {
-  const onAbort = (): void => { stream.abort(new Error('the other side did not close the stream')) }
-  signal.addEventListener('abort', onAbort, { once: true })
-  stream.addEventListener('close', () => { signal.removeEventListener('abort', onAbort); clear() }, { once: true })
+/** The answer is there; the other side has until the exchange's deadline to close its end. */
+function endWithin (stream: Stream, deadline: RunningDeadline): void {
+  if (stream.status !== 'open') { deadline.clear(); return }
+  deadline.signal.addEventListener('abort', () => { stream.abort(new Error('the other side did not close the stream')) }, { once: true })
+  stream.addEventListener('close', () => { deadline.clear() }, { once: true })
 }

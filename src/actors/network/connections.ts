@@ -1,0 +1,189 @@
+import type { Connection, PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { protocolsOf } from '../../protocol/index.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Clock, Random } from '../kernel/index.js'
+import { addressWithPeer } from './addresses.js'
+import type { NetworkConfig } from './config.js'
+import { startDeadline, within } from './deadline.js'
+import { NetworkError, describeError, errorName } from './errors.js'
+import type { Counters } from './figures.js'
+import { Gater } from './gater.js'
+import type { Node } from './node.js'
+import type { Notices } from './notices.js'
+import { PeerBook } from './peers.js'
+import type { KnownPeer } from './peers.js'
+import type { Exchanges } from './reqresp/exchanges.js'
+import { StaticPeers } from './static-peers.js'
+
+export interface ConnectionsNeeds {
+  readonly config: NetworkConfig
+  readonly clock: Clock
+  readonly random: Random
+  readonly counters: Counters
+  readonly exchanges: Exchanges
+  readonly notices: Notices
+  /** Peers came, went, or told their protocols. */
+  changed(): void
+}
+
+/** A peer that stayed this long counts as reached: its redial starts from the first delay again. Milliseconds. */
+const SETTLED_AFTER_MS = 10_000
+/** What closing a connection may take once nothing is under way on it. Milliseconds. */
+const CLOSE_WITHIN_MS = 1_000
+
+/** Who is connected, who may be, and who is to be: dials, hang-ups, the block list, the static peers. */
+export class Connections {
+  readonly book: PeerBook
+  readonly gater: Gater
+  readonly #needs: ConnectionsNeeds
+  readonly #statics: StaticPeers
+  readonly #protocols: readonly string[]
+  #node: Node | undefined
+  #stopping = false
+
+  /** @throws NetworkError for static peers that cannot be dialled */
+  constructor (needs: ConnectionsNeeds) {
+    const { clock, config, counters, random } = needs
+    this.#needs = needs
+    this.#protocols = Object.values(protocolsOf(config.chainId))
+    this.book = new PeerBook(config.redial)
+    this.gater = new Gater({ limits: config.connections, counts: this.book, gate: config.gate, denied: counters.connections.denied })
+    this.#statics = new StaticPeers({
+      clock, random, policy: config.redial,
+      isConnected: peer => this.book.get(peer) !== undefined,
+      refusedUntil: peer => this.book.refusedUntil(peer, clock.monotonic()),
+      dial: addresses => this.#open(addresses, undefined),
+    }, config.staticPeers)
+  }
+
+  /** Before the node starts, so that no connection goes unseen. */
+  watch (node: Node): void {
+    this.#node = node
+    node.addEventListener('connection:open', ({ detail }) => { this.#opened(detail) })
+    node.addEventListener('peer:identify', ({ detail: { peerId, agentVersion, protocols } }) => {
+      this.#identified(peerId.toString(), agentVersion ?? '', protocols)
+    })
+  }
+
+  /** Once the node runs. */
+  start (): void { this.#statics.start() }
+
+  /** No more dials; what closes from now on is closed by us. */
+  stop (): void {
+    this.#stopping = true
+    this.#statics.stop()
+  }
+
+  /** Connects to an address that ends in `/p2p/…`. @throws NetworkError `bad_address`, `peer_id_missing`, `dial_…` */
+  async dial (text: string, signal?: AbortSignal): Promise<PeerKey> {
+    const { address, peer } = addressWithPeer(text)
+    const key = peer.toString()
+    const now = this.#needs.clock.monotonic()
+    const refusedUntil = this.book.refusedUntil(key, now)
+    if (refusedUntil !== undefined && this.book.get(key) === undefined) {
+      const value = Math.ceil(refusedUntil - now)
+      throw new NetworkError('dial_refused', `${key} closed on us right after connecting; not dialled for another ${value} ms`, { value, peer: key })
+    }
+    const reason = this.book.get(key) === undefined ? this.gater.ask({ direction: 'outbound', peer: key }) : undefined
+    if (reason !== undefined) throw new NetworkError('dial_denied', `${key}: ${reason}`, { value: reason, peer: key })
+    await this.#open([address], signal)
+    return key
+  }
+
+  /** Closes all connections to a peer once nothing is under way with it (H40). */
+  async hangUp (peer: PeerKey): Promise<void> {
+    const known = this.book.get(peer)
+    if (known === undefined) return
+    this.book.leave(peer)
+    await within(this.#needs.clock, this.#needs.config.drainWithinMs, this.#needs.exchanges.idle(peer))
+    const deadline = startDeadline(this.#needs.clock, CLOSE_WITHIN_MS)
+    try {
+      await this.#node?.hangUp(known.id, { signal: deadline.signal })
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  block (peer: PeerKey): void {
+    this.gater.block(peer)
+    void this.hangUp(peer)
+  }
+
+  /** Also takes back that the peer has refused us. */
+  unblock (peer: PeerKey): void {
+    this.gater.unblock(peer)
+    this.book.forgive(peer)
+  }
+
+  /** Connected peers that speak gossipsub, by identify. */
+  * gossipers (): Generator<PeerId> {
+    for (const { id, leaving, protocols } of this.book.all()) {
+      if (!leaving && [...protocols].some(protocol => protocol.startsWith('/meshsub/'))) yield id
+    }
+  }
+
+  async #open (addresses: readonly Multiaddr[], signal: AbortSignal | undefined): Promise<void> {
+    const { clock, config, counters } = this.#needs
+    if (this.#node === undefined || this.#stopping) throw new NetworkError('stopping', 'the driver does not run')
+    const deadline = startDeadline(clock, config.connections.dialTimeoutMs)
+    counters.connections.dials++
+    try {
+      await this.#node.dial([...addresses], { signal: signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]) })
+    } catch (cause) {
+      counters.connections.dialsFailed++
+      throw dialError(cause, addresses.join(', '))
+    } finally {
+      deadline.clear()
+    }
+  }
+
+  #opened (connection: Connection): void {
+    const { clock, counters, notices } = this.#needs
+    const peer = connection.remotePeer.toString()
+    const first = this.book.opened(connection, clock.monotonic())
+    counters.connections.opened++
+    connection.addEventListener('close', ({ local }) => { this.#closed(connection, local === true) }, { once: true })
+    if (first) notices.emit({ type: 'peerConnected', peer, address: connection.remoteAddr.toString(), direction: connection.direction })
+    if (connection.status !== 'open') this.#closed(connection, false)
+  }
+
+  #closed (connection: Connection, byUs: boolean): void {
+    const { clock, counters, notices } = this.#needs
+    const now = clock.monotonic()
+    const since = this.book.get(connection.remotePeer.toString())?.since ?? now
+    const departure = this.book.closed(connection, byUs || this.#stopping, now)
+    if (departure === undefined) return
+    counters.connections.closed++
+    if (!departure.last) return
+    const { peer, refused } = departure
+    if (now - since >= SETTLED_AFTER_MS) this.#statics.settled(peer)
+    notices.emit({ type: 'peerDisconnected', peer })
+    if (refused) {
+      counters.connections.refused++
+      notices.emit({ type: 'peerRefused', peer })
+    }
+    this.#statics.disconnected(peer)
+    this.#needs.changed()
+  }
+
+  #identified (peer: PeerKey, agent: string, protocols: readonly string[]): void {
+    const known = this.book.get(peer)
+    if (known === undefined) return
+    const wasReady = this.#isReady(known)
+    this.book.identified(peer, agent.slice(0, 256), protocols)
+    if (!wasReady && this.#isReady(known)) this.#needs.notices.emit({ type: 'peerReady', peer, agent: known.agent })
+    this.#needs.changed()
+  }
+
+  #isReady ({ protocols }: KnownPeer): boolean { return this.#protocols.some(protocol => protocols.has(protocol)) }
+}
+
+function dialError (cause: unknown, address: string): NetworkError {
+  const errors = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause]
+  const names = errors.map(errorName)
+  const code = names.some(name => name === 'DialDeniedError' || name === 'ConnectionInterceptedError') ? 'dial_denied'
+    : names.some(name => name === 'TimeoutError' || name === 'AbortError') ? 'dial_timeout'
+      : 'dial_failed'
+  return new NetworkError(code, `${address}: ${errors.map(describeError).join('; ')}`, { value: address, cause })
+}

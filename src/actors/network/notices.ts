@@ -1,0 +1,38 @@
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Clock, Port } from '../kernel/index.js'
+import type { Refusal, Violation } from './figures.js'
+import type { DriverEvent, RequestKind } from './ingress.js'
+
+/** The driver's events on their way out. What remotes cause by the thousand is told at a limited rate; the counters have all of it. */
+export class Notices {
+  readonly #port: Port<DriverEvent>
+  readonly #clock: Clock
+  readonly #perSecond: number
+  #second = -1
+  #count = 0
+
+  constructor (port: Port<DriverEvent>, clock: Clock, perSecond: number) {
+    this.#port = port
+    this.#clock = clock
+    this.#perSecond = perSecond
+  }
+
+  emit (event: DriverEvent): void {
+    // events are for the application: a full port loses them, and says so itself
+    void this.#port.send(event)
+  }
+
+  refused (topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {
+    if (this.#may()) this.emit({ type: 'refused', topic, from, reason, penalty })
+  }
+
+  violation (peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
+    if (this.#may()) this.emit({ type: 'violation', peer, kind, violation, code })
+  }
+
+  #may (): boolean {
+    const second = Math.floor(this.#clock.monotonic() / 1_000)
+    if (second !== this.#second) { this.#second = second; this.#count = 0 }
+    return ++this.#count <= this.#perSecond
+  }
+}
