@@ -68,6 +68,11 @@ export interface HeadRecord { readonly blockNumber: bigint; readonly submissionW
  * again (after a restart of the store) changes nothing, as long as all batches after it are applied again as well.
  */
 export interface WriteBatch {
+  /**
+   * Batches that carry a sequence are stored without a hole: when one has failed, those above it are refused with its
+   * error until it is committed again. So a crash finds each with all before it.
+   */
+  readonly sequence?: number
   /** Demotes every canonical record above this height, hand-overs included. */
   readonly rewindTo?: bigint
   /** Commitments to forget, by preconfirmation hash. */
@@ -187,8 +192,9 @@ export interface Database {
   /** Opens or makes it. @throws StoreError `locked`, `schema_newer`, `foreign`, `damaged`, `disk_full`, `io` */
   open (options?: OpenOptions): Promise<Opened>
   /**
-   * Resolves when the batch is on disk (fdatasync), rejects when nothing of it is stored. Batches apply in the order of
-   * the calls; those that wait for the disk at the same time share one sync.
+   * Resolves when the batch is on disk (fdatasync). Rejects when it is not known to be: whole or not at all, it may be
+   * found after the next opening, so commit it again. Batches apply in the order of the calls; those that wait for the
+   * disk at the same time share one sync, and fail together. After a failure the next commit first tries to recover.
    */
   commit (batch: WriteBatch): Promise<void>
   /** Durable when it resolves, as `commit` is. Keeps the first of a signer, window and height for good (SPEC §7). */

@@ -1,6 +1,6 @@
-import { HASH_SIZE, OFFSETS, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.js'
+import { HASH_SIZE, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.js'
 import { CommitmentView } from '../../protocol/view.js'
-import type { CommitmentRecord, Standing } from './database.js'
+import type { CommitmentPut, CommitmentRecord, Standing } from './database.js'
 
 /** One record in a page: standing (1), hash (32), signer (20), SSZ (382). */
 export const PAGE_RECORD_SIZE = 1 + HASH_SIZE + 20 + SIGNED_COMMITMENT_SIZE
@@ -40,14 +40,14 @@ export class RecordPage implements Iterable<CommitmentRecord> {
   }
 }
 
-export const EMPTY_PAGE = new RecordPage(new Uint8Array())
+/** Anew each time: its buffer may be given away. */
+export const emptyPage = (): RecordPage => new RecordPage(new Uint8Array())
 
 /** Writes one record; `at` is its index. */
-export function writeRecord (page: Uint8Array, at: number, standing: Standing, hashSignerSsz: Uint8Array): void {
+export function writeRecord (page: Uint8Array, at: number, { standing, hash, signer, ssz }: CommitmentPut): void {
   const start = at * PAGE_RECORD_SIZE
   page[start] = standingByte(standing)
-  page.set(hashSignerSsz, start + HASH_AT)
+  page.set(hash, start + HASH_AT)
+  page.set(signer, start + SIGNER_AT)
+  page.set(ssz, start + SSZ_AT)
 }
-
-/** Offset of a field of the SSZ within hash ‖ signer ‖ SSZ. */
-export const sszField = (field: keyof typeof OFFSETS): number => HASH_SIZE + 20 + OFFSETS[field]

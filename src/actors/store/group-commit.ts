@@ -1,0 +1,108 @@
+import { StoreError, storeErrorOf } from './errors.js'
+import { SequenceGuard } from './sequence-guard.js'
+import type { Storage } from './storage.js'
+import { Transaction } from './transaction.js'
+
+/** Values that one transaction carries at most, so that those at the front of the queue do not wait for all behind them. */
+const MOST_BYTES = 8 * 1024 * 1024
+const MOST_WRITES = 16_384
+
+/** Puts its writes into the transaction; what it gives is its caller's answer once they are durable. */
+type Plan<S, T> = (txn: Transaction, state: S) => Promise<T>
+
+interface Waiting<S> {
+  readonly sequence: number | undefined
+  plan (txn: Transaction, state: S): Promise<void>
+  done (): void
+  failed (error: StoreError): void
+}
+
+interface Needs<S> {
+  readonly storage: Storage
+  load (): Promise<S>
+  /** After the plans of a transaction, before it is written: bounds, counters. */
+  finish (txn: Transaction, state: S): Promise<void>
+  /** The transaction is durable. */
+  committed (state: S): void
+}
+
+/**
+ * One writer. What waits while a write is under way goes to disk together, in one transaction with one sync, in the order of the calls.
+ *
+ * After a failure nothing is written before the storage has recovered, and the state is loaded anew: the transaction may have changed
+ * it, and the disk decides what is true.
+ */
+export class GroupCommit<S> {
+  readonly #needs: Needs<S>
+  readonly #queue: Waiting<S>[] = []
+  #state: S | undefined
+  #failed = false
+  #running: Promise<void> | undefined
+  #closed = false
+  readonly #order = new SequenceGuard()
+
+  constructor (needs: Needs<S>) { this.#needs = needs }
+
+  /** Loads the state, unless it is there. */
+  async state (): Promise<S> {
+    this.#state ??= await this.#needs.load()
+    return this.#state
+  }
+
+  /** Resolves when the plan's writes are durable. @throws StoreError when they are not known to be */
+  async enqueue<T> (plan: Plan<S, T>, sequence?: number): Promise<T> {
+    if (this.#closed) throw new StoreError('closed', 'the database is closed')
+    this.#order.admit(sequence)
+    return new Promise<T>((resolve, reject) => {
+      let result: { readonly value: T } | undefined
+      this.#queue.push({
+        sequence,
+        plan: async (txn, state) => { result = { value: await plan(txn, state) } },
+        done: () => { if (result !== undefined) resolve(result.value) },
+        failed: reject,
+      })
+      this.#running ??= this.#run().finally(() => { this.#running = undefined })
+    })
+  }
+
+  /** Takes nothing more, and resolves when what was taken is done. */
+  async close (): Promise<void> {
+    this.#closed = true
+    await this.#running
+  }
+
+  async #run (): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group: Waiting<S>[] = []
+      try {
+        if (this.#failed) await this.#recover()
+        const state = await this.state()
+        const txn = new Transaction(this.#needs.storage)
+        while (this.#queue.length > 0 && txn.bytes < MOST_BYTES && txn.size < MOST_WRITES) {
+          const next = this.#queue.shift()
+          if (next === undefined) break
+          group.push(next)
+          await next.plan(txn, state)
+        }
+        await this.#needs.finish(txn, state)
+        await this.#needs.storage.write(txn.writes)
+        this.#needs.committed(state)
+        for (const waiting of group) waiting.done()
+      } catch (error) {
+        this.#failed = true
+        this.#state = undefined
+        // What waits behind it came after it, and must not be stored without it. The callers decide when to try again.
+        const failure = storeErrorOf(error, 'commit')
+        for (const waiting of [...group, ...this.#queue.splice(0)]) {
+          this.#order.failed(waiting.sequence, failure)
+          waiting.failed(failure)
+        }
+      }
+    }
+  }
+
+  async #recover (): Promise<void> {
+    await this.#needs.storage.recover()
+    this.#failed = false
+  }
+}

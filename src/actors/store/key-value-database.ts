@@ -1,0 +1,310 @@
+import { MAX_COMMITMENTS, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.js'
+import { isZero } from '../../protocol/bytes.js'
+import { CommitmentView } from '../../protocol/view.js'
+import { checkBatch, checkOwnSigned } from './check-batch.js'
+import { SSZ_IN_RECORD, isHandover, readCommitment, recordIn } from './commitment-value.js'
+import { evictCommitments, forget, prefetchCommitments, putCommitment, restand, rewind } from './commitments.js'
+import type {
+  CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats, WriteBatch,
+} from './database.js'
+import { DEFAULT_LIMITS } from './database.js'
+import { StoreError, storeErrorOf } from './errors.js'
+import { GroupCommit } from './group-commit.js'
+import {
+  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip, recordOwn,
+} from './ledger.js'
+import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
+import {
+  SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyOfText, sequenceKey, spaceEnd, spaceStart,
+} from './schema.js'
+import type { Key } from './schema.js'
+import { checkSchema } from './schema-record.js'
+import { floorKey, loadState, putCounters } from './state.js'
+import type { State } from './state.js'
+import type { Entry, Storage } from './storage.js'
+import type { Transaction } from './transaction.js'
+import {
+  checkTxList, evictOrphans, evictReferenced, evictUnreferenced, forgetTxList, prefetchTxLists, putTxList, readInfo, referenceTxList,
+} from './tx-lists.js'
+
+/** Records that one call gives or looks at, at most. */
+const MOST_RECORDS = 4_096
+const STEP = 1_024
+
+export interface DatabaseOptions {
+  readonly limits?: Partial<DatabaseLimits>
+  /** Refuses a directory of another chain. Left out: not asked. */
+  readonly chainId?: bigint | undefined
+}
+
+/** `Database` over any ordered storage: what is kept, for how long, and what becomes durable together. */
+export class KeyValueDatabase implements Database {
+  readonly #connect: () => Promise<Storage>
+  readonly #limits: DatabaseLimits
+  readonly #chainId: bigint | undefined
+  #storage: Storage | undefined
+  #writer: GroupCommit<State> | undefined
+  #stats: Stats | undefined
+
+  constructor (connect: () => Promise<Storage>, { limits, chainId }: DatabaseOptions = {}) {
+    this.#connect = connect
+    this.#limits = { ...DEFAULT_LIMITS, ...limits }
+    this.#chainId = chainId
+  }
+
+  async open ({ tail = 0 }: OpenOptions = {}): Promise<Opened> {
+    if (this.#storage !== undefined) throw new StoreError('invalid', 'the database is open already', { value: 'open' })
+    const storage = await this.#connect()
+    try {
+      const schema = checkSchema(await storage.get(SCHEMA_KEY), storage, this.#chainId)
+      const writer = new GroupCommit<State>({
+        storage,
+        load: () => loadState(storage),
+        finish: (txn, state) => this.#finish(txn, state),
+        committed: state => { this.#stats = statsOf(state) },
+      })
+      this.#stats = statsOf(await writer.state())
+      if (schema !== undefined) await writer.enqueue(async txn => { txn.put(SCHEMA_KEY, schema) })
+      this.#storage = storage
+      this.#writer = writer
+      return {
+        durable: storage.durable,
+        created: storage.created,
+        schema: SCHEMA_VERSION,
+        confirmedTip: await readTip(storage),
+        headOverride: await readHead(storage),
+        tail: await this.tail(tail),
+        stats: await this.stats(),
+        droppedBytes: storage.droppedBytes,
+      }
+    } catch (error) {
+      this.#storage = undefined
+      this.#writer = undefined
+      await storage.close()
+      throw storeErrorOf(error, 'open')
+    }
+  }
+
+  async commit (batch: WriteBatch): Promise<void> {
+    checkBatch(batch)
+    await this.#open().writer.enqueue((txn, state) => this.#apply(txn, state, batch), batch.sequence)
+  }
+
+  async #apply (txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
+    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo)
+    for (const hash of batch.forget ?? []) await forget(txn, state, hash)
+    if (batch.commitments !== undefined) {
+      await prefetchCommitments(txn, state, batch.commitments)
+      for (const put of batch.commitments) await putCommitment(txn, state, put)
+    }
+    for (const { hash, standing } of batch.standings ?? []) await restand(txn, state, hash, standing)
+    await this.#applyTxLists(txn, state, batch)
+    for (const evidence of batch.evidence ?? []) await putEvidence(txn, state, evidence)
+    if (batch.confirmedTip !== undefined) putTip(txn, batch.confirmedTip)
+    if (batch.headOverride !== undefined) putHead(txn, batch.headOverride)
+    for (const { name, value } of batch.meta ?? []) putMeta(txn, name, value)
+  }
+
+  async #applyTxLists (txn: Transaction, state: State, { txLists = [], referenced = [], forgetTxLists = [] }: WriteBatch): Promise<void> {
+    if (txLists.length + referenced.length + forgetTxLists.length === 0) return
+    await prefetchTxLists(txn, [...txLists.map(({ hash }) => hash), ...referenced.map(({ hash }) => hash), ...forgetTxLists])
+    for (const put of txLists) await putTxList(txn, state, put)
+    for (const { hash, blockNumber } of referenced) await referenceTxList(txn, state, hash, blockNumber)
+    for (const hash of forgetTxLists) await forgetTxList(txn, state, hash)
+    const unnamed = txLists.filter(({ blockNumber }) => blockNumber === undefined)
+    if (unnamed.length > 0) await evictUnreferenced(txn, state, new Set(unnamed.map(({ peer = '' }) => peer)), this.#limits)
+  }
+
+  async #finish (txn: Transaction, state: State): Promise<void> {
+    if (await evictCommitments(txn, state, this.#limits) > 0) await evictOrphans(txn, state)
+    await evictReferenced(txn, state, this.#limits)
+    await evictEvidence(txn, state, this.#limits)
+    putCounters(txn, state)
+  }
+
+  async recordSigned (record: OwnSigned): Promise<SignedBefore> {
+    checkOwnSigned(record)
+    return this.#open().writer.enqueue(txn => recordOwn(txn, record, isHandover(record.ssz)))
+  }
+
+  async ownSigned (signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
+    return this.#read(storage => ownSignedIn(storage, signer, submissionWindowEnd))
+  }
+
+  async forgetSigned (signer: Uint8Array, before: bigint): Promise<void> {
+    await this.#open().writer.enqueue(txn => forgetOwn(txn, signer, before))
+  }
+
+  async canonicalRange (start: bigint, max: number): Promise<Uint8Array> {
+    const most = bounded(max, MAX_COMMITMENTS)
+    if (most === 0) return new Uint8Array()
+    const gte = join('c', encodeHeight(start))
+    const lt = join('c', encodeHeight(start + BigInt(most)))
+    const entries = await this.#read(storage => storage.range({ gte, lt, limit: most }))
+    const page = new Uint8Array(entries.length * SIGNED_COMMITMENT_SIZE)
+    entries.forEach(({ key, value }, at) => { page.set(recordIn(key, value).subarray(SSZ_IN_RECORD), at * SIGNED_COMMITMENT_SIZE) })
+    return page
+  }
+
+  async scan (from: bigint, max: number, after?: Uint8Array): Promise<RecordPage> {
+    let gte = join('c', encodeHeight(from))
+    if (after !== undefined) {
+      const there = await this.#read(storage => storage.get(join('x', after)))
+      // Only where it is still canonical: otherwise the height starts over.
+      if (there?.[0] === 0x63 && Buffer.compare(there, gte) >= 0) gte = Buffer.concat([there, Buffer.from([0])])
+    }
+    return packed(await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: bounded(max, MOST_RECORDS) })))
+  }
+
+  async tail (count: number): Promise<RecordPage> {
+    if (count <= 0) return emptyPage()
+    const pages: (readonly Entry[])[] = []
+    let lt = spaceEnd('c')
+    for (let left = count; left > 0;) {
+      const limit = Math.min(left, MOST_RECORDS)
+      const entries = await this.#read(storage => storage.range({ gte: spaceStart('c'), lt, limit, reverse: true }))
+      pages.push(entries)
+      left -= entries.length
+      const last = entries.at(-1)
+      if (last === undefined || entries.length < limit) break
+      lt = last.key
+    }
+    return packed(pages.flat().reverse())
+  }
+
+  async pending (max: number): Promise<RecordPage> {
+    const found: Entry[] = []
+    const lt = spaceEnd('p')
+    for (let gte: Key = spaceStart('p'); found.length < max;) {
+      const from = gte
+      const entries = await this.#read(storage => storage.range({ gte: from, lt, limit: STEP }))
+      for (const entry of entries) {
+        if (found.length < max && readCommitment(entry.key, entry.value).standing === 'pending') found.push(entry)
+      }
+      const last = entries.at(-1)
+      if (last === undefined || entries.length < STEP) break
+      gte = Buffer.concat([last.key, Buffer.from([0])])
+    }
+    return packed(found)
+  }
+
+  async commitmentByHash (hash: Uint8Array): Promise<CommitmentRecord | undefined> {
+    return this.#read(async storage => {
+      // The record may move between the two reads; then its index has moved with it.
+      for (let attempt = 0; attempt < 3; attempt++) {
+        const key = await storage.get(join('x', hash))
+        if (key === undefined) return undefined
+        const value = await storage.get(Buffer.from(key))
+        if (value === undefined) continue
+        const page = packed([{ key: Buffer.from(key), value }])
+        const record = page.at(0)
+        if (Buffer.compare(record.hash, hash) === 0) return record
+      }
+      return undefined
+    })
+  }
+
+  async txList (hash: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#read(async storage => {
+      const info = await storage.get(join('i', hash))
+      if (info === undefined) return undefined
+      const known = readInfo(info)
+      const bytes = await storage.get(sequenceKey('t', known.sequence))
+      // Evicted between the two reads.
+      if (bytes === undefined && await storage.get(join('i', hash)) === undefined) return undefined
+      return Uint8Array.from(checkTxList(hash, known, bytes))
+    })
+  }
+
+  async hasTxLists (hashes: readonly Uint8Array[]): Promise<readonly boolean[]> {
+    const infos = await this.#read(storage => storage.getMany(hashes.map(hash => join('i', hash))))
+    return infos.map(info => info !== undefined)
+  }
+
+  async missingTxLists (from: bigint, max: number): Promise<MissingTxLists> {
+    const state = await this.#open().writer.state()
+    const floor = decodeHeight(Buffer.from(state.counters.txListFloor, 'hex'), 0)
+    const records = await this.scan(from > floor ? from : floor, MOST_RECORDS)
+    const named: { readonly hash: Uint8Array; readonly blockNumber: bigint }[] = []
+    for (const { ssz, blockNumber, handover } of records) {
+      const hash = new CommitmentView(ssz).rawTxListHash
+      if (!handover && !isZero(hash, 0, hash.length)) named.push({ hash: Uint8Array.from(hash), blockNumber })
+    }
+    const there = await this.hasTxLists(named.map(({ hash }) => hash))
+    const missing = named.filter((_, at) => there[at] !== true)
+    if (missing.length > max) return { missing: missing.slice(0, max), next: missing[max]?.blockNumber }
+    if (records.length < MOST_RECORDS) return { missing, next: undefined }
+    const last = records.at(records.length - 1)
+    return { missing, next: last.handover ? last.blockNumber : last.blockNumber + 1n }
+  }
+
+  async evidence (from: number, max: number): Promise<readonly Evidence[]> {
+    const gte = sequenceKey('e', Math.max(0, from))
+    const entries = await this.#read(storage => storage.range({ gte, lt: spaceEnd('e'), limit: bounded(max, MOST_RECORDS) }))
+    return entries.map(readEvidence)
+  }
+
+  async meta (name: string): Promise<string | undefined> {
+    return this.#read(storage => readMeta(storage, name))
+  }
+
+  async stats (): Promise<Stats> {
+    const state = await this.#open().writer.state()
+    const stats = this.#stats ?? statsOf(state)
+    return { ...stats, lowest: await this.#lowest(floorKey(state, 'c')) }
+  }
+
+  async #lowest (gte: Key): Promise<bigint | undefined> {
+    const entries = await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: 64 }))
+    const block = entries.find(({ key }) => isBlockKey(key))
+    return block === undefined ? undefined : decodeHeight(block.key, 1)
+  }
+
+  async close (): Promise<void> {
+    const [storage, writer] = [this.#storage, this.#writer]
+    this.#storage = undefined
+    this.#writer = undefined
+    await writer?.close()
+    await storage?.close()
+  }
+
+  #open (): { readonly storage: Storage; readonly writer: GroupCommit<State> } {
+    if (this.#storage === undefined || this.#writer === undefined) throw new StoreError('closed', 'the database is not open')
+    return { storage: this.#storage, writer: this.#writer }
+  }
+
+  async #read<T> (read: (storage: Storage) => Promise<T>): Promise<T> {
+    const { storage } = this.#open()
+    try {
+      return await read(storage)
+    } catch (error) {
+      throw storeErrorOf(error, 'read')
+    }
+  }
+}
+
+const bounded = (count: number, most: number): number => Number.isFinite(count) ? Math.min(most, Math.max(0, Math.floor(count))) : 0
+
+function packed (entries: readonly Entry[]): RecordPage {
+  const page = new Uint8Array(entries.length * PAGE_RECORD_SIZE)
+  entries.forEach(({ key, value }, at) => { page.set(recordIn(key, value), at * PAGE_RECORD_SIZE) })
+  return new RecordPage(page)
+}
+
+function statsOf ({ counters, head, unreferenced }: State): Stats {
+  return {
+    commitments: counters.canonical + counters.side,
+    canonical: counters.canonical,
+    lowest: undefined,
+    highest: head === undefined ? undefined : decodeHeight(heightInKey(keyOfText(head)), 0),
+    txLists: counters.txLists,
+    referencedBytes: counters.referencedBytes,
+    unreferencedBytes: unreferenced.cost,
+    txListFloor: decodeHeight(Buffer.from(counters.txListFloor, 'hex'), 0),
+    evidence: counters.evidence,
+    evictedCommitments: counters.evictedCommitments,
+    evictedTxLists: counters.evictedTxLists,
+    evictedUnreferenced: counters.evictedUnreferenced,
+    evictedEvidence: counters.evictedEvidence,
+  }
+}

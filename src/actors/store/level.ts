@@ -1,0 +1,176 @@
+import { mkdir, open as openFile, readFile, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ClassicLevel } from 'classic-level'
+import { StoreError, storeErrorOf } from './errors.js'
+import { lockedBy, readHolder, refuseHeld, releaseLock, selfAsHolder, writeLock } from './lock.js'
+import type { Key } from './schema.js'
+import type { Entry, Range, Storage, Write } from './storage.js'
+
+type Level = ClassicLevel<Buffer, Buffer>
+
+/** What LevelDB sorts in memory before it writes a table, and the size of a table: a large txlist is 2 MiB. */
+const WRITE_BUFFER = 16 * 1024 * 1024
+const TABLE_SIZE = 8 * 1024 * 1024
+const CACHE = 16 * 1024 * 1024
+const OPEN_FILES = 256
+/** An iterator reads so many bytes ahead; a page of 256 commitments takes 112 KB. */
+const READ_AHEAD = 1024 * 1024
+
+const FOLDER = 'store'
+const PROBE = 'probe'
+/** Asked again while another process holds the database and has not yet said who it is. */
+const HOLDER_TRIES = 5
+const HOLDER_PAUSE_MS = 20
+
+const ITS_FILES = /^(\d+\.(ldb|sst|log|dbtmp)|MANIFEST-\d+|CURRENT|LOCK|LOG|LOG\.old|lost|probe)$/
+const ITS_DATA = /^(\d+\.(ldb|sst)|MANIFEST-\d+)$/
+
+export interface LevelOptions {
+  /** Absolute, or relative to the working directory; made where missing. */
+  readonly dataDir: string
+  /** Names the opener within its process: the same one may open again after its thread died. */
+  readonly token: string
+}
+
+/**
+ * LevelDB in `dataDir/store`, with a lock file that names who holds it.
+ * @throws StoreError `locked`, `foreign`, `damaged`, `disk_full`, `io`
+ */
+export async function openLevel ({ dataDir, token }: LevelOptions): Promise<Storage> {
+  const folder = join(dataDir, FOLDER)
+  try {
+    await mkdir(folder, { recursive: true })
+    const self = await selfAsHolder(token)
+    await refuseHeld(dataDir, self)
+    const created = await isNew(folder)
+    const db = await openDatabase(folder, dataDir, created)
+    await writeLock(dataDir, self).catch(async (error: unknown) => {
+      await db.close()
+      throw error
+    })
+    return new LevelStorage(db, folder, created, await droppedBytes(folder), dataDir, token)
+  } catch (error) {
+    throw storeErrorOf(error, `open ${folder}`)
+  }
+}
+
+/** LevelDB makes a new database where its CURRENT is missing, and deletes the tables that it finds: not with ours. */
+async function isNew (folder: string): Promise<boolean> {
+  const files = await readdir(folder)
+  const foreign = files.find(file => !ITS_FILES.test(file))
+  if (foreign !== undefined) throw new StoreError('foreign', `${folder} holds ${foreign}, which is not of a database of ours`, { value: foreign })
+  if (files.includes('CURRENT')) return false
+  const data = files.find(file => ITS_DATA.test(file))
+  // A first start that was cut short leaves a manifest without tables and without CURRENT.
+  if (data !== undefined && files.some(file => /\.(ldb|sst)$/.test(file))) {
+    throw new StoreError('damaged', `${folder} has tables and no CURRENT`, { value: 'CURRENT' })
+  }
+  return true
+}
+
+async function openDatabase (folder: string, dataDir: string, createIfMissing: boolean): Promise<Level> {
+  const db: Level = new ClassicLevel(folder, {
+    keyEncoding: 'buffer', valueEncoding: 'buffer',
+    createIfMissing, writeBufferSize: WRITE_BUFFER, maxFileSize: TABLE_SIZE, cacheSize: CACHE, maxOpenFiles: OPEN_FILES,
+  })
+  try {
+    await db.open()
+    return db
+  } catch (error) {
+    const failure = storeErrorOf(error, `open ${folder}`)
+    if (failure.code === 'locked') throw lockedBy(dataDir, await holderSoon(dataDir), error)
+    // The manifest or CURRENT names what is not there.
+    if (failure.code === 'io' && /No such file/.test(failure.message)) throw new StoreError('damaged', failure.message, {}, { cause: error })
+    throw failure
+  }
+}
+
+async function holderSoon (dataDir: string): ReturnType<typeof readHolder> {
+  for (let attempt = 1; ; attempt++) {
+    const holder = await readHolder(dataDir)
+    if (holder !== undefined || attempt === HOLDER_TRIES) return holder
+    await new Promise(resolve => setTimeout(resolve, HOLDER_PAUSE_MS))
+  }
+}
+
+/** LevelDB passes over what it cannot read of its log, and says so only in its own text log, begun anew at each opening. */
+async function droppedBytes (folder: string): Promise<number> {
+  const log = await readFile(join(folder, 'LOG'), 'utf8').catch(() => '')
+  let dropped = 0
+  for (const [, bytes] of log.matchAll(/dropping (\d+) bytes/g)) dropped += Number(bytes)
+  return dropped
+}
+
+class LevelStorage implements Storage {
+  readonly durable = true
+  /** Rejects while it could not be opened again. */
+  #db: Promise<Level>
+
+  constructor (
+    db: Level,
+    readonly folder: string,
+    readonly created: boolean,
+    readonly droppedBytes: number,
+    readonly dataDir: string,
+    readonly token: string,
+  ) { this.#db = Promise.resolve(db) }
+
+  async get (key: Key): Promise<Uint8Array | undefined> { return (await this.#db).get(key) }
+
+  async getMany (keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return keys.length === 0 ? [] : (await this.#db).getMany([...keys])
+  }
+
+  async range ({ gte, lt, limit, reverse = false }: Range): Promise<readonly Entry[]> {
+    const db = await this.#db
+    const entries = await db.iterator({ gte, lt, limit, reverse, highWaterMarkBytes: READ_AHEAD }).all()
+    return entries.map(([key, value]) => ({ key, value }))
+  }
+
+  /** One batch of LevelDB: whole or not at all, on disk (fdatasync) when it resolves. */
+  async write (writes: Iterable<Write>): Promise<void> {
+    const batch = (await this.#db).batch()
+    for (const { key, value } of writes) {
+      if (value === undefined) batch.del(key)
+      else batch.put(key, Buffer.from(value.buffer, value.byteOffset, value.length))
+    }
+    await batch.write({ sync: true })
+  }
+
+  /**
+   * A handle on which a write has failed is not written to again: LevelDB's log may end in half a record, it would take
+   * further writes as if nothing was, and lose them at the next opening. So the database is opened anew, which begins a
+   * new log; first a file of the same size is tried, since what is open can still be read.
+   */
+  async recover (): Promise<void> {
+    await this.#probe()
+    const before = this.#db
+    this.#db = before.then(db => db.close(), () => undefined).then(() => openDatabase(this.folder, this.dataDir, false))
+    await this.#db.catch((error: unknown) => { throw storeErrorOf(error, `open ${this.folder} again`) })
+  }
+
+  /** Opening writes what the log holds to a table, and a new log. */
+  async #probe (): Promise<void> {
+    const path = join(this.folder, PROBE)
+    try {
+      let bytes = READ_AHEAD
+      for (const file of await readdir(this.folder)) if (file.endsWith('.log')) bytes += (await stat(join(this.folder, file))).size
+      const probe = await openFile(path, 'w')
+      try {
+        for (let written = 0; written < bytes; written += READ_AHEAD) await probe.writeFile(Buffer.alloc(Math.min(READ_AHEAD, bytes - written)))
+        await probe.datasync()
+      } finally {
+        await probe.close()
+      }
+    } catch (error) {
+      throw storeErrorOf(error, 'try the disk')
+    } finally {
+      await rm(path, { force: true })
+    }
+  }
+
+  async close (): Promise<void> {
+    await this.#db.then(db => db.close(), () => undefined)
+    await releaseLock(this.dataDir, this.token)
+  }
+}

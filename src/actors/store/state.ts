@@ -1,0 +1,92 @@
+import { BLOCK, COUNTERS_KEY, isBlockKey, heightInKey, join, keyText, spaceEnd, spaceStart } from './schema.js'
+import { StoreError } from './errors.js'
+import type { Storage } from './storage.js'
+import type { Transaction } from './transaction.js'
+import { Unreferenced } from './unreferenced.js'
+
+/** What every commit rewrites beside its own records. Heights are as in keys, hexadecimal. */
+export interface Counters {
+  canonical: number
+  /** Commitments that are not canonical. */
+  side: number
+  txLists: number
+  referencedBytes: number
+  nextTxList: number
+  evidence: number
+  nextEvidence: number
+  /** No commitment is below this height. Ranges start here: what was evicted before is slow to pass over. */
+  floor: string
+  /** Referenced txlists below this height were evicted. */
+  txListFloor: string
+  evictedCommitments: number
+  evictedTxLists: number
+  evictedUnreferenced: number
+  evictedEvidence: number
+}
+
+const ZERO = '00'
+const fresh = (): Counters => ({
+  canonical: 0, side: 0, txLists: 0, referencedBytes: 0, nextTxList: 1, evidence: 0, nextEvidence: 1, floor: ZERO, txListFloor: ZERO,
+  evictedCommitments: 0, evictedTxLists: 0, evictedUnreferenced: 0, evictedEvidence: 0,
+})
+
+/**
+ * What the database keeps in memory, beside its storage: counters, both ends of the heights, the unreferenced txlists.
+ * A transaction changes it as it goes; when it fails, the state is loaded anew.
+ */
+export interface State {
+  readonly counters: Counters
+  /** Key of the highest canonical block. */
+  head: string | undefined
+  /** Not below any height that is stored, as in keys (latin1); a commitment above it cannot be there yet. */
+  top: string
+  /** No referenced txlist is below this height (as in keys, latin1); where the search for the lowest starts. */
+  lowestReferenced: string
+  readonly unreferenced: Unreferenced
+}
+
+export async function loadState (storage: Storage): Promise<State> {
+  const counters = parseCounters(await storage.get(COUNTERS_KEY))
+  const [canonical] = await storage.range({ gte: spaceStart('c'), lt: spaceEnd('c'), limit: 1, reverse: true })
+  const [side] = await storage.range({ gte: spaceStart('p'), lt: spaceEnd('p'), limit: 1, reverse: true })
+  const tops = [canonical, side].map(entry => entry === undefined ? '' : keyText(heightInKey(entry.key)))
+  return {
+    counters,
+    head: await lastBlock(storage),
+    top: tops.reduce((highest, top) => top > highest ? top : highest),
+    lowestReferenced: '',
+    unreferenced: await Unreferenced.load(storage),
+  }
+}
+
+/** Key of the highest canonical block, looked for from the top: hand-overs may stand above it. */
+export async function lastBlock (from: Storage | Transaction): Promise<string | undefined> {
+  let lt = spaceEnd('c')
+  for (let limit = 4; ; limit = 64) {
+    const entries = await from.range({ gte: spaceStart('c'), lt, limit, reverse: true })
+    const block = entries.find(({ key }) => isBlockKey(key))
+    if (block !== undefined) return keyText(block.key)
+    const last = entries.at(-1)
+    if (last === undefined || entries.length < limit) return undefined
+    lt = last.key
+  }
+}
+
+function parseCounters (value: Uint8Array | undefined): Counters {
+  if (value === undefined) return fresh()
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(value).toString('utf8'))
+    const counters = fresh()
+    if (typeof parsed === 'object' && parsed !== null) Object.assign(counters, parsed)
+    return counters
+  } catch (error) {
+    throw new StoreError('damaged', 'the counters cannot be read', { value: 'counters' }, { cause: error })
+  }
+}
+
+export function putCounters (txn: Transaction, { counters }: State): void {
+  txn.put(COUNTERS_KEY, Buffer.from(JSON.stringify(counters)))
+}
+
+export const floorKey = (state: State, space: 'c' | 'p' | 'r'): Buffer => join(space, Buffer.from(state.counters.floor, 'hex'))
+export const blockKeyOf = (height: Uint8Array): Buffer => join('c', height, BLOCK)
