@@ -1,11 +1,11 @@
-import { rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import type { Remote } from 'comlink'
 import { wrap } from 'comlink'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import type { EngineName } from './engine.js'
 import type { EngineThread } from './thread.js'
-import { HASH_BYTES, RECORD_BYTES, commitments, txLists } from './work.js'
+import { commitments, txLists } from './work.js'
 
 /**
  * One scenario with one engine, in a process of its own because some of them end it. Reports as JSON lines on stdout as it
@@ -24,7 +24,10 @@ interface Running { readonly worker: Worker; readonly thread: Remote<EngineThrea
 
 async function start(): Promise<Running> {
   const worker = new Worker(new URL('./thread.js', import.meta.url))
-  worker.on('error', (error) => { report({ threadError: error.message }) })
+  worker.on('error', (error: Error) => { report({ threadError: error.message }) })
+  worker.on('message', (message: unknown) => {
+    if (typeof message === 'object' && message !== null && 'unhandledInThread' in message) report({ ...message })
+  })
   const thread = wrap<EngineThread>(nodeEndpoint(worker))
   await within(10_000, thread.open(engine, folder))
   return { worker, thread }
@@ -118,11 +121,8 @@ async function threadTerminated(): Promise<void> {
   report({ survived: true })
 }
 
-await writeFile(`${folder}.started`, '').catch(() => undefined)
 const scenarios: Readonly<Record<string, () => Promise<void>>> = { fullDisk, fileSizeLimit, threadTerminated }
 const chosen = scenarios[scenario ?? '']
 if (chosen === undefined) throw new Error(`unknown scenario ${scenario ?? ''}`)
-void HASH_BYTES
-void RECORD_BYTES
 await chosen().catch((error: unknown) => { report({ gaveUp: String(error) }) })
 process.exit(0)

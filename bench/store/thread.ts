@@ -35,6 +35,8 @@ function owned(bytes: Uint8Array): Uint8Array {
 }
 
 if (parentPort !== null) {
+  const port = parentPort
+  process.on('unhandledRejection', (error) => { port.postMessage({ unhandledInThread: describeError(error) }) })
   let engine: Engine | undefined
   const opened = (): Engine => {
     if (engine === undefined) throw new Error('not open')
@@ -51,5 +53,5 @@ if (parentPort !== null) {
     },
     close: () => coded(opened().close())
   }
-  expose(thread, nodeEndpoint(parentPort))
+  expose(thread, nodeEndpoint(port))
 }

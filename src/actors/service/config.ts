@@ -5,9 +5,9 @@ import type { Signer } from '../../protocol/index.js'
 import type { ChainRules, ScheduleResolver } from '../chain/index.js'
 import type { ChainConfig } from '../chain/index.js'
 import type { ConfirmedTip } from '../chain/ingress.js'
-import type { NetworkConfig } from '../network/index.js'
+import type { NetworkConfigInit } from '../network/index.js'
 import type { SyncConfig } from '../sync/index.js'
-import type { ValidatorConfig } from '../validator/index.js'
+import type { ValidatorOptions } from '../validator/index.js'
 import { ServiceError } from './errors.js'
 
 /** What signs our commitments: a private key (32 bytes or hex), a file that holds one, or a function such as a remote signer. */
@@ -38,8 +38,8 @@ export interface P2pConfig {
   /** The application's own chain rules: timestamps, gas limit, coinbase, prover, proposal (SPEC §6). */
   readonly rules?: ChainRules
   readonly network?: NetworkOptions
-  readonly validator?: Partial<ValidatorConfig>
-  readonly chain?: Partial<ChainConfig>
+  readonly validator?: ValidatorOptions
+  readonly chain?: Partial<Omit<ChainConfig, 'confirmedTip'>>
   readonly sync?: Partial<SyncConfig>
   /** Events that a subscription holds at most before it lags (H20). Default 4,096 a lane. */
   readonly eventCapacity?: number
@@ -49,7 +49,7 @@ export interface P2pConfig {
 }
 
 /** What of the driver's options an application sets; the rest follows from the fields above. */
-export type NetworkOptions = Partial<Omit<NetworkConfig, 'chainId' | 'listen' | 'staticPeers' | 'privateKey'>>
+export type NetworkOptions = Omit<NetworkConfigInit, 'chainId' | 'listen' | 'staticPeers' | 'privateKey'>
 
 /** The config with its defaults filled in and everything textual read. */
 export interface FilledConfig extends Omit<P2pConfig, 'domain' | 'slasherAddress' | 'listen'> {

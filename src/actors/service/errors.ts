@@ -4,6 +4,8 @@ export type ServiceErrorCode =
   | 'bad_config'
   /** `publish…` of something that does not decode or is not what it must be. */
   | 'bad_message'
+  /** What should be a cursor of the ordered stream is none. */
+  | 'bad_cursor'
   /** There is no signer, and the commitment came unsigned. */
   | 'no_signer'
   /** The signer failed, or signed with another key than it says. */

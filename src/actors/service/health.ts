@@ -24,7 +24,7 @@ export interface Health {
   /** Whether `stored` means on disk; false where everything is kept in memory. */
   readonly durable: boolean | undefined
   /** Which library recovers signatures (H36). */
-  readonly signatures: string | undefined
+  readonly signatures: string
 }
 
 /** Figures of every part, for export (H22, H36). Counters since the start of each part. */
@@ -58,12 +58,13 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
     if (figures[part] === undefined) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
   }
   if (store?.failing !== undefined) ailments.push({ code: 'store_failing', message: `${store.failing.code}: ${store.failing.message}` })
-  if (validator?.degraded === true) ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${validator.recoverBackend}` })
+  const signatures = [...new Set(validator?.workers.map(({ recover }) => recover))].join(', ')
+  if (validator?.degraded === true) ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${signatures}` })
   if (connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
     status: stopping ? 'stopping' : ailments.length > 0 ? 'degraded' : 'ok',
     ailments, peers: connected,
-    head: chain?.head, next: chain?.next, unstored: chain?.unstored, durable: store?.durable, signatures: validator?.recoverBackend,
+    head: chain?.head, next: chain?.next, unstored: chain?.unstored, durable: store?.durable, signatures,
   }
 }
 

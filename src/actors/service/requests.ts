@@ -26,7 +26,7 @@ export async function requestHead(network: NetworkHandle, options: RequestOption
 
 /**
  * Commitments from `start` (inclusive) on, as the peer sends them: decoded, not judged. What `sync` fetches is judged.
- * @throws RequestError `max_count_exceeded` above 256, `bad_argument` for a range that cannot be
+ * @throws RequestError `max_count_exceeded` above 256, `empty_range` and `bad_argument` for a range that cannot be
  */
 export async function requestCommitments(
   network: NetworkHandle, { start, maxCount, ...options }: RequestOptions & { readonly start: bigint; readonly maxCount: number },
@@ -39,10 +39,10 @@ export async function requestCommitments(
 
 /** @throws RequestError `max_count_exceeded`, `bad_argument` */
 export function checkRange(start: bigint, maxCount: number): void {
-  if (typeof start !== 'bigint' || start < 0n || start >= 1n << 256n) throw new RequestError('bad_argument', 'start is a block number', start)
-  if (!Number.isSafeInteger(maxCount) || maxCount < 1) throw new RequestError('bad_argument', 'maxCount is at least 1', maxCount)
+  if (typeof start !== 'bigint' || start < 0n || start >= 1n << 256n) throw new RequestError('bad_argument', 'start is a block number', { value: start })
+  if (!Number.isSafeInteger(maxCount) || maxCount < 1) throw new RequestError('empty_range', 'maxCount is at least 1', { value: maxCount })
   if (maxCount > MAX_COMMITMENTS) {
-    throw new RequestError('max_count_exceeded', `maxCount is at most ${MAX_COMMITMENTS}`, maxCount, MAX_COMMITMENTS)
+    throw new RequestError('max_count_exceeded', `maxCount is at most ${MAX_COMMITMENTS}`, { value: maxCount, limit: MAX_COMMITMENTS })
   }
 }
 
@@ -53,10 +53,10 @@ export function checkRange(start: bigint, maxCount: number): void {
 export async function requestTxList(
   network: NetworkHandle, crypto: Crypto, { hash, ...options }: RequestOptions & { readonly hash: Uint8Array },
 ): Promise<{ peer: PeerKey; txList: Uint8Array }> {
-  if (!(hash instanceof Uint8Array) || hash.length !== 32) throw new RequestError('bad_argument', 'hash is 32 bytes', hash)
+  if (!(hash instanceof Uint8Array) || hash.length !== 32) throw new RequestError('bad_argument', 'hash is 32 bytes', { value: hash })
   const { peer, value } = await exchange(network, 'txList', GetRawTxListRequestCodec.encode({ rawTxListHash: hash }), GetRawTxListResponseCodec, options)
-  if (value.txlist.length === 0) throw new RequestError('not_found', `${peer} does not have this txlist`, hash)
-  if (toHex(txListHash(crypto, value.txlist)) !== toHex(hash)) throw new RequestError('bad_response', `${peer} sent another txlist than asked`, hash)
+  if (value.txlist.length === 0) throw new RequestError('not_found', `${peer} does not have this txlist`, { value: hash, peer })
+  if (toHex(txListHash(crypto, value.txlist)) !== toHex(hash)) throw new RequestError('bad_response', `${peer} sent another txlist than asked`, { value: hash, peer })
   return { peer, txList: value.txlist }
 }
 
@@ -66,6 +66,6 @@ async function exchange<T>(network: NetworkHandle, kind: RequestKind, body: Uint
   try {
     return { peer: response.peer, value: codec.decode(response.body) }
   } catch (error) {
-    throw new RequestError('bad_response', `${response.peer} answered what is no ${codec.name}`, response.peer, undefined, { cause: error })
+    throw new RequestError('bad_response', `${response.peer} answered what is no ${codec.name}`, { peer: response.peer, cause: error })
   }
 }

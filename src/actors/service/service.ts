@@ -1,14 +1,21 @@
+import { join } from 'node:path'
 import { Broadcast, StartError } from '../kernel/index.js'
-import type { Deadline, Feedback, Lagged, Termination, TreeSnapshot } from '../kernel/index.js'
+import type { ActorSpec, Deadline, Feedback, Lagged, Termination, TreeSnapshot } from '../kernel/index.js'
 import {
   CommitmentView, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE, SignedCommitmentCodec, loadCrypto, signCommitment, txListHash,
 } from '../../protocol/index.js'
 import type { Crypto, PreconfCommitment, PreconfHead, SignedCommitment, Signer } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ConfirmedTip, Head } from '../chain/ingress.js'
+import { loadIdentity, networkConfig } from '../network/index.js'
+import type { NetworkConfig } from '../network/index.js'
 import type { NetworkCommand, PeerInfo } from '../network/ingress.js'
+import { blocks } from './blocks.js'
+import type { BlocksOptions, StreamItem } from './blocks.js'
 import { fillConfig } from './config.js'
 import type { FilledConfig, P2pConfig } from './config.js'
+import { serviceActor } from './embedded.js'
+import type { ServiceMessage } from './embedded.js'
 import { ServiceError } from './errors.js'
 import { laneOf, weightOf } from './events.js'
 import type { NetworkEvent, P2pHandler } from './events.js'
@@ -74,9 +81,10 @@ export class P2pService implements AsyncDisposable {
     const config = fillConfig(options)
     const [crypto, signer] = await Promise.all([loadCrypto(), config.signing === undefined ? undefined : signerFrom(config.signing)])
     if (config.dataDir === undefined) config.log.warn({}, 'no data directory: everything is kept in memory and gone at stop')
+    const driverConfig = await driverConfigOf(config)
     const events = new Broadcast<NetworkEvent>({ capacity: config.eventCapacity, lane: laneOf, weigh: weightOf, maxWeight: MAX_EVENT_BYTES })
     const first = events.subscribe()
-    const tree = buildTree(config, events)
+    const tree = buildTree(config, driverConfig, events)
     try {
       await tree.supervisor.start()
       const { peerId } = await tree.network.addresses(WITHIN)
@@ -202,6 +210,17 @@ export class P2pService implements AsyncDisposable {
   // ---- following
 
   /**
+   * The canonical chain in block order from any height or cursor on: what is stored, then live. Each block once, in order, across
+   * restarts too where the application keeps the cursor (SPEC §7). At the reader's own pace.
+   */
+  blocks(options: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> {
+    const ended = new AbortController()
+    void this.ended.then(() => ended.abort())
+    const signal = options.signal === undefined ? ended.signal : AbortSignal.any([options.signal, ended.signal])
+    return blocks({ ...this.#tree, clock: this.#config.clock }, { ...options, signal })
+  }
+
+  /**
    * Every event, for one consumer: the first who subscribes gets them from the start on, later ones from now on. A slow one gets
    * `lagged` with a count in place of what it missed (H20).
    */
@@ -237,6 +256,11 @@ export class P2pService implements AsyncDisposable {
         else this.#config.log.error({ error, event: event.type }, 'the application\'s handler failed')
       }
     }
+  }
+
+  /** The node as one actor for an application's own supervisor: see `serviceActor`. */
+  static actor(config: P2pConfig): ActorSpec<ServiceMessage, P2pService> {
+    return serviceActor(config, P2pService)
   }
 
   /** Sends the driver a command, as the node's own parts do. */
@@ -295,6 +319,15 @@ export class P2pService implements AsyncDisposable {
     })
     return encoded(() => SignedCommitmentCodec.encode(signed))
   }
+}
+
+/** The identity comes from its file; without one, and without a data directory, it is new each time. */
+async function driverConfigOf(config: FilledConfig): Promise<NetworkConfig> {
+  const keyFile = config.keyFile ?? (config.dataDir === undefined ? undefined : join(config.dataDir, 'identity.key'))
+  return networkConfig({
+    ...config.network, chainId: config.chainId, listen: config.listen, staticPeers: config.staticPeers,
+    ...keyFile === undefined ? {} : { privateKey: await loadIdentity(keyFile) },
+  })
 }
 
 const deadline = (ms: number, signal: AbortSignal | undefined): Deadline => signal === undefined ? ms : { ms, signal }

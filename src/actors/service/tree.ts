@@ -1,18 +1,27 @@
-import type { Broadcast, Port, Supervisor, SupervisorEvent } from '../kernel/index.js'
 import { seconds, supervisor } from '../kernel/index.js'
-import { chain } from '../chain/index.js'
+import type { Broadcast, Port, Ref, Supervisor, SupervisorEvent } from '../kernel/index.js'
+import { chain, chainConfig } from '../chain/index.js'
 import { Chain } from '../chain/ingress.js'
-import { loadIdentity, network } from '../network/index.js'
+import type { ChainMessage } from '../chain/ingress.js'
+import type { Outcomes } from '../chain/ports.js'
+import { network } from '../network/index.js'
+import type { NetworkConfig } from '../network/index.js'
 import { NetworkHandle } from '../network/ingress.js'
-import { store } from '../store/index.js'
+import type { DriverEvent, NetworkCommand } from '../network/ingress.js'
+import { memoryDatabase, store, threadDatabase } from '../store/index.js'
 import { Store } from '../store/ingress.js'
+import type { StoreMessage } from '../store/ingress.js'
 import { sync } from '../sync/index.js'
 import { Sync } from '../sync/ingress.js'
-import { validator } from '../validator/index.js'
+import type { SyncMessage } from '../sync/ingress.js'
+import { validator, validatorConfig } from '../validator/index.js'
 import { Validator } from '../validator/ingress.js'
+import type { ValidatorMessage } from '../validator/ingress.js'
 import type { FilledConfig } from './config.js'
 import type { NetworkEvent } from './events.js'
 import { Publisher, publisher } from './publisher.js'
+import type { PublisherMessage } from './publisher.js'
+import { Wake } from './wake.js'
 
 /** The running parts, as the façade holds them. */
 export interface Tree {
@@ -23,43 +32,67 @@ export interface Tree {
   readonly network: NetworkHandle
   readonly sync: Sync
   readonly publisher: Publisher
+  /** The driver's own mailbox, for an application that commands it directly. */
+  readonly commands: Port<NetworkCommand>
+  /** Woken whenever a reader of the chain may find something new. */
+  readonly news: Wake
 }
 
 /** How long the whole node may take to stop: exchanges under way (at most 15 s, SPEC §8) end first. */
 const STOP_WITHIN = seconds(25)
+/** The driver's part of it. */
+const NETWORK_STOP_WITHIN = seconds(20)
+
+/** Reputation is not there yet: what dealing with a peer came to is noted nowhere. */
+const noOutcomes: Outcomes = { send: () => 'ok' }
 
 /**
- * The house (DESIGN.md, The rooms). Every mailbox exists before anything starts, so the parts can be wired in any order: calls
- * go service → sync → network → validator → chain → store; what flows back goes through ports.
+ * The house (README). Every mailbox exists before anything starts, so the parts can be wired in any order: calls go service → sync →
+ * network → validator → chain → store; what flows back goes through ports. A part that fails is started again alone; when the driver
+ * restarts, its peers are gone, and sync, which asks them, starts anew with it.
  */
-export function buildTree(config: FilledConfig, events: Broadcast<NetworkEvent>): Tree {
+export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, events: Broadcast<NetworkEvent>): Tree {
   const { clock, random, log } = config
-  const port: Port<NetworkEvent> = { send: event => { events.publish(event); return 'ok' } }
-  const root = supervisor('p2p', { strategy: 'one_for_one', clock, random, log, stopWithin: STOP_WITHIN, onEvent: report(events) })
+  const onEvent = (event: SupervisorEvent): void => { report(event, events) }
+  const root = supervisor('p2p', { strategy: 'one_for_one', clock, random, log, stopWithin: STOP_WITHIN, onEvent })
 
-  const storing = root.child('store', () => store({ chain: handles.chain, answers: handles.networkPort }, { dataDir: config.dataDir }))
-  const judging = root.child('chain', () => chain({
-    store: handles.store, verdicts: handles.networkPort, answers: handles.networkPort, judged: handles.syncPort, ownJudged: handles.publisherPort,
-    gaps: handles.syncPort, outcomes: { send: () => 'ok' }, events: port, schedule: config.schedule, rules: config.rules,
-  }, { ...config.chain, confirmedTip: config.confirmedTip }))
-  const checking = root.child('validator', () => validator({ chain: handles.chain }, { ...config.validator, domain: config.domain, slasher: config.slasherAddress }))
-  const publishing = root.child('publisher', () => publisher({ validator: handles.validator, network: handles.network, events: port }))
-  // When the driver restarts, its peers are gone: what asks them starts anew with it.
-  const outward = root.tree('outward', { strategy: 'rest_for_one', clock, random, log, onEvent: report(events) })
-  const driving = outward.child('network', () => network({
-    validator: handles.validator, chain: handles.chain, store: handles.store, events: { send: event => { events.publish(event); return handles.sync.driver(event) } },
-  }, { ...config.network, chainId: config.chainId, listen: config.listen, staticPeers: config.staticPeers, keyFile: config.keyFile, dataDir: config.dataDir }))
-  const syncing = outward.child('sync', () => sync({
-    network: handles.network, validator: handles.validator, chain: handles.chain, store: handles.store, outcomes: { send: () => 'ok' }, events: port,
-  }, config.sync ?? {}))
+  const storing: Ref<StoreMessage> = root.child('store', () => store({ ...handles, answers: driving, events: out, database }))
+  const judging: Ref<ChainMessage> = root.child('chain', () => chain({
+    ...handles, verdicts: driving, answers: driving, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: noOutcomes, events: out,
+    schedule: config.schedule, rules: config.rules,
+  }, chainConfig({ ...config.chain, confirmedTip: config.confirmedTip })))
+  const checking: Ref<ValidatorMessage> = root.child('validator', () => validator(handles, validatorConfig({
+    ...config.validator, pool: { ...config.validator?.pool, domain: config.domain, slasher: config.slasherAddress },
+  })))
+  const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
+  const outward = root.tree('outward', { strategy: 'rest_for_one', onEvent })
+  const driving: Ref<NetworkCommand> = outward.child('network', () => network({ ...handles, events: fromDriver }, driverConfig), { stopWithin: NETWORK_STOP_WITHIN })
+  const syncing: Ref<SyncMessage> = outward.child('sync', () => sync({ ...handles, outcomes: noOutcomes, events: out }, config.sync))
 
   const handles = {
-    store: new Store(storing), chain: new Chain(judging), validator: new Validator(checking), publisher: new Publisher(publishing),
-    network: new NetworkHandle(driving), sync: new Sync(syncing), networkPort: driving, syncPort: syncing, publisherPort: publishing,
+    store: new Store(storing), chain: new Chain(judging), validator: new Validator(checking), network: new NetworkHandle(driving), sync: new Sync(syncing),
   }
-  return { supervisor: root, ...handles }
+  const news = new Wake()
+  const out: Port<NetworkEvent> = {
+    send: event => {
+      events.publish(event)
+      if (event.type === 'head' || event.type === 'rewind' || event.type === 'stored') news.wake()
+      return 'ok'
+    },
+  }
+  const fromDriver: Port<DriverEvent> = {
+    send: event => {
+      events.publish(event)
+      return handles.sync.driver(event)
+    },
+  }
+  const database = () => config.dataDir === undefined
+    ? memoryDatabase({ chainId: config.chainId })
+    : threadDatabase({ dataDir: config.dataDir, chainId: config.chainId })
+  return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news }
 }
 
-const report = (events: Broadcast<NetworkEvent>) => (event: SupervisorEvent): void => {
-  if (event.type === 'failed') events.publish({ type: 'actorFailed', actor: event.path, error: event.error, action: event.action })
+function report(event: SupervisorEvent, events: Broadcast<NetworkEvent>): void {
+  if (event.type === 'failed') events.publish({ type: 'actorFailed', actor: event.path, error: event.error })
+  if (event.type === 'restarted') events.publish({ type: 'actorRestarted', actor: event.path })
 }

@@ -171,6 +171,7 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       page: ({ database }, { start, max }, ctx) => asked(ctx, database.canonicalRange(start, max)),
       scan: ({ database }, { from, max, after }, ctx) => asked(ctx, database.scan(from, max, after)),
       tail: ({ database }, { count }, ctx) => asked(ctx, database.tail(count)),
+      commitment: ({ database }, { hash }, ctx) => asked(ctx, database.commitmentByHash(hash)),
       txList: ({ database }, { hash }, ctx) => asked(ctx, database.txList(hash)),
       hasTxLists: ({ database }, { hashes }, ctx) => asked(ctx, database.hasTxLists(hashes)),
       missingTxLists: ({ database }, { from, max }, ctx) => asked(ctx, database.missingTxLists(from, max)),

@@ -1,6 +1,6 @@
 import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline } from '../kernel/index.js'
-import type { Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
+import type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
 import type { RecordPage } from './record-page.js'
 
 export type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, WriteBatch } from './database.js'
@@ -41,6 +41,8 @@ export type StoreMessage =
   | Ask<'page', { start: bigint; max: number }, Uint8Array>
   | Ask<'scan', { from: bigint; max: number; after: Uint8Array | undefined }, RecordPage>
   | Ask<'tail', { count: number }, RecordPage>
+  /** Any record by its preconfirmation hash, whatever its standing. */
+  | Ask<'commitment', { hash: Uint8Array }, CommitmentRecord | undefined>
   | Ask<'txList', { hash: Uint8Array }, Uint8Array | undefined>
   | Ask<'hasTxLists', { hashes: readonly Uint8Array[] }, readonly boolean[]>
   | Ask<'missingTxLists', { from: bigint; max: number }, MissingTxLists>
@@ -60,7 +62,7 @@ export const storeMailbox = mailbox<StoreMessage>({
     resume: keep('one a start of the store'),
     serveCommitments: dropOldest('the network answers it with nothing when its deadline comes'),
     serveTxList: dropOldest('the network answers it with nothing when its deadline comes'),
-    restore: told, page: told, scan: told, tail: told, txList: told, hasTxLists: told, missingTxLists: told,
+    restore: told, page: told, scan: told, tail: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
     recordSigned: told, ownSigned: told, evidence: told, meta: told, setMeta: told, standing: told,
   },
 })
@@ -80,6 +82,7 @@ export class Store extends Handle<StoreMessage> {
   scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline) { return this.ask('scan', { from, max, after }, within) }
   /** The last `count` canonical records, ascending. */
   tail(count: number, within: Deadline) { return this.ask('tail', { count }, within) }
+  commitment(hash: Uint8Array, within: Deadline) { return this.ask('commitment', { hash }, within) }
   txList(hash: Uint8Array, within: Deadline) { return this.ask('txList', { hash }, within) }
   hasTxLists(hashes: readonly Uint8Array[], within: Deadline) { return this.ask('hasTxLists', { hashes }, within) }
   /** Txlists that canonical blocks name and that are not there, by height. */
