@@ -46,6 +46,8 @@ interface State {
   readonly dispatch: Dispatch
   readonly settlement: Settlement
   readonly counters: Counters
+  /** Messages of a whole batch. */
+  readonly full: number
   /** A `dispatch` is in the mailbox. */
   pending: boolean
   /** When the `linger` timer fires; undefined where it does not run. */
@@ -74,28 +76,25 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
     const lanes = new Lanes(config.lanes)
     const settlement = new Settlement(needs.chain, counters)
     const dispatch = new Dispatch(pool, lanes, config.batch, settlement, counters)
-    return { pool, lanes, dispatch, settlement, counters, pending: false, lingerAt: undefined }
+    return { pool, lanes, dispatch, settlement, counters, full: config.batch.full, pending: false, lingerAt: undefined }
   },
 
   receive: {
     commitment (state, { bytes, origin }, ctx) {
-      const entries = [{ bytes, origin }]
-      if (bytes.length === SIGNED_COMMITMENT_SIZE) admit(state, 'live', entries, ctx)
-      else state.settlement.unchecked('live', entries, Finding.undecodable)
+      const finding = bytes.length === SIGNED_COMMITMENT_SIZE ? undefined : Finding.undecodable
+      admit(state, 'live', { bytes, origin }, finding, ctx)
     },
 
     txList (state, { bytes, origin }, ctx) {
-      const entries = [{ bytes, origin }]
-      const finding = condemned(bytes)
-      if (finding === undefined) admit(state, 'txLists', entries, ctx)
-      else state.settlement.unchecked('txLists', entries, finding)
+      admit(state, 'txLists', { bytes, origin }, condemned(bytes), ctx)
     },
 
     page (state, { bytes, peer, ticket }, ctx) {
       const { entries, whole } = splitPage(bytes, peer, ticket)
-      if (!whole) state.settlement.unchecked('pages', entries, Finding.undecodable)
-      else if (entries.length > 0) admit(state, 'pages', entries, ctx)
-      else state.settlement.emptyPage(peer, ticket)
+      if (entries.length === 0) state.settlement.emptyPage(peer, ticket)
+      else if (!whole) state.settlement.unchecked('pages', entries, Finding.undecodable)
+      else if (state.lanes.add('pages', entries, ctx.clock.monotonic())) wake(state, ctx)
+      else state.settlement.unchecked('pages', entries, Finding.overloaded)
     },
 
     figures: ({ pool, lanes, counters }) => snapshot(pool, lanes, counters, config.pool.threads),
@@ -106,6 +105,7 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
     },
 
     landed (state, { flight, outcome }, ctx) {
+      if ('error' in outcome) ctx.log.warn({ err: outcome.error, messages: flight.batch.entries.length }, 'a batch came back without findings')
       state.dispatch.land(flight, outcome)
       pump(state, ctx)
     },
@@ -118,7 +118,8 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
     },
   },
 
-  async stop ({ dispatch, pool }, ctx, reason) {
+  async stop ({ dispatch, settlement, pool }, ctx, reason) {
+    settlement.flush()
     if (reason === 'stop') await drain(dispatch, ctx, config.drainMs)
     dispatch.abandon()
     await pool.close()
@@ -131,16 +132,22 @@ function condemned (bytes: Uint8Array): Finding | undefined {
   return bytes.length > TXLIST_HEADER_SIZE + MAX_TXLIST_BYTES ? Finding.oversize : undefined
 }
 
-function admit (state: State, lane: LaneName, entries: readonly Entry[], ctx: Context<Inbound>): void {
-  if (!state.lanes.add(lane, entries, ctx.clock.monotonic())) {
-    state.settlement.unchecked(lane, entries, Finding.overloaded)
-    return
-  }
+/** Puts a message into its lane, or has it refused. */
+function admit (state: State, lane: 'live' | 'txLists', entry: Entry, finding: Finding | undefined, ctx: Context<Inbound>): void {
+  const refusal = finding ?? (state.lanes.add(lane, [entry], ctx.clock.monotonic()) ? undefined : Finding.overloaded)
+  wake(state, ctx)
+  if (refusal !== undefined) state.settlement.refuse(lane, entry, refusal)
+  // A long mailbox is no reason to let the workers idle.
+  else if (state.lanes.messages(lane) % state.full === 0) pump(state, ctx)
+}
+
+function wake (state: State, ctx: Context<Inbound>): void {
   if (!state.pending) state.pending = ctx.self.send({ type: 'dispatch' }) !== 'closed'
 }
 
 /** Sends off what may leave, and wakes up again for what waits for company. */
 function pump (state: State, ctx: Context<Inbound>): void {
+  state.settlement.flush()
   const now = ctx.clock.monotonic()
   for (let flight = state.dispatch.next(now); flight !== undefined; flight = state.dispatch.next(now)) {
     const sent = flight
@@ -186,6 +193,7 @@ function snapshot (pool: CheckPool, lanes: Lanes, counters: Counters, threads: n
     waiting: { live: waiting('live'), pages: waiting('pages'), txLists: waiting('txLists') },
     running: pool.running,
     workers: pool.workers,
-    degraded: pool.workers.length < threads || pool.workers.some(({ degraded }) => degraded),
+    threads,
+    degraded: pool.workers.some(({ degraded }) => degraded),
   }
 }

@@ -4,18 +4,22 @@ import { ValidatorError } from './errors.js'
 import type { Counters } from './figures.js'
 import { LANES } from './lanes.js'
 import type { LaneName, Lanes } from './lanes.js'
-import { packBatch, readRecords } from './packing.js'
+import { packBatch, packedCommitments, readRecords } from './packing.js'
 import type { BatchKind } from './packing.js'
 import type { CheckPool } from './pool.js'
 import { afterDeath } from './retry.js'
 import type { Batch } from './retry.js'
 import type { Settlement } from './settle.js'
+import { Shelf } from './shelf.js'
 
 /** What came of a batch: the buffer with its records, or why there is none. */
 export type Outcome = { readonly answer: ArrayBuffer } | { readonly error: unknown }
 
 /** A batch in a worker's hands. `outcome` never rejects. */
 export interface Flight { readonly batch: Batch; readonly outcome: Promise<Outcome> }
+
+/** Buffers kept of each kind. */
+const SHELF = 4
 
 const kindOf = (lane: LaneName): BatchKind => lane === 'txLists' ? 'txLists' : 'commitments'
 
@@ -25,6 +29,7 @@ export class Dispatch {
   readonly #suspects: Batch[] = []
   readonly #flights = new Set<Flight>()
   readonly #inFlight: Record<BatchKind, number> = { commitments: 0, txLists: 0 }
+  readonly #shelves: Readonly<Record<BatchKind, Shelf>>
 
   constructor (
     private readonly pool: CheckPool,
@@ -32,7 +37,9 @@ export class Dispatch {
     private readonly config: BatchConfig,
     private readonly settlement: Settlement,
     private readonly counters: Counters,
-  ) {}
+  ) {
+    this.#shelves = { commitments: new Shelf(SHELF, packedCommitments(config.most)), txLists: new Shelf(SHELF, config.bytes) }
+  }
 
   get flights (): readonly Flight[] { return [...this.#flights] }
   get idle (): boolean { return this.#flights.size === 0 && this.#suspects.length === 0 && LANES.every(lane => this.lanes.messages(lane) === 0) }
@@ -67,7 +74,11 @@ export class Dispatch {
     const { lane, entries } = batch
     this.#inFlight[kindOf(lane)]--
     if ('error' in outcome) this.#failed(batch, outcome.error)
-    else this.settlement.checked(lane, entries, readRecords(outcome.answer, entries.length))
+    else {
+      const records = readRecords(outcome.answer, entries.length)
+      this.#shelves[kindOf(lane)].put(outcome.answer)
+      this.settlement.checked(lane, entries, records)
+    }
   }
 
   /** Hands on everything that is not back yet as `unjudged`. */
@@ -96,7 +107,7 @@ export class Dispatch {
     if (batch === undefined) return undefined
     const { lane, entries, deaths } = batch
     const kind = kindOf(lane)
-    const packed = packBatch(kind, entries.map(({ bytes }) => bytes))
+    const packed = packBatch(kind, entries.map(({ bytes }) => bytes), this.#shelves[kind].take)
     const outcome = this.pool.run(kind, packed, { alone: deaths > 0 }).then(answer => ({ answer }), (error: unknown) => ({ error }))
     const flight: Flight = { batch, outcome }
     this.#flights.add(flight)

@@ -21,7 +21,9 @@ export interface ValidatorFigures {
   readonly waiting: Readonly<Record<LaneName, { readonly messages: number; readonly bytes: number }>>
   readonly running: number
   readonly workers: readonly WorkerReport[]
-  /** A worker runs on a slower library than it should, or one is missing. */
+  /** Threads that there should be; `workers` has fewer while one is replaced. */
+  readonly threads: number
+  /** A worker runs on a slower library than it should (H36). */
   readonly degraded: boolean
 }
 

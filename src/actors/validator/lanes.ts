@@ -53,8 +53,7 @@ export class Lanes {
     const into = this.#lanes[lane]
     const idle = into.length === 0
     if (!into.add(entries, now)) return false
-    // No credit for the time without work.
-    if (idle) into.spent = Math.max(into.spent, into.bound.share * this.#spent())
+    if (idle) into.spent = Math.max(into.spent, this.#fair(into))
     return true
   }
 
@@ -78,6 +77,11 @@ export class Lanes {
     from.spent += COST[lane](taken.length, before - from.bytes)
     if (this.#spent() > HORIZON) for (const each of LANES) this.#lanes[each].spent /= 2
     return taken
+  }
+
+  /** What a lane would have spent had it had its share all along: who comes back gets no credit for the time without work. */
+  #fair ({ spent, bound: { share } }: Lane): number {
+    return share < 1 ? share / (1 - share) * (this.#spent() - spent) : spent
   }
 
   #spent (): number {

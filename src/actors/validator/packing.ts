@@ -4,7 +4,7 @@
  *     kind u32 | count u32 | records count × 53 | commitments: count × 382
  *                                               | txLists:     lengths count × u32 | bytes
  *
- * Integers are little-endian. The worker writes the records in place and sends the same buffer back, so an answer needs no memory
+ * Integers are little-endian. What follows in the buffer has no meaning. The worker writes the records in place and sends the same buffer back, so an answer needs no memory
  * of its own. A record that was not written is zeros, which reads as `Finding.unjudged`.
  */
 import { Finding, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, SIGNED_COMMITMENT_SIZE, findingName } from '../../protocol/index.js'
@@ -18,15 +18,17 @@ const LENGTH_SIZE = 4
 
 /**
  * Copies the items into one buffer. A commitment has 382 bytes; a txlist message any number.
+ * @param allocate gives a buffer of at least so many bytes, whatever is in them; by default a new one
  * @throws ValidatorError `bad_batch` for a commitment of another length
  */
-export function packBatch (kind: BatchKind, items: readonly Uint8Array[]): ArrayBuffer {
-  const buffer = new ArrayBuffer(packedSize(kind, items))
+export function packBatch (kind: BatchKind, items: readonly Uint8Array[], allocate = (size: number) => new ArrayBuffer(size)): ArrayBuffer {
+  const buffer = allocate(packedSize(kind, items))
   const bytes = new Uint8Array(buffer)
   const view = new DataView(buffer)
   view.setUint32(0, CODES[kind], true)
   view.setUint32(4, items.length, true)
   let at = HEADER_SIZE + items.length * RECORD_SIZE
+  bytes.fill(0, HEADER_SIZE, at)
   if (kind === 'txLists') {
     for (const item of items) { view.setUint32(at, item.length, true); at += LENGTH_SIZE }
   }
@@ -40,10 +42,14 @@ export function packBatch (kind: BatchKind, items: readonly Uint8Array[]): Array
   return buffer
 }
 
+/** Bytes of a packed batch of so many commitments. */
+export function packedCommitments (count: number): number {
+  return HEADER_SIZE + count * (RECORD_SIZE + SIGNED_COMMITMENT_SIZE)
+}
+
 function packedSize (kind: BatchKind, items: readonly Uint8Array[]): number {
-  const fixed = HEADER_SIZE + items.length * RECORD_SIZE
-  if (kind === 'commitments') return fixed + items.length * SIGNED_COMMITMENT_SIZE
-  return items.reduce((size, item) => size + LENGTH_SIZE + item.length, fixed)
+  if (kind === 'commitments') return packedCommitments(items.length)
+  return items.reduce((size, item) => size + LENGTH_SIZE + item.length, HEADER_SIZE + items.length * RECORD_SIZE)
 }
 
 /** A packed batch as the worker sees it. All arrays are views of the buffer. */
@@ -72,7 +78,7 @@ export function openBatch (buffer: ArrayBuffer): OpenBatch {
       at += length
     }
   }
-  if (at !== buffer.byteLength) throw new ValidatorError('bad_batch', `a batch of ${at} bytes came in ${buffer.byteLength}`, buffer.byteLength)
+  if (at > buffer.byteLength) throw new ValidatorError('bad_batch', `a batch of ${at} bytes came in ${buffer.byteLength}`, buffer.byteLength)
   return { kind, items, records }
 }
 

@@ -96,7 +96,7 @@ class PiscinaPool implements CheckPool {
       this.#piscina.on('error', (error: unknown) => {
         // An idle worker's end has a replacement under way; one that ends before it is ready has none.
         if (this.#starting) reject(broken(error))
-        else this.needs.log.warn({ err: error }, 'a validator thread ended while idle')
+        else this.needs.log.warn({ err: error }, 'a validator thread failed with nothing in hand')
       })
     })
     this.#piscina.on('workerDestroy', () => { queueMicrotask(() => { this.#reconcile() }) })

@@ -12,8 +12,13 @@ export type CheckedPort = Pick<Chain, 'commitments' | 'txLists' | 'page'>
 const NO_SIGNER = new Uint8Array(20)
 const NO_HASH = new Uint8Array(32)
 
+/** Refused messages that go on together. */
+const REFUSALS = 128
+
 /** Hands entries on with what was found: commitments and txlists as they are, those of a page when the page is complete. */
 export class Settlement {
+  readonly #refused: Record<'live' | 'txLists', Checked[]> = { live: [], txLists: [] }
+
   constructor (private readonly chain: CheckedPort, private readonly counters: Counters) {}
 
   /** With the records that a worker wrote, in the order of the entries. */
@@ -25,12 +30,28 @@ export class Settlement {
 
   /** Without a check, all with one finding. */
   unchecked (lane: LaneName, entries: readonly Entry[], finding: Finding): void {
-    this.#deliver(lane, entries, entries.map(({ bytes, origin }) => ({ bytes, finding, signer: NO_SIGNER, hash: NO_HASH, origin })))
+    this.#deliver(lane, entries, entries.map(entry => without(entry, finding)))
+  }
+
+  /** One message without a check; goes on with its like at the next `flush`, so that a flood of them is not one of messages to chain. */
+  refuse (lane: 'live' | 'txLists', entry: Entry, finding: Finding): void {
+    const refused = this.#refused[lane]
+    refused.push(without(entry, finding))
+    if (refused.length >= REFUSALS) this.#flush(lane)
+  }
+
+  flush (): void {
+    this.#flush('live')
+    this.#flush('txLists')
   }
 
   /** A response without commitments: nothing to check, but sync waits for its page. */
   emptyPage (peer: PeerKey, ticket: number): void {
     this.#count(this.chain.page(peer, ticket, []), 0)
+  }
+
+  #flush (lane: 'live' | 'txLists'): void {
+    if (this.#refused[lane].length > 0) this.#deliver(lane, [], this.#refused[lane].splice(0))
   }
 
   #deliver (lane: LaneName, entries: readonly Entry[], items: readonly Checked[]): void {
@@ -54,4 +75,8 @@ export class Settlement {
   #count (feedback: Feedback, messages: number): void {
     if (feedback === 'rejected' || feedback === 'closed') this.counters.undelivered += messages
   }
+}
+
+function without ({ bytes, origin }: Entry, finding: Finding): Checked {
+  return { bytes, finding, signer: NO_SIGNER, hash: NO_HASH, origin }
 }

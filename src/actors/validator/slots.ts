@@ -51,7 +51,7 @@ export class Slots {
     let best: Slot | undefined
     for (const slot of this.#slots.values()) {
       if (kind === 'txLists' && slot.reserved) continue
-      if (slot.running > 0 && (alone || slot.alone || slot.txLists || slot.running >= this.depth)) continue
+      if (slot.running > 0 && (alone || !this.#joins(slot, kind))) continue
       if (best === undefined || slot.running < best.running || (slot.running === best.running && slot.reserved)) best = slot
     }
     return best
@@ -63,12 +63,19 @@ export class Slots {
     slot.alone = alone
   }
 
-  /** A batch came back. A worker with txlists in hand takes nothing more, so the last one in is the last one out. */
+  /** A batch came back. Nothing but txlists goes behind txlists, so the mark holds until all are back. */
   release (slot: Slot): void {
     slot.running--
     if (slot.running > 0) return
     slot.txLists = false
     slot.alone = false
+  }
+
+  /** Whether a batch may line up behind what a worker has in hand. */
+  #joins (slot: Slot, kind: BatchKind): boolean {
+    if (slot.alone || slot.running >= this.depth) return false
+    // Commitments never wait for two batches of txlists: not even where there is no reserved worker.
+    return !slot.txLists || (kind === 'txLists' && this.threads > 1)
   }
 
   #some (test: (slot: Slot) => boolean): boolean {
