@@ -1,4 +1,5 @@
 /** The protocol without I/O: containers, hashes, signatures, rules, framing, ids. The package's `./protocol`. */
+export { equalBytes, isZero } from './bytes.js'
 export * from './containers.js'
 export { loadCrypto, type Crypto, type CryptoOptions, type KeccakBackend, type Loaders, type RecoverBackend } from './crypto.js'
 export { DEFAULT_DOMAIN, DOMAIN_SIZE, parseDomain } from './domain.js'

@@ -50,7 +50,7 @@ export interface ScoreThresholds {
 }
 
 /** A counter's factor at each decay interval, and its bound. */
-export interface Counter {
+export interface DecayingCounter {
   readonly weight: number
   readonly decay: number
   readonly cap?: number
@@ -69,10 +69,10 @@ export interface MeshDeliveries {
 export interface TopicScore {
   readonly weight: number
   readonly timeInMesh: { readonly weight: number, readonly quantumMs: number, readonly cap: number }
-  readonly firstDeliveries: Counter & { readonly cap: number }
+  readonly firstDeliveries: DecayingCounter & { readonly cap: number }
   readonly meshDeliveries: MeshDeliveries
-  readonly meshFailure: Counter
-  readonly invalidDeliveries: Counter
+  readonly meshFailure: DecayingCounter
+  readonly invalidDeliveries: DecayingCounter
 }
 
 /** Everything about peer scores that is a number. Both of our topics have the same parameters. */

@@ -26,7 +26,7 @@ describe('property: rules', () => {
     }), { numRuns: 1_000 })
   })
 
-  it('what a key signs is valid and its own, under each domain; H11: its high-S twin is Ignored and normalises to it', () => {
+  it('H11: what a key signs is valid and its own under each domain, its high-S twin is Ignored and normalises to it', () => {
     const out = new Uint8Array(RECORD_SIZE)
     fc.assert(fc.property(preconfCommitment, exactBytes(32), (value, otherDomain) => {
       const signed = sign(value, otherDomain)

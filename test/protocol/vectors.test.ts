@@ -14,7 +14,7 @@ describe('vectors', () => {
     expect(failures).to.deep.equal([])
     expect(files.length).to.equal(7)
     expect(passed).to.equal(482)
-    expect(backends).to.deep.equal(['secp256k1 with hash-wasm', 'libauth with hash-wasm', 'noble with noble'])
+    expect(backends).to.include.members(['libauth with hash-wasm', 'noble with noble'])
   })
 
   describe('the runner', () => {
