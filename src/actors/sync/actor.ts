@@ -1,0 +1,68 @@
+import { actor } from '../kernel/index.js'
+import { syncConfig } from './config.js'
+import type { SyncConfig } from './config.js'
+import { syncMailbox } from './ingress.js'
+import type { SyncMessage } from './ingress.js'
+import { Room } from './room.js'
+import type { SyncNeeds } from './room.js'
+
+export type { SyncNeeds } from './room.js'
+
+/**
+ * Catch-up, gap fill and backfill (SPEC §9). It keeps nothing: where to begin, chain says; what is missing, store says; so a restart
+ * goes on where the last incarnation was. No handler waits: what others answer comes back as a message.
+ * @throws SyncError `bad_config`
+ */
+export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
+  const config = syncConfig(options)
+  return actor<SyncMessage, Room>({
+    name: 'sync',
+    mailbox: syncMailbox,
+    init (ctx) {
+      const room = new Room(ctx, needs, config)
+      ctx.every('round', config.roundEvery)
+      ctx.every('progress', config.progressEvery)
+      room.round('start')
+      return room
+    },
+    receive: {
+      answered (room, { exchange, response }) {
+        const slow = room.desk.answered(exchange, response)
+        if (slow !== undefined && slow.ms > config.slowAfter) room.fault(slow.state.peer, 'slow', `${Math.round(slow.ms)} ms`, 'found_out')
+        room.pump()
+      },
+      unanswered (room, { exchange, error }) {
+        const failed = room.desk.unanswered(exchange, error)
+        if (failed !== undefined) room.fault(failed.state.peer, 'no_answer', failed.code, 'noted')
+        room.pump()
+      },
+      stood (room, { query, standing, error }, ctx) {
+        if (standing === undefined) ctx.log.warn({ error }, 'chain did not say where it stands')
+        room.desk.stood(query, standing)
+        room.pump()
+      },
+      handed (room, { ticket, result }) { room.desk.handed(ticket, result); room.pump() },
+      judged (room, message) { room.desk.judged(message); room.pump() },
+      durable (room, message) { room.desk.judged(message); room.pump() },
+      missingParent (room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
+      missingTxList (room, { hash, height, from }) { room.backfill.missing(hash, height, from); room.pump() },
+      haveTxList (room, { hash }) { room.backfill.have(hash); room.pump() },
+      txListsMissing (room, { page }) { room.backfill.found(page); room.pump() },
+      peersSeen (room, { peers }) { room.peersSeen(peers); room.pump() },
+      peerReady (room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },
+      peerGone (room, { peer }) { room.peerGone(peer); room.pump() },
+      cancel (room) { room.cancel(); room.pump() },
+      sync (room, _message, ctx) {
+        const result = room.sync()
+        room.pump()
+        return ctx.later(result)
+      },
+      standing (room) { return room.describe() },
+    },
+    timers: {
+      round (room) { room.round('round'); room.pump() },
+      progress (room) { room.progress() },
+      pump (room) { room.pump() },
+    },
+  })
+}

@@ -1,0 +1,6 @@
+export { sync } from './actor.js'
+export type { SyncNeeds } from './actor.js'
+export { syncConfig, syncDefaults } from './config.js'
+export type { SyncConfig } from './config.js'
+export { SyncError } from './errors.js'
+export * from './ingress.js'

@@ -1,0 +1,201 @@
+import type { Head } from '../chain/ingress.js'
+import type { RequestKind } from '../network/ingress.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { SyncConfig } from './config.js'
+
+/** When a peer can be asked: now, at a time (ms), or only after something of its own has ended. */
+export type Readiness = 'now' | number | 'when_answered'
+
+/** An answer so much slower than the peer's best, and above `SLOW_FLOOR_MS`, means that it delays us (SPEC §8): fewer at once. */
+const SLOWED = 4
+const SLOW_FLOOR_MS = 1_000
+const LATENCY_WEIGHT = 0.2
+const BACKOFF_FIRST_MS = 1_000
+const BACKOFF_MOST_MS = 8_000
+
+/** What is under way to a peer on one protocol, and what went there lately. */
+class Lane {
+  inFlight = 0
+  /** When each finished request ends to count to the quota, ascending. */
+  readonly #until: number[] = []
+
+  used (now: number): number {
+    while (this.#until.length > 0 && (this.#until[0] as number) <= now) this.#until.shift()
+    return this.#until.length + this.inFlight
+  }
+
+  ended (now: number, windowMs: number): void {
+    this.inFlight--
+    this.#until.push(now + windowMs)
+  }
+
+  /** With `over` places too many taken: when so many are free again. */
+  freeAt (over: number): number | undefined { return this.#until[over] }
+}
+
+/** One peer: what it said, how it serves, and what of the present run concerns it. */
+export class SyncPeerState {
+  agent = ''
+  connected = true
+  /** The last announced head. `undefined`: not asked yet, or it announced zeros (see `blind`). */
+  head: Head | undefined
+  /** It announced zeros: unknown, so it is paged until it has no more (SPEC §9). */
+  blind = false
+  headAsked = false
+  latencyMs: number | undefined
+  delivered = 0
+  /** Monotonic ms of the last request of any kind: what rotation goes by. */
+  lastAsked = -Infinity
+  lastSoftPenalty = -Infinity
+  // ---- of the present run
+  discounted = false
+  failures = 0
+  /** It has nothing from this height on, it says. */
+  exhaustedAt: bigint | undefined
+  backoffUntil = -Infinity
+
+  #limit = 2
+  #best = Infinity
+  #floor: { readonly height: bigint; readonly until: number } | undefined
+  readonly #lanes: Readonly<Record<RequestKind, Lane>> = { head: new Lane(), commitments: new Lane(), txList: new Lane() }
+
+  constructor (readonly peer: PeerKey, private readonly config: SyncConfig) {}
+
+  get kin (): boolean { return this.agent.startsWith(this.config.kinAgent) }
+
+  get inFlight (): number { return this.#lanes.head.inFlight + this.#lanes.commitments.inFlight + this.#lanes.txList.inFlight }
+
+  load (kind: RequestKind): number { return this.#lanes[kind].inFlight }
+
+  readiness (kind: RequestKind, now: number): Readiness {
+    const lane = this.#lanes[kind]
+    const used = lane.used(now)
+    const perWindow = this.kin ? this.config.perWindowToKin : this.config.perWindow
+    if (used >= perWindow) return Math.max(lane.freeAt(used - perWindow) ?? 0, this.backoffUntil) || 'when_answered'
+    if (lane.inFlight >= this.#atOnce()) return 'when_answered'
+    return this.backoffUntil > now ? this.backoffUntil : 'now'
+  }
+
+  asked (kind: RequestKind, now: number): void {
+    this.#lanes[kind].inFlight++
+    this.lastAsked = now
+  }
+
+  answered (kind: RequestKind, ms: number, now: number): void {
+    this.#lanes[kind].ended(now, this.config.windowMs)
+    this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + LATENCY_WEIGHT * (ms - this.latencyMs)
+    if (kind === 'head') return
+    this.#best = Math.min(this.#best, ms)
+    if (ms > Math.max(SLOW_FLOOR_MS, SLOWED * this.#best)) this.#limit = Math.max(1, this.#limit / 2)
+    else this.#limit = Math.min(this.config.inFlightToKin, this.#limit + 1 / this.#limit)
+  }
+
+  failed (kind: RequestKind, now: number): void {
+    this.#lanes[kind].ended(now, this.config.windowMs)
+    this.failures++
+    this.#limit = Math.max(1, this.#limit / 2)
+    this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** (this.failures - 1), BACKOFF_MOST_MS)
+  }
+
+  /** What it serves begins here, it says; asked from below it gives what is above. */
+  floorIs (height: bigint, now: number): void { this.#floor = { height, until: now + this.config.floorFor } }
+
+  floor (now: number): bigint | undefined { return this.#floor !== undefined && this.#floor.until > now ? this.#floor.height : undefined }
+
+  /** A new run: what it could not do in the last one it may be able to do now. */
+  renew (): void {
+    this.discounted = false
+    this.failures = 0
+    this.exhaustedAt = undefined
+    this.headAsked = false
+  }
+
+  /** Whether it may have blocks from this height on. */
+  mayHave (height: bigint, now: number): boolean {
+    if (this.discounted || !this.connected) return false
+    if (this.exhaustedAt !== undefined && height >= this.exhaustedAt) return false
+    const floor = this.floor(now)
+    if (floor !== undefined && height < floor) return false
+    return this.blind || (this.head !== undefined && height <= this.head.blockNumber)
+  }
+
+  #atOnce (): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
+}
+
+/** The peers that can be asked, and for a while those that left. Bounded: who left longest ago is forgotten first. */
+export class PeerBook {
+  readonly #peers = new Map<PeerKey, SyncPeerState>()
+
+  constructor (private readonly config: SyncConfig, private readonly choosable: (peer: PeerKey) => boolean = () => true) {}
+
+  get size (): number { return this.#peers.size }
+
+  get (peer: PeerKey): SyncPeerState | undefined { return this.#peers.get(peer) }
+
+  /** Gives true where it was not connected before. */
+  ready (peer: PeerKey, agent: string): boolean {
+    const known = this.#peers.get(peer)
+    const state = known ?? new SyncPeerState(peer, this.config)
+    const isNew = known?.connected !== true
+    if (isNew) {
+      state.connected = true
+      state.head = undefined
+      state.blind = false
+      state.delivered = 0
+      state.renew()
+      this.#peers.delete(peer)
+      this.#peers.set(peer, state)
+      this.#sweep()
+    }
+    state.agent = agent
+    return isNew
+  }
+
+  gone (peer: PeerKey): void {
+    const state = this.#peers.get(peer)
+    if (state === undefined) return
+    state.connected = false
+    this.#peers.delete(peer)
+    this.#peers.set(peer, state)
+    this.#sweep()
+  }
+
+  /** Those connected. */
+  * all (): IterableIterator<SyncPeerState> {
+    for (const state of this.#peers.values()) if (state.connected) yield state
+  }
+
+  /** Those connected whom reputation lets us ask (SPEC §8: above −1). */
+  * askable (): IterableIterator<SyncPeerState> {
+    for (const state of this.all()) if (this.choosable(state.peer)) yield state
+  }
+
+  /**
+   * The peer to ask among those that fit: the least loaded, then the one that waited longest, so that the choice rotates (H27).
+   * Where none can be asked now, says when: a time, or `when_answered`; `undefined` where none fits at all.
+   */
+  choose (kind: RequestKind, now: number, fits: (state: SyncPeerState) => boolean): SyncPeerState | { readonly readyAt: number | undefined } | undefined {
+    let best: SyncPeerState | undefined
+    let readyAt: number | undefined
+    let any = false
+    for (const state of this.askable()) {
+      if (!fits(state)) continue
+      any = true
+      const readiness = state.readiness(kind, now)
+      if (readiness === 'now') {
+        if (best === undefined || state.load(kind) < best.load(kind) || (state.load(kind) === best.load(kind) && state.lastAsked < best.lastAsked)) best = state
+      } else if (readiness !== 'when_answered') {
+        readyAt = Math.min(readyAt ?? Infinity, readiness)
+      }
+    }
+    return best ?? (any ? { readyAt } : undefined)
+  }
+
+  /** The most of a list that a departed peer may take; those connected are bounded by the driver's limit of connections. */
+  #sweep (): void {
+    for (const [peer, state] of this.#peers) {
+      if (this.#peers.size <= this.config.peers) return
+      if (!state.connected && state.inFlight === 0) this.#peers.delete(peer)
+    }
+  }
+}

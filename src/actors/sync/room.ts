@@ -1,0 +1,267 @@
+import type { Context, Port } from '../kernel/index.js'
+import type { Chain, ChainStanding } from '../chain/ingress.js'
+import type { Outcomes } from '../chain/ports.js'
+import type { NetworkHandle, PeerInfo, RequestKind } from '../network/ingress.js'
+import type { Store } from '../store/ingress.js'
+import type { Validator } from '../validator/ingress.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { SyncConfig } from './config.js'
+import { Desk } from './desk.js'
+import { Doubts } from './doubts.js'
+import { GapFill } from './gaps.js'
+import { HIGHEST_HEAD, Unheard } from './heads.js'
+import type { FaultReason, SyncEvent, SyncMessage, SyncResult, SyncStanding } from './ingress.js'
+import { PeerBook } from './peers.js'
+import type { SyncPeerState } from './peers.js'
+import { Run } from './run.js'
+import type { RunReason } from './run.js'
+import { TxListBackfill } from './txlist-backfill.js'
+import { headRequest, readHead } from './wire.js'
+import type { Answer, Gravity, Tracked, World } from './world.js'
+
+/** What this room needs of the others. */
+export interface SyncNeeds {
+  readonly network: NetworkHandle
+  readonly validator: Validator
+  readonly chain: Chain
+  readonly store: Store
+  /** What dealing with a peer came to, for what this room fetched: chain reports what came by gossip, the driver what it sees itself. */
+  readonly outcomes: Outcomes
+  readonly events: Port<SyncEvent>
+  /** Reputation's view of whom we may ask (SPEC §8: above −1). Left out: everybody. */
+  readonly choosable?: (peer: PeerKey) => boolean
+}
+
+/** The store is looked through for missing txlists at start and every so many rounds: chain tells of each one anyway. */
+const RESCAN_ROUNDS = 20
+/** A head that was longer under way says nothing about what we heard meanwhile, ms. */
+const FRESH_HEAD_MS = 2_000
+
+/** The room: its parts, what they share, and who waits for the run. */
+export class Room implements World {
+  readonly book: PeerBook
+  readonly #desk: Desk
+  readonly #doubts: Doubts
+  readonly #gaps: GapFill
+  readonly #backfill: TxListBackfill
+  readonly #unheard = new Unheard()
+  readonly #counters: { [name: string]: number } = {}
+  readonly #waiting: ((result: SyncResult) => void)[] = []
+  #run: Run | undefined
+  /** Heads under way that a run waits for, and since when. */
+  #heads = 0
+  #headsSince = -Infinity
+  #wakeAt = Infinity
+  #rounds = 0
+
+  constructor (private readonly ctx: Context<SyncMessage>, private readonly needs: SyncNeeds, readonly config: SyncConfig) {
+    this.book = new PeerBook(config, needs.choosable)
+    this.#desk = new Desk(ctx, config, needs, what => { this.count(what) })
+    this.#doubts = new Doubts(this)
+    this.#backfill = new TxListBackfill(this, (from, max) => { this.#scan(from, max) })
+    const room = this
+    this.#gaps = new GapFill(this, {
+      get running () { return room.#run !== undefined },
+      want (height) { room.#start('gap').want(height) },
+    })
+  }
+
+  // ---- the world, as the parts see it
+
+  now (): number { return this.ctx.clock.monotonic() }
+
+  request (peer: SyncPeerState, kind: RequestKind, body: Uint8Array, done: (answer: Answer) => void): void {
+    this.#desk.request(peer, kind, body, done)
+  }
+
+  handPage (bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number { return this.#desk.handPage(bytes, peer, tracked) }
+  handTxList (bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number { return this.#desk.handTxList(bytes, peer, tracked) }
+  forget (ticket: number): void { this.#desk.forget(ticket) }
+  standing (then: (standing: ChainStanding | undefined) => void): void { this.#desk.standing(then) }
+
+  fault (peer: PeerKey, reason: FaultReason, detail: string, gravity: Gravity): void {
+    const state = this.book.get(peer)
+    let penalty = gravity === 'proved'
+    if (gravity === 'found_out' && state !== undefined && this.now() - state.lastSoftPenalty >= this.config.softPenaltyEvery) {
+      state.lastSoftPenalty = this.now()
+      penalty = true
+    }
+    if (gravity !== 'noted') this.#unheard.dismiss(peer)
+    this.count(`fault_${reason}`)
+    if (penalty && this.needs.outcomes.send({ type: 'report', peer, outcome: 'failure' }) !== 'ok') this.count('outcomesRefused')
+    this.emit({ type: 'peerFault', peer, reason, detail, penalty })
+  }
+
+  credit (peer: PeerKey): void {
+    if (this.needs.outcomes.send({ type: 'report', peer, outcome: 'accepted' }) !== 'ok') this.count('outcomesRefused')
+  }
+
+  emit (event: SyncEvent): void {
+    if (this.needs.events.send(event) !== 'ok') this.count('eventsRefused')
+  }
+
+  wake (ms: number): void {
+    const at = this.now() + Math.max(1, ms)
+    if (at >= this.#wakeAt && this.#wakeAt > this.now()) return
+    this.#wakeAt = at
+    this.ctx.after('pump', Math.max(1, ms))
+  }
+
+  count (counter: string): void { this.#counters[counter] = (this.#counters[counter] ?? 0) + 1 }
+
+  get desk (): Desk { return this.#desk }
+  get gaps (): GapFill { return this.#gaps }
+  get backfill (): TxListBackfill { return this.#backfill }
+
+  // ---- what happens
+
+  /** After every message: each part does what can be done now. */
+  pump (): void {
+    if (this.now() >= this.#wakeAt) this.#wakeAt = Infinity
+    this.#run?.pump()
+    this.#gaps.pump()
+    this.#backfill.pump()
+  }
+
+  /** Every 30 s (SPEC §9), and at start. */
+  round (reason: 'start' | 'round'): void {
+    this.ctx.pipe(this.needs.network.peers(this.config.roomsWithin), {
+      ok: peers => ({ type: 'peersSeen', peers }),
+      failed: () => ({ type: 'peersSeen', peers: undefined }),
+    })
+    this.#desk.sweep()
+    if (this.#rounds++ % RESCAN_ROUNDS === 0) this.#backfill.rescan()
+    if (this.#unheard.round()) {
+      const { peers, behind } = this.#unheard
+      this.emit({ type: 'unheard', peers, behind })
+    }
+    if (this.#run === undefined) this.#start(reason)
+    else this.#askHeads()
+  }
+
+  /** What the driver knows of its peers repairs what was missed of its events. */
+  peersSeen (peers: readonly PeerInfo[] | undefined): void {
+    if (peers === undefined) return
+    const there = new Set<PeerKey>()
+    for (const { peer, agent, connections, refused, protocols } of peers) {
+      if (connections === 0 || refused) continue
+      there.add(peer)
+      if (protocols.some(protocol => protocol.endsWith('/get_commitments_by_number'))) this.peerReady(peer, agent)
+    }
+    for (const { peer } of [...this.book.all()]) if (!there.has(peer)) this.peerGone(peer)
+  }
+
+  peerReady (peer: PeerKey, agent: string): void {
+    if (!this.book.ready(peer, agent)) return
+    const state = this.book.get(peer) as SyncPeerState
+    if (this.#run === undefined) this.#start('peer', state)
+    else this.#askHead(state)
+  }
+
+  peerGone (peer: PeerKey): void {
+    const state = this.book.get(peer)
+    this.book.gone(peer)
+    if (state === undefined) return
+    this.#doubts.drop(state)
+    this.#run?.gone(state)
+  }
+
+  /** Joins the run under way or starts one. */
+  sync (): Promise<SyncResult> {
+    const result = new Promise<SyncResult>(resolve => { this.#waiting.push(resolve) })
+    if (this.#run === undefined) this.#start('asked')
+    else this.#askHeads()
+    return result
+  }
+
+  cancel (): void { this.#run?.cancel() }
+
+  progress (): void { this.#run?.progress() }
+
+  // ---- runs
+
+  #start (reason: RunReason, only?: SyncPeerState): Run {
+    if (this.#run !== undefined) return this.#run
+    for (const state of this.book.all()) state.renew()
+    this.#doubts.renew()
+    this.#run = new Run(this, this.#doubts, reason, () => this.#headsPending(), (result, run) => { this.#ended(result, run) })
+    if (only === undefined) this.#askHeads()
+    else this.#askHead(only)
+    return this.#run
+  }
+
+  #ended (result: SyncResult, run: Run): void {
+    if (this.#run !== run) return
+    this.#run = undefined
+    // behind for another reason
+    if (result.outcome !== 'caught_up') this.#unheard.reset()
+    else if (run.reason === 'round' && result.blocks >= Number(this.config.unheardBlocks)) {
+      for (const peer of run.delivered) if (this.book.get(peer)?.blind === true) this.#unheard.ahead(peer, BigInt(result.blocks))
+    }
+    for (const resolve of this.#waiting.splice(0)) resolve(result)
+  }
+
+  // ---- heads
+
+  #headsPending (): boolean { return this.#heads > 0 && this.now() - this.#headsSince < this.config.headsWithin }
+
+  #askHeads (): void {
+    const all = [...this.book.askable()].sort((a, b) => a.lastAsked - b.lastAsked).slice(0, this.config.headsPerRound)
+    for (const state of all) this.#askHead(state)
+  }
+
+  #askHead (state: SyncPeerState): void {
+    if (state.readiness('head', this.now()) !== 'now') return
+    this.#headsSince = this.now()
+    this.#heads++
+    const round = this.#run?.reason === 'round'
+    this.#desk.request(state, 'head', headRequest(), answer => {
+      this.#heads--
+      if (answer.ok) this.#headIs(state, answer.body, answer.ms, round)
+    })
+  }
+
+  #headIs (state: SyncPeerState, body: Uint8Array, ms: number, round: boolean): void {
+    const head = readHead(body)
+    if (head === undefined) { this.fault(state.peer, 'undecodable', 'no head', 'proved'); return }
+    if (head.blockNumber > HIGHEST_HEAD) {
+      state.discounted = true
+      this.fault(state.peer, 'inflated_head', `${head.blockNumber}`, 'found_out')
+      return
+    }
+    const before = state.head?.blockNumber
+    state.blind = head.blockNumber === 0n
+    state.head = state.blind ? undefined : head
+    if (before === undefined || head.blockNumber > before) state.exhaustedAt = undefined
+    if (round && ms <= FRESH_HEAD_MS && this.#run?.reason === 'round') this.#compare(state, head.blockNumber)
+  }
+
+  /** Peers that are well ahead at a round's beginning have said what did not reach us (H42). */
+  #compare (state: SyncPeerState, head: bigint): void {
+    const ours = this.#run?.from ?? 0n
+    if (ours > 0n && head >= ours + this.config.unheardBlocks - 1n) this.#unheard.ahead(state.peer, head - ours + 1n)
+  }
+
+  #scan (from: bigint, max: number): void {
+    this.ctx.pipe(this.needs.store.missingTxLists(from, max, this.config.roomsWithin), {
+      ok: page => ({ type: 'txListsMissing', page }),
+      failed: () => ({ type: 'txListsMissing', page: undefined }),
+    })
+  }
+
+  // ---- what it says of itself
+
+  describe (): SyncStanding {
+    const run = this.#run
+    return {
+      running: run === undefined ? undefined : { from: run.from, at: run.at, to: run.to },
+      peers: [...this.book.all()].map(state => ({
+        peer: state.peer, head: state.head, discounted: state.discounted, inFlight: state.inFlight, latencyMs: state.latencyMs, delivered: state.delivered,
+      })),
+      unheard: this.#unheard.peers,
+      gaps: this.#gaps.size,
+      missingTxLists: this.#backfill.size,
+      counters: { ...this.#counters },
+    }
+  }
+}
