@@ -1,0 +1,96 @@
+import '../../src/polyfill.js'
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { gossipsub } from '@libp2p/gossipsub'
+import type { GossipSub, GossipsubOpts } from '@libp2p/gossipsub'
+import { identify } from '@libp2p/identify'
+import type { Connection, Libp2p, PrivateKey, Stream, StreamMuxerFactory } from '@libp2p/interface'
+import { memory } from '@libp2p/memory'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { listenOn } from '../support/transport.js'
+import type { TestTransport } from '../support/transport.js'
+import { CHAIN } from './harness.js'
+import { gossipMessageId, toHex, topicsOf } from '../../src/protocol/index.js'
+
+/** A peer of another make: the plain libraries with nothing of ours in front of them, to misbehave in any way. */
+export interface RawPeer {
+  readonly node: Libp2p
+  readonly pubsub: GossipSub | undefined
+  readonly peerId: string
+  readonly address: string
+  /** Everything that came by gossip and was a first copy. */
+  readonly got: Array<{ readonly topic: string; readonly data: Uint8Array; readonly from: string }>
+  dial(address: string): Promise<Connection>
+  /** A stream to a peer that is connected. */
+  open(peer: string, protocol: string): Promise<Stream>
+}
+
+export interface RawPeerOptions {
+  readonly gossip?: boolean | Partial<GossipsubOpts>
+  readonly subscribe?: readonly string[]
+  readonly agent?: string
+  readonly privateKey?: PrivateKey
+  readonly muxer?: () => StreamMuxerFactory
+  readonly listen?: boolean
+}
+
+export const topics = topicsOf(CHAIN)
+const running = new Set<Libp2p>()
+
+export async function stopRawPeers (): Promise<void> {
+  await Promise.all([...running].map(node => node.stop()))
+  running.clear()
+}
+
+export async function rawPeer (transport: TestTransport, options: RawPeerOptions = {}): Promise<RawPeer> {
+  const { gossip = false, agent = 'other/1.0.0' } = options
+  const messageId = gossipMessageId({ topics })
+  const pubsubOf = gossipsub({
+    asyncValidation: false, allowPublishToZeroTopicPeers: true, fallbackToFloodsub: false, floodPublish: false, heartbeatInterval: 500,
+    msgIdFn: ({ topic, data }) => messageId(topic, data), msgIdToStrFn: toHex,
+    maxInboundDataLength: 11 * 1024 * 1024,
+    ...(typeof gossip === 'object' ? gossip : {}),
+  })
+  const node = await createLibp2p({
+    ...(options.privateKey !== undefined && { privateKey: options.privateKey }),
+    nodeInfo: { name: 'other', version: '1.0.0', userAgent: agent },
+    addresses: { listen: options.listen === false ? [] : [listenOn(transport)] },
+    transports: [transport === 'memory' ? memory() : tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [options.muxer ?? yamux()],
+    connectionManager: { inboundConnectionThreshold: 1_000 },
+    connectionMonitor: { enabled: false },
+    services: { identify: identify(), ping: ping(), ...(gossip !== false && { pubsub: pubsubOf }) },
+  })
+  running.add(node)
+  const pubsub = gossip === false ? undefined : (node.services as { pubsub?: GossipSub }).pubsub
+  const peer: RawPeer = {
+    node, pubsub, peerId: node.peerId.toString(), address: node.getMultiaddrs()[0]?.toString() ?? '', got: [],
+    dial: address => node.dial(multiaddr(address)),
+    async open (to, protocol) {
+      const connection = node.getConnections().find(({ remotePeer, status }) => remotePeer.toString() === to && status === 'open')
+      if (connection === undefined) throw new Error(`not connected to ${to}`)
+      return connection.newStream([protocol])
+    },
+  }
+  pubsub?.addEventListener('gossipsub:message', ({ detail: { msg, propagationSource } }) => {
+    peer.got.push({ topic: msg.topic, data: msg.data, from: propagationSource.toString() })
+  })
+  for (const topic of options.subscribe ?? Object.values(topics)) pubsub?.subscribe(topic)
+  return peer
+}
+
+/** Everything that comes on a stream until it ends, is reset or the test has enough; and how it ended. */
+export function collect (stream: Stream): { bytes (): Buffer; readonly ended: Promise<'closed' | 'reset'> } {
+  const chunks: Buffer[] = []
+  stream.addEventListener('message', ({ data }) => { chunks.push(Buffer.from(data.subarray())) })
+  const ended = new Promise<'closed' | 'reset'>(resolve => {
+    stream.addEventListener('remoteCloseWrite', () => { resolve('closed') })
+    stream.addEventListener('close', ({ error }) => { resolve(error === undefined ? 'closed' : 'reset') })
+    if (stream.remoteWriteStatus === 'closed') resolve('closed')
+  })
+  return { bytes: () => Buffer.concat(chunks), ended }
+}
