@@ -106,12 +106,21 @@ class MemoryStorage implements Storage {
   async close (): Promise<void> { /* it may be opened again */ }
 }
 
-/** The database for nodes without a data directory. It keeps what it has until the object is dropped: closing and opening find it again. */
+/** Memory that several databases may open one after the other, as they would a directory. */
+export class MemoryGround {
+  readonly #storage = new MemoryStorage()
+  #opened = false
+
+  database (options: DatabaseOptions = {}): Database {
+    return new KeyValueDatabase(async () => {
+      this.#storage.created = !this.#opened
+      this.#opened = true
+      return this.#storage
+    }, options)
+  }
+}
+
+/** The database for nodes without a data directory: gone with the process. Closed and opened again, it finds what it had. */
 export function memoryDatabase (options: DatabaseOptions = {}): Database {
-  let storage: MemoryStorage | undefined
-  return new KeyValueDatabase(async () => {
-    if (storage === undefined) storage = new MemoryStorage()
-    else storage.created = false
-    return storage
-  }, options)
+  return new MemoryGround().database(options)
 }

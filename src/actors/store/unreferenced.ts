@@ -43,18 +43,18 @@ export class Unreferenced {
 
   /**
    * What leaves when all together are too many: the oldest of the sender with the most, so that a flood pushes out itself
-   * first (H13). Our own (no sender) leave last.
+   * first (H13); of equals that of the sender who came last. Our own (no sender) leave when nothing else is left.
    */
   next (): Unnamed | undefined {
-    let worst: string | undefined
+    let worst: Unnamed | undefined
     let most = -1
     for (const [peer, { cost }] of this.#shares) {
-      if (peer !== '' && (cost > most || (cost === most && worst !== undefined && peer < worst))) {
-        worst = peer
-        most = cost
-      }
+      const oldest = peer === '' ? undefined : this.oldestOf(peer)
+      if (oldest === undefined || cost < most || (cost === most && oldest.sequence < (worst?.sequence ?? 0))) continue
+      worst = oldest
+      most = cost
     }
-    return this.oldestOf(worst ?? '')
+    return worst ?? this.oldestOf('')
   }
 
   static async load (storage: Storage): Promise<Unreferenced> {

@@ -1,0 +1,143 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import type { CommitmentPut, Standing, WriteBatch } from '../../src/actors/store/database.js'
+import { decodeBatch, encodeBatch } from '../../src/actors/store/batch-codec.js'
+import { fileDatabase } from '../../src/actors/store/file-database.js'
+import { MemoryGround } from '../../src/actors/store/memory.js'
+import { commitment, hex, inFolder } from './fixtures.js'
+
+const STANDINGS: readonly Standing[] = ['canonical', 'pending', 'demoted']
+const standing = fc.constantFrom(...STANDINGS)
+/** Few heights and variants, so that they meet. */
+const fields = fc.record({
+  height: fc.bigInt(0n, 12n), variant: fc.nat(2), window: fc.constantFrom(500n, 1_000n), handover: fc.boolean(), standing,
+})
+const known = fields.map(one => commitment(one).hash)
+
+const batch: fc.Arbitrary<WriteBatch> = fc.record({
+  rewindTo: fc.bigInt(0n, 13n),
+  forget: fc.array(known, { maxLength: 2 }),
+  commitments: fc.array(fields.map(one => commitment(one)), { maxLength: 8 }),
+  standings: fc.array(fc.record({ hash: known, standing }), { maxLength: 4 }),
+}, { requiredKeys: [] })
+
+interface Kept { readonly put: CommitmentPut; readonly height: bigint; readonly window: bigint; readonly handover: boolean; standing: Standing }
+
+/** The rules of `WriteBatch`, in the plainest form. */
+class Model {
+  readonly kept = new Map<string, Kept>()
+
+  apply ({ rewindTo, forget = [], commitments = [], standings = [] }: WriteBatch, describe: (put: CommitmentPut) => Omit<Kept, 'put' | 'standing'>): void {
+    if (rewindTo !== undefined) for (const one of this.canonical()) if (one.height > rewindTo) one.standing = 'demoted'
+    for (const hash of forget) this.kept.delete(hex(hash))
+    for (const put of commitments) {
+      if (!this.kept.has(hex(put.hash))) this.kept.set(hex(put.hash), { put, ...describe(put), standing: 'demoted' })
+      this.restand(put.hash, put.standing)
+    }
+    for (const { hash, standing } of standings) this.restand(hash, standing)
+  }
+
+  restand (hash: Uint8Array, standing: Standing): void {
+    const one = this.kept.get(hex(hash))
+    if (one === undefined) return
+    if (standing === 'canonical' && !one.handover && one.standing !== 'canonical') {
+      for (const other of this.canonical()) if (!other.handover && other.height === one.height) other.standing = 'demoted'
+    }
+    one.standing = standing
+  }
+
+  canonical (): Kept[] {
+    const order = ({ height, handover, window, put }: Kept) =>
+      [height.toString().padStart(80), handover ? '0' : '1', window.toString().padStart(80), hex(put.hash)].join()
+    return [...this.kept.values()].filter(({ standing }) => standing === 'canonical').sort((a, b) => order(a) < order(b) ? -1 : 1)
+  }
+}
+
+function describePut ({ ssz }: CommitmentPut): Omit<Kept, 'put' | 'standing'> {
+  const number = (at: number) => BigInt(`0x${hex(ssz.slice(at, at + 32).reverse())}`)
+  return { height: number(1), window: number(213), handover: ssz[0] === 1 && ssz.slice(149, 181).every(byte => byte === 0) }
+}
+
+const show = (records: Iterable<{ hash: Uint8Array; standing: Standing }>) => [...records].map(({ hash, standing }) => `${hex(hash).slice(0, 8)} ${standing}`)
+
+describe('the database against its rules in the plainest form', () => {
+  const check = async (batches: readonly WriteBatch[], together: boolean, dataDir?: string) => {
+    const ground = new MemoryGround()
+    const make = () => dataDir === undefined ? ground.database() : fileDatabase({ dataDir })
+    let db = make()
+    const model = new Model()
+    await db.open()
+    // Together: group commit puts several into one transaction.
+    if (together) await Promise.all(batches.map(one => db.commit(one)))
+    else for (const one of batches) await db.commit(one)
+    for (const one of batches) model.apply(one, describePut)
+    for (let look = 0; look < 2; look++) {
+      const canonical = model.canonical()
+      expect(show(await db.scan(0n, 4_096))).to.deep.equal(show(canonical.map(({ put, standing }) => ({ hash: put.hash, standing }))))
+      const blocks = canonical.filter(({ handover }) => !handover)
+      expect(await db.stats()).to.include({
+        commitments: model.kept.size, canonical: canonical.length, highest: blocks.at(-1)?.height, lowest: blocks[0]?.height,
+      })
+      for (const { put, standing } of model.kept.values()) expect((await db.commitmentByHash(put.hash))?.standing).to.equal(standing)
+      await db.close()
+      db = make()
+      await db.open()
+    }
+    await db.close()
+  }
+
+  it('in memory, one by one and grouped', async () => {
+    await fc.assert(fc.asyncProperty(fc.array(batch, { maxLength: 12 }), fc.boolean(), (batches, together) => check(batches, together)), { numRuns: 300 })
+  })
+
+  it('on disk', async () => {
+    await fc.assert(fc.asyncProperty(fc.array(batch, { maxLength: 8 }), fc.boolean(), (batches, together) =>
+      inFolder(folder => check(batches, together, folder))), { numRuns: 25 })
+  })
+
+  it('batches applied again from any one on lead to the same', async () => {
+    await fc.assert(fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 8 }), fc.nat(), async (batches, from) => {
+      const [once, again] = [new MemoryGround().database(), new MemoryGround().database()]
+      await Promise.all([once.open(), again.open()])
+      for (const one of batches) await once.commit(one)
+      for (const one of [...batches, ...batches.slice(from % batches.length)]) await again.commit(one)
+      expect(show(await again.scan(0n, 4_096))).to.deep.equal(show(await once.scan(0n, 4_096)))
+    }), { numRuns: 200 })
+  })
+})
+
+describe('a batch across the thread', () => {
+  const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+  const uint = fc.bigInt(0n, 2n ** 256n - 1n)
+  const any: fc.Arbitrary<WriteBatch> = fc.record({
+    sequence: fc.nat(Number.MAX_SAFE_INTEGER),
+    rewindTo: uint,
+    forget: fc.array(bytes(32)),
+    commitments: fc.array(fc.record({ standing, hash: bytes(32), signer: bytes(20), ssz: bytes(382) })),
+    standings: fc.array(fc.record({ standing, hash: bytes(32) })),
+    txLists: fc.array(fc.record({ hash: bytes(32), bytes: fc.uint8Array({ maxLength: 5_000 }), blockNumber: uint, peer: fc.string() }, { requiredKeys: ['hash', 'bytes'] })),
+    referenced: fc.array(fc.record({ hash: bytes(32), blockNumber: uint })),
+    forgetTxLists: fc.array(bytes(32)),
+    evidence: fc.array(fc.record({
+      kind: fc.constantFrom('equivocation' as const, 'misbehaviour' as const), reason: fc.string(), signer: bytes(20), blockNumber: uint,
+      submissionWindowEnd: uint, messages: fc.array(bytes(382), { maxLength: 2 }), seenAt: fc.nat(),
+    })),
+    confirmedTip: fc.option(fc.record({ blockNumber: uint, preconfirmationHash: bytes(32) }, { requiredKeys: ['blockNumber'] })),
+    headOverride: fc.option(fc.record({ blockNumber: uint, submissionWindowEnd: uint })),
+    meta: fc.array(fc.record({ name: fc.string(), value: fc.option(fc.string()) })),
+  }, { requiredKeys: [], noNullPrototype: true })
+
+  it('arrives as it left', () => {
+    fc.assert(fc.property(any, one => { expect(decodeBatch(encodeBatch(one))).to.deep.equal(one) }), { numRuns: 300 })
+  })
+
+  it('any other bytes give a batch or a StoreError, never a crash', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), garbage => {
+      try {
+        decodeBatch(garbage)
+      } catch (error) {
+        expect(error).to.include({ name: 'StoreError', code: 'invalid' })
+      }
+    }))
+  })
+})
