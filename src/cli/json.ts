@@ -33,3 +33,6 @@ export function errorToJson(error: unknown): { readonly [key: string]: Json } {
     ...limit === undefined ? {} : { limit: toJson(limit) },
   }
 }
+
+/** A member that should be text, as text. */
+export const asText = (value: Json | undefined): string => typeof value === 'string' ? value : JSON.stringify(value ?? null)

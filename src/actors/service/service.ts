@@ -150,9 +150,9 @@ export class P2pService implements AsyncDisposable {
   }
 
   /** Overrides the served head; `undefined` takes the override back (SPEC §7). */
-  updateHead(head: Head | undefined): Feedback {
+  updateHead(head: Head | undefined): void {
     this.#ensureRunning()
-    return this.#tree.chain.updateHead(head)
+    void this.#tree.chain.updateHead(head)
   }
 
   /** Moves the confirmed tip: what lies at or below it is settled (SPEC §7). @throws ChainError */

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { SIGNED_COMMITMENT_SIZE, loadCrypto, toHex } from '../../protocol/index.js'
 import type { Display } from './display.js'
 import { NodeProcess } from './node-process.js'
+import { asText } from '../json.js'
 import type { NodeLine } from './node-process.js'
 import { CONFIRMED_TIP, Sequencer } from './sequencer.js'
 import type { Piece } from './sequencer.js'
@@ -194,8 +195,8 @@ class Devnet {
 
   #seen(tally: Tally, line: NodeLine): void {
     count(tally, line)
-    if (line.event === 'commitment' && line['from'] !== null && tally.state === 'following') this.latencies.accepted(String(line['hash']), line.at)
-    if (line.event === 'actorFailed') this.#fail(`${tally.name}: ${String(line['actor'])} failed`)
+    if (line.event === 'commitment' && line['from'] !== null && tally.state === 'following') this.latencies.accepted(asText(line['hash']), line.at)
+    if (line.event === 'actorFailed') this.#fail(`${tally.name}: ${asText(line['actor'])} failed`)
   }
 
   #fail(text: string): void {

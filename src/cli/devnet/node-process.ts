@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { asText } from '../json.js'
 import type { Json } from '../json.js'
 
 type JsonObject = { readonly [key: string]: Json }
@@ -55,8 +56,8 @@ export class NodeProcess {
     void node.#exited.then(code => reject(new Error(`${name} ended with code ${code}:\n${node.lastLog.join('\n')}`)))
     try {
       const { peerId, addresses } = await ready
-      node.peerId = String(peerId)
-      node.address = String((addresses as readonly Json[])[0])
+      node.peerId = asText(peerId)
+      node.address = asText((addresses as readonly Json[])[0])
       return node
     } catch (error) {
       child.kill('SIGKILL')
@@ -102,7 +103,7 @@ export class NodeProcess {
     clearTimeout(waiting.timer)
     const error = line['error'] as JsonObject | undefined
     if (error === undefined) waiting.resolve(line['result'] as JsonObject)
-    else waiting.reject(new NodeCommandError(String(error['code']), `${this.name}: ${String(error['message'])}`))
+    else waiting.reject(new NodeCommandError(asText(error['code']), `${this.name}: ${asText(error['message'])}`))
   }
 
   #failAll(error: Error): void {

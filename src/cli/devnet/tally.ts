@@ -1,3 +1,4 @@
+import { asText } from '../json.js'
 import type { NodeLine } from './node-process.js'
 
 /** What one node has done so far, as its own events tell. */
@@ -31,9 +32,9 @@ export function count(tally: Tally, line: NodeLine): void {
     case 'stored': tally.stored++; break
     case 'served': tally.served++; break
     case 'handover': tally.handovers++; break
-    case 'head': tally.head = BigInt(String(line['blockNumber'])); break
-    case 'peerConnected': tally.peers.add(String(line['peer'])); break
-    case 'peerDisconnected': tally.peers.delete(String(line['peer'])); break
+    case 'head': tally.head = BigInt(asText(line['blockNumber'])); break
+    case 'peerConnected': tally.peers.add(asText(line['peer'])); break
+    case 'peerDisconnected': tally.peers.delete(asText(line['peer'])); break
   }
 }
 
