@@ -1,39 +1,161 @@
 import { expect } from 'chai'
 import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
-import { openPool, validatorConfig } from '../../src/actors/validator/index.js'
-import type { CheckPool, PoolConfig } from '../../src/actors/validator/index.js'
+import type { Logger } from '../../src/actors/kernel/index.js'
+import { ValidatorError, openPool, validatorConfig } from '../../src/actors/validator/index.js'
+import type { CheckPool, PoolConfig, PoolEvents } from '../../src/actors/validator/index.js'
 import { packBatch, readRecords } from '../../src/actors/validator/packing.js'
-import { Finding, toHex } from '../../src/protocol/index.js'
-import { commitments, signing, txListMessages, withByte } from './samples.js'
-import { fromHex } from '../../src/protocol/index.js'
+import type { BatchKind } from '../../src/actors/validator/packing.js'
+import { Finding, RECORD_SIZE, checkCommitment, checkTxList, fromHex, loadCrypto, toHex } from '../../src/protocol/index.js'
+import { commitments, poisoned, signing, txListMessages, withByte } from './samples.js'
+
+const workerNamed = (name: string): URL => new URL(`./workers/${name}.js`, import.meta.url)
 
 describe('validator pool', () => {
   const open: CheckPool[] = []
-  afterEach(async () => { await Promise.all(open.splice(0).map(pool => pool.close())) })
+  afterEach(async () => {
+    delete process.env['VALIDATOR_TEST_BREAK']
+    await Promise.all(open.splice(0).map(pool => pool.close()))
+  })
 
-  async function start (options: Partial<PoolConfig> = {}): Promise<CheckPool> {
+  async function start (options: Partial<PoolConfig> = {}, events: Partial<PoolEvents> = {}, log: Logger = silentLogger): Promise<CheckPool> {
     const { pool: config } = validatorConfig({ pool: { threads: 2, ...options } })
-    const pool = await openPool({ clock: systemClock, log: silentLogger }, config, { ready () { /* not needed */ }, broken () { /* not needed */ } })
+    const pool = await openPool({ clock: systemClock, log }, config, { ready: () => undefined, broken: () => undefined, ...events })
     open.push(pool)
     return pool
   }
 
-  it('finds what the vectors say of each commitment', async () => {
-    const pool = await start()
-    const items = signing.valid.map(({ ssz }) => fromHex(ssz))
-    const records = readRecords(await pool.run('commitments', packBatch('commitments', items)), items.length)
-    for (const [index, { address, preconfirmationHash }] of signing.valid.entries()) {
-      expect(records.finding(index)).to.be.oneOf([Finding.valid, Finding.zero_tx_list_hash])
-      if (records.finding(index) !== Finding.valid) continue
-      expect(toHex(records.signer(index))).to.equal(address)
-      expect(toHex(records.hash(index))).to.equal(preconfirmationHash)
+  async function check (pool: CheckPool, kind: BatchKind, items: readonly Uint8Array[]) {
+    return readRecords(await pool.run(kind, packBatch(kind, items)), items.length)
+  }
+
+  async function rejection (promise: Promise<unknown>): Promise<ValidatorError> {
+    try { await promise } catch (error) {
+      expect(error).to.be.instanceOf(ValidatorError)
+      return error as ValidatorError
     }
-  })
-  it('judges txlists', async () => {
+    throw new Error('it did not reject')
+  }
+
+  it('finds of each commitment what the rules find in this thread', async () => {
     const pool = await start()
-    const items = [...txListMessages, withByte(txListMessages[1]!, 0, 1)]
-    const records = readRecords(await pool.run('txLists', packBatch('txLists', items)), items.length)
-    for (let i = 0; i < items.length; i++) expect(records.finding(i)).to.equal(i === items.length - 1 ? Finding.hash_mismatch : Finding.valid)
-    expect(commitments.length).to.be.above(10)
+    const crypto = await loadCrypto()
+    const { pool: { domain } } = validatorConfig()
+    const items = [...signing.valid, ...signing.mutated].map(({ ssz }) => fromHex(ssz)).concat(commitments)
+    for (let at = 0; at < items.length; at += 50) {
+      const some = items.slice(at, at + 50)
+      const records = await check(pool, 'commitments', some)
+      for (const [index, item] of some.entries()) {
+        const expected = new Uint8Array(RECORD_SIZE)
+        checkCommitment(item, { domain }, crypto, expected)
+        expect(records.finding(index)).to.equal(expected[0])
+        expect(toHex(records.signer(index)) + toHex(records.hash(index))).to.equal(toHex(expected.subarray(1)))
+      }
+    }
+    const records = await check(pool, 'commitments', signing.valid.map(({ ssz }) => fromHex(ssz)))
+    expect(signing.valid.every(({ address }, index) => records.finding(index) !== Finding.valid || toHex(records.signer(index)) === address)).to.equal(true)
+  })
+
+  it('finds of each txlist what the rules find in this thread', async () => {
+    const pool = await start()
+    const crypto = await loadCrypto()
+    const items = [...txListMessages, withByte(txListMessages[1]!, 0, 1), withByte(txListMessages[1]!, 32, 37)]
+    const records = await check(pool, 'txLists', items)
+    const out = new Uint8Array(RECORD_SIZE)
+    expect(items.map((_, index) => records.finding(index))).to.deep.equal(items.map(item => checkTxList(item, crypto, out)))
+    expect(records.finding(0)).to.equal(Finding.valid)
+    expect(records.finding(items.length - 2)).to.equal(Finding.hash_mismatch)
+  })
+
+  it('takes the configured domain and slasher to the threads', async () => {
+    const slasher = commitments[0]!.slice(297, 317)
+    const pool = await start({ slasher })
+    const records = await check(pool, 'commitments', [commitments[0]!, withByte(commitments[0]!, 297, commitments[0]![297]! ^ 1)])
+    expect([records.finding(0), records.finding(1)]).to.deep.equal([Finding.valid, Finding.wrong_slasher])
+    const other = await start({ domain: new Uint8Array(32) })
+    const { address, ssz } = signing.valid.find(({ ssz }) => ssz.length > 0)!
+    expect(toHex((await check(other, 'commitments', [fromHex(ssz)])).signer(0))).to.not.equal(address)
+  })
+
+  it('has every thread ready, with its libraries loaded, before it resolves', async () => {
+    const pool = await start({ threads: 3 })
+    expect(pool.workers).to.have.length(3)
+    expect(pool.workers.every(({ recover, keccak, degraded }) => recover === 'secp256k1' && keccak === 'hash-wasm' && !degraded)).to.equal(true)
+    expect(new Set(pool.workers.map(({ threadId }) => threadId)).size).to.equal(3)
+    expect([pool.room('commitments'), pool.room('txLists'), pool.running, pool.deaths]).to.deep.equal(['idle', 'idle', 0, 0])
+  })
+
+  it('H36: says in the log and in its report that a slow library stands in', async () => {
+    const warnings: object[] = []
+    const log: Logger = { ...silentLogger, warn: fields => { warnings.push(fields) } }
+    const pool = await start({ worker: workerNamed('no-native') }, {}, log)
+    expect(pool.workers.map(({ recover, degraded }) => [recover, degraded])).to.deep.equal([['libauth', true], ['libauth', true]])
+    expect(pool.workers[0]!.warnings.join()).to.contain('no binary for this platform')
+    expect(warnings).to.have.length(2)
+    expect(warnings[0]).to.include({ recover: 'libauth', degraded: true })
+    expect((await check(pool, 'commitments', [commitments[0]!])).finding(0)).to.equal(Finding.valid)
+  })
+
+  it('runs on the libraries that the configuration insists on', async () => {
+    const pool = await start({ threads: 1, crypto: { recover: 'noble', keccak: 'noble' } })
+    expect(pool.workers[0]).to.include({ recover: 'noble', keccak: 'noble', degraded: true })
+    expect((await check(pool, 'commitments', [commitments[0]!])).finding(0)).to.equal(Finding.valid)
+  })
+
+  it('runs nothing without room, and nothing after close', async () => {
+    const pool = await start({ threads: 1 })
+    const runs = [0, 1, 2].map(() => check(pool, 'commitments', commitments))
+    expect((await rejection(runs[2]!)).code).to.equal('pool_full')
+    await Promise.all([runs[0], runs[1]])
+    await pool.close()
+    expect((await rejection(check(pool, 'commitments', commitments))).code).to.equal('pool_closed')
+    expect(pool.room('commitments')).to.equal('full')
+  })
+
+  it('lets running batches finish at close', async () => {
+    const pool = await start({ threads: 1 })
+    const running = check(pool, 'commitments', commitments)
+    await pool.close()
+    expect((await running).finding(0)).to.equal(Finding.valid)
+  })
+
+  it('answers a buffer that is no batch with a typed error, and the thread lives', async () => {
+    const pool = await start({ threads: 1 })
+    expect((await rejection(pool.run('commitments', new ArrayBuffer(5)))).code).to.equal('bad_batch')
+    expect(pool.deaths).to.equal(0)
+    expect((await check(pool, 'commitments', [commitments[0]!])).finding(0)).to.equal(Finding.valid)
+  })
+
+  it('H31: rejects the batches of a thread that died, and replaces it', async () => {
+    let ready: (() => void) | undefined
+    const replaced = new Promise<void>(resolve => { ready = resolve })
+    const pool = await start({ threads: 1, worker: workerNamed('poison') }, { ready: () => ready?.() })
+    const before = pool.workers[0]!.threadId
+    const lost = await Promise.all([[poisoned(commitments[0]!, 'exit')], [commitments[1]!]].map(items => rejection(check(pool, 'commitments', items))))
+    expect(lost.map(({ code }) => code)).to.deep.equal(['worker_died', 'worker_died'])
+    expect(pool.room('commitments')).to.equal('full')
+    await replaced
+    expect([pool.deaths, pool.workers.length, pool.running]).to.deep.equal([1, 1, 0])
+    expect(pool.workers[0]!.threadId).to.not.equal(before)
+    expect((await check(pool, 'commitments', [commitments[0]!])).finding(0)).to.equal(Finding.valid)
+  })
+
+  for (const how of ['load', 'exit', 'greet'] as const) {
+    it(`rejects with a typed error when its threads fail to start (${how})`, async () => {
+      process.env['VALIDATOR_TEST_BREAK'] = how
+      expect((await rejection(start({ worker: workerNamed('breakable'), startWithin: 1_500 }))).code).to.equal('pool_broken')
+    })
+
+    it(`says that it is broken when a successor fails to start (${how})`, async () => {
+      let broke: ((error: ValidatorError) => void) | undefined
+      const broken = new Promise<ValidatorError>(resolve => { broke = resolve })
+      const pool = await start({ worker: workerNamed('breakable'), startWithin: 1_500 }, { broken: error => { broke?.(error) } })
+      process.env['VALIDATOR_TEST_BREAK'] = how
+      expect((await rejection(pool.run('commitments', packBatch('commitments', [])))).code).to.equal('worker_died')
+      expect((await broken).code).to.equal('pool_broken')
+    })
+  }
+
+  it('rejects where the thread has no entry', async () => {
+    expect((await rejection(start({ worker: workerNamed('nowhere') }))).code).to.equal('pool_broken')
   })
 })

@@ -1,7 +1,6 @@
 /** Real messages for the tests of this room: signed commitments and txlists of the vectors, and what is to be found of them. */
 import { readFileSync } from 'node:fs'
-import { TXLIST_HEADER_SIZE, fromHex } from '../../src/protocol/index.js'
-import type { FindingName } from '../../src/protocol/index.js'
+import { OFFSETS, TXLIST_HEADER_SIZE, fromHex } from '../../src/protocol/index.js'
 
 interface ChainVectors { readonly commitments: readonly { readonly ssz: string; readonly txlist: string | null }[] }
 interface SigningVectors {
@@ -45,7 +44,15 @@ export function withByte (bytes: Uint8Array, at: number, value: number): Uint8Ar
   return copy
 }
 
-/** A commitment that the rules refuse without any doubt: v is 27. */
-export const badV = (bytes: Uint8Array): { readonly bytes: Uint8Array; readonly finding: FindingName } => (
-  { bytes: withByte(bytes, 381, 27), finding: 'bad_v' }
-)
+export const POISON_MARK: readonly number[] = [0xde, 0xad, 0xfe, 0xed]
+export const POISON_AT = OFFSETS.proverAuth
+/** How `workers/poison.ts` dies of a commitment. */
+export type Poison = 'exit' | 'throw' | 'memory' | 'originals'
+export const POISONS: readonly Poison[] = ['exit', 'throw', 'memory', 'originals']
+
+/** A commitment that kills the thread of `workers/poison.ts` that gets it. */
+export function poisoned (bytes: Uint8Array, how: Poison): Uint8Array {
+  const copy = bytes.slice()
+  copy.set([...POISON_MARK, POISONS.indexOf(how)], POISON_AT)
+  return copy
+}

@@ -62,6 +62,8 @@ class PiscinaPool implements CheckPool {
   readonly #piscina: Piscina<ArrayBuffer | undefined, unknown>
   #starting = true
   #closing: Promise<void> | undefined
+  /** Wakes up a close that waits for running batches. */
+  #idle: (() => void) | undefined
   /** The thread that the next task goes to: asked for by the balancer within `Piscina.run`. */
   #target = -1
 
@@ -78,7 +80,6 @@ class PiscinaPool implements CheckPool {
       // Never used: a batch is only run where a slot is free. A finite bound all the same.
       maxQueue: threads,
       atomics: config.atomics,
-      closeTimeout: config.closeWithin,
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: config.heapMb },
       workerData: data,
@@ -122,14 +123,24 @@ class PiscinaPool implements CheckPool {
       throw this.#explain(error, slot)
     } finally {
       this.#slots.release(slot)
+      if (this.running === 0) this.#idle?.()
     }
   }
 
   close (): Promise<void> {
-    this.#closing ??= this.#piscina.close().catch((error: unknown) => {
-      this.needs.log.warn({ err: error }, 'the validator threads did not end in order')
-    })
+    this.#closing ??= this.#finish()
     return this.#closing
+  }
+
+  async #finish (): Promise<void> {
+    if (this.running > 0) {
+      const idle = new Promise<void>(resolve => { this.#idle = resolve })
+      await within(this.needs.clock, this.config.closeWithin, idle).catch((error: unknown) => {
+        this.needs.log.warn({ err: error, running: this.running }, 'batches are lost with their threads')
+      })
+    }
+    // Not `close`: it never ends where a thread dies meanwhile.
+    await this.#piscina.destroy()
   }
 
   #onThread (id: number, name: 'check' | 'greet', batch?: ArrayBuffer): Promise<unknown> {
@@ -142,21 +153,15 @@ class PiscinaPool implements CheckPool {
   }
 
   async #greet (id: number): Promise<void> {
-    let timer: TimerHandle | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = this.needs.clock.setTimeout(() => {
-        reject(broken(new Error(`nothing from it within ${this.config.startWithin} ms`)))
-      }, this.config.startWithin)
-    })
+    // Piscina says `workerCreate` just before it gives that worker any task.
+    await Promise.resolve()
     try {
-      const report = await Promise.race([this.#onThread(id, 'greet'), late]) as WorkerReport
+      const report = await within(this.needs.clock, this.config.startWithin, this.#onThread(id, 'greet')) as WorkerReport
       this.#reports.set(id, report)
       this.#slots.add(id)
       this.#log(report)
     } catch (error) {
       throw broken(error)
-    } finally {
-      if (timer !== undefined) this.needs.clock.clearTimeout(timer)
     }
   }
 
@@ -192,6 +197,19 @@ class PiscinaPool implements CheckPool {
     if (alive) return new ValidatorError('bad_batch', `the worker refused a batch: ${messageOf(error)}`, slot.id, { cause: error })
     this.#bury(slot.id)
     return new ValidatorError('worker_died', `a validator thread died: ${messageOf(error)}`, slot.id, { cause: error })
+  }
+}
+
+/** The promise's outcome, or an error after so many ms. */
+async function within<T> (clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
+  let timer: TimerHandle | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = clock.setTimeout(() => { reject(new Error(`nothing within ${ms} ms`)) }, ms)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    if (timer !== undefined) clock.clearTimeout(timer)
   }
 }
 
