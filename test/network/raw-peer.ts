@@ -23,6 +23,8 @@ export interface RawPeer {
   readonly address: string
   /** Everything that came by gossip and was a first copy. */
   readonly got: Array<{ readonly topic: string; readonly data: Uint8Array; readonly from: string }>
+  /** Connections on which identify is done. */
+  identified(): number
   dial(address: string): Promise<Connection>
   /** A stream to a peer that is connected. */
   open(peer: string, protocol: string): Promise<Stream>
@@ -67,7 +69,10 @@ export async function rawPeer (transport: TestTransport, options: RawPeerOptions
   })
   running.add(node)
   const pubsub = gossip === false ? undefined : (node.services as { pubsub?: GossipSub }).pubsub
+  let identified = 0
+  node.addEventListener('peer:identify', () => { identified++ })
   const peer: RawPeer = {
+    identified: () => identified,
     node, pubsub, peerId: node.peerId.toString(), address: node.getMultiaddrs()[0]?.toString() ?? '', got: [],
     dial: address => node.dial(multiaddr(address)),
     async open (to, protocol) {
