@@ -189,8 +189,8 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
   const chain = new FakeChain('tip' in options ? options.tip : 0n, options.tipHash)
   const store: Sim['store'] = { missing: [] }
   const txListsJudged: Sim['txListsJudged'] = []
-  let ref: Ref<SyncMessage> | undefined
-  const tell = (message: SyncMessage): void => { if (ref?.send(message) === 'rejected') throw new Error('sync refused') }
+  const sent: { ref?: Ref<SyncMessage> } = {}
+  const tell = (message: SyncMessage): void => { if (sent.ref?.send(message) === 'rejected') throw new Error('sync refused') }
   const after = (ms: number): Promise<void> => new Promise(resolve => { kit.clock.setTimeout(resolve, ms) })
 
   chainRef.answer('standing', () => chain.standing())
@@ -256,7 +256,8 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
     network: new NetworkHandle(network), validator: new Validator(validator), chain: new Chain(chainRef), store: new Store(storeRef),
     outcomes: outcomes as Outcomes, events, ...(options.choosable !== undefined && { choosable: options.choosable }),
   }
-  ref = await kit.spawn(() => sync(needs, options.config), { name: 'sync' })
+  sent.ref = await kit.spawn(() => sync(needs, options.config), { name: 'sync' })
+  const { ref } = sent
   const handle = new Sync(ref)
   await kit.settle()
   return {

@@ -26,16 +26,8 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
       return room
     },
     receive: {
-      answered (room, { exchange, response }) {
-        const slow = room.desk.answered(exchange, response)
-        if (slow !== undefined && slow.ms > config.slowAfter) room.fault(slow.state.peer, 'slow', `${Math.round(slow.ms)} ms`, 'found_out')
-        room.pump()
-      },
-      unanswered (room, { exchange, error }) {
-        const failed = room.desk.unanswered(exchange, error)
-        if (failed !== undefined) room.fault(failed.state.peer, 'no_answer', failed.code, 'noted')
-        room.pump()
-      },
+      answered (room, { exchange, response }) { room.answered(exchange, response); room.pump() },
+      unanswered (room, { exchange, error }) { room.unanswered(exchange, error); room.pump() },
       stood (room, { query, standing, error }, ctx) {
         if (standing === undefined) ctx.log.warn({ error }, 'chain did not say where it stands')
         room.desk.stood(query, standing)

@@ -19,6 +19,9 @@ interface Exchange {
   readonly waiting: ((answer: Answer) => void)[]
 }
 
+/** Errors of a request that say nothing about the peer. */
+export const OURS: ReadonlySet<string> = new Set(['cancelled', 'stopping', 'queue_full', 'not_connected', 'no_peer', 'closed', 'rejected', 'crashed'])
+
 interface Ticket { readonly tracked: Tracked; readonly since: number; judged: boolean }
 
 /**
@@ -70,13 +73,14 @@ export class Desk {
   }
 
   /** Gives who did not answer and why, where it was ours. */
-  unanswered (id: number, error: unknown): { readonly state: SyncPeerState; readonly code: string } | undefined {
+  unanswered (id: number, error: unknown): { readonly state: SyncPeerState; readonly code: string; readonly ms: number } | undefined {
     const exchange = this.#over(id)
     if (exchange === undefined) return undefined
     const code = codeOf(error)
-    exchange.state.failed(exchange.kind, this.ctx.clock.monotonic())
+    const now = this.ctx.clock.monotonic()
+    exchange.state.failed(exchange.kind, !OURS.has(code), now)
     for (const done of exchange.waiting) done({ ok: false, code })
-    return { state: exchange.state, code }
+    return { state: exchange.state, code, ms: now - exchange.askedAt }
   }
 
   #over (id: number): Exchange | undefined {
@@ -98,9 +102,9 @@ export class Desk {
     return ticket
   }
 
-  handTxList (bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number {
+  handTxList (bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number {
     const ticket = this.#ticket(tracked)
-    const feedback = this.needs.validator.txList(bytes, { kind: 'sync', peer, ticket })
+    const feedback = this.needs.validator.txList(bytes, { kind: 'sync', peer, ticket, height })
     if (feedback === 'rejected' || feedback === 'closed') this.#lose(ticket)
     return ticket
   }
@@ -112,7 +116,10 @@ export class Desk {
   judged (message: JudgedMessage): void {
     const { ticket } = message
     const entry = this.#tickets.get(ticket)
-    if (entry === undefined) { this.stray('strayJudgements'); return }
+    if (entry === undefined) {
+      if (message.type === 'judged') this.stray('strayJudgements')
+      return
+    }
     if (message.type === 'durable') {
       this.#tickets.delete(ticket)
       entry.tracked.durable?.()

@@ -2,6 +2,7 @@ import type { ChainStanding } from '../chain/ingress.js'
 import type { Judgement } from '../chain/ports.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { toHex } from '../../protocol/index.js'
+import { askedFor } from './fetch.js'
 import { checkPage } from './page-check.js'
 import type { AskedPage } from './page-check.js'
 import type { SyncPeerState } from './peers.js'
@@ -18,21 +19,20 @@ interface Gap {
   state: 'waiting' | 'asking' | 'over'
 }
 
-/** Heights below a missing parent that are fetched with it where it stands beside our chain, and room for hand-overs. */
+/** Heights below a missing parent that are fetched with it where it stands beside our chain. */
 const BELOW = 7n
-const HANDOVER_ROOM = 32n
 
 /** What gap fill needs of the catch-up: a gap larger than a page is one. */
 export interface CatchUp {
   /** Lets the run under way go up to this height, or starts one. */
   want(height: bigint): void
-  readonly running: boolean
+  running(): boolean
 }
 
 /**
  * Fills gaps on the live path (SPEC §9): 300 ms after a child came before its parent, what is missing is asked for, first of the peer
  * that brought the child. Gaps of the same stretch are one request; one larger than a page is a catch-up. Three peers in vain are the
- * end of it: the next round catches up to the heads of all.
+ * end of it: chain is told (the parent may be a hand-over that nobody keeps, SPEC §6), and the next round catches up to the heads of all.
  */
 export class GapFill {
   readonly #gaps = new Map<string, Gap>()
@@ -80,8 +80,8 @@ export class GapFill {
       if (gap.state !== 'waiting' || this.world.now() - gap.since < config.gapAfter) continue
       // nothing below the anchor or the root is ever filled (SPEC §7)
       if (next === undefined || gap.height < lowest) { this.#gaps.delete(id); continue }
-      if (gap.height < next) { this.#fetch([gap], { ...this.#stretch(gap.height > lowest + BELOW ? gap.height - BELOW : lowest, gap.height) }); continue }
-      if (gap.height - next >= BigInt(config.pageSize) || this.catchUp.running) {
+      if (gap.height < next) { this.#fetch([gap], askedFor(gap.height > lowest + BELOW ? gap.height - BELOW : lowest, gap.height, config.pageSize)); continue }
+      if (gap.height - next >= BigInt(config.pageSize) || this.catchUp.running()) {
         this.#gaps.delete(id)
         this.#announce(gap)
         this.catchUp.want(gap.height)
@@ -91,7 +91,7 @@ export class GapFill {
     }
     if (next === undefined || ahead.length === 0) return
     const top = ahead.reduce((highest, { height }) => height > highest ? height : highest, next)
-    this.#fetch(ahead, this.#stretch(next, top))
+    this.#fetch(ahead, askedFor(next, top, config.pageSize))
   }
 
   /** Who brings a block has what it stands on. */
@@ -100,12 +100,6 @@ export class GapFill {
     if (state === undefined || (state.head !== undefined && state.head.blockNumber >= height)) return
     state.head = { blockNumber: height, submissionWindowEnd: state.head?.submissionWindowEnd ?? 0n }
     if (state.exhaustedAt !== undefined && state.exhaustedAt <= height) state.exhaustedAt = undefined
-  }
-
-  #stretch (start: bigint, end: bigint): AskedPage {
-    const size = BigInt(this.world.config.pageSize)
-    const heights = end - start + 1n + HANDOVER_ROOM
-    return { start, count: Number(heights < size ? heights : size), through: end }
   }
 
   #fetch (gaps: readonly Gap[], asked: AskedPage): void {
@@ -168,7 +162,9 @@ export class GapFill {
       gap.state = 'waiting'
       if (!none && gap.tried.size < this.world.config.gapPeers) continue
       gap.state = 'over'
-      if (this.#gaps.delete(toHex(gap.hash))) this.world.emit({ type: 'gapFailed', hash: gap.hash, height: gap.height, asked: gap.tried.size })
+      if (!this.#gaps.delete(toHex(gap.hash))) continue
+      this.world.parentUnavailable(gap.hash, gap.tried.size)
+      this.world.emit({ type: 'gapFailed', hash: gap.hash, height: gap.height, asked: gap.tried.size })
     }
   }
 }

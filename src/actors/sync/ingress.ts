@@ -55,7 +55,7 @@ export interface SyncStanding {
   readonly counters: { readonly [name: string]: number }
 }
 
-/** Why a peer is at fault. Those that the driver sees (silence, broken frames) it reports itself as `violation`. */
+/** Why a peer is at fault. What the driver sees itself (frames that are broken or too large) it reports as `violation`. */
 export type FaultReason =
   /** Proved by the answer itself: undecodable, more than asked, not ascending, twice the same, below the asked range, not the asked hash. */
   | 'undecodable' | 'too_many' | 'out_of_order' | 'duplicate' | 'out_of_range' | 'wrong_hash'
@@ -66,7 +66,7 @@ export type FaultReason =
   /** Its chain does not link to the one that others deliver. */
   | 'other_fork'
   | 'slow'
-  /** The driver had no answer: its error's code. No penalty from here. */
+  /** There was no answer: the driver's code. Silence costs reputation. */
   | 'no_answer'
 
 export type SyncEvent =

@@ -90,11 +90,14 @@ export class SyncPeerState {
     else this.#limit = Math.min(this.config.inFlightToKin, this.#limit + 1 / this.#limit)
   }
 
-  failed (kind: RequestKind, now: number): void {
+  /** @param blamed whether the peer failed, and not something on our side */
+  failed (kind: RequestKind, blamed: boolean, now: number): void {
     this.#lanes[kind].ended(now, this.config.windowMs)
-    this.failures++
-    this.#limit = Math.max(1, this.#limit / 2)
-    this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** (this.failures - 1), BACKOFF_MOST_MS)
+    if (blamed) {
+      this.failures++
+      this.#limit = Math.max(1, this.#limit / 2)
+    }
+    this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
   }
 
   /** What it serves begins here, it says; asked from below it gives what is above. */

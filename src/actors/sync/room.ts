@@ -1,12 +1,12 @@
 import type { Context, Port } from '../kernel/index.js'
 import type { Chain, ChainStanding } from '../chain/ingress.js'
 import type { Outcomes } from '../chain/ports.js'
-import type { NetworkHandle, PeerInfo, RequestKind } from '../network/ingress.js'
+import type { NetworkHandle, PeerInfo, RequestKind, Response } from '../network/ingress.js'
 import type { Store } from '../store/ingress.js'
 import type { Validator } from '../validator/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { SyncConfig } from './config.js'
-import { Desk } from './desk.js'
+import { Desk, OURS } from './desk.js'
 import { Doubts } from './doubts.js'
 import { GapFill } from './gaps.js'
 import { HIGHEST_HEAD, Unheard } from './heads.js'
@@ -59,11 +59,7 @@ export class Room implements World {
     this.#desk = new Desk(ctx, config, needs, what => { this.count(what) })
     this.#doubts = new Doubts(this)
     this.#backfill = new TxListBackfill(this, (from, max) => { this.#scan(from, max) })
-    const room = this
-    this.#gaps = new GapFill(this, {
-      get running () { return room.#run !== undefined },
-      want (height) { room.#start('gap').want(height) },
-    })
+    this.#gaps = new GapFill(this, { running: () => this.#run !== undefined, want: height => { this.#start('gap').want(height) } })
   }
 
   // ---- the world, as the parts see it
@@ -75,7 +71,14 @@ export class Room implements World {
   }
 
   handPage (bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number { return this.#desk.handPage(bytes, peer, tracked) }
-  handTxList (bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number { return this.#desk.handTxList(bytes, peer, tracked) }
+  handTxList (bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number {
+    return this.#desk.handTxList(bytes, peer, height, tracked)
+  }
+
+  parentUnavailable (hash: Uint8Array, peers: number): void {
+    if (this.needs.chain.parentUnavailable(hash, peers) !== 'ok') this.count('parentUnavailableRefused')
+  }
+
   forget (ticket: number): void { this.#desk.forget(ticket) }
   standing (then: (standing: ChainStanding | undefined) => void): void { this.#desk.standing(then) }
 
@@ -114,6 +117,20 @@ export class Room implements World {
   get backfill (): TxListBackfill { return this.#backfill }
 
   // ---- what happens
+
+  answered (exchange: number, response: Response): void {
+    const done = this.#desk.answered(exchange, response)
+    if (done !== undefined && done.ms > this.config.slowAfter) this.fault(done.state.peer, 'slow', `${Math.round(done.ms)} ms`, 'found_out')
+  }
+
+  unanswered (exchange: number, error: unknown): void {
+    const failed = this.#desk.unanswered(exchange, error)
+    if (failed === undefined || OURS.has(failed.code) || !failed.state.connected) return
+    const { state: { peer }, code, ms } = failed
+    // what breaks a frame, the driver has seen and reported
+    const silent = code === 'timeout' && ms >= this.config.slowAfter
+    this.fault(peer, 'no_answer', code, silent ? 'proved' : code === 'remote_closed' || code === 'unsupported' ? 'found_out' : 'noted')
+  }
 
   /** After every message: each part does what can be done now. */
   pump (): void {

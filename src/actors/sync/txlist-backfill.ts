@@ -38,9 +38,9 @@ export class TxListBackfill {
 
   get size (): number { return this.#wants.size }
 
-  /** Chain found one missing, just now. */
+  /** Chain found one missing, just now: it may come by gossip within moments. */
   missing (hash: Uint8Array, height: bigint, from: PeerKey | undefined): void {
-    if (this.#wants.size < this.world.config.txLists) this.#want(hash, height, from)
+    if (this.#wants.size < this.world.config.txLists) this.#want(hash, height, from, this.world.now() + this.world.config.gapAfter)
     else this.#later(height)
   }
 
@@ -105,10 +105,10 @@ export class TxListBackfill {
     return chosen === undefined || 'readyAt' in chosen ? undefined : chosen
   }
 
-  #want (hash: Uint8Array, height: bigint, from: PeerKey | undefined): void {
+  #want (hash: Uint8Array, height: bigint, from: PeerKey | undefined, notBefore = 0): void {
     const id = toHex(hash)
     if (this.#wants.has(id)) return
-    this.#wants.set(id, { id, hash, height, from, tried: new Set(), asking: new Set(), askedAt: 0, notBefore: 0, judging: false })
+    this.#wants.set(id, { id, hash, height, from, tried: new Set(), asking: new Set(), askedAt: 0, notBefore, judging: false })
   }
 
   /** There is no room: the store is asked from this height on when there is. */
@@ -145,7 +145,7 @@ export class TxListBackfill {
       return
     }
     want.judging = true
-    this.world.handTxList(answer.body, peer, {
+    this.world.handTxList(answer.body, peer, want.height, {
       judged: results => { this.#judged(want, peer, results) },
       lost: () => { this.#again(want) },
     })

@@ -39,8 +39,10 @@ export interface World {
   request(peer: SyncPeerState, kind: RequestKind, body: Uint8Array, done: (answer: Answer) => void): void
   /** Hands a page to the validator; gives its ticket. */
   handPage(bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number
-  /** Hands a txlist (36 + n bytes) to the validator. */
-  handTxList(bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number
+  /** Hands a txlist (36 + n bytes) of the block at `height` to the validator. */
+  handTxList(bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number
+  /** Tells chain that so many peers could not supply a parent. */
+  parentUnavailable(hash: Uint8Array, peers: number): void
   /** Nothing that happens to this ticket matters any more. */
   forget(ticket: number): void
   /** Where chain stands, `undefined` when it did not answer. */

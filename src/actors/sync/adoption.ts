@@ -1,0 +1,205 @@
+import type { ChainStanding } from '../chain/ingress.js'
+import type { Judgement } from '../chain/ports.js'
+import type { SyncFailure } from './ingress.js'
+import { isTaken, isUnjudged, reasonOfFirst, standsAside, waitsForStore } from './judgements.js'
+import type { Plan, Stretch } from './plan.js'
+import type { World } from './world.js'
+
+/** How often chain is asked whether it goes on, while it waits for the store. */
+const POLL_MS = 250
+
+/** What a run has to know of its pages' way through validator and chain. */
+export interface AdoptionHooks {
+  plan(): Plan | undefined
+  /** Whether to blame who brought pages that do not link: not after the run has stepped back, since then it was we who were wrong. */
+  blameForks(): boolean
+  failed(code: SyncFailure, reason: string): void
+}
+
+/**
+ * The second half of a run: pages that are there go to the validator in the order of the chain, a few at a time, and what chain says of
+ * them moves the frontier, or sends what it did not take to another peer.
+ */
+export class Adoption {
+  /** The lowest height that may ever be filled: above the confirmed tip. */
+  lowest = 0n
+  /** Peers whose blocks were taken. */
+  readonly delivered = new Set<string>()
+  /** Pages adopted and not yet durable, by ticket. */
+  readonly #unstored = new Set<number>()
+  #paused = false
+  #pollAt = 0
+  #asking = false
+
+  constructor (private readonly world: World, private readonly hooks: AdoptionHooks) {}
+
+  get unstored (): number { return this.#unstored.size }
+
+  /** Hands on what may be. */
+  pump (plan: Plan): void {
+    const { pagesInValidator, pagesUnstored } = this.world.config
+    if (!this.#expireHanded(plan) || this.#paused) return
+    for (let next = plan.next; next !== undefined; next = plan.next) {
+      if (plan.count('handed') >= pagesInValidator || this.#unstored.size >= pagesUnstored) return
+      this.#hand(next)
+    }
+  }
+
+  /** Whether nothing is left to hand on or to hear of. Asks chain now and then where it waits for the store. */
+  idle (plan: Plan): boolean {
+    if (this.#asking) return false
+    if (this.#paused) { this.#poll(); return false }
+    if (plan.count('handed') > 0 || plan.count('judged') > 0) return false
+    if (plan.next === undefined) return true
+    this.#poll()
+    return false
+  }
+
+  stood ({ next, unstored, confirmedTip }: ChainStanding): void {
+    const plan = this.hooks.plan()
+    if (plan === undefined) return
+    if (confirmedTip !== undefined) this.lowest = confirmedTip.blockNumber + 1n
+    if (unstored >= this.world.config.pauseAtUnstored || (!this.#paused && waitsForStore(reasonOfFront(plan)))) {
+      this.#paused = true
+      this.world.count('paused')
+      return
+    }
+    if (unstored === 0) this.#unstored.clear()
+    const wasPaused = this.#paused
+    this.#paused = false
+    this.#catchUpWith(plan, next ?? plan.frontier, wasPaused)
+  }
+
+  /** Gives false where the run has failed. Pages that were judged by nobody in time are handed over again. */
+  #expireHanded (plan: Plan): boolean {
+    const { judgeWithin, handOvers } = this.world.config
+    const expired = this.world.now() - judgeWithin
+    for (const each of plan.stretches) {
+      if (each.state !== 'handed') continue
+      if (each.handedAt > expired) { this.world.wake(each.handedAt - expired); continue }
+      if (each.handOvers >= handOvers) {
+        this.hooks.failed('not_judged', `blocks from ${each.start} on were not judged`)
+        return false
+      }
+      if (each.ticket !== undefined) this.world.forget(each.ticket)
+      each.state = 'ready'
+    }
+    return true
+  }
+
+  #hand (stretch: Stretch): void {
+    const { page, from } = stretch
+    if (page === undefined || from === undefined) return
+    stretch.state = 'handed'
+    stretch.handedAt = this.world.now()
+    stretch.handOvers++
+    let ticket = 0
+    stretch.ticket = ticket = this.world.handPage(page.bytes, from, {
+      judged: results => { this.#judged(stretch, ticket, results) },
+      durable: () => { this.#unstored.delete(ticket) },
+      lost: () => { this.#lost(stretch, ticket) },
+    })
+  }
+
+  /** The validator did not take it, or went and took it along. */
+  #lost (stretch: Stretch, ticket: number): void {
+    if (stretch.state !== 'handed' || stretch.ticket !== ticket) return
+    if (stretch.handOvers >= this.world.config.handOvers) this.hooks.failed('room_failed', 'the validator does not take pages')
+    else stretch.state = 'ready'
+  }
+
+  #judged (stretch: Stretch, ticket: number, results: readonly Judgement[]): void {
+    const plan = this.hooks.plan()
+    const { from } = stretch
+    if (from === undefined) return
+    const culprit = results.find(({ penalty }) => penalty)
+    if (culprit !== undefined) {
+      const state = this.world.book.get(from)
+      if (state !== undefined) state.discounted = true
+      this.world.fault(from, 'invalid', culprit.reason, 'proved')
+    }
+    if (results.some(isTaken)) this.#unstored.add(ticket)
+    if (plan === undefined || stretch.state !== 'handed' || stretch.ticket !== ticket) return
+    stretch.state = 'judged'
+    stretch.results = results
+    // judged before what it stands on was: chain could not know its parent
+    stretch.early = stretch.start !== plan.frontier
+    this.#settleFront(plan)
+  }
+
+  /** Moves the frontier over what chain took. Where that is not plain from its words, chain is asked where it stands. */
+  #settleFront (plan: Plan): void {
+    for (let first = plan.stretches[0]; first?.state === 'judged'; first = plan.stretches[0]) {
+      if (first.results.length !== first.page?.count || !first.results.every(isTaken)) { this.#lookUp(); return }
+      this.#taken(plan, first)
+    }
+  }
+
+  #lookUp (): void {
+    if (this.#asking) return
+    this.#asking = true
+    this.world.standing(standing => {
+      this.#asking = false
+      if (this.hooks.plan() === undefined) return
+      if (standing === undefined) this.hooks.failed('room_failed', 'chain did not say where it stands')
+      else this.stood(standing)
+    })
+  }
+
+  #poll (): void {
+    const now = this.world.now()
+    if (now < this.#pollAt) { this.world.wake(this.#pollAt - now); return }
+    this.#pollAt = now + POLL_MS
+    this.#lookUp()
+  }
+
+  /** Chain has everything below `reached`, by its own word. */
+  #catchUpWith (plan: Plan, reached: bigint, wasPaused: boolean): void {
+    for (let first = plan.stretches[0]; first?.state === 'judged'; first = plan.stretches[0]) {
+      if (first.end < reached || first.end < first.start) { this.#taken(plan, first); continue }
+      if (wasPaused || first.early) {
+        first.state = 'ready'
+        first.early = false
+      } else {
+        this.#notTaken(plan, first, reached)
+      }
+      break
+    }
+    plan.advance(reached)
+    this.#settleFront(plan)
+  }
+
+  #taken (plan: Plan, stretch: Stretch): void {
+    const { from, page } = stretch
+    if (from !== undefined) {
+      this.delivered.add(from)
+      const state = this.world.book.get(from)
+      if (state !== undefined) state.delivered += page?.count ?? 0
+      this.world.credit(from)
+    }
+    for (const [peer, reason] of stretch.refused) {
+      if (peer === from || !standsAside(reason) || !this.hooks.blameForks()) continue
+      this.world.fault(peer, 'other_fork', `its page from ${stretch.start} on does not link to what others deliver: ${reason}`, 'found_out')
+    }
+    if (stretch.end < stretch.start) plan.dropEmpty(stretch)
+    else plan.advance(stretch.end + 1n)
+  }
+
+  /** Chain has `reached`, which is not all of this page: what is left is asked of another peer. */
+  #notTaken (plan: Plan, stretch: Stretch, reached: bigint): void {
+    const { from } = stretch
+    const reason = reasonOfFirst(stretch.results)
+    if (reached > stretch.start) plan.advance(reached)
+    else plan.want(stretch)
+    if (isUnjudged(reason)) { this.hooks.failed('not_adopted', reason); return }
+    const left = plan.stretches[0]
+    if (left === undefined || from === undefined) return
+    for (const [peer, why] of stretch.refused) left.refused.set(peer, why)
+    left.refused.set(from, reason)
+  }
+}
+
+function reasonOfFront (plan: Plan): string {
+  const first = plan.stretches[0]
+  return first?.state === 'judged' ? reasonOfFirst(first.results) : ''
+}
