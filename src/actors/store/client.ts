@@ -23,7 +23,11 @@ export interface ThreadDatabaseOptions extends FileDatabaseOptions {
   /** Deadline of `close`, ms; then the thread is terminated. Default 5,000. */
   readonly closeWithin?: number
   readonly clock?: Clock
+  /** How the thread is started, for tests that end or block it. */
+  readonly startThread?: (entry: URL) => Worker
 }
+
+const startWorker = (entry: URL): Worker => new Worker(entry, { name: 'store' })
 
 /** A thread that runs. */
 interface Thread {
@@ -54,9 +58,6 @@ export class ThreadDatabase implements Database {
     this.#clock = options.clock ?? systemClock
   }
 
-  /** The thread's id, for tests and figures; `undefined` while there is none. */
-  get threadId (): number | undefined { return this.#thread?.worker.threadId }
-
   async open ({ tail = 0 }: OpenOptions = {}): Promise<Opened> {
     if (this.#thread !== undefined) throw new StoreError('invalid', 'the database is open already', { value: 'open' })
     const { dataDir, limits = {}, chainId, openWithin = 30_000 } = this.#options
@@ -73,7 +74,7 @@ export class ThreadDatabase implements Database {
   }
 
   #start (): Thread {
-    const worker = new Worker(new URL('./thread.js', import.meta.url), { name: 'store' })
+    const worker = (this.#options.startThread ?? startWorker)(new URL('./thread.js', import.meta.url))
     let cause: unknown
     worker.on('error', (error: unknown) => { cause = error })
     const ended = new Promise<void>(resolve => {

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+import { fileDatabase } from '../../src/actors/store/file-database.js'
+import { hex, inFolder } from './fixtures.js'
+import { batchOf } from './writer-child.js'
+
+const CHILD = fileURLToPath(new URL('./writer-child.js', import.meta.url))
+
+/** Runs the writer for a while after it has opened, then kills it. Gives the heights that it reported as stored. */
+async function writeAndKill (dataDir: string, forMs: number): Promise<readonly bigint[]> {
+  const child = spawn(process.execPath, [CHILD, dataDir, 'write'], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise(resolve => child.once('exit', resolve))
+  const stored: bigint[] = []
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [what, height = ''] = line.split(' ')
+    if (what === 'opened') setTimeout(() => child.kill('SIGKILL'), forMs)
+    if (what === 'stored') stored.push(BigInt(height))
+  }
+  await ended
+  return stored
+}
+
+describe('a process killed while it writes', function () {
+  this.timeout(30_000)
+
+  it('H23: kill −9 at ten moments: everything that was reported stored is there and intact', () => inFolder(async dataDir => {
+    const reported = new Set<bigint>()
+    for (let kill = 0; kill < 10; kill++) {
+      for (const height of await writeAndKill(dataDir, 10 + kill * 17)) reported.add(height)
+      const db = fileDatabase({ dataDir })
+      const opened = await db.open()
+      const highest = opened.stats.highest ?? 0n
+      expect(opened.stats.commitments, 'commits are applied in order').to.equal(Number(highest))
+      for (const height of reported) {
+        const { commitments = [], txLists = [] } = batchOf(height)
+        expect(hex(await db.canonicalRange(height, 1)), `commitment ${height}`).to.equal(hex(commitments[0]?.ssz))
+        expect(hex(await db.txList(txLists[0]!.hash)), `txlist ${height}`).to.equal(hex(txLists[0]?.bytes))
+      }
+      expect(await db.meta('last') ?? '0', 'a batch is whole').to.equal(highest.toString())
+      await db.close()
+    }
+    expect(reported.size, 'it wrote').to.be.greaterThan(20)
+  }))
+})
