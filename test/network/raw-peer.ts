@@ -95,7 +95,8 @@ export function collect (stream: Stream): { bytes (): Buffer; readonly ended: Pr
   const ended = new Promise<'closed' | 'reset'>(resolve => {
     stream.addEventListener('remoteCloseWrite', () => { resolve('closed') })
     stream.addEventListener('close', ({ error }) => { resolve(error === undefined ? 'closed' : 'reset') })
-    if (stream.remoteWriteStatus === 'closed') resolve('closed')
+    if (stream.status === 'reset') resolve('reset')
+    else if (stream.remoteWriteStatus === 'closed') resolve('closed')
   })
   return { bytes: () => Buffer.concat(chunks), ended }
 }
