@@ -2,6 +2,7 @@ import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline } from '../kernel/index.js'
 import type { Finding } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
+import type { CommitmentRecord } from '../store/ingress.js'
 
 /**
  * Where bytes came from. It travels with them through the validator and tells chain where the verdict goes: to gossipsub,
@@ -9,7 +10,8 @@ import type { PeerKey } from '../../protocol/peer-key.js'
  */
 export type Origin =
   | { readonly kind: 'gossip'; readonly peer: PeerKey; readonly messageId: string }
-  | { readonly kind: 'sync'; readonly peer: PeerKey; readonly ticket: number }
+  /** `height`: of the block whose txlist was asked for, where sync knows it. */
+  | { readonly kind: 'sync'; readonly peer: PeerKey; readonly ticket: number; readonly height?: bigint }
   | { readonly kind: 'own'; readonly ticket: number }
 
 /** A commitment (382 bytes) or a txlist gossip message (36 + n bytes) with what the worker found (SPEC §6, stateless). */
@@ -56,9 +58,30 @@ export type ChainMessage =
   /** From network: answer `get_head` to this inbound request. */
   | { readonly type: 'serveHead'; readonly request: number }
   | { readonly type: 'updateHead'; readonly head: Head | undefined }
+  /** From sync: so many peers could not supply a parent (SPEC §6, EOP: it may be a hand-over that nobody keeps). */
+  | { readonly type: 'parentUnavailable'; readonly hash: Uint8Array; readonly peers: number }
   | Ask<'confirm', { tip: ConfirmedTip }, void>
   | Ask<'rewind', { to: bigint }, void>
+  | Ask<'reinstate', { hash: Uint8Array }, void>
+  | Ask<'reserve', { signer: Uint8Array; hash: Uint8Array; ssz: Uint8Array }, void>
   | Ask<'standing', object, ChainStanding>
+  | ChainInternal
+
+/** What the room tells itself when something that it waited for is there. Never sent by others. */
+export type ChainInternal =
+  | { readonly type: 'scheduleAnswered'; readonly window: bigint; readonly answer: unknown }
+  | { readonly type: 'scheduleFailed'; readonly window: bigint; readonly error: unknown }
+  | { readonly type: 'ruled'; readonly id: number; readonly answer: unknown }
+  | { readonly type: 'rulesFailed'; readonly id: number; readonly error: unknown }
+  /** Our own commitment is recorded as signed, or may not be (`error`). */
+  | { readonly type: 'recorded'; readonly id: number; readonly error: unknown }
+  /** What the store knows of a commitment. */
+  | { readonly type: 'recalled'; readonly id: number; readonly record: CommitmentRecord | undefined; readonly error: unknown }
+  /** Records that a rewind, a tip or a name has to look at. */
+  | { readonly type: 'recordsRead'; readonly records: readonly CommitmentRecord[] }
+  | { readonly type: 'readFailed'; readonly error: unknown }
+
+const own = keep('piped to itself; as many as this room has under way')
 
 export const chainMailbox = mailbox<ChainMessage>({
   capacity: 8_192,
@@ -70,9 +93,13 @@ export const chainMailbox = mailbox<ChainMessage>({
     storeReady: keep('one a start of the store'),
     serveHead: dropOldest('the asker is answered by nobody and tries elsewhere; the network counts it'),
     updateHead: keep('the application sends it'),
+    parentUnavailable: dropOldest('chain gives up waiting by itself after a while'),
     confirm: reject('the caller is told'),
     rewind: reject('the caller is told'),
+    reinstate: reject('the caller is told'),
+    reserve: reject('the caller is told'),
     standing: reject('the caller is told'),
+    scheduleAnswered: own, scheduleFailed: own, ruled: own, rulesFailed: own, recorded: own, recalled: own, recordsRead: own, readFailed: own,
   },
 })
 
@@ -92,9 +119,23 @@ export class Chain extends Handle<ChainMessage> {
   serveHead (request: number) { return this.send({ type: 'serveHead', request }) }
   /** Overrides the served head; `undefined` takes the override back. */
   updateHead (head: Head | undefined) { return this.send({ type: 'updateHead', head }) }
-  /** Moves the confirmed tip (SPEC §7). Fails with a `ChainError` for a tip below the present one. */
+  /** So many peers could not supply this parent. Never waits. */
+  parentUnavailable (hash: Uint8Array, peers: number) { return this.send({ type: 'parentUnavailable', hash, peers }) }
+  /** Moves the confirmed tip (SPEC §7); resolves when that is durable. @throws ChainError `tip_below_present` */
   confirm (tip: ConfirmedTip, within: Deadline) { return this.ask('confirm', { tip }, within) }
-  /** Demotes every canonical block above `to`. */
+  /** Demotes every canonical block above `to`; resolves when that is durable. @throws ChainError `below_confirmed_tip`, `below_anchor`, `busy` */
   rewind (to: bigint, within: Deadline) { return this.ask('rewind', { to }, within) }
+  /**
+   * Names a block that was demoted, or whose supersession was too deep: it becomes canonical in place of what holds its height (SPEC §7).
+   * Its parent must be canonical. Resolves when that is durable. @throws ChainError `unknown_block`, `not_linked`, `below_confirmed_tip`
+   */
+  reinstate (hash: Uint8Array, within: Deadline) { return this.ask('reinstate', { hash }, within) }
+  /**
+   * Slashing protection, before we sign: records durably what is about to be signed (`ssz`: 317 bytes, or 382 with its signature).
+   * @throws ChainError `conflicting_commitment`, `after_own_eop`, `eop_below_own_block`, `not_recorded`
+   */
+  reserve (commitment: { readonly signer: Uint8Array; readonly hash: Uint8Array; readonly ssz: Uint8Array }, within: Deadline) {
+    return this.ask('reserve', commitment, within)
+  }
   standing (within: Deadline) { return this.ask('standing', {}, within) }
 }

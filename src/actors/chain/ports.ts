@@ -1,9 +1,31 @@
 /** What chain sends back against the arrows: ports, given at construction and implemented by rooms above it (DESIGN.md, The rooms). */
-import type { Port } from '../kernel/index.js'
+import type { Deadline, Feedback, Port } from '../kernel/index.js'
+import type { CommitmentRecord, OwnSigned, Restored, SignedBefore, WriteBatch } from '../store/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Head } from './ingress.js'
 
 export type Verdict = 'accept' | 'reject' | 'ignore'
+
+/** Where a commitment stands (SPEC §7): see the store's word for it. */
+export type Standing = CommitmentRecord['standing']
+
+/** What we have signed, durable (SPEC §7, slashing protection). */
+export interface SignedRecords {
+  ownSigned(signer: Uint8Array, submissionWindowEnd: bigint, within: Deadline): Promise<readonly OwnSigned[]>
+  recordSigned(record: OwnSigned, within: Deadline): Promise<SignedBefore>
+}
+
+/** Of the store, what chain needs: writes that are acknowledged, and reads whose results come back as messages. */
+export interface ChainStore extends SignedRecords {
+  write(sequence: number, batch: WriteBatch): Feedback
+  resume(): Feedback
+  restore(tail: number, pending: number, within: Deadline): Promise<Restored>
+  /** Canonical records from a height on, ascending. */
+  scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline): Promise<Iterable<CommitmentRecord>>
+  /** Of any standing. */
+  commitment(hash: Uint8Array, within: Deadline): Promise<CommitmentRecord | undefined>
+  meta(name: string, within: Deadline): Promise<string | undefined>
+}
 
 /** To network: the one verdict on a gossip message (SPEC §5). */
 export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict }>

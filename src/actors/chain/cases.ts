@@ -1,0 +1,38 @@
+import type { Commitment } from './commitment.js'
+import type { Origin } from './ingress.js'
+import type { Judgement } from './ports.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+
+/** A page of a catch-up while its commitments are judged: answered as a whole (SPEC §9). */
+export interface Page {
+  readonly peer: PeerKey
+  readonly ticket: number
+  readonly arrivedAt: number
+  readonly results: (Judgement | undefined)[]
+  /** In the order of the response; what is refused at once is no case. */
+  readonly cases: Case[]
+  /** All of it has been looked at once. */
+  complete: boolean
+  answered: boolean
+}
+
+/** One commitment on its way to its verdict. It may wait for the schedule, for the application's rules, or for the store. */
+export interface Case {
+  readonly id: number
+  readonly commitment: Commitment
+  readonly origin: Origin | { readonly kind: 'page'; readonly page: Page; readonly at: number }
+  readonly arrivedAt: number
+  /** What it waits for. */
+  waits: 'schedule' | 'rules' | 'recall' | 'record' | undefined
+  /** The one verdict that gossipsub gets was given: what comes later only counts for ourselves (SPEC §6). */
+  verdictGiven: boolean
+  /** The store was asked whether the application had demoted it. */
+  recalled: boolean
+  /** Our own: recorded as signed. */
+  recorded: boolean
+}
+
+/** The peer that brought it; `undefined` for our own. */
+export function senderOf({ origin }: Case): PeerKey | undefined {
+  return origin.kind === 'own' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
+}

@@ -1,0 +1,405 @@
+import { Finding, OFFSETS, normalizeHighS } from '../../protocol/index.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Case, Page } from './cases.js'
+import { Commitment } from './commitment.js'
+import { EvidenceDesk } from './evidence.js'
+import { Holding } from './holding.js'
+import type { Checked, Origin } from './ingress.js'
+import type { Judgement } from './ports.js'
+import { refusalByRecords, refusalByRules, tooLate } from './refusals.js'
+import { RuleQueue } from './rules.js'
+import type { Ruled } from './rules.js'
+import { ScheduleCache } from './schedule-cache.js'
+import type { LookedUp } from './schedule-cache.js'
+import type { ChainState } from './state.js'
+import type { CommitmentRecord } from '../store/ingress.js'
+import * as rows from './verdict.js'
+import type { Refusal } from './verdict.js'
+
+/**
+ * The way of a commitment to its verdict (SPEC §6):
+ * 1. what the worker found; cheap refusals (confirmed tip, duplicates);
+ * 2. the schedule: is it the elected signer's? Held while that is not known;
+ * 3. what its signer's other commitments and its parent say;
+ * 4. our own: recorded as signed; what the application once demoted: refused; the application's rules;
+ * 5. all of it once more, since time has passed, then its place in the chain.
+ * Steps 2 and 4 may wait, and hold nobody else up. A page's commitments take steps 1 to 4 each, and step 5 together, in order.
+ */
+export class Judge {
+  readonly schedules: ScheduleCache
+  readonly holding: Holding
+  readonly evidence: EvidenceDesk
+  readonly #rules: RuleQueue | undefined
+  readonly #cases = new Map<number, Case>()
+  /** Pending commitments about which the rules are asked again, with their parent. */
+  readonly #reruling = new Map<number, Commitment>()
+  /** Authenticated and not placed yet, by hash: their children need not ask for them. */
+  readonly #underWay = new Map<string, number>()
+  readonly #pages = new Set<Page>()
+  #nextId = 1
+  #order = 0
+
+  constructor(private readonly state: ChainState) {
+    const { outside, config } = state
+    this.schedules = new ScheduleCache(outside.lookUps, config)
+    this.holding = new Holding(config)
+    this.evidence = new EvidenceDesk(state)
+    this.#rules = outside.rules === undefined ? undefined : new RuleQueue(outside.rules, config)
+  }
+
+  /** A batch of gossip, or of our own. */
+  commitments(items: readonly Checked[]): void {
+    for (const item of items) {
+      const refusal = item.origin.kind === 'sync' ? rows.byFinding(takeHighS(item).finding) : rows.byFinding(item.finding)
+      if (refusal !== undefined) this.#report(item.origin, { ...refusal, hash: item.hash }, false)
+      else this.#step(this.#open(item.origin.kind === 'sync' ? takeHighS(item) : item, item.origin))
+    }
+  }
+
+  /** A page of a catch-up: judged as a whole. */
+  page(peer: PeerKey, ticket: number, items: readonly Checked[]): void {
+    const page: Page = {
+      peer, ticket, arrivedAt: this.state.outside.monotonic(), results: new Array<Judgement | undefined>(items.length).fill(undefined),
+      cases: [], complete: false, answered: false,
+    }
+    this.#pages.add(page)
+    for (const [at, raw] of items.entries()) {
+      const item = takeHighS(raw)
+      const refusal = rows.byFinding(item.finding)
+      if (refusal !== undefined) page.results[at] = { ...refusal, hash: item.hash }
+      else page.cases.push(this.#open(item, { kind: 'page', page, at }))
+    }
+    for (const theCase of page.cases) this.#step(theCase)
+    page.complete = true
+    this.#concludePage(page)
+  }
+
+  // ---- what comes back
+
+  lookedUp(outcome: LookedUp | undefined): void {
+    if (outcome === undefined) return
+    const { window } = outcome
+    if ('known' in outcome) {
+      for (const theCase of this.holding.release(window)) this.#goOn(theCase, each => this.#step(each))
+      return
+    }
+    if (outcome.error !== undefined) this.state.outside.event({ type: 'scheduleFailed', submissionWindowEnd: window, error: outcome.error })
+    if (outcome.again && this.holding.waitsFor(window)) return
+    this.schedules.drop(window)
+    const refusal = outcome.error === undefined ? rows.BEYOND_HORIZON : rows.SCHEDULE_FAILED
+    for (const theCase of this.holding.release(window)) this.#goOn(theCase, each => this.#finish(each, refusal))
+  }
+
+  ruled(id: number, answer: unknown): void { this.#afterRules(this.#rules?.answered(id, answer)) }
+  rulesFailed(id: number, error: unknown): void { this.#afterRules(this.#rules?.failed(id, error)) }
+
+  /** Our own is recorded as signed, or must not leave. */
+  recorded(id: number, error: unknown): void {
+    const theCase = this.#awaited(id, 'record')
+    if (theCase === undefined) return
+    theCase.recorded = true
+    const refusal = error === undefined ? undefined : refusalByRecords(error)
+    this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
+  }
+
+  recalled(id: number, record: CommitmentRecord | undefined, error: unknown): void {
+    const theCase = this.#awaited(id, 'recall')
+    if (theCase === undefined) return
+    theCase.recalled = true
+    const refusal = error !== undefined ? rows.STORE_UNAVAILABLE : record?.standing === 'demoted' ? rows.DEMOTED : undefined
+    this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
+  }
+
+  /** Time has passed. */
+  tick(): void {
+    const now = this.state.outside.monotonic()
+    for (const outcome of this.schedules.tick(now)) this.lookedUp(outcome)
+    for (const ruled of this.#rules?.tick(now) ?? []) this.#afterRules(ruled)
+    const { verdictWithin, holdFor, pageWithin } = this.state.config
+    for (const theCase of [...this.#cases.values()]) {
+      const { waits } = theCase
+      const age = now - theCase.arrivedAt
+      if (theCase.origin.kind === 'page' || waits === undefined || age < verdictWithin) continue
+      if (theCase.origin.kind !== 'gossip' || age >= holdFor) {
+        this.#giveUp(theCase)
+      } else if (!theCase.verdictGiven) {
+        this.#report(theCase.origin, { ...tooLate(theCase), hash: theCase.commitment.hash }, false)
+        theCase.verdictGiven = true
+      }
+    }
+    for (const page of this.#pages) {
+      if (now - page.arrivedAt < pageWithin) continue
+      for (const theCase of page.cases) if (theCase.waits !== undefined) this.#giveUp(theCase)
+    }
+  }
+
+  /** Whether a commitment of this hash is on its way to its place. */
+  isUnderWay(key: string): boolean { return this.#underWay.has(key) }
+
+  /** Whether the rules have seen enough of a commitment to adopt it; if not, they are asked, with its parent. */
+  passedRules(commitment: Commitment): boolean {
+    if (this.#rules === undefined || commitment.ruled === 'with_parent') return true
+    const parent = this.state.memory.get(commitment.parentKey)
+    if (parent === undefined && commitment.ruled === 'alone') return true
+    for (const each of this.#reruling.values()) if (each === commitment) return false
+    const id = this.#nextId++
+    this.#reruling.set(id, commitment)
+    const ruled = this.#rules.submit(id, commitment, parent, this.state.outside.monotonic())
+    if (ruled === undefined) return false
+    this.#reruling.delete(id)
+    if (ruled === 'full' || !('answer' in ruled) || ruled.answer !== 'accept') {
+      this.#outByRules(commitment, ruled === 'full' || !('answer' in ruled) ? undefined : ruled)
+      return false
+    }
+    commitment.ruled = 'with_parent'
+    return true
+  }
+
+  // ---- the steps
+
+  #open(item: Checked, origin: Case['origin']): Case {
+    const { bytes, hash, signer } = item
+    const from = origin.kind === 'own' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
+    const theCase: Case = {
+      id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from }, this.#order++), origin,
+      arrivedAt: this.state.outside.monotonic(), waits: undefined, verdictGiven: false, recalled: false, recorded: false,
+    }
+    this.#cases.set(theCase.id, theCase)
+    return theCase
+  }
+
+  #step(theCase: Case): void {
+    const { memory, config, outside, rewoundTop } = this.state
+    const { commitment } = theCase
+    let refusal = this.#cheapRefusal(commitment)
+    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+
+    const now = outside.monotonic()
+    const known = this.schedules.known(commitment.window)
+    if (known === undefined) { this.#hold(theCase); return }
+    refusal = rows.notElected(commitment, known)
+    if (refusal !== undefined && now - known.at > config.scheduleFresh) { this.#hold(theCase); return }
+    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+    if (now - known.at > config.scheduleRefresh) this.lookedUp(this.schedules.want(commitment.window, now, outside.wall()))
+
+    refusal = this.#refusal(theCase)
+    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+    if (theCase.origin.kind === 'own' && !theCase.recorded) {
+      this.#wait(theCase, 'record')
+      outside.record(theCase.id, { signer: commitment.signer, hash: commitment.hash, ssz: commitment.ssz })
+      return
+    }
+    if (!theCase.recalled && rewoundTop !== undefined && commitment.number <= rewoundTop) {
+      this.#wait(theCase, 'recall')
+      outside.recall(theCase.id, commitment.hash)
+      return
+    }
+    if (this.#rules !== undefined && commitment.ruled === 'no') {
+      const parent = memory.get(commitment.parentKey) ?? earlierInPage(theCase)
+      commitment.ruled = parent === undefined ? 'alone' : 'with_parent'
+      this.#wait(theCase, 'rules')
+      const ruled = this.#rules.submit(theCase.id, commitment, parent, now)
+      if (ruled === 'full') this.#finish(theCase, rows.RULES_OVERLOADED)
+      else this.#afterRules(ruled)
+      return
+    }
+    if (theCase.origin.kind !== 'page') this.#conclude(theCase)
+  }
+
+  /** What can be said of a commitment before its signer is looked up. */
+  #cheapRefusal(commitment: Commitment): Refusal | undefined {
+    const { tip, canon, memory } = this.state
+    return rows.belowConfirmedTip(commitment, tip) ?? rows.tooOld(commitment, canon.floor, canon.anchor) ?? rows.alreadyHave(commitment, memory)
+  }
+
+  /** What its signer's other commitments, and its parent, say against an elected signer's commitment. */
+  #refusal(theCase: Case): Refusal | undefined {
+    const { memory, canon, config } = this.state
+    const { commitment } = theCase
+    const own = theCase.origin.kind === 'own'
+    const equivocation = rows.equivocates(commitment, memory)
+    if (equivocation !== undefined) {
+      if (own) return rows.CONFLICTING
+      this.evidence.equivocation(equivocation.first, commitment)
+      return equivocation.refusal
+    }
+    const same = rows.sameUnderAnother(commitment, memory)
+    if (same !== undefined) return same
+    const ended = rows.afterItsEop(commitment, memory)
+    if (ended !== undefined) {
+      if (own) return rows.AFTER_OWN_EOP
+      this.evidence.misbehaviour('after_eop', commitment, [ended.end])
+      return ended.refusal
+    }
+    const misnumbered = rows.misnumbered(canon.link(commitment))
+    if (misnumbered !== undefined) {
+      const parent = memory.get(commitment.parentKey)
+      if (!own) this.evidence.misbehaviour('misnumbered', commitment, parent === undefined ? [] : [parent])
+      return misnumbered
+    }
+    return rows.tooManyHandovers(commitment, memory, config.maxHandoversPerHeight)
+  }
+
+  /** Its place in the chain, and what follows from it. */
+  #conclude(theCase: Case): void {
+    const { full, canon, ledger, changes, outside } = this.state
+    const { commitment, origin } = theCase
+    const refusal = this.#cheapRefusal(commitment) ?? this.#refusal(theCase)
+    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+    if (full) { this.#finish(theCase, origin.kind === 'gossip' ? rows.FORWARDED_ONLY : rows.STORE_BEHIND); return }
+
+    const { ssz, hash, signer, number, from, txListHash } = commitment.keep()
+    outside.event({ type: 'commitment', ssz, hash, blockNumber: number, signer, from })
+    const named = ledger.name(commitment)
+    const placement = canon.place(commitment)
+    if (txListHash !== undefined && named !== undefined) {
+      // Where it is missing, the store may have it from an earlier run.
+      changes.reference(txListHash, number)
+      if (named.kind === 'missing') void outside.gaps.send({ type: 'missingTxList', hash: txListHash, height: number, from })
+      else if (named.broughtBy !== undefined) void outside.outcomes.send({ type: 'report', peer: named.broughtBy, outcome: 'accepted' })
+    }
+    this.evidence.lateEnd(commitment)
+    this.#finish(theCase, placement === 'canonical' ? rows.ACCEPTED : placement === 'pending' ? rows.PENDING : rows.ASIDE)
+  }
+
+  #concludePage(page: Page): void {
+    if (!page.complete || page.answered || page.cases.some(theCase => theCase.waits !== undefined && this.#cases.has(theCase.id))) return
+    page.answered = true
+    this.#pages.delete(page)
+    for (const theCase of page.cases) if (this.#cases.has(theCase.id)) this.#conclude(theCase)
+    const { outside } = this.state
+    void outside.judged.send({ type: 'judged', ticket: page.ticket, results: page.results.filter(result => result !== undefined) })
+    this.state.ticketWhenDurable(outside.judged, page.ticket)
+  }
+
+  // ---- waiting
+
+  #hold(theCase: Case): void {
+    const { outside } = this.state
+    const { commitment: { window } } = theCase
+    if (theCase.origin.kind === 'gossip' && this.holding.has(theCase)) { this.#finish(theCase, rows.DUPLICATE); return }
+    for (const dropped of this.holding.add(theCase)) {
+      this.#finish(dropped, rows.NOT_HELD)
+      if (!this.holding.waitsFor(dropped.commitment.window)) this.schedules.drop(dropped.commitment.window)
+    }
+    this.lookedUp(this.schedules.want(window, outside.monotonic(), outside.wall()))
+  }
+
+  #wait(theCase: Case, what: 'record' | 'recall' | 'rules'): void {
+    const { key } = theCase.commitment.keep()
+    theCase.waits = what
+    this.#underWay.set(key, (this.#underWay.get(key) ?? 0) + 1)
+  }
+
+  /** Its time is over. */
+  #giveUp(theCase: Case): void {
+    const refusal = tooLate(theCase)
+    const { window } = theCase.commitment
+    this.#goOn(theCase, each => this.#finish(each, refusal))
+    if (!this.holding.waitsFor(window) && this.schedules.known(window) === undefined) this.schedules.drop(window)
+  }
+
+  /** What it waited for is there, or its time is over: it goes on, and its page with it where it was the last. */
+  #goOn(theCase: Case, how: (theCase: Case) => void): void {
+    this.#stopWaiting(theCase)
+    how(theCase)
+    if (theCase.origin.kind === 'page') this.#concludePage(theCase.origin.page)
+  }
+
+  #stopWaiting(theCase: Case): void {
+    const { waits, commitment: { key } } = theCase
+    theCase.waits = undefined
+    if (waits === 'schedule') this.holding.remove(theCase)
+    if (waits === undefined || waits === 'schedule') return
+    if (waits === 'rules') this.#rules?.drop(theCase.id)
+    const left = (this.#underWay.get(key) ?? 1) - 1
+    if (left > 0) this.#underWay.set(key, left)
+    else this.#underWay.delete(key)
+  }
+
+  #awaited(id: number, what: Case['waits']): Case | undefined {
+    const theCase = this.#cases.get(id)
+    return theCase?.waits === what ? theCase : undefined
+  }
+
+  #afterRules(ruled: Ruled | undefined): void {
+    if (ruled === undefined) return
+    const accepted = 'answer' in ruled && ruled.answer === 'accept'
+    const pending = this.#reruling.get(ruled.id)
+    if (pending !== undefined) {
+      this.#reruling.delete(ruled.id)
+      if (!accepted) { this.#outByRules(pending, ruled); return }
+      pending.ruled = 'with_parent'
+      this.state.canon.offerAgain(pending)
+      return
+    }
+    const theCase = this.#awaited(ruled.id, 'rules')
+    if (theCase === undefined) return
+    const refusal = accepted ? undefined : refusalByRules(ruled)
+    this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
+  }
+
+  /** With its parent before them the rules refuse what was accepted without: it goes, and may be fetched again. */
+  #outByRules(commitment: Commitment, ruled: Ruled | undefined): void {
+    const { canon, memory, outside } = this.state
+    if (memory.get(commitment.key) !== commitment || commitment.standing !== 'pending') return
+    canon.forget(commitment)
+    const { reason, verdict } = ruled === undefined ? rows.RULES_OVERLOADED : refusalByRules(ruled)
+    outside.event({ type: 'rejected', topic: 'commitments', from: commitment.from, reason, verdict: verdict === 'reject' ? 'reject' : 'ignore' })
+  }
+
+  // ---- the end
+
+  #finish(theCase: Case, refusal: Refusal): void {
+    this.#stopWaiting(theCase)
+    this.#cases.delete(theCase.id)
+    const { commitment, origin, verdictGiven } = theCase
+    // Its bytes may be a view of a batch that is gone by the time somebody looks.
+    const judgement: Judgement = { ...refusal, hash: commitment.hash.slice() }
+    if (refusal.verdict !== 'accept') this.#parentDidNotCome(commitment.key)
+    if (origin.kind === 'page') origin.page.results[origin.at] = judgement
+    else this.#report(origin, judgement, verdictGiven)
+  }
+
+  /** Tells who waits for it what came of a commitment. @param late gossipsub has had its verdict already */
+  #report(origin: Origin, judgement: Judgement, late: boolean): void {
+    const { outside } = this.state
+    const { verdict, reason, penalty, hash } = judgement
+    const accepted = verdict === 'accept'
+    if (origin.kind === 'gossip') {
+      if (!late) void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict })
+      if (accepted) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'accepted' })
+      else if (penalty && !late) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'failure' })
+    } else {
+      const judged = origin.kind === 'own' ? outside.ownJudged : outside.judged
+      // Our own again: it is there, and may be sent again.
+      const again = origin.kind === 'own' && reason === rows.DUPLICATE.reason
+      void judged.send({ type: 'judged', ticket: origin.ticket, results: [again ? { ...judgement, verdict: 'accept', hash } : judgement] })
+      if (accepted || again || origin.kind === 'sync') this.state.ticketWhenDurable(judged, origin.ticket)
+    }
+    if (!accepted && !late) {
+      outside.event({ type: 'rejected', topic: 'commitments', from: origin.kind === 'own' ? undefined : origin.peer, reason, verdict })
+    }
+  }
+
+  /** Those that wait for a parent which was under way and did not come after all: now it is missing. */
+  #parentDidNotCome(key: string): void {
+    const { memory, canon } = this.state
+    if (this.#underWay.has(key) || memory.get(key) !== undefined) return
+    for (const child of memory.childrenOf(key)) if (child.standing === 'pending') { canon.askForParent(child); return }
+  }
+}
+
+/** Stores of reference nodes keep mangled copies for ever (SPEC §9): what comes by request is taken with its signature put right. */
+function takeHighS(item: Checked): Checked {
+  if (item.finding !== Finding.high_s) return item
+  const bytes = item.bytes.slice()
+  bytes.set(normalizeHighS(bytes.subarray(OFFSETS.signature)), OFFSETS.signature)
+  return { ...item, bytes, finding: Finding.valid }
+}
+
+/** The parent may stand before it in the same page, and is placed with it. */
+function earlierInPage({ origin, commitment }: Case): Commitment | undefined {
+  if (origin.kind !== 'page') return undefined
+  return origin.page.cases.find(each => each.commitment.key === commitment.parentKey)?.commitment
+}

@@ -1,0 +1,102 @@
+import type { Commitment } from './commitment.js'
+import type { Standing } from './ports.js'
+
+/**
+ * The commitments that are objects: near the head, pending, or beside the chain. Everything is found by hash, by parent, by height,
+ * by what may be signed once (equivocation) and by turn (hand-over). What is older lies in the store only.
+ */
+export class Memory {
+  /** In the order of arrival. */
+  readonly pending = new Set<Commitment>()
+  /** Known and not canonical, in the order of becoming so. */
+  readonly aside = new Set<Commitment>()
+  readonly #byHash = new Map<string, Commitment>()
+  readonly #children = new Map<string, Set<Commitment>>()
+  readonly #heights = new Map<bigint, Set<Commitment>>()
+  readonly #blocks = new Map<bigint, Commitment>()
+  readonly #slots = new Map<string, Commitment>()
+  readonly #ends = new Map<string, Set<Commitment>>()
+
+  /** @param dropped hears of each commitment that leaves */
+  constructor(private readonly dropped: (commitment: Commitment) => void = () => undefined) {}
+
+  get size(): number { return this.#byHash.size }
+
+  get(key: string): Commitment | undefined { return this.#byHash.get(key) }
+
+  /** The canonical block of a height. */
+  blockAt(height: bigint): Commitment | undefined { return this.#blocks.get(height) }
+
+  /** Canonical hand-overs without a block that name this height. */
+  handoversAt(height: bigint): Commitment[] {
+    return [...this.at(height)].filter(({ bare, standing }) => bare && standing === 'canonical')
+  }
+
+  /** Whatever is known of a height. */
+  at(height: bigint): ReadonlySet<Commitment> { return this.#heights.get(height) ?? NONE }
+
+  childrenOf(key: string): ReadonlySet<Commitment> { return this.#children.get(key) ?? NONE }
+
+  /** The first of this signer, window and height. */
+  first(slot: string): Commitment | undefined { return this.#slots.get(slot) }
+
+  /** The ends of a signer's turn. */
+  endsOf(turn: string): ReadonlySet<Commitment> { return this.#ends.get(turn) ?? NONE }
+
+  add(commitment: Commitment, standing: Standing): void {
+    commitment.keep()
+    const { key, parentKey, number, slot, eop, turn } = commitment
+    this.#byHash.set(key, commitment)
+    into(this.#children, parentKey, commitment)
+    into(this.#heights, number, commitment)
+    if (slot !== undefined && !this.#slots.has(slot)) this.#slots.set(slot, commitment)
+    if (eop) into(this.#ends, turn, commitment)
+    this.move(commitment, standing)
+  }
+
+  move(commitment: Commitment, standing: Standing): void {
+    this.pending.delete(commitment)
+    this.aside.delete(commitment)
+    if (this.#blocks.get(commitment.number) === commitment) this.#blocks.delete(commitment.number)
+    commitment.standing = standing
+    if (standing === 'pending') this.pending.add(commitment)
+    else if (standing === 'demoted') this.aside.add(commitment)
+    else if (!commitment.bare) this.#blocks.set(commitment.number, commitment)
+  }
+
+  remove(commitment: Commitment): void {
+    const { key, parentKey, number, slot, turn } = commitment
+    if (this.#byHash.get(key) !== commitment) return
+    this.#byHash.delete(key)
+    outOf(this.#children, parentKey, commitment)
+    outOf(this.#heights, number, commitment)
+    outOf(this.#ends, turn, commitment)
+    if (slot !== undefined && this.#slots.get(slot) === commitment) this.#slots.delete(slot)
+    if (this.#blocks.get(number) === commitment) this.#blocks.delete(number)
+    this.pending.delete(commitment)
+    this.aside.delete(commitment)
+    this.dropped(commitment)
+  }
+
+  /** Lets go of every height below `height`. */
+  prune(height: bigint): void {
+    for (const known of this.#heights.keys()) {
+      if (known < height) for (const commitment of [...this.at(known)]) this.remove(commitment)
+    }
+  }
+
+  * [Symbol.iterator](): IterableIterator<Commitment> { yield* this.#byHash.values() }
+}
+
+const NONE: ReadonlySet<Commitment> = new Set()
+
+function into<K>(map: Map<K, Set<Commitment>>, key: K, commitment: Commitment): void {
+  const set = map.get(key)
+  if (set === undefined) map.set(key, new Set([commitment]))
+  else set.add(commitment)
+}
+
+function outOf<K>(map: Map<K, Set<Commitment>>, key: K, commitment: Commitment): void {
+  const set = map.get(key)
+  if (set?.delete(commitment) === true && set.size === 0) map.delete(key)
+}

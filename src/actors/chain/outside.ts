@@ -1,0 +1,29 @@
+import type { Feedback } from '../kernel/index.js'
+import type { OwnSigned } from '../store/ingress.js'
+import type { Answers, ChainEvent, Gaps, Judged, Outcomes, Verdicts } from './ports.js'
+import type { LookUps } from './schedule-cache.js'
+import type { RuleAsks } from './rules.js'
+import type { WriteBatch } from '../store/ingress.js'
+
+/** What the core of this room tells and asks. It waits for nothing: what it asks comes back through one of its methods. */
+export interface Outside {
+  readonly verdicts: Verdicts
+  readonly answers: Answers
+  readonly outcomes: Outcomes
+  readonly gaps: Gaps
+  readonly judged: Judged
+  readonly ownJudged: Judged
+  readonly lookUps: LookUps
+  /** `undefined` where the application has no rules of its own. */
+  readonly rules: RuleAsks | undefined
+  event(event: ChainEvent): void
+  write(sequence: number, batch: WriteBatch): Feedback
+  resume(): Feedback
+  /** Records what we signed; comes back as `recorded`. */
+  record(id: number, signed: OwnSigned): void
+  /** Asks the store what it knows of a hash; comes back as `recalled`. */
+  recall(id: number, hash: Uint8Array): void
+  /** Time that only moves forward, and wall time; ms. */
+  monotonic(): number
+  wall(): number
+}

@@ -1,0 +1,31 @@
+import type { Case } from './cases.js'
+import { ChainError } from './errors.js'
+import type { Ruled } from './rules.js'
+import * as rows from './verdict.js'
+import type { Refusal } from './verdict.js'
+
+/** What is said of a commitment that has waited for too long: nobody's fault. */
+export function tooLate({ waits }: Case): Refusal {
+  switch (waits) {
+    case 'rules': return rows.RULES_FAILED
+    case 'record': return rows.NOT_RECORDED
+    case 'recall': return rows.STORE_UNAVAILABLE
+    default: return rows.SCHEDULE_UNKNOWN
+  }
+}
+
+/** What the application's rules said against it; where they failed, nobody's fault. */
+export function refusalByRules(ruled: Ruled): Refusal {
+  if (!('answer' in ruled) || ruled.answer === 'accept') return rows.RULES_FAILED
+  const { verdict, reason } = ruled.answer
+  return { verdict, reason: `rules: ${reason}`, penalty: verdict === 'reject' }
+}
+
+const BY_CODE: { readonly [code: string]: Refusal | undefined } = {
+  conflicting_commitment: rows.CONFLICTING, after_own_eop: rows.AFTER_OWN_EOP, eop_below_own_block: rows.EOP_BELOW_OWN,
+}
+
+/** Why our own must not leave. */
+export function refusalByRecords(error: unknown): Refusal {
+  return (error instanceof ChainError ? BY_CODE[error.code] : undefined) ?? rows.NOT_RECORDED
+}

@@ -1,0 +1,159 @@
+import { LRUCache } from 'lru-cache'
+import { keyOf } from './commitment.js'
+import type { ChainConfig } from './config.js'
+import { ChainError } from './errors.js'
+import type { ScheduleAnswer } from './schedule.js'
+
+/** A window's answer as it is remembered: whose keys may sign, nobody's where no slot ends. */
+export interface Known {
+  readonly signers: ReadonlySet<string>
+  readonly slotEnd: boolean
+  /** When it was looked up, ms. */
+  readonly at: number
+}
+
+interface Lookup {
+  state: 'queued' | 'running' | 'resting'
+  /** Within the horizon: before those beyond it. */
+  readonly near: boolean
+  since: number
+  failures: number
+  retryAt: number
+}
+
+/** Asks the application about a window: an answer at once, or `undefined` where it comes later as `answered` or `failed`. */
+export interface LookUps {
+  ask(window: bigint): ScheduleAnswer | undefined
+  /** Nobody waits for it any more. */
+  abandon(window: bigint): void
+}
+
+type CacheConfig = Pick<ChainConfig, 'scheduleCache' | 'scheduleLookups' | 'scheduleDeadline' | 'scheduleRetryFirst' | 'scheduleRetryLast' | 'scheduleHorizon'>
+
+/** What came of looking up a window. */
+export type LookedUp =
+  | { readonly window: bigint; readonly known: Known }
+  /** Not known, or failed: `again` says whether it will be tried again. */
+  | { readonly window: bigint; readonly error: unknown; readonly again: boolean }
+
+/**
+ * The schedule's answers by window, and the lookups under way: bounded in number, each with a deadline, tried again with growing pauses
+ * as long as somebody waits. Times in ms.
+ */
+export class ScheduleCache {
+  readonly #known: LRUCache<bigint, Known>
+  readonly #lookups = new Map<bigint, Lookup>()
+  #near = 0
+  #far = 0
+
+  constructor(private readonly lookUps: LookUps, private readonly config: CacheConfig) {
+    this.#known = new LRUCache({ max: config.scheduleCache })
+  }
+
+  get underWay(): number { return this.#lookups.size }
+
+  known(window: bigint): Known | undefined { return this.#known.get(window) }
+
+  isNear(window: bigint, wall: number): boolean {
+    return window <= BigInt(Math.floor((wall + this.config.scheduleHorizon) / 1_000))
+  }
+
+  /** Looks a window up, unless that is under way. What came of it at once is given. */
+  want(window: bigint, now: number, wall: number): LookedUp | undefined {
+    if (this.#lookups.has(window)) return undefined
+    this.#lookups.set(window, { state: 'queued', near: this.isNear(window, wall), since: now, failures: 0, retryAt: now })
+    return this.#hasSlot(this.#lookups.get(window)!.near) ? this.#start(window, now) : undefined
+  }
+
+  /** The application has answered. @returns `undefined` where nothing of the sort was under way */
+  answered(window: bigint, answer: unknown, now: number): LookedUp | undefined {
+    if (!this.#lookups.has(window)) return undefined
+    const known = knownOf(answer, now)
+    if (known instanceof ChainError) return this.failed(window, known, now)
+    if (known === undefined) return this.#rest(window, undefined, now)
+    this.#remove(window)
+    this.#known.set(window, known)
+    return { window, known }
+  }
+
+  failed(window: bigint, error: unknown, now: number): LookedUp | undefined {
+    return this.#lookups.get(window)?.state === 'running' ? this.#rest(window, error, now) : undefined
+  }
+
+  /** Nobody waits for this window. */
+  drop(window: bigint): void {
+    if (this.#lookups.get(window)?.state === 'running') this.lookUps.abandon(window)
+    this.#remove(window)
+  }
+
+  /** Time has passed: gives up what is over its deadline, tries again what has rested, starts what had no room. */
+  tick(now: number): LookedUp[] {
+    const outcomes: LookedUp[] = []
+    for (const [window, lookup] of this.#lookups) {
+      if (lookup.state === 'running' && now - lookup.since >= this.config.scheduleDeadline) {
+        this.lookUps.abandon(window)
+        const error = new ChainError('schedule_timeout', `the schedule did not answer within ${this.config.scheduleDeadline} ms`, this.config.scheduleDeadline)
+        outcomes.push(this.#rest(window, error, now))
+      } else if (lookup.state === 'resting' && now >= lookup.retryAt) {
+        lookup.state = 'queued'
+      }
+    }
+    for (const [window, lookup] of this.#lookups) {
+      if (lookup.state !== 'queued' || !this.#hasSlot(lookup.near)) continue
+      const outcome = this.#start(window, now)
+      if (outcome !== undefined) outcomes.push(outcome)
+    }
+    return outcomes
+  }
+
+  #start(window: bigint, now: number): LookedUp | undefined {
+    const lookup = this.#lookups.get(window)!
+    this.#enter(lookup, 'running')
+    lookup.since = now
+    let answer: ScheduleAnswer | undefined
+    try {
+      answer = this.lookUps.ask(window)
+    } catch (error) {
+      return this.#rest(window, error, now)
+    }
+    return answer === undefined ? undefined : this.answered(window, answer, now)
+  }
+
+  #rest(window: bigint, error: unknown, now: number): LookedUp {
+    const lookup = this.#lookups.get(window)!
+    const { scheduleRetryFirst, scheduleRetryLast } = this.config
+    this.#enter(lookup, 'resting')
+    lookup.retryAt = now + Math.min(scheduleRetryFirst * 2 ** lookup.failures, scheduleRetryLast)
+    lookup.failures++
+    // Beyond the horizon nobody waits for what is not known.
+    return { window, error, again: lookup.near }
+  }
+
+  #hasSlot(near: boolean): boolean {
+    return near ? this.#near < this.config.scheduleLookups : this.#far < Math.ceil(this.config.scheduleLookups / 4)
+  }
+
+  #enter(lookup: Lookup, state: Lookup['state']): void {
+    const change = Number(state === 'running') - Number(lookup.state === 'running')
+    if (lookup.near) this.#near += change
+    else this.#far += change
+    lookup.state = state
+  }
+
+  #remove(window: bigint): void {
+    const lookup = this.#lookups.get(window)
+    if (lookup !== undefined) this.#enter(lookup, 'resting')
+    this.#lookups.delete(window)
+  }
+}
+
+function knownOf(answer: unknown, at: number): Known | ChainError | undefined {
+  if (answer === 'unknown') return undefined
+  if (answer === 'not_slot_end') return { signers: new Set(), slotEnd: false, at }
+  const { signer, signers } = (typeof answer === 'object' && answer !== null ? answer : {}) as { signer?: unknown; signers?: unknown }
+  const list: unknown[] = Array.isArray(signers) ? signers : [signer]
+  if (!list.every(each => each instanceof Uint8Array && each.length === 20)) {
+    return new ChainError('bad_schedule_answer', 'the schedule\'s answer is neither signers of 20 bytes nor `not_slot_end` nor `unknown`')
+  }
+  return { signers: new Set((list as Uint8Array[]).map(keyOf)), slotEnd: true, at }
+}

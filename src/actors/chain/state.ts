@@ -1,0 +1,91 @@
+import type { ChainConfig } from './config.js'
+import { Canon } from './canon.js'
+import { Changes } from './changes.js'
+import type { Commitment } from './commitment.js'
+import type { ConfirmedTip, Head } from './ingress.js'
+import { Memory } from './memory.js'
+import type { Outside } from './outside.js'
+import type { Judged } from './ports.js'
+import { TxListLedger } from './txlists.js'
+import { Unstored } from './unstored.js'
+import type { HeadAt } from './unstored.js'
+
+/** No head: zeros (SPEC §7). */
+export const NO_HEAD: Head = { blockNumber: 0n, submissionWindowEnd: 0n }
+
+/** What the parts of this room share: the chain in memory, this turn's changes, and what the store has not acknowledged. */
+export class ChainState {
+  readonly memory: Memory
+  readonly changes = new Changes()
+  readonly ledger: TxListLedger
+  readonly unstored: Unstored
+  readonly canon: Canon
+  tip: ConfirmedTip | undefined
+  /** What `updateHead` set. */
+  override: Head | undefined
+  /** The highest block that the application has demoted and that the chain has not passed again: up to there the store is asked first. */
+  rewoundTop: bigint | undefined
+  /** The head as of the last durable turn. */
+  durable: HeadAt = { head: NO_HEAD, hash: undefined }
+  /** Whom to tell when this turn is durable. */
+  #whenDurable: (() => void)[] = []
+
+  constructor(
+    readonly outside: Outside, readonly config: ChainConfig, sequence: number,
+    hooks: Pick<ConstructorParameters<typeof Canon>[2], 'missingParent' | 'passedRules' | 'broke'>,
+  ) {
+    this.ledger = new TxListLedger(config)
+    this.memory = new Memory(commitment => this.ledger.unname(commitment))
+    this.unstored = new Unstored(sequence, config)
+    this.canon = new Canon(this.memory, this.changes, { ...hooks, event: event => outside.event(event) }, config)
+  }
+
+  /** The store is so far behind that nothing more is adopted (DESIGN.md). */
+  get full(): boolean { return this.unstored.isFull(this.changes.size) }
+
+  get headNow(): HeadAt { return headAt(this.canon.head) }
+
+  /** Runs when everything up to the end of this turn is durable. */
+  whenDurable(run: () => void): void { this.#whenDurable.push(run) }
+
+  /** Tells a ticket's holder when everything up to the end of this turn is durable. */
+  ticketWhenDurable(judged: Judged, ticket: number): void { this.whenDurable(() => { void judged.send({ type: 'durable', ticket }) }) }
+
+  /** Ends the turn: what it changed goes to the store. */
+  flush(): void {
+    const turn = this.changes.take()
+    const waiting = this.#whenDurable
+    this.#whenDurable = []
+    const entry = turn === undefined ? this.unstored.newest : this.unstored.add(turn, this.headNow)
+    if (turn !== undefined && entry !== undefined) void this.outside.write(entry.sequence, turn.batch)
+    if (entry === undefined) waiting.forEach(run => run())
+    else entry.whenDurable.push(...waiting)
+  }
+
+  /** The store's acknowledgement: what was said of it may be told now. */
+  acknowledged(sequence: number): void {
+    for (const { turn, head, whenDurable } of this.unstored.acknowledge(sequence)) {
+      for (const event of turn.events) this.outside.event(event)
+      if (!sameHead(head, this.durable)) {
+        this.durable = head
+        this.outside.event({ type: 'head', head: head.head, hash: head.hash })
+      }
+      for (const run of whenDurable) run()
+    }
+  }
+
+  /** The store has started again: everything that it has not acknowledged, in order. */
+  sendAgain(): void {
+    void this.outside.resume()
+    for (const { sequence, batch } of this.unstored) void this.outside.write(sequence, batch)
+  }
+}
+
+export function headAt(block: Commitment | undefined): HeadAt {
+  return block === undefined
+    ? { head: NO_HEAD, hash: undefined }
+    : { head: { blockNumber: block.number, submissionWindowEnd: block.window }, hash: block.hash }
+}
+
+const sameHead = (a: HeadAt, b: HeadAt): boolean =>
+  a.hash === b.hash || (a.hash !== undefined && b.hash !== undefined && Buffer.compare(a.hash, b.hash) === 0)

@@ -1,0 +1,74 @@
+import { TXLIST_HEADER_SIZE } from '../../protocol/index.js'
+import type { Checked, Origin } from './ingress.js'
+import type { Judgement } from './ports.js'
+import type { ChainState } from './state.js'
+import * as rows from './verdict.js'
+import type { Refusal } from './verdict.js'
+
+const KNOWN: Refusal = { verdict: 'ignore', reason: 'duplicate', penalty: false }
+/** No commitment names it, and its sender's share, or the whole, is used up (H13). */
+const NO_ROOM: Refusal = { verdict: 'ignore', reason: 'no_room', penalty: false }
+
+/**
+ * The verdict on a txlist (SPEC §6, Txlists): one that an accepted commitment names is taken and earns reputation; one that none names
+ * (yet) is taken within its sender's share, and earns it when one does; one that is here is ignored.
+ */
+export class TxListDesk {
+  constructor(private readonly state: ChainState) {}
+
+  take(items: readonly Checked[]): void {
+    for (const item of items) this.#report(item.origin, { ...this.#judge(item), hash: item.hash.slice() })
+  }
+
+  /** Unnamed ones whose time is over make room. */
+  tick(): void {
+    const { ledger, changes, outside } = this.state
+    for (const { hash } of ledger.expire(outside.monotonic())) changes.forgetTxList(hash)
+  }
+
+  #judge({ finding, bytes, hash: view, origin }: Checked): Refusal {
+    const { ledger, changes, outside, unstored, full } = this.state
+    const refusal = rows.byFinding(finding)
+    if (refusal !== undefined) return refusal
+    const hash = view.slice()
+    const size = bytes.length - TXLIST_HEADER_SIZE
+    const from = origin.kind === 'own' ? undefined : origin.peer
+    const asked = origin.kind === 'sync'
+    const admission = ledger.admit(hash, size, from)
+    if (admission.kind === 'known') return KNOWN
+    // What sync asked for by its hash is named by a commitment, though that may have left the memory.
+    const blockNumber = admission.kind === 'referenced' ? admission.blockNumber : origin.kind === 'sync' ? origin.height : undefined
+    if (admission.kind === 'no_room' && !asked) return NO_ROOM
+    if (full) return origin.kind === 'gossip' && blockNumber !== undefined ? rows.FORWARDED_ONLY : rows.STORE_BEHIND
+    if (blockNumber === undefined && from !== undefined && !asked && !unstored.hasRoomFor(size)) return rows.STORE_BEHIND
+
+    if (blockNumber !== undefined) ledger.addReferenced(hash)
+    else ledger.addUnreferenced(hash, size, asked ? undefined : from, outside.monotonic())
+    // A copy: a view would keep, and later clone, the buffer that it came in.
+    const txList = bytes.slice(TXLIST_HEADER_SIZE)
+    changes.txList(hash, txList, { blockNumber, peer: asked ? undefined : from })
+    outside.event({ type: 'txList', hash, txList, from })
+    if (blockNumber !== undefined) {
+      void outside.gaps.send({ type: 'haveTxList', hash })
+      if (origin.kind === 'gossip') void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'accepted' })
+    }
+    return rows.ACCEPTED
+  }
+
+  #report(origin: Origin, judgement: Judgement): void {
+    const { outside } = this.state
+    const { verdict, reason, penalty } = judgement
+    if (origin.kind === 'gossip') {
+      void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict })
+      if (penalty) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'failure' })
+    } else {
+      const judged = origin.kind === 'own' ? outside.ownJudged : outside.judged
+      const again = origin.kind === 'own' && reason === KNOWN.reason
+      void judged.send({ type: 'judged', ticket: origin.ticket, results: [again ? { ...judgement, verdict: 'accept' } : judgement] })
+      if (verdict === 'accept' || again || origin.kind === 'sync') this.state.ticketWhenDurable(judged, origin.ticket)
+    }
+    if (verdict !== 'accept') {
+      outside.event({ type: 'rejected', topic: 'txLists', from: origin.kind === 'own' ? undefined : origin.peer, reason, verdict })
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import type { ChainConfig } from './config.js'
+import type { Turn } from './changes.js'
+import type { Head } from './ingress.js'
+import type { WriteBatch } from '../store/ingress.js'
+
+/** The head as of one turn. */
+export interface HeadAt { readonly head: Head; readonly hash: Uint8Array | undefined }
+
+/** A turn that the store has not acknowledged. */
+export interface Entry {
+  readonly sequence: number
+  readonly turn: Turn
+  /** The canonical head after it. */
+  readonly head: HeadAt
+  /** Run when it is durable: asks that wait, tickets. */
+  readonly whenDurable: (() => void)[]
+}
+
+/**
+ * What was sent to the store and not acknowledged (DESIGN.md: at most 4,096 commitments, 64 MiB), in order, to be sent again when the
+ * store has started again. While it is full, chain judges and forwards, and adopts nothing.
+ */
+export class Unstored {
+  #entries: Entry[] = []
+  #commitments = 0
+  #bytes = 0
+
+  constructor(private sequence: number, private readonly config: Pick<ChainConfig, 'maxUnstoredCommitments' | 'maxUnstoredBytes'>) {}
+
+  get commitments(): number { return this.#commitments }
+  get bytes(): number { return this.#bytes }
+  get size(): number { return this.#entries.length }
+  /** @param more commitments of the turn that is not closed yet */
+  isFull(more: number): boolean {
+    return this.#commitments + more >= this.config.maxUnstoredCommitments || this.#bytes >= this.config.maxUnstoredBytes
+  }
+
+  /** Room for a txlist that no commitment names: such ones may not crowd out the rest. */
+  hasRoomFor(bytes: number): boolean { return this.#bytes + bytes <= this.config.maxUnstoredBytes / 2 }
+  get newest(): Entry | undefined { return this.#entries.at(-1) }
+
+  add(turn: Turn, head: HeadAt): Entry {
+    const entry: Entry = { sequence: ++this.sequence, turn, head, whenDurable: [] }
+    this.#entries.push(entry)
+    this.#commitments += turn.commitments
+    this.#bytes += turn.bytes
+    return entry
+  }
+
+  /** Everything up to `sequence` is durable: gives those entries, in order. */
+  acknowledge(sequence: number): Entry[] {
+    const left = this.#entries.findIndex(entry => entry.sequence > sequence)
+    const done = this.#entries.splice(0, left === -1 ? this.#entries.length : left)
+    for (const { turn } of done) {
+      this.#commitments -= turn.commitments
+      this.#bytes -= turn.bytes
+    }
+    return done
+  }
+
+  /** In order, to be sent again. */
+  * [Symbol.iterator](): IterableIterator<{ readonly sequence: number; readonly batch: WriteBatch }> {
+    for (const { sequence, turn: { batch } } of this.#entries) yield { sequence, batch }
+  }
+}

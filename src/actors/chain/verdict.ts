@@ -1,0 +1,99 @@
+/** The verdict table of SPEC §6, stateful part: one function a row. A refusal is the row's; `undefined` means that the row does not apply. */
+import { Finding, findingName, verdictOf } from '../../protocol/index.js'
+import type { Anchor } from './anchor.js'
+import type { Commitment } from './commitment.js'
+import { brokenTurnEnd } from './handover.js'
+import type { ConfirmedTip } from './ingress.js'
+import type { Link } from './links.js'
+import type { Memory } from './memory.js'
+import type { Judgement } from './ports.js'
+import type { Known } from './schedule-cache.js'
+
+export type Refusal = Omit<Judgement, 'hash'>
+
+const reject = (reason: string): Refusal => ({ verdict: 'reject', reason, penalty: true })
+const ignore = (reason: string): Refusal => ({ verdict: 'ignore', reason, penalty: false })
+
+export const ACCEPTED: Refusal = { verdict: 'accept', reason: 'accepted', penalty: false }
+/** Accepted; its parent is not known, and it waits for it. */
+export const PENDING: Refusal = { verdict: 'accept', reason: 'pending_parent', penalty: false }
+/** Accepted; another block holds its height. */
+export const ASIDE: Refusal = { verdict: 'accept', reason: 'aside', penalty: false }
+
+/** The schedule for that time was not known in time, or its lookup failed: never held against anybody (H05). */
+export const SCHEDULE_UNKNOWN = ignore('schedule_unknown')
+export const SCHEDULE_FAILED = ignore('schedule_failed')
+export const BEYOND_HORIZON = ignore('beyond_horizon')
+/** Too many wait for their schedule. */
+export const NOT_HELD = ignore('not_held')
+/** The store lags behind: judged and forwarded, not adopted (DESIGN.md). */
+export const FORWARDED_ONLY: Refusal = { verdict: 'accept', reason: 'store_behind', penalty: false }
+export const STORE_BEHIND = ignore('store_behind')
+export const STORE_UNAVAILABLE = ignore('store_unavailable')
+/** The application demoted it (SPEC §7): it returns only when it is named. */
+export const DEMOTED = ignore('demoted')
+export const DUPLICATE = ignore('duplicate')
+export const RULES_FAILED = ignore('rules_failed')
+export const RULES_OVERLOADED = ignore('rules_overloaded')
+export const CONFLICTING = ignore('conflicting_commitment')
+export const AFTER_OWN_EOP = ignore('after_own_eop')
+export const EOP_BELOW_OWN = ignore('eop_below_own_block')
+export const NOT_RECORDED = ignore('not_recorded')
+
+/** Undecodable, bad signature, wrong slasher, non-EOP with zero hash; high-S: what the worker found. */
+export function byFinding(finding: number): Refusal | undefined {
+  if (finding === Finding.valid) return undefined
+  const { verdict, penalty } = verdictOf(finding)
+  return { verdict, penalty, reason: findingName(finding) }
+}
+
+/** At or below the confirmed tip given by the application. */
+export function belowConfirmedTip({ number }: Commitment, tip: ConfirmedTip | undefined): Refusal | undefined {
+  return tip !== undefined && number <= tip.blockNumber ? ignore('below_confirmed_tip') : undefined
+}
+
+/** So far below the head that it lies in the store only. */
+export function tooOld({ number }: Commitment, floor: bigint, anchor: Anchor | undefined): Refusal | undefined {
+  return anchor !== undefined && number < floor ? ignore('too_old') : undefined
+}
+
+/** Already have this one; the same commitment bytes under another signature of its signer. */
+export function alreadyHave(commitment: Commitment, memory: Memory): Refusal | undefined {
+  const known = memory.get(commitment.key)
+  if (known === undefined || known.signerKey !== commitment.signerKey || !known.sameContent(commitment)) return undefined
+  return known.retired ? DEMOTED : DUPLICATE
+}
+
+/** Already have this one, signed by another who may also sign here, or naming another slasher. */
+export function sameUnderAnother(commitment: Commitment, memory: Memory): Refusal | undefined {
+  return memory.get(commitment.key) === undefined ? undefined : DUPLICATE
+}
+
+/** Not a slot end; signer is not the elected one. */
+export function notElected({ signerKey }: Commitment, known: Known): Refusal | undefined {
+  if (!known.slotEnd) return reject('not_slot_end')
+  return known.signers.has(signerKey) ? undefined : reject('not_elected')
+}
+
+/** Second, different commitment of the same signer for the same window and height: gives the first. */
+export function equivocates(commitment: Commitment, memory: Memory): { refusal: Refusal; first: Commitment } | undefined {
+  const { slot } = commitment
+  const first = slot === undefined ? undefined : memory.first(slot)
+  return first === undefined || first.sameContent(commitment) ? undefined : { refusal: ignore('equivocation'), first }
+}
+
+/** Non-EOP of the same signer and window above its EOP's, in the order of the chain: gives that EOP. */
+export function afterItsEop(commitment: Commitment, memory: Memory): { refusal: Refusal; end: Commitment } | undefined {
+  const end = brokenTurnEnd(commitment, memory.endsOf(commitment.turn))
+  return end === undefined ? undefined : { refusal: ignore('after_eop'), end }
+}
+
+/** More hand-overs beside one height than anybody needs. */
+export function tooManyHandovers({ bare, number }: Commitment, memory: Memory, limit: number): Refusal | undefined {
+  return bare && memory.handoversAt(number).length >= limit ? ignore('too_many_handovers') : undefined
+}
+
+/** Parent known by hash and number is not parent + 1. */
+export function misnumbered(link: Link): Refusal | undefined {
+  return link === 'misnumbered' ? ignore('misnumbered') : undefined
+}
