@@ -11,7 +11,7 @@ import type { ValidatorOptions } from '../validator/index.js'
 import { ServiceError } from './errors.js'
 
 /** What signs our commitments: a private key (32 bytes or hex), a file that holds one, or a function such as a remote signer. */
-export type SigningConfig = { readonly key: Uint8Array | string } | { readonly keyFile: string } | { readonly sign: Signer; readonly address: Uint8Array | string }
+export type SigningConfig = { readonly key: Uint8Array | string } | { readonly keyFile: string } | { readonly sign: Signer }
 
 /** How to build a node. Only the schedule has no default. */
 export interface P2pConfig {

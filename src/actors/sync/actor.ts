@@ -54,7 +54,7 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
     timers: {
       round (room) { room.round('round'); room.pump() },
       progress (room) { room.progress() },
-      pump (room) { room.pump() },
+      pump (room) { room.woken() },
     },
   })
 }

@@ -132,9 +132,14 @@ export class Room implements World {
     this.fault(peer, 'no_answer', code, silent ? 'proved' : code === 'remote_closed' || code === 'unsupported' ? 'found_out' : 'noted')
   }
 
+  /** The timer of `wake` has fired: a moment early by the clock, as the platform's timers may. */
+  woken (): void {
+    this.#wakeAt = Infinity
+    this.pump()
+  }
+
   /** After every message: each part does what can be done now. */
   pump (): void {
-    if (this.now() >= this.#wakeAt) this.#wakeAt = Infinity
     this.#run?.pump()
     this.#gaps.pump()
     this.#backfill.pump()
@@ -228,7 +233,7 @@ export class Room implements World {
   }
 
   #askHead (state: SyncPeerState): void {
-    if (state.readiness('head', this.now()) !== 'now') return
+    if (!this.book.mayAsk(state) || state.readiness('head', this.now()) !== 'now') return
     this.#headsSince = this.now()
     this.#heads++
     const round = this.#run?.reason === 'round'
