@@ -198,6 +198,29 @@ describeTransports('network: gossip', transport => {
     expect(await ours.network.publish('commitments', commitment(1), WITHIN)).to.deep.equal({ recipients: 0 })
   })
 
+  it('H35: a peer that does not read neither holds publishing up nor loses its stream', async () => {
+    const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
+    const slow = await rawPeer(transport, { gossip: true })
+    await Promise.all([connect(a, b), slow.dial(a.address).then(() => meshed(a, slow.peerId))])
+    const stream = slow.node.getConnections()[0]?.streams.find(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/'))
+    if (stream === undefined) throw new Error('no gossip stream')
+    stream.maxReadBufferLength = 64 * 1024 * 1024
+    stream.pause()
+    const sent = Array.from({ length: 12 }, (_, n) => txList(n, 2_097_152))
+    for (const bytes of sent) await a.network.publish('txLists', bytes, WITHIN)
+    await until(() => b.got('txLists').length === 12, 'all at the one who reads', 15_000)
+    const { gossip, now } = await a.network.figures(WITHIN)
+    expect(gossip.sendsHeldBack).to.be.above(0)
+    expect(now.largestGossipBuffer).to.be.within(8_388_608, 8_388_608 + 2_200_000)
+    expect(stream.status).to.equal('open')
+    stream.resume()
+    await until(() => slow.got.length >= 4, 'what was buffered, at the slow one', 15_000)
+    await until(async () => (await a.network.figures(WITHIN)).now.largestGossipBuffer < 100_000, 'drained')
+    await a.network.publish('commitments', commitment(1), WITHIN)
+    await until(() => slow.got.some(({ topic }) => topic === topics.commitments), 'the next one, at the slow one')
+    expect((await figures(a)).streamsReopened).to.equal(0)
+  }).timeout(40_000)
+
   it('delivers a burst of full txlists, each in an RPC of its own', async () => {
     const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
     await connect(a, b)

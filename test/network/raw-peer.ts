@@ -43,7 +43,7 @@ export const topics = topicsOf(CHAIN)
 const running = new Set<Libp2p>()
 
 export async function stopRawPeers (): Promise<void> {
-  await Promise.all([...running].map(node => node.stop()))
+  await Promise.all([...running].map(async node => { await node.stop() }))
   running.clear()
 }
 
@@ -84,12 +84,12 @@ export async function rawPeer (transport: TestTransport, options: RawPeerOptions
   pubsub?.addEventListener('gossipsub:message', ({ detail: { msg, propagationSource } }) => {
     peer.got.push({ topic: msg.topic, data: msg.data, from: propagationSource.toString() })
   })
-  for (const topic of options.subscribe ?? Object.values(topics)) pubsub?.subscribe(topic)
+  for (const topic of options.subscribe ?? [topics.commitments, topics.txLists]) pubsub?.subscribe(topic)
   return peer
 }
 
 /** Everything that comes on a stream until it ends, is reset or the test has enough; and how it ended. */
-export function collect (stream: Stream): { bytes (): Buffer; readonly ended: Promise<'closed' | 'reset'> } {
+export function collect (stream: Stream): { readonly bytes: () => Buffer; readonly ended: Promise<'closed' | 'reset'> } {
   const chunks: Buffer[] = []
   stream.addEventListener('message', ({ data }) => { chunks.push(Buffer.from(data.subarray())) })
   const ended = new Promise<'closed' | 'reset'>(resolve => {

@@ -38,7 +38,7 @@ function measuringYamux (sizes: number[]): () => StreamMuxerFactory {
 }
 
 async function rawMeshed (a: RawPeer, b: RawPeer): Promise<void> {
-  await until(() => Object.values(topics).every(topic => internals(a).getMeshPeers(topic).includes(b.peerId) && internals(b).getMeshPeers(topic).includes(a.peerId)), 'raw peers in mesh', 15_000)
+  await until(() => [topics.commitments, topics.txLists].every(topic => internals(a).getMeshPeers(topic).includes(b.peerId) && internals(b).getMeshPeers(topic).includes(a.peerId)), 'raw peers in mesh', 15_000)
 }
 
 describe('network: versions that the work-arounds were made for', () => {

@@ -87,8 +87,12 @@ export class Connections {
     }
     const reason = this.book.get(key) === undefined ? this.gater.ask({ direction: 'outbound', peer: key }) : undefined
     if (reason !== undefined) throw new NetworkError('dial_denied', `${key}: ${reason}`, { value: reason, peer: key })
-    await this.#open([address], signal)
-    return key
+    const connection = await this.#open([address], signal)
+    if (connection.remotePeer.equals(peer)) return key
+    // noise has proved who is there; not every transport compares it with the address
+    this.#needs.counters.connections.dialsFailed++
+    await connection.close()
+    throw new NetworkError('dial_failed', `${text} leads to ${connection.remotePeer.toString()}`, { value: text, peer: key })
   }
 
   /** Closes all connections to a peer once nothing is under way with it (H40). */
@@ -123,13 +127,13 @@ export class Connections {
     }
   }
 
-  async #open (addresses: readonly Multiaddr[], signal: AbortSignal | undefined): Promise<void> {
+  async #open (addresses: readonly Multiaddr[], signal: AbortSignal | undefined): Promise<Connection> {
     const { clock, config, counters } = this.#needs
     if (this.#node === undefined || this.#stopping) throw new NetworkError('stopping', 'the driver does not run')
     const deadline = startDeadline(clock, config.connections.dialTimeoutMs)
     counters.connections.dials++
     try {
-      await this.#node.dial([...addresses], { signal: signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]) })
+      return await this.#node.dial([...addresses], { signal: signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]) })
     } catch (cause) {
       counters.connections.dialsFailed++
       throw dialError(cause, addresses.join(', '))

@@ -1,0 +1,151 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { expect } from 'chai'
+import { NetworkError, newPrivateKey, peerKeyOf } from '../../src/actors/network/index.js'
+import type { GateQuestion } from '../../src/actors/network/index.js'
+import { describeTransports } from '../support/transport.js'
+import { until } from '../support/until.js'
+import { WITHIN, connect, meshed, startNode, stopAll } from './harness.js'
+import type { TestNode } from './harness.js'
+import { rawPeer, stopRawPeers } from './raw-peer.js'
+
+const nobody = peerKeyOf(newPrivateKey())
+
+async function failure (promise: Promise<unknown>): Promise<{ code: string; value: unknown }> {
+  try { await promise } catch (error) {
+    if (error instanceof NetworkError) return { code: error.code, value: error.value }
+    throw error
+  }
+  throw new Error('it succeeded')
+}
+
+const peersOf = (node: TestNode) => node.network.peers(WITHIN)
+const figures = async (node: TestNode) => (await node.network.figures(WITHIN)).connections
+
+describeTransports('network: connections', transport => {
+  afterEach(async () => { await Promise.all([stopAll(), stopRawPeers()]) })
+
+  it('tells who connected, who can be asked, and who left', async () => {
+    const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
+    expect(await a.network.dial(b.address, WITHIN)).to.equal(b.peerId)
+    await until(() => a.events.received.some(({ type }) => type === 'peerReady'), 'ready')
+    expect(a.events.expect('started').addresses).to.deep.equal([a.address])
+    a.events.expect('peerConnected', { peer: b.peerId, direction: 'outbound', address: b.address })
+    a.events.expect('peerReady', { peer: b.peerId, agent: 'preconfirmation-p2p/0.1.0' })
+    await meshed(a, b.peerId)
+    const [info] = await peersOf(a)
+    expect(info).to.deep.include({ peer: b.peerId, direction: 'outbound', connections: 1, agent: 'preconfirmation-p2p/0.1.0', refused: false, score: 0 })
+    expect(info?.protocols).to.include('/taiko/167000/preconf/1/get_head')
+    await a.network.hangUp(b.peerId, WITHIN)
+    await until(() => b.events.received.some(({ type }) => type === 'peerDisconnected'), 'gone')
+    a.events.expect('peerDisconnected', { peer: b.peerId })
+    expect(await peersOf(a)).to.deep.equal([])
+    a.events.expectNone('peerRefused')
+  })
+
+  it('identifies itself by protocol string and agent', async () => {
+    const [a, peer] = await Promise.all([startNode(transport, { agent: 'mine/1.2.3' }), rawPeer(transport)])
+    const told = new Promise(resolve => { peer.node.addEventListener('peer:identify', ({ detail }) => { resolve([detail.protocolVersion, detail.agentVersion]) }) })
+    await peer.dial(a.address)
+    expect(await told).to.deep.equal(['preconf-p2p/0.1', 'mine/1.2.3'])
+  })
+
+  it('says by code why a dial came to nothing', async () => {
+    const a = await startNode(transport, { connections: { dialTimeoutMs: 2_000 } })
+    const dial = (address: string) => failure(a.network.dial(address, WITHIN))
+    expect(await dial('nowhere')).to.deep.equal({ code: 'bad_address', value: 'nowhere' })
+    expect(await dial('/ip4/127.0.0.1/tcp/1')).to.deep.equal({ code: 'peer_id_missing', value: '/ip4/127.0.0.1/tcp/1' })
+    const absent = transport === 'tcp' ? `/ip4/127.0.0.1/tcp/1/p2p/${nobody}` : `/memory/nobody/p2p/${nobody}`
+    expect((await dial(absent)).code).to.equal('dial_failed')
+    const b = await startNode(transport)
+    const other = b.address.replace(b.peerId, nobody)
+    expect((await dial(other)).code).to.equal('dial_failed')
+    expect(await figures(a)).to.include({ dials: 2, dialsFailed: 2 })
+  })
+
+  it('H17: a blocked peer is dropped at once, and refused whoever dials; unblocked it may come again', async () => {
+    const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
+    await connect(a, b)
+    void a.network.block(b.peerId)
+    await until(async () => (await peersOf(a)).length === 0, 'dropped')
+    expect(await failure(a.network.dial(b.address, WITHIN))).to.deep.equal({ code: 'dial_denied', value: 'blocked' })
+    await b.network.dial(a.address, WITHIN).catch(() => undefined)
+    await until(async () => ((await figures(a)).denied['blocked'] ?? 0) > 0, 'denied inbound')
+    expect(await peersOf(a)).to.deep.equal([])
+    void a.network.unblock(b.peerId)
+    await connect(a, b)
+  })
+
+  it('H17: the gate is asked on every way in and out, static peers included', async () => {
+    const asked: GateQuestion[] = []
+    const b = await startNode(transport)
+    const gate = (question: GateQuestion) => { asked.push(question); return question.peer === undefined ? undefined : 'not this one' }
+    const a = await startNode(transport, { gate, staticPeers: [b.address] })
+    await until(async () => (await figures(a)).dialsFailed > 0, 'the static peer was denied')
+    expect(await failure(a.network.dial(b.address, WITHIN))).to.deep.equal({ code: 'dial_denied', value: 'not this one' })
+    await b.network.dial(a.address, WITHIN).catch(() => undefined)
+    await until(() => asked.some(({ direction, peer }) => direction === 'inbound' && peer === b.peerId), 'asked inbound')
+    expect(await peersOf(a)).to.deep.equal([])
+    a.events.expectNone('peerConnected')
+  })
+
+  it('keeps to its connection limits', async () => {
+    const hub = await startNode(transport, { connections: { inbound: 2 } })
+    const guests = await Promise.all([1, 2, 3].map(() => rawPeer(transport)))
+    for (const guest of guests) await guest.dial(hub.address).catch(() => undefined)
+    await until(async () => ((await figures(hub)).denied['too_many_inbound'] ?? 0) > 0, 'the third was denied')
+    expect((await hub.network.figures(WITHIN)).now.connections).to.equal(2)
+  })
+
+  it('H29: counts a peer with two connections once', async () => {
+    const [a, peer] = await Promise.all([startNode(transport), rawPeer(transport)])
+    await a.network.dial(peer.address, WITHIN)
+    await peer.node.dial(multiaddr(a.address), { force: true })
+    await until(async () => (await peersOf(a))[0]?.connections === 2, 'two connections')
+    expect((await a.network.figures(WITHIN)).now).to.include({ peers: 1, connections: 2 })
+    expect(a.events.received.filter(({ type }) => type === 'peerConnected').length).to.equal(1)
+  })
+
+  it('H29: static peers are dialled until they are there, and again when they have gone', async () => {
+    const privateKey = newPrivateKey()
+    const first = await startNode(transport, { privateKey })
+    const { address } = first
+    await first.stop()
+    const listen = address.slice(0, address.indexOf('/p2p/'))
+    const a = await startNode(transport, { staticPeers: [address], redial: { firstMs: 20, maxMs: 100 } })
+    await until(async () => (await figures(a)).dialsFailed >= 3, 'three attempts')
+    const second = await startNode(transport, { privateKey, listen })
+    await until(async () => (await peersOf(a)).length === 1, 'connected')
+    await meshed(a, second.peerId)
+    await new Promise(resolve => { setTimeout(resolve, 1_050) })
+    await second.stop()
+    await until(async () => (await peersOf(a)).length === 0, 'gone')
+    await startNode(transport, { privateKey, listen })
+    await until(async () => (await peersOf(a)).length === 1, 'connected again')
+  })
+
+  it('H41: a peer that closes right after connecting shows as refused and is left alone', async () => {
+    const banning = await rawPeer(transport)
+    banning.node.addEventListener('connection:open', ({ detail }) => { setTimeout(() => { void detail.close() }, 10) })
+    const a = await startNode(transport, { staticPeers: [banning.address], redial: { firstMs: 20, maxMs: 100 } })
+    await until(() => a.events.received.some(({ type }) => type === 'peerRefused'), 'refused')
+    a.events.expect('peerRefused', { peer: banning.peerId })
+    expect(await peersOf(a)).to.deep.equal([{
+      peer: banning.peerId, addresses: [banning.address], direction: 'outbound', connections: 0, agent: '', protocols: [],
+      mesh: { commitments: false, txLists: false }, score: 0, latencyMs: undefined, refused: true,
+    }])
+    const dials = (await figures(a)).dials
+    await new Promise(resolve => { setTimeout(resolve, 400) })
+    expect((await figures(a)).dials).to.equal(dials)
+    const denied = await failure(a.network.dial(banning.address, WITHIN))
+    expect(denied.code).to.equal('dial_refused')
+    expect(denied.value).to.be.within(7_100_000, 7_200_000)
+    void a.network.unblock(banning.peerId)
+    expect(await a.network.dial(banning.address, WITHIN)).to.equal(banning.peerId)
+  })
+
+  it('counts what others think of a peer into its gossip score', async () => {
+    const [a, b] = await Promise.all([startNode(transport, { standing: { appScore: () => -3, mayAsk: () => true } }), startNode(transport)])
+    await a.network.dial(b.address, WITHIN)
+    await until(async () => (await peersOf(a))[0]?.score === -3, 'the score is live')
+  })
+})
