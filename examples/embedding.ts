@@ -9,13 +9,13 @@ const follower = await P2pService.start({ ...common, staticPeers: await preconfe
 for await (const event of preconfer.events) if (event.type === 'peerReady') break
 
 const { hash } = await preconfer.publishTxList(new Uint8Array(1_000).fill(7))
-const zeros = (length: number) => new Uint8Array(length)
+const [nobody, noParent] = [new Uint8Array(20), new Uint8Array(32)]
 await preconfer.publishCommitment({
   preconf: {
-    eop: false, blockNumber: 1_000n, timestamp: 1_800_000_000n, gasLimit: 30_000_000n, coinbase: zeros(20), anchorBlockNumber: 500n, rawTxListHash: hash,
-    parentPreconfirmationHash: zeros(32), submissionWindowEnd: BigInt(Math.ceil(Date.now() / 1_000) + 60), proverAuth: zeros(20), proposalId: 1n,
+    eop: false, blockNumber: 1_000n, timestamp: 1_800_000_000n, gasLimit: 30_000_000n, coinbase: nobody, anchorBlockNumber: 500n, rawTxListHash: hash,
+    parentPreconfirmationHash: noParent, submissionWindowEnd: BigInt(Math.ceil(Date.now() / 1_000) + 60), proverAuth: nobody, proposalId: 1n,
   },
-  slasherAddress: zeros(20),
+  slasherAddress: nobody,
 })
 for await (const event of follower.events) {
   if (event.type === 'commitment') { console.log(`the follower accepted block ${event.blockNumber}`); break }
