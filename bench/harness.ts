@@ -111,7 +111,7 @@ export async function timed<T>(work: () => Promise<T> | T): Promise<{ readonly m
 }
 
 /** Operations a second of `count` operations done by `work`. */
-export async function rate(count: number, work: () => Promise<unknown> | unknown): Promise<number> {
+export async function rate(count: number, work: () => Promise<void> | void): Promise<number> {
   const { ms } = await timed(work)
   return count / (ms / 1000)
 }

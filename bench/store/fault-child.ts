@@ -3,16 +3,17 @@ import { Worker } from 'node:worker_threads'
 import type { Remote } from 'comlink'
 import { wrap } from 'comlink'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
-import type { EngineName } from './engine.js'
+import type { EngineName, Tuning } from './engine.js'
 import type { EngineThread } from './thread.js'
 import { commitments, txLists } from './work.js'
 
 /**
  * One scenario with one engine, in a process of its own because some of them end it. Reports as JSON lines on stdout as it
- * goes, so that what was seen before an abort is not lost: `fault-child.js SCENARIO ENGINE FOLDER [BALLAST]`.
+ * goes, so that what was seen before an abort is not lost: `fault-child.js SCENARIO ENGINE FOLDER [BALLAST] [TUNING]`.
  */
-const [scenario, engineArgument, folder = '', ballast = ''] = process.argv.slice(2)
+const [scenario, engineArgument, folder = '', ballast = '', tuningJson = '{}'] = process.argv.slice(2)
 const engine = engineArgument as EngineName
+const tuning = JSON.parse(tuningJson) as Tuning
 const BATCH = 64
 /** Gives up on a disk that does not fill. */
 const MOST_COMMITS = 4_000
@@ -29,7 +30,7 @@ async function start(): Promise<Running> {
     if (typeof message === 'object' && message !== null && 'unhandledInThread' in message) report({ ...message })
   })
   const thread = wrap<EngineThread>(nodeEndpoint(worker))
-  await within(10_000, thread.open(engine, folder))
+  await within(10_000, thread.open(engine, folder, tuning))
   return { worker, thread }
 }
 

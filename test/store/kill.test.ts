@@ -1,4 +1,6 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
@@ -43,4 +45,26 @@ describe('a process killed while it writes', function () {
     }
     expect(reported.size, 'it wrote').to.be.greaterThan(20)
   }))
+
+  it('H23: by the trace of its system calls, nothing is reported stored before its fdatasync', async function () {
+    if (spawnSync('strace', ['-f', '-o', '/dev/null', process.execPath, '-e', '']).status !== 0) {
+      console.log('      skipped: there is no strace here, or it may not trace')
+      return this.skip()
+    }
+    await inFolder(async folder => {
+      const trace = join(folder, 'trace')
+      const args = ['-f', '-e', 'trace=fdatasync,write', '-s', '40', '-o', trace, process.execPath, CHILD, join(folder, 'data'), 'single']
+      const { status } = spawnSync('strace', args, { stdio: 'ignore', timeout: 20_000, killSignal: 'SIGKILL' })
+      expect(status).to.equal(0)
+      let [opened, synced, reported] = [false, 0, 0]
+      for (const line of (await readFile(trace, 'utf8')).split('\n')) {
+        if (line.includes('"opened ')) opened = true
+        if (!opened) continue
+        if (/fdatasync.*= 0$/.test(line)) synced++
+        if (line.includes('"stored ')) reported++
+        expect(reported, 'one commit at a time, each with its own sync').to.be.at.most(synced)
+      }
+      expect(reported).to.equal(50)
+    })
+  })
 })

@@ -6,7 +6,7 @@ import { commitment, hashOf } from './fixtures.js'
 
 /**
  * A process that writes until it is killed, or until its disk is full. What is durable it says on stdout, one line each:
- * `writer-child.js FOLDER hold|write|fill [FROM]`
+ * `writer-child.js FOLDER hold|write|single|fill [FROM]`; `single` writes fifty, one at a time, and ends.
  */
 const [dataDir = '', mode = 'write', from = '1'] = process.argv.slice(2)
 const say = (line: string) => new Promise<void>(resolve => { process.stdout.write(`${line}\n`, () => { resolve() }) })
@@ -29,17 +29,19 @@ async function hold (): Promise<void> {
   setInterval(() => undefined, 1_000)
 }
 
-async function write (): Promise<void> {
+async function write (atOnce = 4, count = Infinity): Promise<void> {
   const db = threadDatabase({ dataDir })
   const opened = await db.open()
   await say(`opened ${opened.stats.highest?.toString() ?? 'none'}`)
   const first = opened.stats.highest ?? BigInt(from) - 1n
   // Several under way, as chain has them; called in the order of heights.
   const underWay: Promise<void>[] = []
-  for (let height = first + 1n; ; height++) {
+  for (let height = first + 1n; height <= first + BigInt(Math.min(count, Number.MAX_SAFE_INTEGER)); height++) {
     underWay.push(db.commit(batchOf(height)).then(() => say(`stored ${height}`)))
-    if (underWay.length === 4) await underWay.shift()
+    if (underWay.length === atOnce) await underWay.shift()
   }
+  await Promise.all(underWay)
+  await db.close()
 }
 
 /** Writes until it fails, tries again, reads what it has stored, and says all of that. */
@@ -81,4 +83,4 @@ async function fill (): Promise<void> {
   await say('closed')
 }
 
-if (process.argv[1]?.endsWith('writer-child.js') === true) await ({ hold, write, fill }[mode] ?? write)()
+if (process.argv[1]?.endsWith('writer-child.js') === true) await ({ hold, fill, single: () => write(1, 50) }[mode] ?? write)()

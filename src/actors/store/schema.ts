@@ -1,4 +1,4 @@
-import { ADDRESS_SIZE, HASH_SIZE, OFFSETS } from '../../protocol/layout.js'
+import { OFFSETS } from '../../protocol/layout.js'
 
 /**
  * The keys of the database. The first byte names the space; the rest sorts as the comments say. Heights and windows are
@@ -24,8 +24,7 @@ export const SCHEMA_VERSION = 1
 /** Says in the record under `s` that the database is ours. */
 export const SCHEMA_NAME = 'preconfirmation-p2p'
 
-const SPACES = ['s', 'k', 'c', 'p', 'x', 't', 'i', 'r', 'u', 'e', 'd', 'o', 'a', 'm'] as const
-export type Space = typeof SPACES[number]
+export type Space = 's' | 'k' | 'c' | 'p' | 'x' | 't' | 'i' | 'r' | 'u' | 'e' | 'd' | 'o' | 'a' | 'm'
 
 export const HANDOVER = 0
 export const BLOCK = 1
@@ -122,5 +121,3 @@ export const spaceEnd = (space: Space): Key => Buffer.from([space.charCodeAt(0) 
 export function isBlockKey (key: Uint8Array): boolean {
   return key[0] === 0x63 && key[2 + (key[1] ?? 0)] === BLOCK
 }
-
-export { ADDRESS_SIZE, HASH_SIZE }

@@ -1,4 +1,5 @@
-import { HASH_SIZE, sequenceOf, spaceEnd, spaceStart } from './schema.js'
+import { HASH_SIZE } from '../../protocol/layout.js'
+import { sequenceOf, spaceEnd, spaceStart } from './schema.js'
 import type { Storage } from './storage.js'
 
 /** What a txlist costs of a budget beside its bytes, so that a flood of tiny ones is bounded in number too. */
