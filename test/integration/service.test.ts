@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { P2pService, RequestError, ServiceError, StoreError, scheduleFromSigners, signerFromKey, supervisor, toHex } from '../../src/index.js'
+import { ChainError, P2pService, RequestError, ServiceError, StoreError, scheduleFromSigners, signerFromKey, supervisor, toHex } from '../../src/index.js'
 import type { Signer, StreamItem } from '../../src/index.js'
 import { SignedCommitmentCodec } from '../../src/protocol/index.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
@@ -169,6 +169,25 @@ describeTransports('service', function (transport) {
     expect(await service.peerCount()).to.equal(0)
     await app.stop()
     expect(await service.head().catch((error: unknown) => error)).to.include({ code: 'closed' })
+  })
+
+  it('slashing protection: a conflicting commitment is neither signed nor sent, after a restart and a rewind too', async () => {
+    const dataDir = await net.folder()
+    const windowEnd = BigInt(Math.ceil(Date.now() / 1_000) + 600)
+    const { commitment } = (await ChainMaker.create(windowEnd)).block({ txListBytes: 100 })
+    const other = (await ChainMaker.create(windowEnd)).block({ txListBytes: 200 }).commitment
+    let signed = 0
+    const counting: Signer = Object.assign((digest: Uint8Array) => { signed++; return signerFromKey(KEY)(digest) }, { address: SIGNER })
+    const first = await net.start({ signing: { sign: counting }, dataDir })
+    await first.service.publishCommitment(commitment)
+    const conflict = async ({ service }: TestNode) => service.publishCommitment(other).then(() => undefined, (error: unknown) => error)
+    expect(await conflict(first)).to.be.instanceOf(ChainError).and.include({ code: 'conflicting_commitment', value: TIP + 1n })
+    await first.service.rewind(TIP)
+    expect(await conflict(first)).to.include({ code: 'conflicting_commitment' })
+    await first.service.stop()
+    const again = await net.start({ signing: { sign: counting }, dataDir })
+    expect(await conflict(again)).to.include({ code: 'conflicting_commitment' })
+    expect(signed).to.equal(1)
   })
 
   it('hands every event to a handler, and goes on when that throws', async () => {

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { Broadcast, StartError } from '../kernel/index.js'
 import type { ActorSpec, Deadline, Feedback, Lagged, Termination, TreeSnapshot } from '../kernel/index.js'
 import {
-  CommitmentView, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE, SignedCommitmentCodec, loadCrypto, signCommitment, txListHash,
+  CommitmentView, PRECONFIRMATION_SIZE, PreconfCommitmentCodec, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE, SignedCommitmentCodec, loadCrypto,
+  preconfirmationHash, signCommitment, txListHash,
 } from '../../protocol/index.js'
 import type { Crypto, PreconfCommitment, PreconfHead, SignedCommitment, Signer } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
@@ -19,6 +20,7 @@ import type { ServiceMessage } from './embedded.js'
 import { ServiceError } from './errors.js'
 import { laneOf, weightOf } from './events.js'
 import type { NetworkEvent, P2pHandler } from './events.js'
+import type { Evidence } from '../store/ingress.js'
 import { figuresOf, healthOf } from './health.js'
 import type { Figures, Health } from './health.js'
 import type { PublishResult } from './publisher.js'
@@ -101,14 +103,16 @@ export class P2pService implements AsyncDisposable {
   /**
    * Publishes a commitment: signed (its value, or its 382 bytes of SSZ), or unsigned, to be signed here. It is judged and stored like
    * what comes in, and is durable before it leaves (SPEC §7).
-   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `window_over`, `refused`, `overloaded`
+   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `window_over`, `refused`, `overloaded`; ChainError where it conflicts with
+   * what we signed before (`conflicting_commitment`, `after_own_eop`, `eop_below_own_block`): then it is neither signed nor sent
    */
   async publishCommitment(commitment: SignedCommitment | PreconfCommitment | Uint8Array, options: PublishOptions = {}): Promise<PublishResult> {
     this.#ensureRunning()
+    if (commitment instanceof Uint8Array && commitment.length !== SIGNED_COMMITMENT_SIZE) {
+      throw new ServiceError('bad_message', `a signed commitment is ${SIGNED_COMMITMENT_SIZE} bytes`, commitment.length, SIGNED_COMMITMENT_SIZE)
+    }
+    if (options.late !== true) this.#checkWindow(windowEndOf(commitment))
     const bytes = await this.#signedBytes(commitment)
-    const end = new CommitmentView(bytes).submissionWindowEnd
-    const now = BigInt(Math.floor(this.#config.clock.now() / 1_000))
-    if (end < now && options.late !== true) throw new ServiceError('window_over', `its submission window ended at ${end}, now is ${now}`, end, now)
     return this.#tree.publisher.publish('commitments', bytes, deadline(PUBLISH_WITHIN, options.signal))
   }
 
@@ -165,6 +169,20 @@ export class P2pService implements AsyncDisposable {
   async rewind(to: bigint): Promise<void> {
     this.#ensureRunning()
     return this.#tree.chain.rewind(to, WITHIN)
+  }
+
+  /**
+   * Names a block that was demoted, or whose supersession was too deep to follow by itself: it takes its height again (SPEC §7). Its
+   * parent must be canonical. @throws ChainError
+   */
+  async reinstate(hash: Uint8Array): Promise<void> {
+    this.#ensureRunning()
+    return this.#tree.chain.reinstate(hash, WITHIN)
+  }
+
+  /** Signed messages that convict a signer, oldest first, from a sequence number on (SPEC §6: equivocation, misbehaviour). */
+  async evidence({ from = 0, max = 256 }: { readonly from?: number; readonly max?: number } = {}): Promise<readonly Evidence[]> {
+    return this.#tree.store.evidence(from, max, WITHIN)
   }
 
   /** Canonical commitments that this node stores, from `start` on, in block order, as SSZ of 382 bytes. @throws RequestError */
@@ -304,16 +322,22 @@ export class P2pService implements AsyncDisposable {
     if (this.#stopping !== undefined) throw new ServiceError('stopped', 'the service is stopped')
   }
 
+  /** @throws ServiceError `window_over` */
+  #checkWindow(end: bigint): void {
+    const now = BigInt(Math.floor(this.#config.clock.now() / 1_000))
+    if (end < now) throw new ServiceError('window_over', `its submission window ended at ${end}, now is ${now}`, end, now)
+  }
+
   async #signedBytes(commitment: SignedCommitment | PreconfCommitment | Uint8Array): Promise<Uint8Array> {
-    if (commitment instanceof Uint8Array) {
-      if (commitment.length !== SIGNED_COMMITMENT_SIZE) {
-        throw new ServiceError('bad_message', `a signed commitment is ${SIGNED_COMMITMENT_SIZE} bytes`, commitment.length, SIGNED_COMMITMENT_SIZE)
-      }
-      return commitment.slice()
-    }
+    if (commitment instanceof Uint8Array) return commitment.slice()
     if ('signature' in commitment) return encoded(() => SignedCommitmentCodec.encode(commitment))
     const signer = this.#signer
     if (signer === undefined) throw new ServiceError('no_signer', 'the commitment is unsigned, and the config names no `signing`')
+    const ssz = encoded(() => PreconfCommitmentCodec.encode(commitment))
+    // A commitment that may not leave is not signed either (SPEC §7, slashing protection).
+    if (signer.address !== undefined) {
+      await this.#tree.chain.reserve({ signer: signer.address, hash: preconfirmationHash(this.#crypto, ssz.subarray(0, PRECONFIRMATION_SIZE)), ssz }, WITHIN)
+    }
     const signed = await signCommitment(commitment, signer, { domain: this.#config.domain, crypto: this.#crypto }).catch((error: unknown) => {
       throw new ServiceError('signing_failed', `signing failed: ${error instanceof Error ? error.message : String(error)}`, undefined, undefined, { cause: error })
     })
@@ -328,6 +352,11 @@ async function driverConfigOf(config: FilledConfig): Promise<NetworkConfig> {
     ...config.network, chainId: config.chainId, listen: config.listen, staticPeers: config.staticPeers,
     ...keyFile === undefined ? {} : { privateKey: await loadIdentity(keyFile) },
   })
+}
+
+function windowEndOf(commitment: SignedCommitment | PreconfCommitment | Uint8Array): bigint {
+  if (commitment instanceof Uint8Array) return new CommitmentView(commitment).submissionWindowEnd
+  return ('signature' in commitment ? commitment.commitment : commitment).preconf.submissionWindowEnd
 }
 
 const deadline = (ms: number, signal: AbortSignal | undefined): Deadline => signal === undefined ? ms : { ms, signal }
