@@ -37,6 +37,7 @@ export class Cell implements Node, Runnable {
   #state: unknown
   #incarnation: Incarnation | undefined
   #launching: Promise<void> | undefined
+  #giveUp: ((error: Error) => void) | undefined
   #halting: Promise<void> | undefined
   /** What `ctx.fail` or `ctx.stop` asked for during `init`. */
   #early: (() => void) | undefined
@@ -87,12 +88,17 @@ export class Cell implements Node, Runnable {
 
   launch(): Promise<void> {
     this.#early = undefined
-    return this.#launching = this.#launch(this.#incarnation = new Incarnation(this))
+    return this.#launching = new Promise((resolve, reject) => {
+      this.#giveUp = reject
+      this.#launch(this.#incarnation = new Incarnation(this)).then(resolve, reject)
+    })
   }
 
   halt(reason: HaltReason): Promise<void> {
     if (reason === 'stop') this.#inbox.close()
-    return this.#halting ??= this.#halt(reason)
+    if (this.#incarnation === undefined) this.#bury()
+    else this.#halting ??= this.#halt(reason, this.#incarnation)
+    return this.#halting ?? Promise.resolve()
   }
 
   abandon(reason: HaltReason): void {
@@ -167,17 +173,13 @@ export class Cell implements Node, Runnable {
     this.#wake()
   }
 
-  async #halt(reason: HaltReason): Promise<void> {
-    const incarnation = this.#incarnation
-    if (incarnation !== undefined) {
-      this.#phase = 'stopping'
-      incarnation.end()
-      await this.#launching?.catch(() => undefined)
-      if (this.#handling) await new Promise<void>(resolve => { this.#handled = resolve })
-      if (this.#incarnation === incarnation && incarnation.started) await this.#stopHook(this.#spec!, this.#state, incarnation, reason)
-      if (this.#incarnation !== incarnation) return
-    }
-    this.#bury()
+  async #halt(reason: HaltReason, incarnation: Incarnation): Promise<void> {
+    this.#phase = 'stopping'
+    incarnation.end()
+    await this.#launching?.catch(() => undefined)
+    if (this.#handling) await new Promise<void>(resolve => { this.#handled = resolve })
+    if (this.#incarnation === incarnation && incarnation.started) await this.#stopHook(this.#spec!, this.#state, incarnation, reason)
+    if (this.#incarnation === incarnation) this.#bury()
   }
 
   async #stopHook(spec: Spec, state: unknown, incarnation: Incarnation, reason: HaltReason): Promise<void> {
@@ -190,6 +192,7 @@ export class Cell implements Node, Runnable {
     const unanswered = this.#incarnation?.unanswered ?? []
     this.#incarnation = this.#state = this.#halting = undefined
     this.#release()
+    this.#giveUp?.(new InterruptedError(this.path))
     for (const asked of unanswered) asked.refuse(new InterruptedError(this.path))
     for (let signal = this.#system.shift(); signal !== undefined; signal = this.#system.shift()) {
       if (!(signal instanceof Signal)) this.#count('stale', signal)

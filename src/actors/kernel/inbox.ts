@@ -52,15 +52,16 @@ export class Inbox {
   /** Callers of `offer` that wait for room. */
   get offering(): number { return this.#waiters.size }
 
-  /** Takes over a spec's bound and policies; what is queued passes them in order as if it were sent now. */
+  /** Takes over a spec's bound and policies. Before the first one and where the bound shrinks, what is queued passes them in order. */
   bind(spec: MailboxSpec<Message>): void {
     if (spec === this.#spec) return
+    const keepAll = this.#spec !== undefined && spec.capacity >= this.capacity
     const queued = this.#empty()
     this.#spec = spec
     this.#displaceable = displaceable(spec)
     this.capacity = spec.capacity
     this.#backoffAt = Math.ceil(spec.capacity * BACKOFF_SHARE)
-    for (const entry of queued) void this.put(entry)
+    for (const entry of queued) if (keepAll) this.#append(entry); else void this.put(entry)
     this.#admit()
   }
 
@@ -200,8 +201,9 @@ function oldestFirst(): Displaceable {
   return { added: at => { positions.push(at) }, taken: () => { positions.shift() }, next: () => positions.shift() }
 }
 
-function newestOfKey(keyOf: (message: Message) => string): Displaceable {
-  const positions = new Map<string, number>()
+function newestOfKey(key: (message: Message) => string): Displaceable {
+  const positions = new Map<string | undefined, number>()
+  const keyOf = (message: Message): string | undefined => { try { return key(message) } catch { return undefined } }
   return {
     added: (at, message) => { positions.set(keyOf(message), at) },
     taken: (at, message) => { if (positions.get(keyOf(message)) === at) positions.delete(keyOf(message)) },

@@ -7,6 +7,7 @@ import { ClosedError, EscalatedError, InterruptedError, KernelError, StartError,
 import type { Phase, TreeSnapshot } from './figures.js'
 import { Incarnation } from './incarnation.js'
 import { silentLogger } from './log.js'
+import type { Logger } from './log.js'
 import type { Message } from './message.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
 import { Plan, withinMs } from './plan.js'
@@ -14,7 +15,7 @@ import type { Planned } from './plan.js'
 import type { Ref } from './ref.js'
 import { TurnScheduler } from './scheduler.js'
 import type { Spec } from './signal.js'
-import type { Action, ChildOptions, Decision, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions } from './supervisor.js'
+import type { Action, ChildOptions, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions } from './supervisor.js'
 
 const treeDefaults = { strategy: 'one_for_one', maxChildren: 1_024, stopWithin: 30_000 } as const
 const childDefaults = { kind: 'permanent', startWithin: 30_000, stopWithin: 5_000 } as const
@@ -25,6 +26,8 @@ interface Child extends Planned {
   readonly options: ChildOptions & Required<Pick<ChildOptions, keyof typeof childDefaults>>
   readonly budget: Budget
   launched: boolean
+  /** Its end for good, once that has begun. */
+  leaving: Promise<void> | undefined
   restarts: number
 }
 
@@ -44,7 +47,7 @@ export class Tree implements Supervisor, Node, Overseer {
     const clock = options.clock ?? under?.clock ?? systemClock
     const log = options.log ?? under?.log ?? silentLogger
     const tree = new Tree(name, under === undefined ? name : `${under.path}/${name}`, options, undefined, {
-      clock, log, trace,
+      clock, log, trace: trace && (seen => { guarded(log, 'trace', () => { trace(seen) }) }),
       random: options.random ?? under?.random ?? systemRandom,
       scheduler: options.scheduler ?? holder?.scheduler ?? new TurnScheduler(() => clock.monotonic()),
       deadLetters: new DeadLetters(clock, log),
@@ -70,7 +73,9 @@ export class Tree implements Supervisor, Node, Overseer {
   }
 
   tree(name: string, options: TreeOptions = {}, asChild: ChildOptions = {}): Supervisor {
-    const tree = new Tree(name, `${this.path}/${name}`, options, this, this.runtime)
+    const { clock, log, deadLetters } = this.runtime
+    const runtime = { ...this.runtime, deadLetters: new DeadLetters(clock, log, deadLetters) }
+    const tree = new Tree(name, `${this.path}/${name}`, options, this, runtime)
     this.#add(name, tree, { stopWithin: tree.#options.stopWithin, startWithin: Infinity, ...asChild })
     return tree
   }
@@ -86,7 +91,7 @@ export class Tree implements Supervisor, Node, Overseer {
     if (this.#children.some(child => child.name === name)) throw new KernelError('duplicate_name', `${this.path} has a child ${name}`, name)
     if (this.#children.length >= maxChildren) throw new KernelError('too_many_children', `${this.path} has ${maxChildren} children`, name)
     const budget = new Budget({ ...this.#options, ...options }, this.runtime.clock, this.runtime.random)
-    const child: Child = { name, node, options: { ...childDefaults, ...options }, budget, launched: false, restarts: 0, plan: undefined }
+    const child: Child = { name, node, options: { ...childDefaults, ...options }, budget, launched: false, leaving: undefined, restarts: 0, plan: undefined }
     this.#children.push(child)
     if (this.#phase === 'running' || this.#phase === 'starting') void this.#carryOut(new Plan([child], this.runtime.clock))
   }
@@ -170,22 +175,26 @@ export class Tree implements Supervisor, Node, Overseer {
     this.#emit({ type: launched ? 'restarted' : 'started', path: node.path })
   }
 
-  async #end({ node, options, launched }: Child, reason: HaltReason, atMost = Infinity): Promise<void> {
-    if (!launched && reason === 'restart') return
-    const ms = Math.max(0, Math.min(options.stopWithin, atMost))
+  async #end(child: Child, reason: HaltReason, atMost = Infinity): Promise<void> {
+    const { node, options: { stopWithin } } = child
+    if (!child.launched && reason === 'restart') return
+    const ms = Math.max(0, Math.min(stopWithin, atMost))
     if (!await withinMs(this.runtime.clock, ms, node.halt(reason))) {
       node.abandon(reason)
       this.runtime.log.error({ path: node.path, ms }, 'did not stop in time and was abandoned')
       this.#emit({ type: 'overdue', path: node.path, ms })
     }
-    if (launched && reason === 'stop') this.#emit({ type: 'stopped', path: node.path })
+    if (!child.launched || reason === 'restart') return
+    child.launched = false
+    this.#emit({ type: 'stopped', path: node.path })
   }
 
-  async #dismiss(child: Child): Promise<void> {
+  #dismiss(child: Child): Promise<void> {
     child.plan?.leave(child)
-    await this.#end(child, 'stop')
-    const at = this.#children.indexOf(child)
-    if (at >= 0) this.#children.splice(at, 1)
+    return child.leaving ??= this.#end(child, 'stop').then(() => {
+      const at = this.#children.indexOf(child)
+      if (at >= 0) this.#children.splice(at, 1)
+    })
   }
 
   // ---- failures
@@ -205,6 +214,7 @@ export class Tree implements Supervisor, Node, Overseer {
   #failed(child: Child, error: unknown): void {
     const action = this.#mends(child) ? this.#decide(child, error) : 'none'
     this.#report(child, error, action)
+    if (child.leaving !== undefined) return
     if (action === 'restart') this.#restart(child)
     else if (action === 'stop') void this.#dismiss(child)
     else if (action === 'escalate') this.#escalate(child, error)
@@ -212,14 +222,11 @@ export class Tree implements Supervisor, Node, Overseer {
 
   /** Not while this tree ends, nor when the child is about to be restarted anyway. */
   #mends(child: Child): boolean {
-    return (this.#phase === 'running' || this.#phase === 'starting') && child.plan?.stage !== 'halting'
+    return (this.#phase === 'running' || this.#phase === 'starting') && child.leaving === undefined && child.plan?.stage !== 'halting'
   }
 
-  #decide({ name, node, restarts, options, budget }: Child, error: unknown): 'restart' | 'stop' | 'escalate' {
-    let decision: Decision = 'default'
-    try { decision = this.#options.decide?.({ child: name, error, restarts }) ?? 'default' } catch (thrown) {
-      this.runtime.log.error({ path: node.path, err: thrown }, 'the decide hook threw')
-    }
+  #decide({ name, restarts, options, budget }: Child, error: unknown): 'restart' | 'stop' | 'escalate' {
+    const decision = guarded(this.runtime.log, 'decide', () => this.#options.decide?.({ child: name, error, restarts })) ?? 'default'
     if (decision !== 'default') return decision
     if (options.kind === 'temporary') return 'stop'
     return budget.spend() ? 'restart' : 'escalate'
@@ -232,7 +239,7 @@ export class Tree implements Supervisor, Node, Overseer {
     const { strategy } = this.#options
     const from = strategy === 'one_for_all' ? 0 : this.#children.indexOf(child)
     const to = strategy === 'one_for_one' ? from + 1 : undefined
-    void this.#carryOut(new Plan(this.#children.slice(from, to), this.runtime.clock, delayMs), child)
+    void this.#carryOut(new Plan(this.#children.slice(from, to).filter(each => each.leaving === undefined), this.runtime.clock, delayMs), child)
   }
 
   /** Ends the plan's children in reverse, waits, launches in order those that no newer plan or stop has taken away. */
@@ -282,7 +289,13 @@ export class Tree implements Supervisor, Node, Overseer {
   }
 
   #emit(event: SupervisorEvent): void {
-    try { this.#options.onEvent?.(event) } catch (error) { this.runtime.log.error({ err: error }, 'onEvent threw') }
+    guarded(this.runtime.log, 'onEvent', () => { this.#options.onEvent?.(event) })
     if (this.parent !== undefined) this.parent.#emit(event)
   }
+}
+
+/** Runs the application's own code, which must not get between us and our children. */
+function guarded<T>(log: Logger, what: string, run: () => T): T | undefined {
+  try { return run() } catch (error) { log.error({ err: error }, `${what} threw`) }
+  return undefined
 }

@@ -46,7 +46,15 @@ export function testKit(options: TestKitOptions = {}): TestKit {
   const clock = new ManualClock(undefined, () => { scheduler.drain() })
   const common: SupervisorOptions = { clock, random: seededRandom(seed ?? 1), log: silentLogger, scheduler, ...rest }
   const events: SupervisorEvent[] = []
-  const tree = supervisor('test', { ...common, onEvent (event) { events.push(event); onEvent?.(event) } })
+  const starting = new Map<string, (event: SupervisorEvent) => void>()
+  const tree = supervisor('test', {
+    ...common,
+    onEvent(event) {
+      events.push(event)
+      starting.get(event.path)?.(event)
+      onEvent?.(event)
+    },
+  })
   const trees = [tree]
   const contexts = new Map<Watchable, Pick<Context<never>, 'fail'>>()
   const started = tree.start()
@@ -65,22 +73,15 @@ export function testKit(options: TestKitOptions = {}): TestKit {
     const make = typeof spec === 'function' ? spec : () => spec
     const unique = name ?? `${typeof spec === 'function' ? 'actor' : spec.name}-${++count}`
     return new Promise((resolve, reject) => {
-      const failed = (error: unknown): never => {
-        if (!contexts.has(ref)) void tree.remove(unique)
-        reject(error instanceof Error ? error : new Error(String(error)))
-        throw error
-      }
+      starting.set(`test/${unique}`, event => {
+        starting.delete(event.path)
+        if (event.type !== 'failed') { resolve(ref); return }
+        void tree.remove(unique)
+        reject(event.error instanceof Error ? event.error : new Error(String(event.error)))
+      })
       const ref = tree.child(unique, () => {
-        const made = attempt(make, failed)
-        return {
-          ...made,
-          async init(ctx) {
-            const state = await attempt(async () => made.init(ctx), failed).catch(failed)
-            contexts.set(ref, ctx)
-            resolve(ref)
-            return state
-          },
-        }
+        const made = make()
+        return { ...made, init(ctx) { contexts.set(ref, ctx); return made.init(ctx) } }
       }, childOptions)
     })
   }
@@ -111,8 +112,4 @@ export function testKit(options: TestKitOptions = {}): TestKit {
       for (await settle(); !stopped; await settle()) clock.advance(clock.next ?? 0)
     },
   }
-}
-
-function attempt<T>(run: () => T, failed: (error: unknown) => never): T {
-  try { return run() } catch (error) { return failed(error) }
 }

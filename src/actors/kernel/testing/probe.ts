@@ -1,5 +1,4 @@
 import { Asked } from '../asked.js'
-import type { Clock } from '../clock.js'
 import { DroppedError, KernelError } from '../errors.js'
 import type { Feedback } from '../mailbox.js'
 import type { AskTypes, BodyOf, ByType, Message, ReplyOf } from '../message.js'
@@ -17,7 +16,7 @@ export class TestProbe<M extends Message> implements Ref<M> {
   /** What `send` returns; `rejected` and `closed` also mean that the message is not taken. */
   feedback: Feedback = 'ok'
 
-  constructor(readonly path: string, private readonly clock: Clock, private readonly settle: () => Promise<void>) {}
+  constructor(readonly path: string, private readonly clock: ManualClock, private readonly settle: () => Promise<void>) {}
 
   // ---- as a mailbox
 
@@ -85,17 +84,14 @@ export class TestProbe<M extends Message> implements Ref<M> {
     if (unexpected.length > 0) throw new KernelError('unexpected', `${this.path}: expected no ${type ?? 'message'}, got ${show(unexpected)}`, unexpected)
   }
 
-  /** Lets up to `ms` of the manual clock pass, until `expectation` no longer throws. */
+  /** Lets `ms` of the manual clock pass, or less: until `expectation` no longer throws. */
   async within<R>(ms: number, expectation: () => R): Promise<R> {
-    const clock = this.clock as ManualClock
     for (let left = ms; ;) {
       await this.settle()
-      try { return expectation() } catch (error) {
-        const step = clock.next
-        if (step === undefined || step > left) throw error
-        clock.advance(step)
-        left -= step
-      }
+      try { return expectation() } catch (error) { if (left <= 0) throw error }
+      const step = Math.min(left, this.clock.next ?? left)
+      this.clock.advance(step)
+      left -= step
     }
   }
 
