@@ -176,7 +176,7 @@ describe('validator', () => {
     for (let index = 0; index < 200; index++) page[index * 382 + 1] = index
     await room.page(page, 'bob', 3, new AbortController().signal)
     await kit.settle()
-    expect(pool.runs.map(({ count }) => count)).to.deep.equal([128, 64])
+    expect(pool.runs.map(({ count }) => count)).to.deep.equal([100, 100])
     pool.runs[1]!.finish(Finding.high_s)
     await kit.settle()
     chain.expectNone()
@@ -184,7 +184,7 @@ describe('validator', () => {
     const { peer, ticket, items } = chain.expect('page')
     expect([peer, ticket, items.length]).to.deep.equal(['bob', 3, 200])
     expect(items.map(({ bytes }) => bytes[1])).to.deep.equal(Array.from({ length: 200 }, (_, index) => index))
-    expect(items.map(({ finding }) => finding === Finding.high_s)).to.deep.equal(Array.from({ length: 200 }, (_, at) => at >= 128 && at < 192))
+    expect(items.map(({ finding }) => finding === Finding.high_s)).to.deep.equal(Array.from({ length: 200 }, (_, at) => at >= 100))
     expect(items[5]!.origin).to.deep.equal({ kind: 'sync', peer: 'bob', ticket: 3 })
   })
 

@@ -39,6 +39,7 @@ export class FakePool implements CheckPool {
   readonly open: OpenPool = async (_needs, _config, events) => { this.#events = events; return this }
 
   get running (): number { return this.#slots.running }
+  idle (kind: BatchKind): number { return this.#slots.idle(kind) }
   room (kind: BatchKind): Room { return this.#slots.room(kind) }
   breaks (error: ValidatorError): void { this.#events?.broken(error) }
 

@@ -26,7 +26,7 @@ class Collector implements CheckedPort {
     this.#wanted = wanted
     return new Promise(resolve => {
       this.#done = resolve
-      this.#take([])
+      void this.#take([])
     })
   }
 

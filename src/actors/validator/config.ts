@@ -15,7 +15,7 @@ export interface PoolConfig {
   readonly crypto: { readonly recover?: RecoverBackend | undefined; readonly keccak?: KeccakBackend | undefined }
   /** How threads wait for work (see Piscina): `sync` sleeps in Atomics.wait, `disabled` in the event loop. */
   readonly atomics: 'sync' | 'disabled'
-  /** A thread's JavaScript heap in MiB; above it that thread dies and the process lives. */
+  /** A thread's JavaScript heap in MiB. Above it the thread dies, and as a rule the process lives (a tight loop ends both on Node 24). */
   readonly heapMb: number
   /** ms from a thread's start to its first answer. */
   readonly startWithin: number
@@ -28,7 +28,7 @@ export interface PoolConfig {
 export interface BatchConfig {
   /** A batch of so many messages leaves without waiting for more. */
   readonly full: number
-  /** Messages in a batch at most: reached when so many are waiting. */
+  /** Messages in a batch at most, when many are waiting. */
   readonly most: number
   /** Bytes in a batch at most (one message may be larger); so many leave without waiting for more. */
   readonly bytes: number
@@ -82,7 +82,7 @@ export function validatorConfig ({ pool, batch, lanes, drainMs = 2_000 }: Valida
       atomics: 'sync',
       heapMb: 256,
       startWithin: 30_000,
-      closeWithin: 5_000,
+      closeWithin: 2_000,
       worker: new URL('./worker.js', import.meta.url),
       ...pool,
     },

@@ -50,9 +50,7 @@ export class Dispatch {
     if (suspect >= 0) return this.#send(...this.#suspects.splice(suspect, 1))
     const lane = this.lanes.next(lane => this.#leaves(lane, now, hurry))
     if (lane === undefined) return undefined
-    const { full, most, bytes } = this.config
-    const messages = this.lanes.messages(lane) >= most ? most : full
-    return this.#send({ lane, entries: this.lanes.take(lane, messages, bytes), deaths: 0 })
+    return this.#send({ lane, entries: this.lanes.take(lane, this.#size(lane), this.config.bytes), deaths: 0 })
   }
 
   /** ms from now to when a lane that waits for company leaves without; undefined where none does. */
@@ -95,6 +93,13 @@ export class Dispatch {
     const whole = this.lanes.messages(lane) >= this.config.full || this.lanes.bytes(lane) >= this.config.bytes
     if (room === 'behind') return whole || this.lanes.owed(lane)
     return whole || hurry || this.#inFlight[kindOf(lane)] === 0 || now - (this.lanes.since(lane) ?? now) >= this.config.lingerMs
+  }
+
+  /** Messages of the next batch: what is waiting is shared out among idle workers, as far as that makes whole batches. */
+  #size (lane: LaneName): number {
+    const { full, most } = this.config
+    const each = Math.ceil(this.lanes.messages(lane) / Math.max(1, this.pool.idle(kindOf(lane))))
+    return Math.min(most, Math.max(full, each))
   }
 
   /** While a suspect waits for a worker of its own, nothing lines up behind what runs. */

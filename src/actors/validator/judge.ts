@@ -1,6 +1,7 @@
 /** What a worker does with a batch. No thread in it: tests run it on the spot. */
-import { RECORD_SIZE, checkCommitment, checkTxList } from '../../protocol/index.js'
-import type { CommitmentRules, Crypto } from '../../protocol/index.js'
+import type { Crypto } from '../../protocol/crypto.js'
+import { RECORD_SIZE, checkCommitment, checkTxList } from '../../protocol/rules.js'
+import type { CommitmentRules } from '../../protocol/rules.js'
 import { openBatch } from './packing.js'
 
 /**

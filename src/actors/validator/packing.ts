@@ -7,7 +7,8 @@
  * Integers are little-endian. What follows in the buffer has no meaning. The worker writes the records in place and sends the same buffer back, so an answer needs no memory
  * of its own. A record that was not written is zeros, which reads as `Finding.unjudged`.
  */
-import { Finding, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, SIGNED_COMMITMENT_SIZE, findingName } from '../../protocol/index.js'
+import { SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.js'
+import { Finding, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, findingName } from '../../protocol/rules.js'
 import { ValidatorError } from './errors.js'
 
 export type BatchKind = 'commitments' | 'txLists'

@@ -10,6 +10,8 @@ import type { Room, Slot } from './slots.js'
 /** The threads as the actor sees them; a test puts its own in their place. */
 export interface CheckPool {
   room(kind: BatchKind): Room
+  /** Workers with nothing in hand that would take such a batch. */
+  idle(kind: BatchKind): number
   /**
    * Runs a packed batch and gives it back with its records. The buffer is gone at once. `alone`: on an idle worker that gets nothing
    * else meanwhile. Rejects with a `ValidatorError`: `worker_died`, `pool_full` where there was no room, `pool_closed`, `bad_batch`.
@@ -108,6 +110,10 @@ class PiscinaPool implements CheckPool {
 
   room (kind: BatchKind): Room {
     return this.#closing === undefined ? this.#slots.room(kind) : 'full'
+  }
+
+  idle (kind: BatchKind): number {
+    return this.#closing === undefined ? this.#slots.idle(kind) : 0
   }
 
   async run (kind: BatchKind, batch: ArrayBuffer, { alone = false }: { readonly alone?: boolean } = {}): Promise<ArrayBuffer> {

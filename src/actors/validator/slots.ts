@@ -41,6 +41,11 @@ export class Slots {
   has (id: number): boolean { return this.#slots.has(id) }
   ids (): readonly number[] { return [...this.#slots.keys()] }
 
+  /** Workers with nothing in hand that would take such a batch. */
+  idle (kind: BatchKind): number {
+    return this.#sum(slot => slot.running === 0 && !(slot.reserved && kind === 'txLists') ? 1 : 0)
+  }
+
   room (kind: BatchKind): Room {
     const slot = this.choose(kind)
     return slot === undefined ? 'full' : slot.running === 0 ? 'idle' : 'behind'

@@ -12,7 +12,7 @@ const tasks = serve((workerData as WorkerData).rules, loadCrypto())
 const deaths: Readonly<Record<Poison, () => void>> = {
   exit: () => process.exit(7),
   throw: () => { queueMicrotask(() => { throw new Error('poisoned') }) },
-  memory: () => { for (const held: unknown[] = []; ;) held.push(new Array(1_000).fill(held)) },
+  memory: () => { for (const held: string[] = []; ;) held.push(`${'x'.repeat(2_000)}${held.length}`) },
   // Kills only threads that were started while the test said so.
   originals: () => { if (process.env['VALIDATOR_TEST_ORIGINAL'] === '1') process.exit(7) },
 }
