@@ -9,9 +9,9 @@ const notice = (n: number): Event => ({ type: 'notice', n })
 async function take(from: AsyncIterableIterator<Event | Lagged>, count: number): Promise<string[]> {
   const taken: string[] = []
   while (taken.length < count) {
-    const { done, value } = await from.next()
-    if (done === true) return [...taken, 'end']
-    const event = value as Event | Lagged
+    const next = await from.next()
+    if (next.done === true) return [...taken, 'end']
+    const event = next.value
     taken.push(event.type === 'lagged' ? `lagged ${event.count}` : `${event.type} ${event.n}`)
   }
   return taken

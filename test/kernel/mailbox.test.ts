@@ -18,7 +18,7 @@ async function busy(capacity: number) {
   log.length = 0
   return {
     ref, log, settle: kit.settle, tree: kit.tree, figures: () => find(kit.tree.describe(), 'busy'),
-    async release() { hold.resolve(); await kit.settle() },
+    release: async () => { hold.resolve(); await kit.settle() },
   }
 }
 
@@ -169,10 +169,10 @@ describe('kernel: mailbox', () => {
   it('K09 coalesce: replaced where it stands, only when full, only with the same key', async () => {
     const { ref, log, release, figures } = await busy(4)
     const latest = (key: string, n: number): Feedback => ref.send({ type: 'latest', key, n })
-    latest('a', 1)
-    latest('a', 2)
+    void latest('a', 1)
+    void latest('a', 2)
     note(ref, 3)
-    latest('b', 4)
+    void latest('b', 4)
     expect(latest('a', 5)).equal('backoff')
     expect(latest('c', 6)).equal('rejected')
     expect(figures().drops).deep.equal({ coalesced: 1, rejected: 1 })

@@ -140,7 +140,7 @@ export class ModelActor extends ModelNode {
   launch(): boolean {
     this.launched = true
     this.model.lives.push(`${this.name} init ${++this.incarnation}`)
-    if (this.incarnation === 1) for (const message of this.queue.splice(0)) this.send(message)
+    if (this.incarnation === 1) for (const message of this.queue.splice(0)) void this.send(message)
     if (this.spec.failingInits.includes(this.incarnation)) return false
     this.up = this.#started = true
     this.#ticks = 0

@@ -24,8 +24,8 @@ export interface JobberOptions {
   readonly name?: string
   readonly capacity?: number
   readonly mailbox?: MailboxSpec<Job>
-  init?(ctx: Context<Job>): void | Promise<void>
-  stop?(ctx: Context<Job>, reason: 'stop' | 'restart'): void | Promise<void>
+  readonly init?: (ctx: Context<Job>) => void | Promise<void>
+  readonly stop?: (ctx: Context<Job>, reason: 'stop' | 'restart') => void | Promise<void>
   readonly timers?: ActorSpec<Job, string[]>['timers']
 }
 
