@@ -3,6 +3,7 @@ import type { SignedCommitment } from '../../protocol/index.js'
 import type { Clock } from '../kernel/index.js'
 import type { Chain } from '../chain/ingress.js'
 import type { CommitmentRecord, Store } from '../store/ingress.js'
+import { PatientStore } from './patient-store.js'
 import { cursorOf, parseCursor } from './cursor.js'
 import type { Position } from './cursor.js'
 import { ServiceError } from './errors.js'
@@ -44,10 +45,33 @@ interface Needs {
   readonly clock: Clock
 }
 
+/** The same with a store that is read with patience. */
+type Reading = Omit<Needs, 'store'> & { readonly store: PatientStore }
+
 const WITHIN = 10_000
 /** Records read at a time. Small, since a slow reader holds them. */
 const PAGE = 64
 const STALLED_AFTER = 30_000
+
+/**
+ * The ordered stream from a place on.
+ * @throws ServiceError `bad_cursor` at once, not at the first item
+ */
+export function blocks(needs: Needs, { from, withTxList = false, signal = new AbortController().signal }: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> {
+  const last = typeof from === 'string' ? parseCursor(from) : undefined
+  return untilGone(follow({ ...needs, store: new PatientStore(needs, signal) }, { last, next: last === undefined ? checkHeight(from) : last.blockNumber + 1n, withTxList, signal }), signal)
+}
+
+/** What was under way when the reader left, or the node stopped, is of no interest. */
+async function * untilGone(items: AsyncGenerator<StreamItem, void, undefined>, signal: AbortSignal): AsyncGenerator<StreamItem, void, undefined> {
+  try {
+    yield * items
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+interface Following { last: Position | undefined; next: bigint; readonly withTxList: boolean; readonly signal: AbortSignal }
 
 /**
  * The canonical chain in block order, from the store, then live. The reader's pace is its own: everything is read from the store when
@@ -56,13 +80,11 @@ const STALLED_AFTER = 30_000
  * 2. if it is not there any more, the chain was rewound: goes back along its parents to the last one that is canonical still;
  * 3. gives what follows, or waits for news.
  */
-export async function * blocks(needs: Needs, { from, withTxList = false, signal = new AbortController().signal }: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> {
+async function * follow(needs: Reading, { last, next, withTxList, signal }: Following): AsyncGenerator<StreamItem, void, undefined> {
   const { store, news } = needs
-  let last: Position | undefined = typeof from === 'string' ? parseCursor(from) : undefined
-  let next = last === undefined ? checkHeight(from) : last.blockNumber + 1n
   while (!signal.aborted) {
     const round = news.round
-    const page = [...await store.scan(last?.blockNumber ?? next, PAGE, undefined, WITHIN)].filter(({ handover }) => !handover)
+    const page = [...await store.scan(last?.blockNumber ?? next, PAGE)].filter(({ handover }) => !handover)
     if (last !== undefined && !page.some(isAt(last)) && await demoted(needs, last)) {
       last = await ancestor(needs, last)
       next = last.blockNumber + 1n
@@ -92,17 +114,17 @@ function blockItem({ blockNumber, hash, ssz, signer }: CommitmentRecord, txList:
 
 /** Waits for a block's txlist. `demoted`: the block is not canonical any more, or the reader left; `evicted`: it was dropped for lack of room. */
 async function * txListOf(
-  { store, news, clock }: Needs, record: CommitmentRecord, signal: AbortSignal,
+  { store, news, clock }: Reading, record: CommitmentRecord, signal: AbortSignal,
 ): AsyncGenerator<StreamItem, Uint8Array | 'demoted' | 'evicted', undefined> {
   const hash = new CommitmentView(record.ssz).rawTxListHash
   const stallsAt = clock.monotonic() + STALLED_AFTER
   let saidStalled = false
   while (!signal.aborted) {
     const round = news.round
-    const txList = await store.txList(hash, WITHIN)
+    const txList = await store.txList(hash)
     if (txList !== undefined) return txList
     if (await demoted({ store }, record)) return 'demoted'
-    if (record.blockNumber < (await store.standing(WITHIN)).stats.txListFloor) return 'evicted'
+    if (record.blockNumber < (await store.stats()).txListFloor) return 'evicted'
     const left = stallsAt - clock.monotonic()
     if (left <= 0 && !saidStalled) {
       saidStalled = true
@@ -114,18 +136,18 @@ async function * txListOf(
 }
 
 /** Whether a block that was given is not canonical any more. One that was pruned is not demoted. */
-async function demoted({ store }: Pick<Needs, 'store'>, { hash, blockNumber }: Position): Promise<boolean> {
-  const record = await store.commitment(hash, WITHIN)
+async function demoted({ store }: Pick<Reading, 'store'>, { hash, blockNumber }: Position): Promise<boolean> {
+  const record = await store.commitment(hash)
   if (record !== undefined) return record.standing !== 'canonical'
-  const { stats } = await store.standing(WITHIN)
+  const stats = await store.stats()
   return stats.lowest === undefined || blockNumber >= stats.lowest
 }
 
 /** The nearest block below that is canonical still: along the parents, which the store keeps when it demotes them. */
-async function ancestor({ store, chain }: Needs, from: Position): Promise<Position> {
-  let at = await store.commitment(from.hash, WITHIN)
+async function ancestor({ store, chain }: Reading, from: Position): Promise<Position> {
+  let at = await store.commitment(from.hash)
   while (at !== undefined && at.standing !== 'canonical') {
-    at = await store.commitment(new CommitmentView(at.ssz).parentPreconfirmationHash, WITHIN)
+    at = await store.commitment(new CommitmentView(at.ssz).parentPreconfirmationHash)
   }
   // A hand-over stands on no height of its own: the block before it does.
   if (at !== undefined && !at.handover) return at

@@ -62,6 +62,8 @@ export class P2pService implements AsyncDisposable {
   #first: AsyncIterableIterator<NetworkEvent | Lagged> | undefined
   #queue: AsyncIterableIterator<NetworkEvent | Lagged> | undefined
   #stopping: Promise<void> | undefined
+  /** Aborted when the node begins to stop, or has stopped by itself. */
+  readonly #closing = new AbortController()
   /** The node's libp2p peer id. */
   readonly peerId: PeerKey
 
@@ -72,6 +74,7 @@ export class P2pService implements AsyncDisposable {
     this.#crypto = parts.crypto
     this.#signer = parts.signer
     this.#first = parts.first
+    void this.ended.then(() => this.#closing.abort())
     this.peerId = parts.peerId
   }
 
@@ -232,9 +235,7 @@ export class P2pService implements AsyncDisposable {
    * restarts too where the application keeps the cursor (SPEC §7). At the reader's own pace.
    */
   blocks(options: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> {
-    const ended = new AbortController()
-    void this.ended.then(() => ended.abort())
-    const signal = options.signal === undefined ? ended.signal : AbortSignal.any([options.signal, ended.signal])
+    const signal = options.signal === undefined ? this.#closing.signal : AbortSignal.any([options.signal, this.#closing.signal])
     return blocks({ ...this.#tree, clock: this.#config.clock }, { ...options, signal })
   }
 
@@ -310,6 +311,7 @@ export class P2pService implements AsyncDisposable {
 
   /** Stops in order, each part within its deadline: exchanges under way end, what is judged is made durable. Safe to call twice. */
   stop(): Promise<void> {
+    this.#closing.abort()
     this.#stopping ??= this.#tree.supervisor.stop().finally(() => this.#events.close())
     return this.#stopping
   }

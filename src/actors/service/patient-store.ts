@@ -1,0 +1,29 @@
+import type { Clock } from '../kernel/index.js'
+import type { CommitmentRecord, Stats, Store } from '../store/ingress.js'
+
+const WITHIN = 10_000
+const AGAIN_AFTER = 500
+
+/** Failures of the store that pass: it opens its database again, or its supervisor starts it again. The others are the reader's to know. */
+const PASSING: ReadonlySet<unknown> = new Set(['thread_died', 'closed', 'timeout', 'crashed', 'io', 'rejected'])
+
+/** The store as the ordered stream reads it: what fails for a while is tried again until it works or the reader has gone. */
+export class PatientStore {
+  constructor(private readonly needs: { readonly store: Store; readonly clock: Clock }, private readonly signal: AbortSignal) {}
+
+  async scan(from: bigint, max: number): Promise<Iterable<CommitmentRecord>> { return this.#patiently(store => store.scan(from, max, undefined, WITHIN)) }
+  async commitment(hash: Uint8Array): Promise<CommitmentRecord | undefined> { return this.#patiently(store => store.commitment(hash, WITHIN)) }
+  async txList(hash: Uint8Array): Promise<Uint8Array | undefined> { return this.#patiently(store => store.txList(hash, WITHIN)) }
+  async stats(): Promise<Stats> { return this.#patiently(async store => (await store.standing(WITHIN)).stats) }
+
+  async #patiently<T>(read: (store: Store) => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await read(this.needs.store)
+      } catch (error) {
+        if (this.signal.aborted || !PASSING.has((error as { code?: unknown } | undefined)?.code)) throw error
+        await new Promise<void>(resolve => { this.needs.clock.setTimeout(resolve, AGAIN_AFTER) })
+      }
+    }
+  }
+}

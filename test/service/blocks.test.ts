@@ -1,0 +1,189 @@
+import { expect } from 'chai'
+import { blocks } from '../../src/actors/service/blocks.js'
+import type { StreamItem } from '../../src/actors/service/blocks.js'
+import { cursorOf, parseCursor } from '../../src/actors/service/cursor.js'
+import { Wake } from '../../src/actors/service/wake.js'
+import { testKit } from '../../src/actors/kernel/testing/index.js'
+import { store } from '../../src/actors/store/actor.js'
+import { Store } from '../../src/actors/store/ingress.js'
+import { memoryDatabase } from '../../src/actors/store/memory.js'
+import { Chain } from '../../src/actors/chain/ingress.js'
+import type { ChainMessage } from '../../src/actors/chain/ingress.js'
+import type { CommitmentPut, WriteBatch } from '../../src/actors/store/database.js'
+import { OFFSETS } from '../../src/protocol/index.js'
+import { commitment, hashOf } from '../store/fixtures.js'
+
+/** A linked chain: each names the hash of the one before it. */
+function linked(from: bigint, count: number, variant = 0, parent: Uint8Array = new Uint8Array(32)): CommitmentPut[] {
+  const made: CommitmentPut[] = []
+  for (let at = 0; at < count; at++) {
+    const put = commitment({ height: from + BigInt(at), variant, txList: txListOf(from + BigInt(at)) })
+    const ssz = put.ssz.slice()
+    ssz.set(made.at(-1)?.hash ?? parent, OFFSETS.parentPreconfirmationHash)
+    made.push({ ...put, ssz, hash: hashOf(ssz) })
+  }
+  return made
+}
+
+const txListOf = (height: bigint): Uint8Array => new TextEncoder().encode(`txlist of ${height}`)
+
+/** A stream over a real store in memory, on a clock in the test's hand. */
+async function rig(limits = {}) {
+  const kit = testKit()
+  const events = kit.probe()
+  const chain = new Chain(kit.probe<ChainMessage>('chain'))
+  const ref = await kit.spawn(store({ chain, answers: kit.probe(), events, database: () => memoryDatabase({ limits }) }))
+  const handle = new Store(ref)
+  void handle.resume()
+  const news = new Wake()
+  let sequence = 0
+  const write = async (batch: WriteBatch) => {
+    void handle.write(++sequence, batch)
+    await kit.settle()
+    news.wake()
+    await kit.settle()
+  }
+  const open = (from: bigint | string, options: { withTxList?: boolean; signal?: AbortSignal } = {}) => {
+    const stream = blocks({ store: handle, chain, news, clock: kit.clock }, { from, ...options })
+    const items: StreamItem[] = []
+    let ended = false
+    const reading = (async () => {
+      for await (const item of stream) items.push(item)
+      ended = true
+    })()
+    return { items, ended: () => ended, reading, stream }
+  }
+  return { ...kit, write, open, store: handle, news }
+}
+
+const shown = (items: readonly StreamItem[]) => items.map(item =>
+  item.kind === 'block' ? Number(item.blockNumber) : item.kind === 'rewind' ? `rewind ${item.to}` : item.kind === 'skipped' ? `skipped ${item.from}-${item.to}` : `stalled ${item.height}`)
+
+describe('the ordered stream', () => {
+  it('gives what is stored, then what comes, each block once and in order', async () => {
+    const { write, open, settle, stop } = await rig()
+    const chain = linked(1n, 200)
+    await write({ commitments: chain.slice(0, 150) })
+    const { items } = open(1n)
+    await settle()
+    expect(items).to.have.length(150)
+    for (const each of chain.slice(150)) await write({ commitments: [each] })
+    expect(shown(items)).to.deep.equal(Array.from({ length: 200 }, (_, at) => at + 1))
+    await stop()
+  })
+
+  it('goes on right behind a cursor', async () => {
+    const { write, open, settle, stop } = await rig()
+    const chain = linked(1n, 10)
+    await write({ commitments: chain })
+    const { items } = open(cursorOf({ blockNumber: 4n, hash: chain[3]!.hash }))
+    await settle()
+    expect(shown(items)).to.deep.equal([5, 6, 7, 8, 9, 10])
+    await stop()
+  })
+
+  it('says how far to go back when the chain was rewound, then gives the new blocks', async () => {
+    const { write, open, settle, stop } = await rig()
+    const chain = linked(1n, 10)
+    await write({ commitments: chain })
+    const { items } = open(1n)
+    await settle()
+    const other = linked(6n, 6, 1, chain[4]!.hash)
+    await write({ rewindTo: 5n })
+    await write({ commitments: other })
+    expect(shown(items)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 'rewind 5', 6, 7, 8, 9, 10, 11])
+    await stop()
+  })
+
+  it('finds out at a cursor that its block was rewound while nobody read', async () => {
+    const { write, open, settle, stop } = await rig()
+    const chain = linked(1n, 10)
+    await write({ commitments: chain })
+    await write({ rewindTo: 5n })
+    await write({ commitments: linked(6n, 3, 1, chain[4]!.hash) })
+    const { items } = open(cursorOf({ blockNumber: 9n, hash: chain[8]!.hash }))
+    await settle()
+    expect(shown(items)).to.deep.equal(['rewind 5', 6, 7, 8])
+    await stop()
+  })
+
+  it('says what is not kept any more, and what a jump of the tip left out', async () => {
+    const { write, open, settle, stop } = await rig()
+    await write({ commitments: linked(5n, 2) })
+    const { items } = open(1n)
+    await settle()
+    await write({ commitments: linked(20n, 1) })
+    expect(shown(items)).to.deep.equal(['skipped 1-4', 5, 6, 'skipped 7-19', 20])
+    await stop()
+  })
+
+  it('waits for a txlist, says after 30 s that it is missing, and goes on when it comes', async () => {
+    const { write, open, settle, advance, stop } = await rig()
+    const chain = linked(1n, 3)
+    const put = (height: bigint) => ({ txLists: [{ hash: hashOf(txListOf(height)), bytes: txListOf(height), blockNumber: height }] })
+    await write({ commitments: chain, ...put(1n) })
+    const { items } = open(1n, { withTxList: true })
+    await settle()
+    expect(shown(items)).to.deep.equal([1])
+    await advance(29_000)
+    expect(shown(items)).to.deep.equal([1])
+    await advance(2_000)
+    expect(shown(items)).to.deep.equal([1, 'stalled 2'])
+    await advance(120_000)
+    expect(shown(items)).to.deep.equal([1, 'stalled 2'])
+    await write(put(2n))
+    await write(put(3n))
+    expect(shown(items)).to.deep.equal([1, 'stalled 2', 2, 3])
+    expect(items.at(-1)).to.have.property('txList').that.deep.equals(txListOf(3n))
+    await stop()
+  })
+
+  it('a block that is rewound while it waits for its txlist is not given', async () => {
+    const { write, open, settle, stop } = await rig()
+    const chain = linked(1n, 2)
+    await write({ commitments: chain, txLists: [{ hash: hashOf(txListOf(1n)), bytes: txListOf(1n), blockNumber: 1n }] })
+    const { items } = open(1n, { withTxList: true })
+    await settle()
+    await write({ rewindTo: 1n })
+    const instead = linked(2n, 1, 1, chain[0]!.hash)
+    await write({ commitments: instead, txLists: [{ hash: hashOf(txListOf(2n)), bytes: txListOf(2n), blockNumber: 2n }] })
+    expect(shown(items)).to.deep.equal([1, 2])
+    expect(items.at(-1)).to.have.property('hash').that.deep.equals(instead[0]!.hash)
+    await stop()
+  })
+
+  it('H20: a slow reader loses nothing and holds nothing up', async () => {
+    const { write, stop, store, news, clock, settle } = await rig()
+    const chain = linked(1n, 300)
+    const stream = blocks({ store, chain: new Chain({} as never), news, clock }, { from: 1n })
+    for (const each of chain) await write({ commitments: [each] })
+    const seen: bigint[] = []
+    for (let at = 0; at < 300; at++) {
+      const next = stream.next()
+      await settle()
+      const { value } = await next as { value: StreamItem }
+      if (value.kind === 'block') seen.push(value.blockNumber)
+    }
+    expect(seen).to.deep.equal(chain.map((_, at) => BigInt(at + 1)))
+    await stop()
+  })
+
+  it('ends at the signal, also while it waits', async () => {
+    const { open, settle, stop } = await rig()
+    const controller = new AbortController()
+    const { ended } = open(1n, { signal: controller.signal })
+    await settle()
+    controller.abort()
+    await settle()
+    expect(ended()).to.equal(true)
+    await stop()
+  })
+
+  it('refuses what is no cursor', () => {
+    for (const bad of ['', '5', '5:', 'x:00', '5:00', `-1:${'0'.repeat(64)}`, `5:${'g'.repeat(64)}`, `5:${'0'.repeat(64)}:1`]) {
+      expect(() => parseCursor(bad), bad).to.throw().that.includes({ code: 'bad_cursor' })
+    }
+    const at = { blockNumber: 2n ** 255n, hash: new Uint8Array(32).fill(7) }
+    expect(parseCursor(cursorOf(at))).to.deep.equal(at)
+  })
+})
