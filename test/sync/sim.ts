@@ -175,7 +175,7 @@ export class FakeChain {
   }
 }
 
-export interface SimOptions { readonly tip?: bigint; readonly tipHash?: Uint8Array; readonly config?: Partial<SyncConfig>; readonly choosable?: (peer: string) => boolean; readonly seed?: number }
+export interface SimOptions { readonly tip?: bigint | undefined; readonly tipHash?: Uint8Array; readonly config?: Partial<SyncConfig>; readonly choosable?: (peer: string) => boolean; readonly seed?: number }
 
 export async function simulate (models: readonly PeerModel[], options: SimOptions = {}): Promise<Sim> {
   const kit = testKit(options.seed === undefined ? {} : { seed: options.seed })

@@ -25,6 +25,8 @@ export class Adoption {
   lowest = 0n
   /** Peers whose blocks were taken. */
   readonly delivered = new Set<string>()
+  /** The height that only a hand-over was found for: the chain's tip may be one. */
+  handoverAt: bigint | undefined
   /** Pages adopted and not yet durable, by ticket. */
   readonly #unstored = new Set<number>()
   #paused = false
@@ -49,7 +51,7 @@ export class Adoption {
   idle (plan: Plan): boolean {
     if (this.#asking) return false
     if (this.#paused) { this.#poll(); return false }
-    if (plan.count('handed') > 0 || plan.count('judged') > 0) return false
+    if (plan.count('handed') > 0) return false
     if (plan.next === undefined) return true
     this.#poll()
     return false
@@ -123,7 +125,7 @@ export class Adoption {
     stretch.state = 'judged'
     stretch.results = results
     // judged before what it stands on was: chain could not know its parent
-    stretch.early = stretch.start !== plan.frontier
+    stretch.early = culprit === undefined && stretch.start !== plan.frontier
     this.#settleFront(plan)
   }
 
@@ -181,6 +183,7 @@ export class Adoption {
       if (peer === from || !standsAside(reason) || !this.hooks.blameForks()) continue
       this.world.fault(peer, 'other_fork', `its page from ${stretch.start} on does not link to what others deliver: ${reason}`, 'found_out')
     }
+    if (page?.handsOver === true) this.handoverAt = page.next
     if (stretch.end < stretch.start) plan.dropEmpty(stretch)
     else plan.advance(stretch.end + 1n)
   }
@@ -194,6 +197,8 @@ export class Adoption {
     if (isUnjudged(reason)) { this.hooks.failed('not_adopted', reason); return }
     const left = plan.stretches[0]
     if (left === undefined || from === undefined) return
+    left.tried.add(from)
+    if (stretch.results.some(({ penalty }) => penalty)) return
     for (const [peer, why] of stretch.refused) left.refused.set(peer, why)
     left.refused.set(from, reason)
   }

@@ -42,6 +42,8 @@ export interface SyncConfig {
   readonly headsWithin: number
   /** Peers with unknown heads (zeros) that are paged in a round. */
   readonly blindPeers: number
+  /** Peers that are asked for the block by which a run tells forks apart: pages are asked of those who agree. */
+  readonly voters: number
   /** A head further above the next lower one than this must be shown before it counts. Blocks. */
   readonly outlier: bigint
   /** The validator and chain must judge a page within this; then it is handed over again, `handOvers` times in all. */
@@ -94,6 +96,7 @@ export const syncDefaults: SyncConfig = {
   headsPerRound: 32,
   headsWithin: seconds(3),
   blindPeers: 4,
+  voters: 16,
   outlier: 256n,
   judgeWithin: seconds(30),
   handOvers: 3,

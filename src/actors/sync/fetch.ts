@@ -1,3 +1,4 @@
+import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Doubts } from './doubts.js'
 import { checkPage } from './page-check.js'
 import type { AskedPage } from './page-check.js'
@@ -23,10 +24,10 @@ export function openHeight (plan: Plan): bigint {
 
 /** Asks peers for the stretches of a plan, several at once, and checks what they answer by itself. */
 export class Fetch {
-  /** @param filled a page was taken up @param active whether answers to this plan still matter */
+  /** @param filled a page was taken up @param active whether answers to this plan still matter @param trusts see pivot.ts */
   constructor (
     private readonly world: World, private readonly doubts: Doubts,
-    private readonly filled: () => void, private readonly active: (plan: Plan) => boolean,
+    private readonly filled: () => void, private readonly active: (plan: Plan) => boolean, private readonly trusts: (peer: PeerKey) => boolean,
   ) {}
 
   /** Asks whoever can be asked now. Gives true where nobody can be, now or later, for the lowest stretch that is wanted. */
@@ -50,7 +51,7 @@ export class Fetch {
   #ask (plan: Plan, stretch: Stretch, open: bigint, target: bigint): 'asked' | 'later' | 'nobody' {
     const now = this.world.now()
     const chosen = this.world.book.choose('commitments', now, state => {
-      if (stretch.tried.has(state.peer) || stretch.refused.has(state.peer) || stretch.asking.has(state.peer)) return false
+      if (!this.trusts(state.peer) || stretch.tried.has(state.peer) || stretch.refused.has(state.peer) || stretch.asking.has(state.peer)) return false
       // whose head is unknown is asked page by page, or for what others announce
       return state.mayHave(stretch.start, now) && (!state.blind || stretch.start === open || stretch.start <= target)
     })

@@ -20,6 +20,8 @@ export interface CheckedPage {
   readonly start: bigint
   /** The height after the last block in `bytes`; `start` where there is none. */
   readonly next: bigint
+  /** `bytes` end with a hand-over that stands beside `next`. */
+  readonly handsOver: boolean
   /** Commitments in the response, used or not. */
   readonly received: number
   /** The response holds as many as were asked for: that it ends says nothing. */
@@ -51,6 +53,7 @@ export function checkPage (body: Uint8Array, asked: AskedPage): PageCheck {
   let start = asked.start
   let next = asked.start
   let used = 0
+  let handsOver = false
   let resumes: bigint | undefined
   let before: CommitmentView | undefined
   for (let at = 0; at < received; at++) {
@@ -67,9 +70,11 @@ export function checkPage (body: Uint8Array, asked: AskedPage): PageCheck {
     if (resumes !== undefined || (asked.through !== undefined && height > asked.through)) continue
     if (height !== next || (asked.anywhere !== true && height > last)) { resumes = height; continue }
     used++
-    if (!view.isHandoverOnly) next = height + 1n
+    handsOver = view.isHandoverOnly
+    if (!handsOver) next = height + 1n
   }
-  return { ok: true, page: { bytes: records.subarray(0, used * SIGNED_COMMITMENT_SIZE), count: used, start, next, received, full: received === asked.count, resumes } }
+  const bytes = records.subarray(0, used * SIGNED_COMMITMENT_SIZE)
+  return { ok: true, page: { bytes, count: used, start, next, handsOver, received, full: received === asked.count, resumes } }
 }
 
 /** Whether one may stand behind the other: a higher block, or another commitment of a height that only hand-overs had so far. */

@@ -173,6 +173,8 @@ export class PeerBook {
     for (const state of this.all()) if (this.choosable(state.peer)) yield state
   }
 
+  mayAsk (state: SyncPeerState): boolean { return state.connected && this.choosable(state.peer) }
+
   /**
    * The peer to ask among those that fit: the least loaded, then the one that waited longest, so that the choice rotates (H27).
    * Where none can be asked now, says when: a time, or `when_answered`; `undefined` where none fits at all.

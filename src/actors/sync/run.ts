@@ -5,6 +5,7 @@ import { Fetch, openHeight } from './fetch.js'
 import { targetOf } from './heads.js'
 import type { SyncEvent, SyncFailure, SyncResult } from './ingress.js'
 import type { SyncPeerState } from './peers.js'
+import { Pivot } from './pivot.js'
 import { Plan } from './plan.js'
 import type { Stretch } from './plan.js'
 import { Pace, etaMs } from './progress.js'
@@ -22,11 +23,12 @@ interface Outcome { readonly outcome: SyncResult['outcome']; readonly code: Sync
 /**
  * One catch-up (SPEC §9):
  *  1. Where chain stands says where to begin; without an anchor, what peers serve does (root.ts).
- *  2. Stretches up to the target are asked of several peers at once, a late one of another peer as well (fetch.ts).
- *  3. A page is checked by itself (page-check.ts), then goes to the validator, in the order of the chain, a few at a time; what chain took
+ *  2. Peers are asked for one block, and those who agree on it are asked for the rest (pivot.ts).
+ *  3. Stretches up to the target are asked of several peers at once, a late one of another peer as well (fetch.ts).
+ *  4. A page is checked by itself (page-check.ts), then goes to the validator, in the order of the chain, a few at a time; what chain took
  *     moves the frontier, what it did not is asked of another peer (adoption.ts).
- *  4. What peers said and did not do is held against them (doubts.ts).
- *  5. When nobody has more, the run waits until its blocks are durable, and ends.
+ *  5. What peers said and did not do is held against them (doubts.ts).
+ *  6. When nobody has more, the run waits until its blocks are durable, and ends.
  */
 export class Run {
   readonly startedAt: number
@@ -36,6 +38,8 @@ export class Run {
   #phase: 'starting' | 'paging' | 'settling' | 'ended' = 'starting'
   #root: RootSearch | undefined
   #plan: Plan | undefined
+  /** `none`: it was found that there is nothing to vote on. */
+  #pivot: Pivot | 'none' | undefined
   #from = 0n
   #visible: boolean
   #stepsBack = 0
@@ -56,7 +60,7 @@ export class Run {
       blameForks: () => this.#stepsBack === 0,
       failed: (code, why) => { this.#end('incomplete', code, why) },
     })
-    this.#fetch = new Fetch(world, doubts, () => { this.#show() }, plan => this.#phase === 'paging' && plan === this.#plan)
+    this.#fetch = new Fetch(world, doubts, () => { this.#show() }, plan => this.#phase === 'paging' && plan === this.#plan, peer => this.#voted()?.trusts(peer) ?? true)
     world.standing(standing => { this.#begin(standing) })
   }
 
@@ -74,7 +78,10 @@ export class Run {
   /** A live block names a parent at this height. */
   want (height: bigint): void { if (height > this.#wanted) this.#wanted = height }
 
-  gone (state: SyncPeerState): void { if (this.#plan !== undefined) this.#fetch.gone(this.#plan, state) }
+  gone (state: SyncPeerState): void {
+    this.#voted()?.gone(state)
+    if (this.#plan !== undefined) this.#fetch.gone(this.#plan, state)
+  }
 
   cancel (): void { this.#end('cancelled', undefined, 'cancelled') }
 
@@ -138,12 +145,30 @@ export class Run {
     const target = this.#target(plan)
     plan.reach(target)
     plan.shrink(target)
+    if (!this.#mayTake(plan)) return
     this.#adoption.pump(plan)
     if (this.#phase !== 'paging') return
     const stuck = this.#fetch.pump(plan, target)
     this.doubts.settle(plan.frontier, false)
     if (!this.#adoption.idle(plan) || plan.count('asked') > 0) return
     if (plan.stretches.length === 0 || stuck) this.#conclude(plan)
+  }
+
+  #voted (): Pivot | undefined { return this.#pivot === 'none' ? undefined : this.#pivot }
+
+  /** Whether pages may be asked and taken: once it is settled whose. */
+  #mayTake (plan: Plan): boolean {
+    if (this.#pivot === undefined) {
+      if (this.headsPending()) { this.world.wake(this.startedAt + this.world.config.headsWithin - this.world.now()); return false }
+      this.#pivot = Pivot.call(this.world, this.doubts, plan.frontier) ?? 'none'
+    }
+    const pivot = this.#voted()
+    if (pivot?.settled === false) return false
+    if (pivot !== undefined && plan.frontier > pivot.height && this.#stepsBack === 0) {
+      for (const peer of pivot.aside) this.world.fault(peer, 'other_fork', `another block ${pivot.height} than the one that was taken`, 'found_out')
+      this.#pivot = 'none'
+    }
+    return true
   }
 
   /** The highest height that somebody announces, or that a live block stands on. */
@@ -173,6 +198,7 @@ export class Run {
   /** Nothing is under way, and nobody can be asked for what comes next. */
   #conclude (plan: Plan): void {
     if (this.headsPending()) { this.world.wake(this.startedAt + this.world.config.headsWithin - this.world.now()); return }
+    if (this.#voted()?.release() === true) { this.world.wake(1); return }
     const first = plan.stretches[0]
     if (first !== undefined && first.refused.size > 0) { this.#refusedByAll(plan, first); return }
     this.#claims(plan)
@@ -189,8 +215,10 @@ export class Run {
   #claims (plan: Plan): SyncPeerState | undefined {
     let claim: SyncPeerState | undefined
     for (const state of this.world.book.askable()) {
-      if (state.discounted || state.head === undefined || state.head.blockNumber < plan.frontier) continue
-      if (this.doubts.shown(state, state.head.blockNumber)) claim ??= state
+      const head = state.head?.blockNumber
+      if (state.discounted || head === undefined || head < plan.frontier) continue
+      if (head === plan.frontier && this.#adoption.handoverAt === head) continue
+      if (this.doubts.shown(state, head)) claim ??= state
       else this.doubts.raise(state, 'empty', plan.frontier)
     }
     return claim
