@@ -15,7 +15,8 @@ interface Flags {
 
 async function benchNames(): Promise<string[]> {
   const files = await readdir(new URL('.', import.meta.url))
-  return files.filter((file) => file.endsWith('.js')).map((file) => file.slice(0, -3)).filter((name) => !NOT_BENCHES.has(name)).sort()
+  const names = files.filter((file) => file.endsWith('.js')).map((file) => file.slice(0, -3))
+  return names.filter((name) => !NOT_BENCHES.has(name)).sort()
 }
 
 function isBench(loaded: unknown): loaded is BenchModule {

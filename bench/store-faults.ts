@@ -43,7 +43,8 @@ Promise<Seen> {
     (error: { stdout?: string; signal?: string; code?: number }) =>
       ({ stdout: error.stdout ?? '', ending: error.signal ?? `exit ${error.code ?? '?'}`, survived: false })
   )
-  const lines = ended.stdout.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Record<string, unknown>)
+  const reports = ended.stdout.split('\n').filter((line) => line.startsWith('{'))
+  const lines = reports.map((line) => JSON.parse(line) as Record<string, unknown>)
   return { engine, scenario, survived: ended.survived, ending: ended.ending, lines }
 }
 
@@ -86,8 +87,8 @@ function lost(lines: Seen['lines']): number {
 }
 
 /**
- * Passes when the process survives everything with the first engine, the chosen one. It does lose what it acknowledged on a handle
- * that had failed before: why the store opens it anew after every failure (level.ts).
+ * Passes when the process survives everything with the first engine, the chosen one. It does lose what it acknowledged on a
+ * handle that had failed before: why the store opens it anew after every failure (level.ts).
  */
 export async function run(options: BenchOptions): Promise<BenchResult> {
   logVersions(options, ['classic-level', 'lmdb', 'comlink'])

@@ -24,7 +24,8 @@ export async function openClassicLevel(folder: string, tuning: Tuning): Promise<
       await batch.write({ sync: true })
     },
     async scan(first, count) {
-      const values = await db.values({ gte: heightKey(first), lt: heightKey(first + count), highWaterMarkBytes: 256 * 1024 }).all()
+      const range = { gte: heightKey(first), lt: heightKey(first + count) }
+      const values = await db.values({ ...range, highWaterMarkBytes: 256 * 1024 }).all()
       return Buffer.concat(values)
     },
     async txList(hash) { return db.get(hashKey(0x74, hash)) },

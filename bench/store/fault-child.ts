@@ -84,7 +84,9 @@ async function closed(running: Running): Promise<void> {
 async function fullDisk(): Promise<void> {
   let running = await start()
   report({ failure: await writeUntilFailure(running), commits: acknowledged.size })
-  for (let again = 0; again < 3; again++) report({ again: await writeOne(running).then(() => 'ok', (error: unknown) => String(error)) })
+  for (let again = 0; again < 3; again++) {
+    report({ again: await writeOne(running).then(() => 'ok', (error: unknown) => String(error)) })
+  }
   report({ whileFull: await intact(running) })
   if (ballast !== '') await rm(ballast)
   const before = acknowledged.size

@@ -25,7 +25,8 @@ export const ourStore: Subject = {
       async putTxLists(packed, bytes) {
         const txLists = []
         for (let at = 0, blockNumber = 1n; at < packed.length; at += HASH_BYTES + bytes, blockNumber++) {
-          txLists.push({ hash: packed.subarray(at, at + HASH_BYTES), bytes: packed.subarray(at + HASH_BYTES, at + HASH_BYTES + bytes), blockNumber })
+          const list = packed.subarray(at + HASH_BYTES, at + HASH_BYTES + bytes)
+          txLists.push({ hash: packed.subarray(at, at + HASH_BYTES), bytes: list, blockNumber })
         }
         await db.commit({ txLists })
       },

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { Database, DatabaseLimits, WriteBatch } from '../../src/actors/store/database.js'
+import type { Database, DatabaseLimits, EvidencePut, TxListPut, WriteBatch } from '../../src/actors/store/database.js'
 import { blocks, commitment, concat, failureOf, hashOf, hex, signerOf } from './fixtures.js'
 
 /** Makes databases on one and the same ground, so that a second one finds what the first has kept. */
@@ -11,6 +11,15 @@ export interface Ground {
 }
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text))
+
+const list = (name: string, content: Uint8Array, more: { readonly blockNumber?: bigint; readonly peer?: string } = {}): TxListPut =>
+  ({ hash: hashOf(name), bytes: content, ...more })
+
+const evidenceOf = (blockNumber: bigint): EvidencePut => ({
+  kind: 'equivocation', reason: 'two for a height', signer: signerOf(2), blockNumber, submissionWindowEnd: 7n,
+  messages: [commitment({ height: blockNumber }).ssz, commitment({ height: blockNumber, variant: 1 }).ssz],
+  seenAt: 1_700_000_000_000,
+})
 
 /** What every `Database` does, whatever keeps its bytes. */
 export function databaseContract (name: string, prepare: () => Promise<Ground>): void {
@@ -34,7 +43,8 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
 
     it('opens empty', async () => {
       const opened = await db.open()
-      expect(opened).to.include({ durable: ground.durable, created: true, schema: 1, confirmedTip: undefined, headOverride: undefined })
+      expect(opened).to.include({ durable: ground.durable, created: true, schema: 1 })
+      expect(opened).to.include({ confirmedTip: undefined, headOverride: undefined })
       expect(opened.tail.length).to.equal(0)
       expect(opened.stats).to.include({ commitments: 0, lowest: undefined, highest: undefined })
     })
@@ -128,8 +138,7 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
       await db.open()
       const chain = blocks(1n, 20)
       const batch: WriteBatch = {
-        commitments: chain, txLists: [{ hash: hashOf('a'), bytes: bytes('a'), blockNumber: 3n }],
-        evidence: [{ kind: 'equivocation', reason: 'two', signer: signerOf(1), blockNumber: 1n, submissionWindowEnd: 2n, messages: [chain[0]!.ssz], seenAt: 1 }],
+        commitments: chain, txLists: [list('a', bytes('a'), { blockNumber: 3n })], evidence: [evidenceOf(1n)],
       }
       await db.commit(batch)
       const before = await db.stats()
@@ -155,7 +164,7 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
     it('keeps txlists by hash, the first bytes for good', async () => {
       await db.open()
       const large = new Uint8Array(2 * 1024 * 1024).map((_, at) => at % 251)
-      await db.commit({ txLists: [{ hash: hashOf('l'), bytes: large, peer: 'p' }, { hash: hashOf('e'), bytes: new Uint8Array(), blockNumber: 1n }] })
+      await db.commit({ txLists: [list('l', large, { peer: 'p' }), list('e', new Uint8Array(), { blockNumber: 1n })] })
       expect(Buffer.compare((await db.txList(hashOf('l'))) ?? new Uint8Array(), large)).to.equal(0)
       expect((await db.txList(hashOf('e')))?.length).to.equal(0)
       expect(await db.txList(hashOf('unknown'))).to.equal(undefined)
@@ -172,7 +181,7 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
       const lists = ['one', 'two', 'three', 'four'].map(bytes)
       const chain = lists.map((txList, at) => commitment({ height: BigInt(at + 1), txList }))
       const others = [commitment({ height: 3n, handover: true }), commitment({ height: 9n, standing: 'pending' })]
-      await db.commit({ commitments: [...chain, ...others], txLists: [{ hash: hashOf(lists[1]!), bytes: lists[1]!, blockNumber: 2n }] })
+      await db.commit({ commitments: [...chain, ...others], txLists: [list('two', lists[1]!, { blockNumber: 2n })] })
       const { missing, next } = await db.missingTxLists(0n, 10)
       expect(missing.map(({ blockNumber }) => blockNumber)).to.deep.equal([1n, 3n, 4n])
       expect(hex(missing[0]?.hash)).to.equal(hex(hashOf(lists[0]!)))
@@ -184,16 +193,12 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
 
     it('keeps evidence in order', async () => {
       await db.open()
-      const piece = (blockNumber: bigint) => ({
-        kind: 'equivocation' as const, reason: 'two for a height', signer: signerOf(2), blockNumber, submissionWindowEnd: 7n,
-        messages: [commitment({ height: blockNumber }).ssz, commitment({ height: blockNumber, variant: 1 }).ssz], seenAt: 1_700_000_000_000,
-      })
-      await db.commit({ evidence: [piece(1n), piece(2n)] })
-      await db.commit({ evidence: [piece(3n)] })
+      await db.commit({ evidence: [evidenceOf(1n), evidenceOf(2n)] })
+      await db.commit({ evidence: [evidenceOf(3n)] })
       const all = await db.evidence(0, 10)
       expect(all.map(({ blockNumber }) => blockNumber)).to.deep.equal([1n, 2n, 3n])
       const { sequence, ...first } = all[0]!
-      expect(first).to.deep.equal(piece(1n))
+      expect(first).to.deep.equal(evidenceOf(1n))
       expect((await db.evidence(sequence + 1, 10)).length).to.equal(2)
     })
 
@@ -205,8 +210,9 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
       expect(await db.recordSigned(first)).to.deep.equal({ recorded: true })
       expect(await db.recordSigned(second)).to.deep.equal({ recorded: false, conflict: first })
       expect(await db.recordSigned({ ...second, signer: signerOf(7) }), 'another signer').to.deep.equal({ recorded: true })
-      expect(await db.recordSigned(own(commitment({ height: 5n, variant: 1, window: 1_001n }))), 'another window').to.deep.equal({ recorded: true })
-      expect(await db.recordSigned(own(commitment({ height: 5n, handover: true }))), 'no height of its own').to.deep.equal({ recorded: true })
+      const [otherWindow, handover] = [own(commitment({ height: 5n, variant: 1, window: 1_001n })), own(commitment({ height: 5n, handover: true }))]
+      expect(await db.recordSigned(otherWindow), 'another window').to.deep.equal({ recorded: true })
+      expect(await db.recordSigned(handover), 'no height of its own').to.deep.equal({ recorded: true })
       const unsigned = own(commitment({ height: 6n }))
       expect(await db.recordSigned({ ...unsigned, ssz: unsigned.ssz.subarray(0, 317) })).to.deep.equal({ recorded: true })
       expect(await db.recordSigned(unsigned), 'the same with its signature').to.deep.equal({ recorded: true })
@@ -221,7 +227,8 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
 
     it('two conflicting records at once: one goes in', async () => {
       await db.open()
-      const records = [0, 1, 2].map(variant => commitment({ height: 5n, variant })).map(({ hash, signer, ssz }) => ({ hash, signer, ssz }))
+      const puts = [0, 1, 2].map(variant => commitment({ height: 5n, variant }))
+      const records = puts.map(({ hash, signer, ssz }) => ({ hash, signer, ssz }))
       const results = await Promise.all(records.map(record => db.recordSigned(record)))
       expect(results.map(({ recorded }) => recorded)).to.deep.equal([true, false, false])
     })
@@ -231,8 +238,10 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
       const chain = blocks(10n, 5)
       const tip = { blockNumber: 11n, preconfirmationHash: chain[1]!.hash }
       await db.commit({
-        commitments: [...chain, commitment({ height: 20n, standing: 'pending' })], txLists: [{ hash: hashOf('x'), bytes: bytes('x'), blockNumber: 10n }],
-        confirmedTip: tip, headOverride: { blockNumber: 2n ** 70n, submissionWindowEnd: 5n }, meta: [{ name: 'bans', value: '{"a":1}' }],
+        commitments: [...chain, commitment({ height: 20n, standing: 'pending' })],
+        txLists: [list('x', bytes('x'), { blockNumber: 10n })],
+        confirmedTip: tip, headOverride: { blockNumber: 2n ** 70n, submissionWindowEnd: 5n },
+        meta: [{ name: 'bans', value: '{"a":1}' }],
       })
       await db.commit({ txLists: [{ hash: hashOf('y'), bytes: bytes('y'), peer: 'mallory' }] })
       const before = await db.stats()
@@ -265,6 +274,16 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
       expect((await db.stats()).commitments).to.equal(0)
     })
 
+    it('takes a commit in every turn of the event loop: none is left waiting', async () => {
+      await db.open()
+      for (let turns = 0; turns < 30; turns++) {
+        const first = db.commit({ meta: [{ name: 'turns', value: 'first' }] })
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+        await Promise.all([first, db.commit({ meta: [{ name: 'turns', value: String(turns) }] })])
+        expect(await db.meta('turns')).to.equal(String(turns))
+      }
+    })
+
     it('is `closed` before it is opened and after it is closed', async () => {
       expect(await failureOf(db.commit({}))).to.include({ code: 'closed' })
       await db.open()
@@ -287,11 +306,13 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
     describe('bounds', () => {
       it('H22: evicts the lowest commitments above the count, with their txlists, the head never', async () => {
         await db.open()
-        await db.commit({ commitments: blocks(1n, 50), txLists: [1n, 30n, 50n].map(height => ({ hash: hashOf(`t${height}`), bytes: bytes('txs'), blockNumber: height })) })
+        const lists = [1n, 30n, 50n].map(blockNumber => list(`t${blockNumber}`, bytes('txs'), { blockNumber }))
+        await db.commit({ commitments: blocks(1n, 50), txLists: lists })
         await reopen({ commitments: 20 })
         await db.commit({ commitments: [commitment({ height: 51n }), commitment({ height: 60n, standing: 'pending' })] })
         const stats = await db.stats()
-        expect(stats).to.include({ commitments: 20, canonical: 19, lowest: 33n, highest: 51n, evictedCommitments: 32, evictedTxLists: 2, txLists: 1 })
+        expect(stats).to.include({ commitments: 20, canonical: 19, lowest: 33n, highest: 51n, evictedCommitments: 32 })
+        expect(stats).to.include({ evictedTxLists: 2, txLists: 1 })
         expect(await db.commitmentByHash(commitment({ height: 32n }).hash)).to.equal(undefined)
         await db.commit({ commitments: [commitment({ height: 5n })] })
         expect(await db.stats(), 'what comes below leaves at once').to.include({ commitments: 20, lowest: 33n })
@@ -304,8 +325,9 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
         await reopen({ referencedTxListBytes: 1_000 })
         const lists = Array.from({ length: 20 }, (_, at) => bytes(`${at}`.padEnd(100, 'x')))
         const chain = lists.map((txList, at) => commitment({ height: BigInt(at + 1), txList }))
-        for (const [at, list] of lists.entries()) {
-          await db.commit({ commitments: [chain[at]!], txLists: [{ hash: hashOf(list), bytes: list, blockNumber: BigInt(at + 1) }] })
+        for (const [at, content] of lists.entries()) {
+          const put = { hash: hashOf(content), bytes: content, blockNumber: BigInt(at + 1) }
+          await db.commit({ commitments: [chain[at]!], txLists: [put] })
         }
         expect(await db.stats()).to.include({ txLists: 10, referencedBytes: 1_000, evictedTxLists: 10, txListFloor: 11n })
         expect(await db.txList(hashOf(lists[9]!))).to.equal(undefined)
@@ -318,20 +340,20 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
 
       it('a txlist that several heights name leaves with the highest', async () => {
         await reopen({ referencedTxListBytes: 250 })
-        const list = bytes('l'.repeat(100))
-        await db.commit({ txLists: [{ hash: hashOf('shared'), bytes: list, blockNumber: 1n }, { hash: hashOf('b'), bytes: list, blockNumber: 2n }] })
+        const content = bytes('l'.repeat(100))
+        await db.commit({ txLists: [list('shared', content, { blockNumber: 1n }), list('b', content, { blockNumber: 2n })] })
         await db.commit({ referenced: [{ hash: hashOf('shared'), blockNumber: 3n }] })
-        await db.commit({ txLists: [{ hash: hashOf('c'), bytes: list, blockNumber: 4n }] })
+        await db.commit({ txLists: [list('c', content, { blockNumber: 4n })] })
         expect(await db.hasTxLists(['shared', 'b', 'c'].map(text => hashOf(text)))).to.deep.equal([true, false, true])
       })
 
       it('H13: a flood of unreferenced txlists pushes out its own, not those of others', async () => {
         await reopen({ unreferencedTxListBytes: 10_000, unreferencedTxListBytesPerPeer: 4_000 })
-        const put = (peer: string, number: number) => ({ hash: hashOf(peer, String(number)), bytes: new Uint8Array(744).fill(number), peer })
+        const put = (peer: string, number: number) => list(`${peer}.${number}`, new Uint8Array(744).fill(number), { peer })
         await db.commit({ txLists: [put('honest', 1), put('honest', 2)] })
         await db.commit({ txLists: Array.from({ length: 50 }, (_, at) => put('mallory', at)) })
         expect(await db.stats()).to.include({ unreferencedBytes: 6_000, evictedUnreferenced: 46 })
-        for (let sybil = 0; sybil < 3; sybil++) await db.commit({ txLists: Array.from({ length: 4 }, (_, at) => put(`sybil${sybil}`, at)) })
+        for (const sybil of ['a', 'b', 'c']) await db.commit({ txLists: [0, 1, 2, 3].map(at => put(sybil, at)) })
         const stats = await db.stats()
         expect(stats.unreferencedBytes).to.be.at.most(10_000)
         expect(await db.hasTxLists([put('honest', 1).hash, put('honest', 2).hash])).to.deep.equal([true, true])
@@ -345,7 +367,7 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
         const limits = { unreferencedTxListBytes: 257 * 20, unreferencedTxListBytesPerPeer: 257 * 20 }
         await reopen(limits)
         for (let round = 0; round < 3; round++) {
-          await db.commit({ txLists: Array.from({ length: 30 }, (_, at) => ({ hash: hashOf(`${round}.${at}`), bytes: bytes('x'), peer: 'p' })) })
+          await db.commit({ txLists: Array.from({ length: 30 }, (_, at) => list(`${round}.${at}`, bytes('x'), { peer: 'p' })) })
           if (ground.durable) await reopen(limits)
         }
         expect(await db.stats()).to.include({ txLists: 20, unreferencedBytes: 257 * 20, evictedUnreferenced: 70 })
@@ -354,9 +376,7 @@ export function databaseContract (name: string, prepare: () => Promise<Ground>):
 
       it('H22: evidence is bounded in number', async () => {
         await reopen({ evidence: 3 })
-        for (let height = 1n; height <= 5n; height++) {
-          await db.commit({ evidence: [{ kind: 'misbehaviour', reason: 'after its eop', signer: signerOf(1), blockNumber: height, submissionWindowEnd: 1n, messages: [commitment({ height }).ssz], seenAt: 1 }] })
-        }
+        for (let height = 1n; height <= 5n; height++) await db.commit({ evidence: [evidenceOf(height)] })
         expect((await db.evidence(0, 10)).map(({ blockNumber }) => blockNumber)).to.deep.equal([3n, 4n, 5n])
         expect(await db.stats()).to.include({ evidence: 3, evictedEvidence: 2 })
       })

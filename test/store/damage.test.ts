@@ -56,7 +56,8 @@ describe('a data directory that is not as we left it', () => {
   it('H33: damaged: a typed error, and what is left is not deleted', () => inFolder(async dataDir => {
     const folder = await filled(dataDir)
     const files = await readdir(folder)
-    const [table = '', manifest = ''] = [files.find(file => file.endsWith('.ldb')), files.find(file => file.startsWith('MANIFEST'))]
+    const table = files.find(file => file.endsWith('.ldb')) ?? ''
+    const manifest = files.find(file => file.startsWith('MANIFEST')) ?? ''
     const keep = await readFile(join(folder, 'CURRENT'))
     await rm(join(folder, 'CURRENT'))
     await refuses(dataDir, { code: 'damaged', value: 'CURRENT' })
@@ -107,7 +108,9 @@ describe('a data directory that is not as we left it', () => {
     const log = (await readdir(folder)).find(file => file.endsWith('.log')) ?? ''
     const copy = join(dataDir, 'copy')
     await mkdir(join(copy, 'store'), { recursive: true })
-    for (const file of await readdir(folder)) if (file !== 'LOCK') await writeFile(join(copy, 'store', file), await readFile(join(folder, file)))
+    for (const file of (await readdir(folder)).filter(name => name !== 'LOCK')) {
+      await writeFile(join(copy, 'store', file), await readFile(join(folder, file)))
+    }
     await db.close()
     const bytes = await readFile(join(copy, 'store', log))
     bytes[Math.floor(bytes.length / 2)] = (bytes[Math.floor(bytes.length / 2)] ?? 0) ^ 1

@@ -18,7 +18,8 @@ const onDisk = (make: (dataDir: string, limits: Partial<DatabaseLimits>) => Data
 
 databaseContract('in memory', async () => {
   const ground = new MemoryGround()
-  return { durable: false, make: limits => ground.database(limits === undefined ? {} : { limits }), remove: async () => undefined }
+  const make = (limits: Partial<DatabaseLimits> = {}) => ground.database({ limits })
+  return { durable: false, make, remove: async () => undefined }
 })
 databaseContract('on disk', onDisk((dataDir, limits) => fileDatabase({ dataDir, limits })))
 databaseContract('in its thread', onDisk((dataDir, limits) => threadDatabase({ dataDir, limits })))

@@ -18,7 +18,9 @@ const succeeds = (file: string, ...args: readonly string[]) => run(file, args).t
 interface Seen { readonly said: ReadonlyMap<string, string>; readonly stored: readonly bigint[]; readonly code: number | null }
 
 /** Runs the filling writer; `makeRoom` is called once it has failed and looked around. */
-async function fill (command: readonly string[], dataDir: string, makeRoom: (child: ChildProcess) => Promise<void>): Promise<Seen> {
+type MakeRoom = (child: ChildProcess) => Promise<void>
+
+async function fill (command: readonly string[], dataDir: string, makeRoom: MakeRoom): Promise<Seen> {
   const [file = '', ...args] = [...command, process.execPath, CHILD, dataDir, 'fill']
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
@@ -37,7 +39,8 @@ async function fill (command: readonly string[], dataDir: string, makeRoom: (chi
 }
 
 async function check ({ said, stored, code }: Seen, dataDir: string): Promise<void> {
-  expect(Object.fromEntries(said)).to.include({ failed: 'disk_full', again: 'disk_full', recovered: 'ok', page: String(10 * 382) })
+  const page = String(10 * 382)
+  expect(Object.fromEntries(said)).to.include({ failed: 'disk_full', again: 'disk_full', recovered: 'ok', page })
   expect(code).to.equal(0)
   const failedAt = BigInt(said.get('highest') ?? 0)
   expect(stored.filter(height => height <= failedAt).length, 'no false `stored`').to.equal(Number(failedAt))
@@ -61,7 +64,8 @@ describe('a disk without room', function () {
     }
     await inFolder(async dataDir => {
       const limited = ['bash', '-c', 'ulimit -S -f 2000; exec "$@"', 'bash']
-      const seen = await fill(limited, dataDir, async child => { await run('prlimit', ['--pid', String(child.pid), '--fsize=unlimited']) })
+      const lift = async (child: ChildProcess) => { await run('prlimit', ['--pid', String(child.pid), '--fsize=unlimited']) }
+      const seen = await fill(limited, dataDir, lift)
       await check(seen, dataDir)
     })
   })

@@ -30,13 +30,14 @@ function writeUint256 (to: Uint8Array, offset: number, value: bigint): void {
 }
 
 /** A commitment as the store takes it: the fields that it reads are in the SSZ, the rest is filled with the variant. */
-export function commitment ({ height, variant = 0, window = 1_000n, handover = false, standing = 'canonical', txList, signer = signerOf(1) }: Fields):
-CommitmentPut {
+export function commitment (fields: Fields): CommitmentPut {
+  const { height, variant = 0, window = 1_000n, handover = false, standing = 'canonical', txList, signer = signerOf(1) } = fields
   const ssz = new Uint8Array(SIGNED_COMMITMENT_SIZE).fill(variant + 1)
   ssz[OFFSETS.eop] = handover ? 1 : 0
   writeUint256(ssz, OFFSETS.blockNumber, height)
   writeUint256(ssz, OFFSETS.submissionWindowEnd, window)
-  ssz.set(handover ? new Uint8Array(32) : txList === undefined ? hashOf('txlist', height.toString(), String(variant)) : hashOf(txList), OFFSETS.rawTxListHash)
+  const named = txList === undefined ? hashOf('txlist', height.toString(), String(variant)) : hashOf(txList)
+  ssz.set(handover ? new Uint8Array(32) : named, OFFSETS.rawTxListHash)
   return { hash: hashOf(ssz), signer, ssz, standing }
 }
 

@@ -53,7 +53,8 @@ describe('a process killed while it writes', function () {
     }
     await inFolder(async folder => {
       const trace = join(folder, 'trace')
-      const args = ['-f', '-e', 'trace=fdatasync,write', '-s', '40', '-o', trace, process.execPath, CHILD, join(folder, 'data'), 'single']
+      const writer = [process.execPath, CHILD, join(folder, 'data'), 'single']
+      const args = ['-f', '-e', 'trace=fdatasync,write', '-s', '40', '-o', trace, ...writer]
       const { status } = spawnSync('strace', args, { stdio: 'ignore', timeout: 20_000, killSignal: 'SIGKILL' })
       expect(status).to.equal(0)
       let [opened, synced, reported] = [false, 0, 0]

@@ -21,17 +21,18 @@ const batch: fc.Arbitrary<WriteBatch> = fc.record({
   standings: fc.array(fc.record({ hash: known, standing }), { maxLength: 4 }),
 }, { requiredKeys: [] })
 
-interface Kept { readonly put: CommitmentPut; readonly height: bigint; readonly window: bigint; readonly handover: boolean; standing: Standing }
+interface Described { readonly height: bigint; readonly window: bigint; readonly handover: boolean }
+interface Kept extends Described { readonly put: CommitmentPut; standing: Standing }
 
 /** The rules of `WriteBatch`, in the plainest form. */
 class Model {
   readonly kept = new Map<string, Kept>()
 
-  apply ({ rewindTo, forget = [], commitments = [], standings = [] }: WriteBatch, describe: (put: CommitmentPut) => Omit<Kept, 'put' | 'standing'>): void {
+  apply ({ rewindTo, forget = [], commitments = [], standings = [] }: WriteBatch): void {
     if (rewindTo !== undefined) for (const one of this.canonical()) if (one.height > rewindTo) one.standing = 'demoted'
     for (const hash of forget) this.kept.delete(hex(hash))
     for (const put of commitments) {
-      if (!this.kept.has(hex(put.hash))) this.kept.set(hex(put.hash), { put, ...describe(put), standing: 'demoted' })
+      if (!this.kept.has(hex(put.hash))) this.kept.set(hex(put.hash), { put, ...described(put), standing: 'demoted' })
       this.restand(put.hash, put.standing)
     }
     for (const { hash, standing } of standings) this.restand(hash, standing)
@@ -53,12 +54,13 @@ class Model {
   }
 }
 
-function describePut ({ ssz }: CommitmentPut): Omit<Kept, 'put' | 'standing'> {
+function described ({ ssz }: CommitmentPut): Described {
   const number = (at: number) => BigInt(`0x${hex(ssz.slice(at, at + 32).reverse())}`)
   return { height: number(1), window: number(213), handover: ssz[0] === 1 && ssz.slice(149, 181).every(byte => byte === 0) }
 }
 
-const show = (records: Iterable<{ hash: Uint8Array; standing: Standing }>) => [...records].map(({ hash, standing }) => `${hex(hash).slice(0, 8)} ${standing}`)
+const show = (records: Iterable<{ hash: Uint8Array; standing: Standing }>) =>
+  [...records].map(({ hash, standing }) => `${hex(hash).slice(0, 8)} ${standing}`)
 
 describe('the database against its rules in the plainest form', () => {
   const check = async (batches: readonly WriteBatch[], together: boolean, dataDir?: string) => {
@@ -70,15 +72,18 @@ describe('the database against its rules in the plainest form', () => {
     // Together: group commit puts several into one transaction.
     if (together) await Promise.all(batches.map(one => db.commit(one)))
     else for (const one of batches) await db.commit(one)
-    for (const one of batches) model.apply(one, describePut)
+    for (const one of batches) model.apply(one)
     for (let look = 0; look < 2; look++) {
       const canonical = model.canonical()
-      expect(show(await db.scan(0n, 4_096))).to.deep.equal(show(canonical.map(({ put, standing }) => ({ hash: put.hash, standing }))))
+      const expected = canonical.map(({ put, standing }) => ({ hash: put.hash, standing }))
+      expect(show(await db.scan(0n, 4_096))).to.deep.equal(show(expected))
       const blocks = canonical.filter(({ handover }) => !handover)
       expect(await db.stats()).to.include({
         commitments: model.kept.size, canonical: canonical.length, highest: blocks.at(-1)?.height, lowest: blocks[0]?.height,
       })
-      for (const { put, standing } of model.kept.values()) expect((await db.commitmentByHash(put.hash))?.standing).to.equal(standing)
+      for (const { put, standing } of model.kept.values()) {
+        expect((await db.commitmentByHash(put.hash))?.standing).to.equal(standing)
+      }
       await db.close()
       db = make()
       await db.open()
@@ -87,7 +92,8 @@ describe('the database against its rules in the plainest form', () => {
   }
 
   it('in memory, one by one and grouped', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(batch, { maxLength: 12 }), fc.boolean(), (batches, together) => check(batches, together)), { numRuns: 300 })
+    await fc.assert(fc.asyncProperty(fc.array(batch, { maxLength: 12 }), fc.boolean(), (batches, together) =>
+      check(batches, together)), { numRuns: 300 })
   })
 
   it('on disk', async () => {
@@ -115,12 +121,15 @@ describe('a batch across the thread', () => {
     forget: fc.array(bytes(32)),
     commitments: fc.array(fc.record({ standing, hash: bytes(32), signer: bytes(20), ssz: bytes(382) })),
     standings: fc.array(fc.record({ standing, hash: bytes(32) })),
-    txLists: fc.array(fc.record({ hash: bytes(32), bytes: fc.uint8Array({ maxLength: 5_000 }), blockNumber: uint, peer: fc.string() }, { requiredKeys: ['hash', 'bytes'] })),
+    txLists: fc.array(fc.record(
+      { hash: bytes(32), bytes: fc.uint8Array({ maxLength: 5_000 }), blockNumber: uint, peer: fc.string() },
+      { requiredKeys: ['hash', 'bytes'] },
+    )),
     referenced: fc.array(fc.record({ hash: bytes(32), blockNumber: uint })),
     forgetTxLists: fc.array(bytes(32)),
     evidence: fc.array(fc.record({
-      kind: fc.constantFrom('equivocation' as const, 'misbehaviour' as const), reason: fc.string(), signer: bytes(20), blockNumber: uint,
-      submissionWindowEnd: uint, messages: fc.array(bytes(382), { maxLength: 2 }), seenAt: fc.nat(),
+      kind: fc.constantFrom('equivocation' as const, 'misbehaviour' as const), reason: fc.string(), signer: bytes(20),
+      blockNumber: uint, submissionWindowEnd: uint, messages: fc.array(bytes(382), { maxLength: 2 }), seenAt: fc.nat(),
     })),
     confirmedTip: fc.option(fc.record({ blockNumber: uint, preconfirmationHash: bytes(32) }, { requiredKeys: ['blockNumber'] })),
     headOverride: fc.option(fc.record({ blockNumber: uint, submissionWindowEnd: uint })),

@@ -6,7 +6,9 @@ import { StoreError } from '../../src/actors/store/errors.js'
 import { blocks, commitment, concat, failureOf, hex, inFolder } from './fixtures.js'
 
 /** Hands the thread out, for a test to end it as a native crash or a lack of memory would. */
-function withWorker (dataDir: string, options: Partial<ThreadDatabaseOptions> = {}): { readonly db: ThreadDatabase; readonly worker: () => Worker } {
+function withWorker (
+  dataDir: string, options: Partial<ThreadDatabaseOptions> = {},
+): { readonly db: ThreadDatabase; readonly worker: () => Worker } {
   let started: Worker | undefined
   const startThread = (entry: URL): Worker => started = new Worker(entry)
   const db = threadDatabase({ dataDir, startThread, ...options })
@@ -14,7 +16,7 @@ function withWorker (dataDir: string, options: Partial<ThreadDatabaseOptions> = 
 }
 
 describe('the database in its thread', () => {
-  it('H33: the thread ends in the middle of commits: typed errors, another thread, and what was reported durable is there', () => inFolder(async dataDir => {
+  it('H33: the thread ends in the middle of commits: typed errors, a new thread, nothing durable lost', () => inFolder(async dataDir => {
     const deaths: StoreError[] = []
     const { db, worker } = withWorker(dataDir, { died: error => { deaths.push(error) } })
     await db.open()
@@ -61,7 +63,7 @@ describe('the database in its thread', () => {
     await db.close()
   }))
 
-  it('closes within its deadline though the thread does not answer, and lets go of the directory', () => inFolder(async dataDir => {
+  it('closes within its deadline though the thread does not answer, and lets the directory go', () => inFolder(async dataDir => {
     const startThread = () => new Worker(new URL('./blocking-thread.js', import.meta.url))
     const db = threadDatabase({ dataDir, closeWithin: 100, startThread })
     await db.open()
@@ -87,7 +89,8 @@ describe('the database in its thread', () => {
 
   it('a sequenced batch is stored with all before it: none passes one that has failed', () => inFolder(async dataDir => {
     let worker: Worker | undefined
-    const db = threadDatabase({ dataDir, startThread: () => worker = new Worker(new URL('./blocking-thread.js', import.meta.url)) })
+    const startThread = () => worker = new Worker(new URL('./blocking-thread.js', import.meta.url))
+    const db = threadDatabase({ dataDir, startThread })
     await db.open()
     const batch = (sequence: number) => ({ sequence, commitments: blocks(BigInt(sequence), 1) })
     await db.commit(batch(1))

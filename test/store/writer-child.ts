@@ -61,7 +61,8 @@ async function fill (): Promise<void> {
     }
   }
   await say(`failed ${(await failing()).code}`)
-  await say(`again ${await db.commit(batchOf(height)).then(() => 'ok', (error: unknown) => error instanceof StoreError ? error.code : String(error))}`)
+  const again = db.commit(batchOf(height)).then(() => 'ok', (error: unknown) => error instanceof StoreError ? error.code : String(error))
+  await say(`again ${await again}`)
   await say(`highest ${(await db.stats()).highest?.toString() ?? 'none'}`)
   await say(`page ${(await db.canonicalRange(BigInt(from), 10)).length}`)
   if (process.send !== undefined) {

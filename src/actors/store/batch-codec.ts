@@ -72,7 +72,8 @@ class Reader {
   #take (size: number): number {
     const at = this.#at
     this.#at += size
-    if (this.#at > this.#bytes.length) throw new StoreError('invalid', `a batch ends at ${this.#bytes.length}, in a field`, { value: this.#at })
+    const { length } = this.#bytes
+    if (this.#at > length) throw new StoreError('invalid', `a batch ends at ${length}, in a field`, { value: this.#at })
     return at
   }
 
@@ -154,7 +155,8 @@ export function decodeBatch (bytes: Uint8Array): WriteBatch {
     standings: from.list(() => ({ standing: readStanding(from), hash: from.bytes() })),
     txLists: from.list(() => {
       const { hash, blockNumber, peer, bytes } = {
-        hash: from.bytes(), blockNumber: from.optional(() => from.uint()), peer: from.optional(() => from.text()), bytes: from.bytes(),
+        hash: from.bytes(), blockNumber: from.optional(() => from.uint()), peer: from.optional(() => from.text()),
+        bytes: from.bytes(),
       }
       return { hash, bytes, ...(blockNumber === undefined ? {} : { blockNumber }), ...(peer === undefined ? {} : { peer }) }
     }),
@@ -172,7 +174,8 @@ export function decodeBatch (bytes: Uint8Array): WriteBatch {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
-function writeEvidence (to: Writer, { kind, reason, signer, blockNumber, submissionWindowEnd, messages, seenAt }: EvidencePut): void {
+function writeEvidence (to: Writer, evidence: EvidencePut): void {
+  const { kind, reason, signer, blockNumber, submissionWindowEnd, messages, seenAt } = evidence
   to.byte(kind === 'equivocation' ? 0 : 1)
   to.text(reason)
   to.bytes(signer)

@@ -7,7 +7,8 @@ const MAX_NAME = 256
 const MAX_PEER = 256
 
 function refuse (what: string, value: string | number, limit?: number): never {
-  throw new StoreError('invalid', `${what}: ${value}${limit === undefined ? '' : `, must be ${limit}`}`, limit === undefined ? { value } : { value, limit })
+  const bound = limit === undefined ? '' : `, must be ${limit}`
+  throw new StoreError('invalid', `${what}: ${value}${bound}`, limit === undefined ? { value } : { value, limit })
 }
 
 function size (what: string, bytes: Uint8Array, ...allowed: readonly number[]): void {
@@ -46,7 +47,9 @@ export function checkBatch (batch: WriteBatch): void {
     height('the confirmed tip', batch.confirmedTip.blockNumber)
     if (batch.confirmedTip.preconfirmationHash) size('a preconfirmation hash', batch.confirmedTip.preconfirmationHash, HASH_SIZE)
   }
-  for (const { name } of batch.meta ?? []) if (name.length === 0 || name.length > MAX_NAME) refuse('length of a name', name.length, MAX_NAME)
+  for (const { name } of batch.meta ?? []) {
+    if (name.length === 0 || name.length > MAX_NAME) refuse('length of a name', name.length, MAX_NAME)
+  }
 }
 
 export function checkOwnSigned ({ signer, hash, ssz }: OwnSigned): void {

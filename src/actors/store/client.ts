@@ -6,7 +6,9 @@ import { HASH_SIZE } from '../../protocol/layout.js'
 import { systemClock } from '../kernel/clock.js'
 import type { Clock } from '../kernel/clock.js'
 import { encodeBatch } from './batch-codec.js'
-import type { CommitmentRecord, Database, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats, WriteBatch } from './database.js'
+import type {
+  CommitmentRecord, Database, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats, WriteBatch,
+} from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { newToken } from './file-database.js'
 import type { FileDatabaseOptions } from './file-database.js'
@@ -63,12 +65,13 @@ export class ThreadDatabase implements Database {
     const { dataDir, limits = {}, chainId, openWithin = 30_000 } = this.#options
     const thread = this.#start()
     try {
-      const opened = await this.#within(openWithin, 'open', this.#call(remote => remote.open({ dataDir, limits, chainId, token: this.#token, tail })))
+      const answer = this.#call(remote => remote.open({ dataDir, limits, chainId, token: this.#token, tail }))
+      const opened = await this.#within(openWithin, 'open', answer)
       return { ...opened, tail: new RecordPage(opened.tail) }
     } catch (error) {
       const failure = storeErrorOf(error, 'open')
       this.#drop(thread, failure)
-      await thread.worker.terminate()
+      await this.#end(thread).catch(() => undefined)
       throw failure
     }
   }
@@ -81,7 +84,8 @@ export class ThreadDatabase implements Database {
       worker.on('exit', code => {
         resolve()
         const why = cause instanceof Error ? `: ${cause.message}` : ''
-        const error = new StoreError('thread_died', `the database's thread ended with code ${code}${why}`, { value: code }, { cause })
+        const message = `the database's thread ended with code ${code}${why}`
+        const error = new StoreError('thread_died', message, { value: code }, { cause })
         if (this.#drop(thread, error)) this.#options.died?.(error)
       })
     })
@@ -197,14 +201,21 @@ export class ThreadDatabase implements Database {
    */
   async close (): Promise<void> {
     const thread = this.#thread
+    const closed = new StoreError('closed', 'the database is closed')
     if (thread === undefined) {
-      this.#gone = new StoreError('closed', 'the database is closed')
+      this.#gone = closed
+      await releaseLock(this.#options.dataDir, this.#token)
       return
     }
-    const within = this.#options.closeWithin ?? 5_000
-    await this.#within(within, 'close', this.#call(remote => remote.close())).catch(() => undefined)
-    this.#drop(thread, new StoreError('closed', 'the database is closed'))
-    await this.#within(within, 'end', Promise.all([thread.worker.terminate(), thread.ended]))
+    await this.#within(this.#closeWithin, 'close', this.#call(remote => remote.close())).catch(() => undefined)
+    this.#drop(thread, closed)
+    await this.#end(thread)
+  }
+
+  get #closeWithin (): number { return this.#options.closeWithin ?? 5_000 }
+
+  async #end (thread: Thread): Promise<void> {
+    await this.#within(this.#closeWithin, 'end', Promise.all([thread.worker.terminate(), thread.ended]))
     await releaseLock(this.#options.dataDir, this.#token)
   }
 }

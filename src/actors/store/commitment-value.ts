@@ -7,7 +7,10 @@ import { PAGE_RECORD_SIZE, standingByte, standingOf } from './record-page.js'
 import { BLOCK, HANDOVER, heightOfSsz, join } from './schema.js'
 import type { Key } from './schema.js'
 
-/** A stored commitment: CRC-32 of the rest (4, big-endian), then the record as it stands in a page. LevelDB checks no value that it reads. */
+/**
+ * A stored commitment: CRC-32 of the rest (4 bytes, big-endian), then the record as it stands in a page. LevelDB checks no
+ * value that it reads.
+ */
 const CRC_SIZE = 4
 const VALUE_SIZE = CRC_SIZE + PAGE_RECORD_SIZE
 const HASH_AT = CRC_SIZE + 1
@@ -29,7 +32,8 @@ export function recordIn (key: Key, value: Uint8Array): Uint8Array {
   const record = value.subarray(CRC_SIZE)
   const stated = value.length < CRC_SIZE ? -1 : new DataView(value.buffer, value.byteOffset).getUint32(0)
   if (value.length !== VALUE_SIZE || stated !== crc32(record)) {
-    throw new StoreError('damaged', `the commitment under ${key.toString('hex')} is not what was written`, { value: key.toString('hex') })
+    const text = key.toString('hex')
+    throw new StoreError('damaged', `the commitment under ${text} is not what was written`, { value: text })
   }
   return record
 }

@@ -1,7 +1,9 @@
 import { OFFSETS } from '../../protocol/layout.js'
 import type { CommitmentPut, DatabaseLimits, Standing } from './database.js'
 import { commitmentValue, keyOfCommitment, readCommitment, withStanding } from './commitment-value.js'
-import { encodeHeight, heightInKey, heightOfSsz, isBlockKey, join, keyOfText, keyText, spaceEnd } from './schema.js'
+import {
+  encodeHeight, heightInKey, heightOfSsz, isBlockKey, join, keyAfter, keyOfText, keyText, spaceEnd, spaceStart,
+} from './schema.js'
 import type { Key } from './schema.js'
 import { blockKeyOf, floorKey, lastBlock } from './state.js'
 import type { State } from './state.js'
@@ -52,11 +54,12 @@ export async function forget (txn: Transaction, state: State, hash: Uint8Array):
 /** Demotes every canonical record above a height. */
 export async function rewind (txn: Transaction, state: State, to: bigint): Promise<void> {
   if (to >= MOST) return
-  const gte = to < 0n ? Buffer.from('c') : join('c', encodeHeight(to + 1n))
-  for (;;) {
+  for (let gte = to < 0n ? spaceStart('c') : join('c', encodeHeight(to + 1n)); ;) {
     const entries = await txn.range({ gte, lt: spaceEnd('c'), limit: STEP })
     for (const { key, value } of entries) move(txn, state, key, readCommitment(key, value), 'demoted')
-    if (entries.length < STEP) break
+    const last = entries.at(-1)
+    if (last === undefined || entries.length < STEP) break
+    gte = keyAfter(last.key)
   }
   await findHead(txn, state)
 }

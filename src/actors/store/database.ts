@@ -2,8 +2,8 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import type { RecordPage } from './record-page.js'
 
 /**
- * Where a commitment stands (SPEC §7). Only `canonical` ones are served, at most one block of them per height; `pending` waits for
- * its parent; `demoted` was canonical, and returns only when it is named.
+ * Where a commitment stands (SPEC §7). Only `canonical` ones are served, at most one block of them per height; `pending`
+ * waits for its parent; `demoted` was canonical, and returns only when it is named.
  */
 export type Standing = 'canonical' | 'pending' | 'demoted'
 

@@ -27,10 +27,11 @@ interface Needs<S> {
 }
 
 /**
- * One writer. What waits while a write is under way goes to disk together, in one transaction with one sync, in the order of the calls.
+ * One writer. What waits while a write is under way goes to disk together, in one transaction with one sync, in the order
+ * of the calls.
  *
- * After a failure nothing is written before the storage has recovered, and the state is loaded anew: the transaction may have changed
- * it, and the disk decides what is true.
+ * After a failure nothing is written before the storage has recovered, and the state is loaded anew: the transaction may
+ * have changed it, and the disk decides what is true.
  */
 export class GroupCommit<S> {
   readonly #needs: Needs<S>
@@ -43,11 +44,8 @@ export class GroupCommit<S> {
 
   constructor (needs: Needs<S>) { this.#needs = needs }
 
-  /** Loads the state, unless it is there. */
-  async state (): Promise<S> {
-    this.#state ??= await this.#needs.load()
-    return this.#state
-  }
+  /** Before anything is enqueued. */
+  async start (): Promise<S> { return this.#state = await this.#needs.load() }
 
   /** Resolves when the plan's writes are durable. @throws StoreError when they are not known to be */
   async enqueue<T> (plan: Plan<S, T>, sequence?: number): Promise<T> {
@@ -61,7 +59,7 @@ export class GroupCommit<S> {
         done: () => { if (result !== undefined) resolve(result.value) },
         failed: reject,
       })
-      this.#running ??= this.#run().finally(() => { this.#running = undefined })
+      this.#running ??= this.#run()
     })
   }
 
@@ -76,7 +74,7 @@ export class GroupCommit<S> {
       const group: Waiting<S>[] = []
       try {
         if (this.#failed) await this.#recover()
-        const state = await this.state()
+        const state = this.#state ?? await this.start()
         const txn = new Transaction(this.#needs.storage)
         while (this.#queue.length > 0 && txn.bytes < MOST_BYTES && txn.size < MOST_WRITES) {
           const next = this.#queue.shift()
@@ -99,6 +97,8 @@ export class GroupCommit<S> {
         }
       }
     }
+    // In the same turn in which the queue was found empty: what comes next starts another run.
+    this.#running = undefined
   }
 
   async #recover (): Promise<void> {

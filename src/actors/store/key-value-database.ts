@@ -5,17 +5,20 @@ import { checkBatch, checkOwnSigned } from './check-batch.js'
 import { SSZ_IN_RECORD, isHandover, readCommitment, recordIn } from './commitment-value.js'
 import { evictCommitments, forget, prefetchCommitments, putCommitment, restand, rewind } from './commitments.js'
 import type {
-  CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats, WriteBatch,
+  CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats,
+  WriteBatch,
 } from './database.js'
 import { DEFAULT_LIMITS } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { GroupCommit } from './group-commit.js'
 import {
-  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip, recordOwn,
+  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip,
+  recordOwn,
 } from './ledger.js'
 import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
 import {
-  SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyOfText, sequenceKey, spaceEnd, spaceStart,
+  SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
+  spaceEnd, spaceStart,
 } from './schema.js'
 import type { Key } from './schema.js'
 import { checkSchema } from './schema-record.js'
@@ -24,7 +27,8 @@ import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
 import type { Transaction } from './transaction.js'
 import {
-  checkTxList, evictOrphans, evictReferenced, evictUnreferenced, forgetTxList, prefetchTxLists, putTxList, readInfo, referenceTxList,
+  checkTxList, evictOrphans, evictReferenced, evictUnreferenced, forgetTxList, prefetchTxLists, putTxList, readInfo,
+  referenceTxList,
 } from './tx-lists.js'
 
 /** Records that one call gives or looks at, at most. */
@@ -44,7 +48,7 @@ export class KeyValueDatabase implements Database {
   readonly #chainId: bigint | undefined
   #storage: Storage | undefined
   #writer: GroupCommit<State> | undefined
-  #stats: Stats | undefined
+  #seen: Seen | undefined
 
   constructor (connect: () => Promise<Storage>, { limits, chainId }: DatabaseOptions = {}) {
     this.#connect = connect
@@ -61,9 +65,9 @@ export class KeyValueDatabase implements Database {
         storage,
         load: () => loadState(storage),
         finish: (txn, state) => this.#finish(txn, state),
-        committed: state => { this.#stats = statsOf(state) },
+        committed: state => { this.#seen = seen(state) },
       })
-      this.#stats = statsOf(await writer.state())
+      this.#seen = seen(await writer.start())
       if (schema !== undefined) await writer.enqueue(async txn => { txn.put(SCHEMA_KEY, schema) })
       this.#storage = storage
       this.#writer = writer
@@ -105,7 +109,8 @@ export class KeyValueDatabase implements Database {
     for (const { name, value } of batch.meta ?? []) putMeta(txn, name, value)
   }
 
-  async #applyTxLists (txn: Transaction, state: State, { txLists = [], referenced = [], forgetTxLists = [] }: WriteBatch): Promise<void> {
+  async #applyTxLists (txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
+    const { txLists = [], referenced = [], forgetTxLists = [] } = batch
     if (txLists.length + referenced.length + forgetTxLists.length === 0) return
     await prefetchTxLists(txn, [...txLists.map(({ hash }) => hash), ...referenced.map(({ hash }) => hash), ...forgetTxLists])
     for (const put of txLists) await putTxList(txn, state, put)
@@ -142,7 +147,9 @@ export class KeyValueDatabase implements Database {
     const lt = join('c', encodeHeight(start + BigInt(most)))
     const entries = await this.#read(storage => storage.range({ gte, lt, limit: most }))
     const page = new Uint8Array(entries.length * SIGNED_COMMITMENT_SIZE)
-    entries.forEach(({ key, value }, at) => { page.set(recordIn(key, value).subarray(SSZ_IN_RECORD), at * SIGNED_COMMITMENT_SIZE) })
+    entries.forEach(({ key, value }, at) => {
+      page.set(recordIn(key, value).subarray(SSZ_IN_RECORD), at * SIGNED_COMMITMENT_SIZE)
+    })
     return page
   }
 
@@ -151,7 +158,7 @@ export class KeyValueDatabase implements Database {
     if (after !== undefined) {
       const there = await this.#read(storage => storage.get(join('x', after)))
       // Only where it is still canonical: otherwise the height starts over.
-      if (there?.[0] === 0x63 && Buffer.compare(there, gte) >= 0) gte = Buffer.concat([there, Buffer.from([0])])
+      if (there?.[0] === 0x63 && Buffer.compare(there, gte) >= 0) gte = keyAfter(there)
     }
     return packed(await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: bounded(max, MOST_RECORDS) })))
   }
@@ -183,7 +190,7 @@ export class KeyValueDatabase implements Database {
       }
       const last = entries.at(-1)
       if (last === undefined || entries.length < STEP) break
-      gte = Buffer.concat([last.key, Buffer.from([0])])
+      gte = keyAfter(last.key)
     }
     return packed(found)
   }
@@ -222,8 +229,7 @@ export class KeyValueDatabase implements Database {
   }
 
   async missingTxLists (from: bigint, max: number): Promise<MissingTxLists> {
-    const state = await this.#open().writer.state()
-    const floor = decodeHeight(Buffer.from(state.counters.txListFloor, 'hex'), 0)
+    const { txListFloor: floor } = this.#open().seen.stats
     const records = await this.scan(from > floor ? from : floor, MOST_RECORDS)
     const named: { readonly hash: Uint8Array; readonly blockNumber: bigint }[] = []
     for (const { ssz, blockNumber, handover } of records) {
@@ -249,9 +255,8 @@ export class KeyValueDatabase implements Database {
   }
 
   async stats (): Promise<Stats> {
-    const state = await this.#open().writer.state()
-    const stats = this.#stats ?? statsOf(state)
-    return { ...stats, lowest: await this.#lowest(floorKey(state, 'c')) }
+    const { stats, floor } = this.#open().seen
+    return { ...stats, lowest: await this.#lowest(floor) }
   }
 
   async #lowest (gte: Key): Promise<bigint | undefined> {
@@ -268,9 +273,12 @@ export class KeyValueDatabase implements Database {
     await storage?.close()
   }
 
-  #open (): { readonly storage: Storage; readonly writer: GroupCommit<State> } {
-    if (this.#storage === undefined || this.#writer === undefined) throw new StoreError('closed', 'the database is not open')
-    return { storage: this.#storage, writer: this.#writer }
+  #open (): { readonly storage: Storage; readonly writer: GroupCommit<State>; readonly seen: Seen } {
+    const [storage, writer, seen] = [this.#storage, this.#writer, this.#seen]
+    if (storage === undefined || writer === undefined || seen === undefined) {
+      throw new StoreError('closed', 'the database is not open')
+    }
+    return { storage, writer, seen }
   }
 
   async #read<T> (read: (storage: Storage) => Promise<T>): Promise<T> {
@@ -283,13 +291,24 @@ export class KeyValueDatabase implements Database {
   }
 }
 
-const bounded = (count: number, most: number): number => Number.isFinite(count) ? Math.min(most, Math.max(0, Math.floor(count))) : 0
+const bounded = (count: number, most: number): number =>
+  Number.isFinite(count) ? Math.min(most, Math.max(0, Math.floor(count))) : 0
 
 function packed (entries: readonly Entry[]): RecordPage {
   const page = new Uint8Array(entries.length * PAGE_RECORD_SIZE)
   entries.forEach(({ key, value }, at) => { page.set(recordIn(key, value), at * PAGE_RECORD_SIZE) })
   return new RecordPage(page)
 }
+
+/** What readers see of the state: that of the last commit, while the writer changes its own. */
+interface Seen {
+  /** Without `lowest`, which is looked up. */
+  readonly stats: Stats
+  /** Where the search for the lowest begins. */
+  readonly floor: Key
+}
+
+const seen = (state: State): Seen => ({ stats: statsOf(state), floor: floorKey(state, 'c') })
 
 function statsOf ({ counters, head, unreferenced }: State): Stats {
   return {

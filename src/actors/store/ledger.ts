@@ -5,7 +5,7 @@ import { ADDRESS_SIZE, COMMITMENT_SIZE, HASH_SIZE, OFFSETS } from '../../protoco
 import { readUint256 } from '../../protocol/view.js'
 import type { DatabaseLimits, Evidence, EvidencePut, HeadRecord, OwnSigned, SignedBefore, TipRecord } from './database.js'
 import { StoreError } from './errors.js'
-import { encodeHeight, join, nameKey, ownSignedKey, sequenceKey, sequenceOf, spaceEnd, spaceStart } from './schema.js'
+import { encodeHeight, join, keyAfter, nameKey, ownSignedKey, sequenceKey, sequenceOf, spaceEnd, spaceStart } from './schema.js'
 import type { Key } from './schema.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
@@ -107,16 +107,16 @@ export async function recordOwn (txn: Transaction, record: OwnSigned, handover: 
   return { recorded: false, conflict: before }
 }
 
-export async function ownSignedIn (storage: Storage, signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
-  const gte = join('o', signer, encodeHeight(submissionWindowEnd))
-  const lt = join('o', signer, encodeHeight(submissionWindowEnd), 0xff)
+export async function ownSignedIn (storage: Storage, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
+  const gte = join('o', signer, encodeHeight(window))
+  const lt = join('o', signer, encodeHeight(window), 0xff)
   const found: OwnSigned[] = []
   for (let from = gte; ;) {
     const entries = await storage.range({ gte: from, lt, limit: 1_024 })
     for (const { key, value } of entries) found.push(readOwn(key, value))
     const last = entries.at(-1)
     if (last === undefined || entries.length < 1_024) break
-    from = Buffer.concat([last.key, Buffer.from([0])])
+    from = keyAfter(last.key)
   }
   return found.sort((a, b) => {
     const [first, second] = [readUint256(a.ssz, OFFSETS.blockNumber), readUint256(b.ssz, OFFSETS.blockNumber)]
@@ -125,10 +125,13 @@ export async function ownSignedIn (storage: Storage, signer: Uint8Array, submiss
 }
 
 export async function forgetOwn (txn: Transaction, signer: Uint8Array, before: bigint): Promise<void> {
-  for (;;) {
-    const entries = await txn.range({ gte: join('o', signer), lt: join('o', signer, encodeHeight(before)), limit: 1_024 })
+  const lt = join('o', signer, encodeHeight(before))
+  for (let gte = join('o', signer); ;) {
+    const entries = await txn.range({ gte, lt, limit: 1_024 })
     for (const { key } of entries) txn.remove(key)
-    if (entries.length < 1_024) return
+    const last = entries.at(-1)
+    if (last === undefined || entries.length < 1_024) return
+    gte = keyAfter(last.key)
   }
 }
 
@@ -140,7 +143,8 @@ const HEAD = nameKey('a', 'headOverride')
 export function putTip (txn: Transaction, tip: TipRecord | null): void {
   if (tip === null) return txn.remove(TIP)
   const { blockNumber, preconfirmationHash } = tip
-  txn.put(TIP, json({ blockNumber: blockNumber.toString(), ...(preconfirmationHash === undefined ? {} : { hash: hex(preconfirmationHash) }) }))
+  const hash = preconfirmationHash === undefined ? {} : { hash: hex(preconfirmationHash) }
+  txn.put(TIP, json({ blockNumber: blockNumber.toString(), ...hash }))
 }
 
 export async function readTip (storage: Storage): Promise<TipRecord | undefined> {

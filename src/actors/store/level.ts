@@ -23,7 +23,7 @@ const HOLDER_TRIES = 5
 const HOLDER_PAUSE_MS = 20
 
 const ITS_FILES = /^(\d+\.(ldb|sst|log|dbtmp)|MANIFEST-\d+|CURRENT|LOCK|LOG|LOG\.old|lost|probe)$/
-const ITS_DATA = /^(\d+\.(ldb|sst)|MANIFEST-\d+)$/
+const ITS_DATA = /^\d+\.(ldb|sst|log)$/
 
 export interface LevelOptions {
   /** Absolute, or relative to the working directory; made where missing. */
@@ -58,12 +58,13 @@ export async function openLevel ({ dataDir, token }: LevelOptions): Promise<Stor
 async function isNew (folder: string): Promise<boolean> {
   const files = await readdir(folder)
   const foreign = files.find(file => !ITS_FILES.test(file))
-  if (foreign !== undefined) throw new StoreError('foreign', `${folder} holds ${foreign}, which is not of a database of ours`, { value: foreign })
+  if (foreign !== undefined) {
+    throw new StoreError('foreign', `${folder} holds ${foreign}, which is not of a database of ours`, { value: foreign })
+  }
   if (files.includes('CURRENT')) return false
-  const data = files.find(file => ITS_DATA.test(file))
-  // A first start that was cut short leaves a manifest without tables and without CURRENT.
-  if (data !== undefined && files.some(file => /\.(ldb|sst)$/.test(file))) {
-    throw new StoreError('damaged', `${folder} has tables and no CURRENT`, { value: 'CURRENT' })
+  // A first start that was cut short leaves a manifest alone.
+  if (files.some(file => ITS_DATA.test(file))) {
+    throw new StoreError('damaged', `${folder} has data and no CURRENT`, { value: 'CURRENT' })
   }
   return true
 }
@@ -80,7 +81,9 @@ async function openDatabase (folder: string, dataDir: string, createIfMissing: b
     const failure = storeErrorOf(error, `open ${folder}`)
     if (failure.code === 'locked') throw lockedBy(dataDir, await holderSoon(dataDir), error)
     // The manifest or CURRENT names what is not there.
-    if (failure.code === 'io' && /No such file/.test(failure.message)) throw new StoreError('damaged', failure.message, {}, { cause: error })
+    if (failure.code === 'io' && /No such file/.test(failure.message)) {
+      throw new StoreError('damaged', failure.message, {}, { cause: error })
+    }
     throw failure
   }
 }
@@ -145,7 +148,7 @@ class LevelStorage implements Storage {
   async recover (): Promise<void> {
     await this.#probe()
     const before = this.#db
-    this.#db = before.then(db => db.close(), () => undefined).then(() => openDatabase(this.folder, this.dataDir, false))
+    this.#db = before.then(db => db.close()).catch(() => undefined).then(() => openDatabase(this.folder, this.dataDir, false))
     await this.#db.catch((error: unknown) => { throw storeErrorOf(error, `open ${this.folder} again`) })
   }
 
@@ -154,10 +157,11 @@ class LevelStorage implements Storage {
     const path = join(this.folder, PROBE)
     try {
       let bytes = READ_AHEAD
-      for (const file of await readdir(this.folder)) if (file.endsWith('.log')) bytes += (await stat(join(this.folder, file))).size
+      const logs = (await readdir(this.folder)).filter(file => file.endsWith('.log'))
+      for (const log of logs) bytes += (await stat(join(this.folder, log))).size
       const probe = await openFile(path, 'w')
       try {
-        for (let written = 0; written < bytes; written += READ_AHEAD) await probe.writeFile(Buffer.alloc(Math.min(READ_AHEAD, bytes - written)))
+        for (let left = bytes; left > 0; left -= READ_AHEAD) await probe.writeFile(Buffer.alloc(Math.min(READ_AHEAD, left)))
         await probe.datasync()
       } finally {
         await probe.close()

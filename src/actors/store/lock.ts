@@ -17,8 +17,8 @@ export interface Holder {
 }
 
 /**
- * What a lock file means for us. `unsure` where the pid cannot be judged from here: then the database's own lock decides, which the
- * operating system holds for as long as the process lives.
+ * What a lock file means for us. `unsure` where the pid cannot be judged from here: then the database's own lock decides,
+ * which the operating system holds for as long as the process lives.
  */
 export type Judgement = 'free' | 'ours' | 'stale' | 'held' | 'unsure'
 

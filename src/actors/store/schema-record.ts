@@ -17,31 +17,33 @@ function parse (value: Uint8Array): SchemaRecord {
 }
 
 /**
- * Whether the database is ours and of a version that we read. Gives the record to write, where there is none yet or it gains a
- * chain id. Older versions are migrated here, from their number on; there are none yet.
+ * Whether the database is ours and of a version that we read. Gives the record to write, where there is none yet or it
+ * gains a chain id. Older versions are migrated here, from their number on; there are none yet.
  *
  * @throws StoreError `schema_newer`, `foreign`, `damaged`
  */
-export function checkSchema (value: Uint8Array | undefined, storage: Storage, chainId: bigint | undefined): Uint8Array | undefined {
+export function checkSchema (
+  value: Uint8Array | undefined, storage: Storage, chainId: bigint | undefined,
+): Uint8Array | undefined {
   const ours = chainId === undefined ? {} : { chainId: chainId.toString() }
   const write = (record: SchemaRecord): Uint8Array => Buffer.from(JSON.stringify(record))
   if (value === undefined) {
     if (storage.created) return write({ name: SCHEMA_NAME, schema: SCHEMA_VERSION, ...ours })
     if (storage.droppedBytes > 0) {
-      throw new StoreError('damaged', 'the record that says what the database is was lost with a damaged log', { value: 'schema' })
+      throw new StoreError('damaged', 'what says what the database is was lost with a damaged log', { value: 'schema' })
     }
     throw new StoreError('foreign', 'the database is not ours: nothing in it says so', { value: 'no schema' })
   }
   const record = parse(value)
   if (record.name !== SCHEMA_NAME) throw new StoreError('foreign', `the database is of ${record.name}`, { value: record.name })
   if (record.schema > SCHEMA_VERSION) {
-    throw new StoreError('schema_newer', `the database has schema ${record.schema}, this version reads up to ${SCHEMA_VERSION}: use a newer version`, {
-      value: record.schema, limit: SCHEMA_VERSION,
-    })
+    const message = `the database has schema ${record.schema}, this version reads up to ${SCHEMA_VERSION}: use a newer version`
+    throw new StoreError('schema_newer', message, { value: record.schema, limit: SCHEMA_VERSION })
   }
   if (chainId === undefined || record.chainId === ours.chainId) return undefined
   if (record.chainId !== undefined) {
-    throw new StoreError('foreign', `the database is of chain ${record.chainId}, not ${chainId.toString()}`, { value: record.chainId })
+    const message = `the database is of chain ${record.chainId}, not ${chainId.toString()}`
+    throw new StoreError('foreign', message, { value: record.chainId })
   }
   return write({ ...record, ...ours })
 }

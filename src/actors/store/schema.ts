@@ -110,12 +110,16 @@ export const nameKey = (space: 'a' | 'm', name: string): Key => join(space, Buff
 
 /** Of what we signed: the SSZ gives window, height and kind. */
 export function ownSignedKey (signer: Uint8Array, ssz: Uint8Array, handover: boolean): Key {
-  return join('o', signer, heightOfSsz(ssz, OFFSETS.submissionWindowEnd), heightOfSsz(ssz, OFFSETS.blockNumber), handover ? HANDOVER : BLOCK)
+  const [window, height] = [heightOfSsz(ssz, OFFSETS.submissionWindowEnd), heightOfSsz(ssz, OFFSETS.blockNumber)]
+  return join('o', signer, window, height, handover ? HANDOVER : BLOCK)
 }
 
 /** The bounds of a whole space, for ranges. */
 export const spaceStart = (space: Space): Key => Buffer.from(space)
 export const spaceEnd = (space: Space): Key => Buffer.from([space.charCodeAt(0) + 1])
+
+/** The first key after this one, to go on with a range. */
+export const keyAfter = (key: Uint8Array): Key => Buffer.concat([key, Buffer.from([0])])
 
 /** Whether a key of space `c` is a block's. */
 export function isBlockKey (key: Uint8Array): boolean {

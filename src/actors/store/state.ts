@@ -26,7 +26,8 @@ export interface Counters {
 
 const ZERO = '00'
 const fresh = (): Counters => ({
-  canonical: 0, side: 0, txLists: 0, referencedBytes: 0, nextTxList: 1, evidence: 0, nextEvidence: 1, floor: ZERO, txListFloor: ZERO,
+  canonical: 0, side: 0, txLists: 0, referencedBytes: 0, nextTxList: 1, evidence: 0, nextEvidence: 1,
+  floor: ZERO, txListFloor: ZERO,
   evictedCommitments: 0, evictedTxLists: 0, evictedUnreferenced: 0, evictedEvidence: 0,
 })
 

@@ -10,8 +10,8 @@ import { PAGE_RECORD_SIZE, writeRecord } from './record-page.js'
 import type { Outcome, ThreadApi } from './thread-api.js'
 
 /**
- * The thread that owns the database. Started by `client.ts`; it does what it is called for, and ends when it is terminated. Whatever
- * fails comes back as an outcome; an exception outside of a call ends the thread, and the client reports that.
+ * The thread that owns the database. Started by `client.ts`; it does what it is called for, and ends when it is
+ * terminated. Whatever fails comes back as an outcome; an exception outside of a call ends it, and the client reports that.
  */
 let database: Database | undefined
 
@@ -34,6 +34,8 @@ async function giving (doing: string, work: () => Promise<Uint8Array>): Promise<
   return 'ok' in result ? transfer(result, [result.ok.buffer as ArrayBuffer]) : result
 }
 
+const nothing = (work: Promise<void>): Promise<undefined> => work.then(() => undefined)
+
 const api: ThreadApi = {
   open: options => outcome('open', async () => {
     const { tail, ...rest } = options
@@ -42,10 +44,10 @@ const api: ThreadApi = {
     database = made
     return { ...result, tail: result.tail.bytes }
   }),
-  commit: batch => outcome('commit', async () => { await opened().commit(decodeBatch(batch)); return undefined }),
+  commit: batch => outcome('commit', () => nothing(opened().commit(decodeBatch(batch)))),
   recordSigned: record => outcome('record what we signed', () => opened().recordSigned(record)),
   ownSigned: (signer, window) => outcome('read', () => opened().ownSigned(signer, window)),
-  forgetSigned: (signer, before) => outcome('forget', async () => { await opened().forgetSigned(signer, before); return undefined }),
+  forgetSigned: (signer, before) => outcome('forget', () => nothing(opened().forgetSigned(signer, before))),
   canonicalRange: (start, max) => giving('read', () => opened().canonicalRange(start, max)),
   scan: (from, max, after) => giving('read', async () => (await opened().scan(from, max, after)).bytes),
   tail: count => giving('read', async () => (await opened().tail(count)).bytes),

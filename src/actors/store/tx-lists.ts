@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { DatabaseLimits, TxListPut } from './database.js'
 import { StoreError } from './errors.js'
-import { decodeHeight, encodeHeight, heightInKey, join, keyOfText, keyText, sequenceKey, spaceEnd, spaceStart } from './schema.js'
+import { decodeHeight, encodeHeight, heightInKey, join, keyAfter, keyOfText, keyText, sequenceKey, spaceEnd } from './schema.js'
 import type { Key } from './schema.js'
 import { floorKey } from './state.js'
 import type { State } from './state.js'
@@ -137,7 +137,8 @@ export async function evictUnreferenced (
     await forgetTxList(txn, state, entry.hash)
   }
   for (const peer of peers) {
-    while (peer !== '' && unreferenced.costOf(peer) > limits.unreferencedTxListBytesPerPeer) await leave(unreferenced.oldestOf(peer))
+    if (peer === '') continue
+    while (unreferenced.costOf(peer) > limits.unreferencedTxListBytesPerPeer) await leave(unreferenced.oldestOf(peer))
   }
   while (unreferenced.cost > limits.unreferencedTxListBytes) await leave(unreferenced.next())
 }
@@ -160,11 +161,15 @@ export async function evictReferenced (txn: Transaction, state: State, limits: D
 
 /** The txlists of heights whose commitments were evicted go with them. */
 export async function evictOrphans (txn: Transaction, state: State): Promise<void> {
-  for (;;) {
-    const orphans = await txn.range({ gte: spaceStart('r'), lt: floorKey(state, 'r'), limit: 256 })
+  const lt = floorKey(state, 'r')
+  for (let gte = join('r', keyOfText(state.lowestReferenced)); Buffer.compare(gte, lt) < 0;) {
+    const orphans = await txn.range({ gte, lt, limit: 256 })
     for (const { key } of orphans) await leaveReferenced(txn, state, key)
-    if (orphans.length < 256) return
+    const last = orphans.at(-1)
+    if (last === undefined || orphans.length < 256) break
+    gte = keyAfter(last.key)
   }
+  if (state.lowestReferenced < keyText(lt.subarray(1))) state.lowestReferenced = keyText(lt.subarray(1))
 }
 
 async function leaveReferenced (txn: Transaction, state: State, key: Key): Promise<void> {
@@ -173,5 +178,6 @@ async function leaveReferenced (txn: Transaction, state: State, key: Key): Promi
 }
 
 function raiseFloor (state: State, height: Buffer): void {
-  if (Buffer.compare(height, Buffer.from(state.counters.txListFloor, 'hex')) > 0) state.counters.txListFloor = height.toString('hex')
+  const { counters } = state
+  if (Buffer.compare(height, Buffer.from(counters.txListFloor, 'hex')) > 0) counters.txListFloor = height.toString('hex')
 }

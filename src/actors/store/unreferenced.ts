@@ -1,5 +1,5 @@
 import { HASH_SIZE } from '../../protocol/layout.js'
-import { sequenceOf, spaceEnd, spaceStart } from './schema.js'
+import { keyAfter, sequenceOf, spaceEnd, spaceStart } from './schema.js'
 import type { Storage } from './storage.js'
 
 /** What a txlist costs of a budget beside its bytes, so that a flood of tiny ones is bounded in number too. */
@@ -66,7 +66,7 @@ export class Unreferenced {
       for (const { key, value } of entries) all.add(readUnnamed(sequenceOf(key), value))
       const last = entries.at(-1)
       if (last === undefined || entries.length < 1_024) return all
-      gte = Buffer.concat([last.key, Buffer.from([0])])
+      gte = keyAfter(last.key)
     }
   }
 }
