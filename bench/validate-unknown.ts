@@ -19,8 +19,7 @@ export async function run (options: BenchOptions): Promise<BenchResult> {
   logVersions(options, ['piscina', 'secp256k1', 'hash-wasm'])
   const items = await makeCommitments(COMMITMENTS)
   const times = Math.max(1, Math.round(TIMES * options.scale))
-  const atomics = options.set['atomics'] === 'disabled' ? 'disabled' : 'sync'
-  const edge = await Edge.start({ pool: { threads: 2, atomics } })
+  const edge = await Edge.start({ pool: { threads: 2 } })
   const bare = await BareThreads.start('commitments', items)
   try {
     const cpu: number[] = []

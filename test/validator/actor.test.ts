@@ -169,6 +169,30 @@ describe('validator', () => {
     expect(pool.runs.at(-1)!.kind).to.equal('commitments')
   })
 
+  for (const threads of [1, 2]) {
+    it(`starves nobody while everybody floods it, with ${threads} worker${threads === 1 ? '' : 's'}`, async () => {
+      house = await build({ batch: { full: 16, most: 16 } }, threads)
+      const { kit, pool, room } = house
+      const page = new Uint8Array(64 * 382)
+      const work = { live: 0, pages: 0, txLists: 0 }
+      for (let round = 0; round < 300; round++) {
+        sendAll(room, 60)
+        if (round % 3 === 0) void room.page(page.fill(255, 0, 382 * 64), 'bob', round, new AbortController().signal)
+        void room.txList(txList(300_000), gossip(round))
+        await kit.settle()
+        const run = pool.runs[0]!
+        if (run.kind === 'txLists') work.txLists += run.count * 1_050
+        else if (run.tags[0] === 255) work.pages += run.count * 65
+        else work.live += run.count * 65
+        run.finish()
+      }
+      const total = work.live + work.pages + work.txLists
+      expect(work.live / total, 'live').to.be.above(0.4)
+      expect(work.pages / total, 'pages').to.be.above(0.15)
+      expect(work.txLists / total, 'txLists').to.be.above(0.07)
+    })
+  }
+
   it('judges a page as one, over several batches that come back in any order', async () => {
     house = await build()
     const { kit, pool, chain, room } = house

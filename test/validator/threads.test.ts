@@ -157,7 +157,7 @@ describe('validator with threads', () => {
     expect(chain.findings()).to.deep.equal({ valid: 2_016 })
     // The rest is the main thread's wait for a core and its copies.
     expect(worst, `ms of ${inline}`).to.be.below(inline / 2)
-  }).timeout(30_000)
+  }).timeout(30_000).retries(2)
 
   it('H36: shows in its figures which library each thread runs on', async () => {
     const { room } = await start({ pool: { threads: 2, worker: new URL('./workers/no-native.js', import.meta.url) } })

@@ -13,8 +13,6 @@ export interface PoolConfig {
   readonly slasher: Uint8Array | undefined
   /** Libraries to insist on; default: the best that load. */
   readonly crypto: { readonly recover?: RecoverBackend | undefined; readonly keccak?: KeccakBackend | undefined }
-  /** How threads wait for work (see Piscina): `sync` sleeps in Atomics.wait, `disabled` in the event loop. */
-  readonly atomics: 'sync' | 'disabled'
   /** A thread's JavaScript heap in MiB. Above it the thread dies, and as a rule the process lives (a tight loop ends both on Node 24). */
   readonly heapMb: number
   /** ms from a thread's start to its first answer. */
@@ -79,7 +77,6 @@ export function validatorConfig ({ pool, batch, lanes, drainMs = 2_000 }: Valida
       domain: DEFAULT_DOMAIN,
       slasher: undefined,
       crypto: {},
-      atomics: 'sync',
       heapMb: 256,
       startWithin: 30_000,
       closeWithin: 2_000,

@@ -5,15 +5,15 @@ import type { Counters } from './figures.js'
 import { LANES } from './lanes.js'
 import type { LaneName, Lanes } from './lanes.js'
 import { packBatch, packedCommitments, readRecords } from './packing.js'
-import type { BatchKind } from './packing.js'
+import type { BatchKind, Records } from './packing.js'
 import type { CheckPool } from './pool.js'
 import { afterDeath } from './retry.js'
 import type { Batch } from './retry.js'
 import type { Settlement } from './settle.js'
 import { Shelf } from './shelf.js'
 
-/** What came of a batch: the buffer with its records, or why there is none. */
-export type Outcome = { readonly answer: ArrayBuffer } | { readonly error: unknown }
+/** What came of a batch: its records, and the buffer in which they came, to be used again; or why there are none. */
+export type Outcome = { readonly records: Records; readonly buffer: ArrayBuffer } | { readonly error: unknown }
 
 /** A batch in a worker's hands. `outcome` never rejects. */
 export interface Flight { readonly batch: Batch; readonly outcome: Promise<Outcome> }
@@ -46,8 +46,9 @@ export class Dispatch {
 
   /** The next batch that may leave now, on its way; undefined where none may. `hurry`: nothing waits for company. */
   next (now: number, hurry = false): Flight | undefined {
-    const suspect = this.#suspects.findIndex(({ lane }) => this.pool.room(kindOf(lane)) === 'idle')
-    if (suspect >= 0) return this.#send(...this.#suspects.splice(suspect, 1))
+    const at = this.#suspects.findIndex(({ lane }) => this.pool.room(kindOf(lane)) === 'idle')
+    const [suspect] = at < 0 ? [] : this.#suspects.splice(at, 1)
+    if (suspect !== undefined) return this.#send(suspect)
     const lane = this.lanes.next(lane => this.#leaves(lane, now, hurry))
     if (lane === undefined) return undefined
     return this.#send({ lane, entries: this.lanes.take(lane, this.#size(lane), this.config.bytes), deaths: 0 })
@@ -71,12 +72,9 @@ export class Dispatch {
     const { batch } = flight
     const { lane, entries } = batch
     this.#inFlight[kindOf(lane)]--
-    if ('error' in outcome) this.#failed(batch, outcome.error)
-    else {
-      const records = readRecords(outcome.answer, entries.length)
-      this.#shelves[kindOf(lane)].put(outcome.answer)
-      this.settlement.checked(lane, entries, records)
-    }
+    if ('error' in outcome) { this.#failed(batch, outcome.error); return }
+    this.#shelves[kindOf(lane)].put(outcome.buffer)
+    this.settlement.checked(lane, entries, outcome.records)
   }
 
   /** Hands on everything that is not back yet as `unjudged`. */
@@ -91,7 +89,8 @@ export class Dispatch {
     const room = this.#room(lane)
     if (room === 'full') return false
     const whole = this.lanes.messages(lane) >= this.config.full || this.lanes.bytes(lane) >= this.config.bytes
-    if (room === 'behind') return whole || this.lanes.owed(lane)
+    // Who lines up keeps the worker from others: not while one of them falls short.
+    if (room === 'behind') return this.lanes.owed(lane) || (whole && !LANES.some(other => this.lanes.owed(other)))
     return whole || hurry || this.#inFlight[kindOf(lane)] === 0 || now - (this.lanes.since(lane) ?? now) >= this.config.lingerMs
   }
 
@@ -108,12 +107,13 @@ export class Dispatch {
     return room === 'behind' && this.#suspects.length > 0 ? 'full' : room
   }
 
-  #send (batch?: Batch): Flight | undefined {
-    if (batch === undefined) return undefined
+  #send (batch: Batch): Flight {
     const { lane, entries, deaths } = batch
     const kind = kindOf(lane)
     const packed = packBatch(kind, entries.map(({ bytes }) => bytes), this.#shelves[kind].take)
-    const outcome = this.pool.run(kind, packed, { alone: deaths > 0 }).then(answer => ({ answer }), (error: unknown) => ({ error }))
+    const outcome = this.pool.run(kind, packed, { alone: deaths > 0 })
+      .then(buffer => ({ records: readRecords(buffer, entries.length), buffer }))
+      .catch((error: unknown) => ({ error }))
     const flight: Flight = { batch, outcome }
     this.#flights.add(flight)
     this.#inFlight[kind]++

@@ -81,7 +81,6 @@ class PiscinaPool implements CheckPool {
       concurrentTasksPerWorker: DEPTH,
       // Never used: a batch is only run where a slot is free. A finite bound all the same.
       maxQueue: threads,
-      atomics: config.atomics,
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: config.heapMb },
       workerData: data,
@@ -120,6 +119,8 @@ class PiscinaPool implements CheckPool {
     if (this.#closing !== undefined) throw new ValidatorError('pool_closed', 'the pool is closed', kind)
     const slot = this.#slots.choose(kind, alone)
     if (slot === undefined) throw new ValidatorError('pool_full', `no worker takes ${kind} now`, kind)
+    // Asked of a thread that is gone, Piscina would keep the batch for nobody.
+    if (!this.#alive(slot.id)) throw this.#explain(new Error('it is gone'), slot)
     this.#slots.take(slot, kind, alone)
     try {
       const answer = await this.#onThread(slot.id, 'check', batch)
@@ -176,6 +177,8 @@ class PiscinaPool implements CheckPool {
     else this.needs.log.info(report, 'validator thread ready')
   }
 
+  #alive (id: number): boolean { return this.#piscina.threads.some(thread => thread.threadId === id) }
+
   /** Takes threads that are gone out of the slots. */
   #reconcile (): void {
     if (this.#closing !== undefined) return
@@ -199,8 +202,7 @@ class PiscinaPool implements CheckPool {
   /** Whatever Piscina rejects with while the thread is gone is its death; else the worker refused the batch. */
   #explain (error: unknown, slot: Slot): ValidatorError {
     if (error instanceof ValidatorError) return error
-    const alive = this.#piscina.threads.some(thread => thread.threadId === slot.id)
-    if (alive) return new ValidatorError('bad_batch', `the worker refused a batch: ${messageOf(error)}`, slot.id, { cause: error })
+    if (this.#alive(slot.id)) return new ValidatorError('bad_batch', `the worker refused a batch: ${messageOf(error)}`, slot.id, { cause: error })
     this.#bury(slot.id)
     return new ValidatorError('worker_died', `a validator thread died: ${messageOf(error)}`, slot.id, { cause: error })
   }
