@@ -147,6 +147,7 @@ export async function house(options: HouseOptions = {}): Promise<House> {
     reason: () => { const last = probes.events.received.findLast(event => event.type === 'rejected'); return last?.type === 'rejected' ? last.reason : undefined },
     standing: () => { const standing = handle.standing(1_000); return kit.settle().then(() => standing) },
     async canonical() {
+      await kit.settle()
       const records = [...await store.database.scan(0n, 4_096)]
       return records.map(({ blockNumber, hash, handover }) => `${blockNumber}${handover ? 'h' : ''}:${Buffer.from(hash).toString('hex').slice(0, 8)}`)
     },

@@ -83,8 +83,16 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     read: () => Promise<readonly CommitmentRecord[]>, again: (records: readonly CommitmentRecord[]) => void,
   ): Later<void> => {
     const { core } = state
-    if (state.reading !== undefined) throw new ChainError('busy', `a ${state.reading.kind} reads the store`)
-    if (first() === 'done') {
+    // A refusal is the asker's: thrown here it would crash the actor.
+    if (state.reading !== undefined) return ctx.later(Promise.reject(new ChainError('busy', `a ${state.reading.kind} reads the store`)))
+    let outcome: 'done' | 'read_store'
+    try {
+      outcome = first()
+    } catch (error) {
+      if (error instanceof ChainError) return ctx.later(Promise.reject(error))
+      throw error
+    }
+    if (outcome === 'done') {
       const durable = new Promise<void>(resolve => core.state.whenDurable(resolve))
       core.flush()
       return ctx.later(durable)

@@ -110,8 +110,11 @@ export class Reorganiser {
       throw new ChainError('below_confirmed_tip', `${name} is at ${block.number}, not above the confirmed tip`, name, tip.blockNumber)
     }
     if (block.standing === 'canonical') return
-    if (memory.get(block.key) === undefined) memory.add(block, 'demoted')
     if (canon.link(block) !== 'linked') throw new ChainError('not_linked', `the parent of ${name} is not canonical`, name)
+    if (memory.get(block.key) === undefined) {
+      memory.add(block, 'demoted')
+      this.state.ledger.restore(block)
+    }
     if (!block.bare && memory.blockAt(block.number) !== undefined) this.#demoteAbove(block.number - 1n, 'keep_handovers')
     canon.name(block)
   }
