@@ -24,7 +24,7 @@ export interface Context<M extends Message> {
   /** Runs `timers[key]` every `ms`. A tick that finds the former one still waiting is left out. */
   every(key: string, ms: number): void
   cancel(key: string): void
-  /** The outcome of a promise comes back as a message of our own, ahead of the queue; after a stop or restart it is dropped and counted. */
+  /** The outcome of a promise comes back as a message of our own, ahead of the queue; after a restart it is dropped. */
   pipe<T>(promise: Promise<T>, then: { ok(value: T): M; failed(error: unknown): M }): void
   /** `return ctx.later(promise)`: the asker gets its outcome, a rejection too, while the actor goes on with its next message. */
   later<T>(promise: Promise<T>): Later<T>

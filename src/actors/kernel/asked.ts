@@ -3,9 +3,10 @@ import { CancelledError, KernelError, TimeoutError } from './errors.js'
 import type { Message } from './message.js'
 import type { Deadline } from './ref.js'
 
-/** An ask on its way: the message in the queue, its asker's promise, its deadline. Settles once; then timer and listener are gone. */
+/** An ask on its way: the message, its asker's promise and deadline. Settles once; then timer and listener are gone. */
 export class Asked {
   settled = false
+  onSettled: (() => void) | undefined
   #resolve!: (reply: unknown) => void
   #reject!: (error: unknown) => void
   #timer: TimerHandle | undefined
@@ -45,8 +46,9 @@ export class Asked {
   }
 
   #arm(within: Deadline): boolean {
-    const ms = typeof within === 'number' ? within : within instanceof AbortSignal ? undefined : within.ms
-    const signal = typeof within === 'number' ? undefined : within instanceof AbortSignal ? within : within.signal
+    const limits: { readonly ms?: number; readonly signal?: AbortSignal } =
+      typeof within === 'number' ? { ms: within } : within instanceof AbortSignal ? { signal: within } : within
+    const { ms, signal } = limits
     if (ms !== undefined && !(ms >= 0 && Number.isFinite(ms))) {
       return !this.refuse(new KernelError('bad_deadline', `${this.what}: a deadline is a finite number of milliseconds`, ms))
     }
@@ -68,6 +70,7 @@ export class Asked {
     this.settled = true
     if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)
     this.#signal?.removeEventListener('abort', this.#cancelled)
+    this.onSettled?.()
     return true
   }
 }

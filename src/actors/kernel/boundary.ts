@@ -15,11 +15,12 @@ export type Boundary<Crossings> = { readonly [K in keyof Crossings]: Crossing<Cr
 export const boundary = <Crossings>(table: Boundary<Crossings>): Boundary<Crossings> => table
 
 type Fn = (...args: never[]) => unknown
+type Methods<Api> = { [K in keyof Api & string]: Api[K] extends Fn ? K : never }[keyof Api & string]
 
 /** The crossings of an object that is called from another thread: arguments and result of each of its methods. */
 export type CallsOf<Api> =
-  & { readonly [K in keyof Api & string as Api[K] extends Fn ? `${K}.args` : never]: Api[K] extends Fn ? Parameters<Api[K]> : never }
-  & { readonly [K in keyof Api & string as Api[K] extends Fn ? `${K}.result` : never]: Api[K] extends Fn ? Awaited<ReturnType<Api[K]>> : never }
+  & { readonly [K in Methods<Api> as `${K}.args`]: Api[K] extends Fn ? Parameters<Api[K]> : never }
+  & { readonly [K in Methods<Api> as `${K}.result`]: Api[K] extends Fn ? Awaited<ReturnType<Api[K]>> : never }
 
 /** An error as it crosses: a clone of an `Error` keeps neither its class nor its code. */
 export interface WireError {

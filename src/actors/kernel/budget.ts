@@ -5,7 +5,7 @@ export interface RestartOptions {
   /** Restarts allowed within `within` milliseconds; one more escalates. 5 in 60 s. */
   readonly maxRestarts?: number
   readonly within?: number
-  /** Wait before a restart: `firstMs · factor^n`, at most `maxMs`, less a random share of up to `jitter`. 100 ms, 30 s, 2, 0.2. */
+  /** Wait before a restart: `firstMs · factor^n`, at most `maxMs`, less a random share up to `jitter`. 100 ms, 30 s, 2, 0.2. */
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number; readonly factor: number; readonly jitter: number }
   /** After so many milliseconds without a failure the wait begins at `firstMs` again. 30 s. */
   readonly stableAfter?: number

@@ -1,3 +1,4 @@
+import { Address, Ending } from './address.js'
 import { Asked } from './asked.js'
 import { ClosedError, CrashedError, DroppedError, InterruptedError } from './errors.js'
 import { Figures } from './figures.js'
@@ -5,10 +6,9 @@ import type { ActorSnapshot, DropReason, Phase } from './figures.js'
 import { Inbox, messageOf } from './inbox.js'
 import type { Entry } from './inbox.js'
 import { Incarnation, LaterAnswer } from './incarnation.js'
-import type { Feedback } from './mailbox.js'
 import type { Message } from './message.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
-import type { Deadline, OfferOptions, Ref } from './ref.js'
+import type { Ref } from './ref.js'
 import { Ring } from './ring.js'
 import type { Runnable } from './scheduler.js'
 import { Signal } from './signal.js'
@@ -31,7 +31,7 @@ export class Cell implements Node, Runnable {
   readonly #figures = new Figures()
   readonly #inbox: Inbox
   readonly #system = new Ring<Signal | Message>()
-  readonly #terminations = new Set<() => void>()
+  readonly #ending = new Ending()
   #phase: Phase = 'declared'
   #spec: Spec | undefined
   #state: unknown
@@ -53,35 +53,7 @@ export class Cell implements Node, Runnable {
     private readonly overseer: Overseer, private readonly make: () => Spec,
   ) {
     this.#inbox = new Inbox(runtime.clock, runtime.trace !== undefined, (entry, reason) => { this.#drop(entry, reason) })
-    this.self = new CellRef(this)
-  }
-
-  // ---- for its reference
-
-  send(message: Message): Feedback {
-    const feedback = this.#inbox.put(message)
-    if (!this.#ready) this.#wake()
-    return feedback
-  }
-
-  offer(message: Message, options?: OfferOptions): Promise<'ok' | 'closed'> {
-    const offered = this.#inbox.offer(message, this.path, options)
-    this.#wake()
-    return offered
-  }
-
-  ask(message: Message, within: Deadline): Promise<unknown> {
-    return Asked.send(message, `${this.path} ${message.type}`, within, this.runtime.clock, asked => {
-      void this.#inbox.put(asked)
-      this.#wake()
-    })
-  }
-
-  onceTerminated(listener: () => void): () => void {
-    if (this.#phase === 'stopped') { listener(); return () => undefined }
-    const once = (): void => { listener() }
-    this.#terminations.add(once)
-    return () => { this.#terminations.delete(once) }
+    this.self = new Address(path, this.#inbox, this.#ending, runtime.clock, () => { this.#wake() })
   }
 
   // ---- for its supervisor
@@ -112,8 +84,8 @@ export class Cell implements Node, Runnable {
     const { handled, restarts, drops, wait, handling } = this.#figures
     const { depth, highWater, capacity, offering } = this.#inbox
     return {
-      kind: 'actor', name: this.name, path: this.path, phase: this.#phase, depth, highWater, capacity, offering, handled, restarts,
-      drops: { ...drops }, wait: wait.snapshot(), handling: handling.snapshot(),
+      kind: 'actor', name: this.name, path: this.path, phase: this.#phase, depth, highWater, capacity, offering,
+      handled, restarts, drops: { ...drops }, wait: wait.snapshot(), handling: handling.snapshot(),
       holds: this.#incarnation?.holds.map(tree => tree.describe()) ?? [],
     }
   }
@@ -124,7 +96,7 @@ export class Cell implements Node, Runnable {
 
   signal(signal: Signal | Message): void {
     this.#system.push(signal)
-    if (!this.#ready) this.#wake()
+    this.#wake()
   }
 
   piped(incarnation: Incarnation, message: Message): void {
@@ -178,7 +150,8 @@ export class Cell implements Node, Runnable {
     incarnation.end()
     await this.#launching?.catch(() => undefined)
     if (this.#handling) await new Promise<void>(resolve => { this.#handled = resolve })
-    if (this.#incarnation === incarnation && incarnation.started) await this.#stopHook(this.#spec!, this.#state, incarnation, reason)
+    const stillOurs = this.#incarnation === incarnation
+    if (stillOurs && incarnation.started) await this.#stopHook(this.#spec!, this.#state, incarnation, reason)
     if (this.#incarnation === incarnation) this.#bury()
   }
 
@@ -194,13 +167,9 @@ export class Cell implements Node, Runnable {
     this.#release()
     this.#giveUp?.(new InterruptedError(this.path))
     for (const asked of unanswered) asked.refuse(new InterruptedError(this.path))
-    for (let signal = this.#system.shift(); signal !== undefined; signal = this.#system.shift()) {
-      if (!(signal instanceof Signal)) this.#count('stale', signal)
-    }
+    for (const signal of this.#system.drain()) if (!(signal instanceof Signal)) this.#count('stale', signal)
     this.#phase = this.#inbox.closed ? 'stopped' : 'down'
-    if (this.#phase === 'down') return
-    for (const terminated of this.#terminations) terminated()
-    this.#terminations.clear()
+    if (this.#phase === 'stopped') this.#ending.happen()
   }
 
   // ---- messages
@@ -220,7 +189,8 @@ export class Cell implements Node, Runnable {
   }
 
   #wake(): void {
-    if (this.#ready || this.#handling || this.#phase !== 'running' || (this.#inbox.depth === 0 && this.#system.length === 0)) return
+    if (this.#ready || this.#handling || this.#phase !== 'running') return
+    if (this.#inbox.depth === 0 && this.#system.length === 0) return
     this.#ready = true
     this.runtime.scheduler.ready(this)
   }
@@ -238,7 +208,9 @@ export class Cell implements Node, Runnable {
     }
     let result: unknown
     try {
-      result = work instanceof Signal ? work.deliver(this.#spec!, this.#state) : this.#receive(messageOf(work), incarnation)
+      result = work instanceof Signal
+        ? work.deliver(this.#spec!, this.#state)
+        : this.#receive(messageOf(work), incarnation)
     } catch (error) { this.#threw(error); return }
     if (result instanceof Promise) this.#await(result, incarnation)
     else this.#returned(result)
@@ -289,8 +261,9 @@ export class Cell implements Node, Runnable {
     }
     const { unanswered } = this.#incarnation!
     unanswered.add(asked)
-    const settled = (inTime: boolean): void => { if (unanswered.delete(asked) && !inTime) this.#count('late_reply', asked.message) }
-    result.promise.then(value => { settled(asked.answer(value)) }, (error: unknown) => { settled(asked.refuse(error)) })
+    asked.onSettled = () => { unanswered.delete(asked) }
+    const counted = (inTime: boolean): void => { if (!inTime) this.#count('late_reply', asked.message) }
+    result.promise.then(value => { counted(asked.answer(value)) }, (error: unknown) => { counted(asked.refuse(error)) })
   }
 
   #measure(entry: Entry): void {
@@ -310,17 +283,4 @@ export class Cell implements Node, Runnable {
     this.#figures.drops[reason] = (this.#figures.drops[reason] ?? 0) + 1
     this.runtime.deadLetters.add(reason, this.path, type)
   }
-}
-
-/** The actor as others hold it. */
-class CellRef implements Ref<Message> {
-  readonly path: string
-  readonly #cell: Cell
-  constructor(cell: Cell) { this.#cell = cell; this.path = cell.path }
-  send(message: Message): Feedback { return this.#cell.send(message) }
-  offer(message: Message, options?: OfferOptions): Promise<'ok' | 'closed'> { return this.#cell.offer(message, options) }
-  ask(type: string, body: object, within: Deadline): Promise<never> {
-    return this.#cell.ask({ type, ...body }, within) as Promise<never>
-  }
-  onceTerminated(listener: () => void): () => void { return this.#cell.onceTerminated(listener) }
 }

@@ -1,7 +1,9 @@
 /** Every error of the kernel: `code` tells the kind, `value` is what offended (a path, a name, milliseconds). */
 export class KernelError extends Error {
   override readonly name: string = 'KernelError'
-  constructor(readonly code: string, message: string, readonly value?: unknown, options?: ErrorOptions) { super(message, options) }
+  constructor(readonly code: string, message: string, readonly value?: unknown, options?: ErrorOptions) {
+    super(message, options)
+  }
 }
 
 /** A deadline passed first. `value`: the milliseconds given. */
@@ -13,7 +15,7 @@ export class TimeoutError extends KernelError {
 /** The caller's signal was aborted. `cause`: the signal's reason. */
 export class CancelledError extends KernelError {
   override readonly name = 'CancelledError'
-  constructor(what: string, reason: unknown) { super('cancelled', `${what}: cancelled by the caller`, undefined, { cause: reason }) }
+  constructor(what: string, reason: unknown) { super('cancelled', `${what}: cancelled`, undefined, { cause: reason }) }
 }
 
 /** The actor is stopped for good. `value`: its path. */
@@ -43,15 +45,13 @@ export class InterruptedError extends KernelError {
 /** A child did not start; those before it are stopped again. `value`: its path; `cause`: what was thrown. */
 export class StartError extends KernelError {
   override readonly name = 'StartError'
-  constructor(path: string, cause: unknown) { super('start_failed', `${path} did not start: ${describeError(cause)}`, path, { cause }) }
+  constructor(path: string, cause: unknown) { super('start_failed', `${path} did not start: ${text(cause)}`, path, { cause }) }
 }
 
 /** A child failed more often than its budget allows. `value`: its path; `cause`: the last failure. */
 export class EscalatedError extends KernelError {
   override readonly name = 'EscalatedError'
-  constructor(path: string, cause: unknown) { super('escalated', `${path} could not be kept running: ${describeError(cause)}`, path, { cause }) }
+  constructor(path: string, cause: unknown) { super('escalated', `${path} keeps failing: ${text(cause)}`, path, { cause }) }
 }
 
-function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
+const text = (error: unknown): string => error instanceof Error ? error.message : String(error)

@@ -6,7 +6,7 @@ export interface Lagged { readonly type: 'lagged'; readonly count: number; reado
 export interface SubscribeOptions<T> {
   /** Events kept in each lane while the subscriber is behind. 1,024. */
   readonly capacity?: number
-  /** What an event weighs, in a unit of your own such as bytes, and how much of it is kept in each lane. Left out: no such bound. */
+  /** What an event weighs, such as its bytes, and how much is kept in each lane. Left out: no such bound. */
   readonly weigh?: (event: T) => number
   readonly maxWeight?: number
   /** Ends the subscription. */
@@ -28,7 +28,7 @@ export class Broadcast<T> {
   /** Never waits. */
   publish(event: T): void { for (const subscription of this.#subscriptions) subscription.put(event) }
 
-  /** Everything from now on in the order of publication, gaps where they are, to the end of `signal`, of `return()` or of `close()`. */
+  /** Everything from now on, in the order of publication, gaps where they are; until `signal`, `return()` or `close()`. */
   subscribe(options: SubscribeOptions<T> = {}): AsyncIterableIterator<T | Lagged> {
     const subscription = new Subscription<T>({ ...this.defaults, ...options }, () => { this.#subscriptions.delete(subscription) })
     if (this.#closed || options.signal?.aborted === true) subscription.close()
@@ -72,7 +72,7 @@ class Subscription<T> implements AsyncIterableIterator<T | Lagged> {
     this.#done = true
     this.left()
     this.options.signal?.removeEventListener('abort', this.#cancel)
-    for (let waiting = this.#waiting.shift(); waiting !== undefined; waiting = this.#waiting.shift()) waiting({ done: true, value: undefined })
+    for (const waiting of this.#waiting.drain()) waiting({ done: true, value: undefined })
   }
 
   next(): Promise<IteratorResult<T | Lagged>> {

@@ -18,12 +18,10 @@ const BUCKETS = 120
 /** Durations in fixed memory and constant time. */
 export class Histogram {
   readonly #counts = new Uint32Array(BUCKETS)
-  #samples = 0
   #sum = 0
   #max = 0
 
   record(ms: number): void {
-    this.#samples++
     this.#sum += ms
     if (ms > this.#max) this.#max = ms
     const us = ms < 2e6 ? (ms * 1_000) | 0 : 2e9
@@ -36,8 +34,8 @@ export class Histogram {
     const buckets: { upToMs: number; count: number }[] = []
     let count = 0
     this.#counts.forEach((n, index) => { if (n > 0) buckets.push({ upToMs: upperBoundMs(index), count: count += n }) })
-    const quantile = (q: number): number => Math.min(this.#max, buckets.find(bucket => bucket.count >= q * this.#samples)?.upToMs ?? 0)
-    return { samples: this.#samples, sumMs: this.#sum, maxMs: this.#max, p50Ms: quantile(0.5), p99Ms: quantile(0.99), buckets }
+    const quantile = (q: number): number => Math.min(this.#max, buckets.find(each => each.count >= q * count)?.upToMs ?? 0)
+    return { samples: count, sumMs: this.#sum, maxMs: this.#max, p50Ms: quantile(0.5), p99Ms: quantile(0.99), buckets }
   }
 }
 

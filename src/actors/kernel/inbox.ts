@@ -27,7 +27,7 @@ const GONE: Message = Object.freeze({ type: '' })
 interface Stamp { readonly at: number; readonly putAt: number }
 interface Waiter { readonly message: Message; admitted(outcome: 'ok' | 'closed'): void }
 
-/** The user lane: first in first out, bounded, a policy per type. Constant time; `put` and `take` of a plain message allocate nothing. */
+/** The user lane: first in first out, bounded, a policy per type, all in constant time. The hot path allocates nothing. */
 export class Inbox {
   depth = 0
   highWater = 0
@@ -52,7 +52,7 @@ export class Inbox {
   /** Callers of `offer` that wait for room. */
   get offering(): number { return this.#waiters.size }
 
-  /** Takes over a spec's bound and policies. Before the first one and where the bound shrinks, what is queued passes them in order. */
+  /** Takes over a bound and policies. What is queued passes them in order at the first time, and when the bound shrinks. */
   bind(spec: MailboxSpec<Message>): void {
     if (spec === this.#spec) return
     const keepAll = this.#spec !== undefined && spec.capacity >= this.capacity
@@ -171,13 +171,11 @@ export class Inbox {
   }
 
   #empty(): Entry[] {
-    const queued: Entry[] = []
-    for (let entry = this.#ring.shift(); entry !== undefined; entry = this.#ring.shift()) if (entry !== GONE) queued.push(entry)
     this.depth = 0
-    this.#stamps.clear()
+    this.#stamps.drain()
     this.#nextStamp = undefined
     this.#displaceable = this.#spec && displaceable(this.#spec)
-    return queued
+    return this.#ring.drain().filter(entry => entry !== GONE)
   }
 }
 

@@ -92,7 +92,7 @@ export class Incarnation implements Context<Message> {
   #set(key: string, ms: number, again: boolean): void {
     if (this.ended) return
     if (!this.cell.hasTimer(key)) throw new KernelError('unknown_timer', `${this.path} has no timers.${key}`, key)
-    if (!(ms >= 0 && Number.isFinite(ms))) throw new KernelError('bad_delay', `${this.path}: ${key} needs a finite number of ms`, ms)
+    if (!(ms >= 0 && ms < Infinity)) throw new KernelError('bad_delay', `${this.path}: timers.${key} in ${ms} ms`, ms)
     this.cancel(key)
     const tick = new Signal((spec, state) => {
       if (this.#timers.get(key) !== timer) return undefined

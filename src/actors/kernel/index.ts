@@ -5,7 +5,9 @@ export type { Boundary, CallsOf, Crossing, Direction, WireError } from './bounda
 export type { RestartOptions } from './budget.js'
 export { hours, minutes, seconds, seededRandom, systemClock, systemRandom } from './clock.js'
 export type { Clock, Random, TimerHandle } from './clock.js'
-export { CancelledError, ClosedError, CrashedError, DroppedError, EscalatedError, InterruptedError, KernelError, StartError, TimeoutError } from './errors.js'
+export {
+  CancelledError, ClosedError, CrashedError, DroppedError, EscalatedError, InterruptedError, KernelError, StartError, TimeoutError,
+} from './errors.js'
 export { Broadcast } from './events.js'
 export type { Lagged, SubscribeOptions } from './events.js'
 export { Histogram } from './figures.js'
@@ -21,4 +23,7 @@ export { Ring } from './ring.js'
 export { TurnScheduler } from './scheduler.js'
 export type { Runnable, Scheduler } from './scheduler.js'
 export { supervisor, treeActor } from './supervisor.js'
-export type { Action, ChildOptions, Decision, Failure, Holder, Kind, Strategy, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions } from './supervisor.js'
+export type {
+  Action, ChildOptions, Decision, Failure, Holder, Kind, Strategy, Supervisor, SupervisorEvent, SupervisorOptions, Termination,
+  TreeOptions,
+} from './supervisor.js'

@@ -1,8 +1,8 @@
 import type { ByType, Message } from './message.js'
 
 /**
- * What became of a message, told to its sender at once: `ok` accepted; `backoff` accepted, but the mailbox is three quarters full or
- * something had to give way; `rejected` not accepted, by the message's own policy; `closed` the actor is gone for good.
+ * What became of a message, told to its sender at once: `ok` accepted; `backoff` accepted, but the mailbox is three quarters full
+ * or something had to give way; `rejected` not accepted, by the message's own policy; `closed` the actor is gone for good.
  */
 export type Feedback = 'ok' | 'backoff' | 'rejected' | 'closed'
 
@@ -17,8 +17,10 @@ export const reject = (why: string): Policy => ({ kind: 'reject', why })
 /** The oldest queued message of the same type gives way; with none queued the new one is refused. */
 export const dropOldest = (why: string): Policy => ({ kind: 'drop_oldest', why })
 
-/** The new message takes the place in line of the newest queued one with its key (a pure function); with none queued it is refused. */
-export const coalesce = <M extends Message>(why: string, key: (message: M) => string): Policy<M> => ({ kind: 'coalesce', why, key })
+/** The new message takes the place in line of the newest queued one with its key; with none queued it is refused. */
+export function coalesce<M extends Message>(why: string, key: (message: M) => string): Policy<M> {
+  return { kind: 'coalesce', why, key }
+}
 
 /** Accepted over the bound, up to twice the capacity: only where the senders themselves bound how many can be in flight. */
 export const keep = (why: string): Policy => ({ kind: 'keep', why })

@@ -3,7 +3,7 @@ import type { Clock, TimerHandle } from './clock.js'
 /** Whose next start is planned. */
 export interface Planned { plan: Plan | undefined }
 
-/** One start or restart of some children. A child belongs to one plan at most: a newer one takes it over, a stop takes it away. */
+/** One start or restart of some children. A child is in one plan at most: a newer one takes it over, a stop takes it away. */
 export class Plan<C extends Planned = Planned> {
   stage: 'halting' | 'waiting' | 'launching' = 'halting'
   readonly until: number
@@ -42,7 +42,7 @@ export class Plan<C extends Planned = Planned> {
   }
 }
 
-/** True when the promise settles first, false when the time is up. A rejection passes through; the timer is cleared on every path. */
+/** True when the promise is fulfilled in time, false when not. A rejection passes through; the timer is always cleared. */
 export async function withinMs(clock: Clock, ms: number, promise: Promise<void>): Promise<boolean> {
   let timer!: TimerHandle
   const late = new Promise<false>(resolve => { timer = clock.setTimeout(() => { resolve(false) }, ms) })

@@ -1,8 +1,8 @@
 const FIRST_SIZE = 16
 
 /**
- * A queue in a circular buffer that doubles when it is full: every operation takes constant time at any depth (growth amortised).
- * A position names a slot from `push` until its `shift`; positions are 32-bit counters that wrap around, so compare them for equality only.
+ * A queue in a circular buffer that doubles when it is full: constant time at any depth, growth amortised. A position names a
+ * slot from `push` until its `shift`; positions are 32-bit counters that wrap around, so compare them for equality only.
  */
 export class Ring<T> {
   #slots: (T | undefined)[] = new Array<T | undefined>(FIRST_SIZE).fill(undefined)
@@ -39,10 +39,11 @@ export class Ring<T> {
 
   replace(position: number, value: T): void { this.#slots[position & this.#mask] = value }
 
-  clear(): void {
-    this.#slots = new Array<T | undefined>(FIRST_SIZE).fill(undefined)
-    this.#mask = FIRST_SIZE - 1
-    this.#head = this.#tail = 0
+  /** Takes everything out. */
+  drain(): T[] {
+    const values: T[] = []
+    for (let value = this.shift(); value !== undefined; value = this.shift()) values.push(value)
+    return values
   }
 
   #grow(): void {

@@ -73,7 +73,7 @@ export type Termination = { readonly reason: 'stopped' } | { readonly reason: 'e
 export interface Supervisor extends AsyncDisposable {
   readonly path: string
   /**
-   * Declares a child. Its reference exists and takes messages at once, so wiring may be cyclic; after `start` the child starts now.
+   * Declares a child. Its reference takes messages at once, so wiring may be cyclic; after `start` the child starts now.
    * @throws KernelError `duplicate_name`, `too_many_children`, `closed`
    */
   child<M extends Message, S>(name: string, make: () => ActorSpec<M, S>, options?: ChildOptions): Ref<M>
@@ -95,7 +95,9 @@ export function supervisor(name: string, options: SupervisorOptions = {}): Super
 }
 
 /** A whole tree as one actor, for an application's own supervisor: its escalation is this actor's failure. */
-export function treeActor(name: string, build: (ctx: Context<never>) => Supervisor | Promise<Supervisor>): ActorSpec<never, Supervisor> {
+export function treeActor(
+  name: string, build: (ctx: Context<never>) => Supervisor | Promise<Supervisor>,
+): ActorSpec<never, Supervisor> {
   return {
     name,
     mailbox: { capacity: 1, whenFull: {} },

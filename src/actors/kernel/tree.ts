@@ -15,7 +15,9 @@ import type { Planned } from './plan.js'
 import type { Ref } from './ref.js'
 import { TurnScheduler } from './scheduler.js'
 import type { Spec } from './signal.js'
-import type { Action, ChildOptions, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions } from './supervisor.js'
+import type {
+  Action, ChildOptions, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions,
+} from './supervisor.js'
 
 const treeDefaults = { strategy: 'one_for_one', maxChildren: 1_024, stopWithin: 30_000 } as const
 const childDefaults = { kind: 'permanent', startWithin: 30_000, stopWithin: 5_000 } as const
@@ -88,10 +90,12 @@ export class Tree implements Supervisor, Node, Overseer {
   #add(name: string, node: Node, options: ChildOptions): void {
     const { maxChildren } = this.#options
     if (this.#phase === 'stopping' || this.#phase === 'stopped') throw new ClosedError(this.path)
-    if (this.#children.some(child => child.name === name)) throw new KernelError('duplicate_name', `${this.path} has a child ${name}`, name)
-    if (this.#children.length >= maxChildren) throw new KernelError('too_many_children', `${this.path} has ${maxChildren} children`, name)
-    const budget = new Budget({ ...this.#options, ...options }, this.runtime.clock, this.runtime.random)
-    const child: Child = { name, node, options: { ...childDefaults, ...options }, budget, launched: false, leaving: undefined, restarts: 0, plan: undefined }
+    if (this.#children.some(each => each.name === name)) throw new KernelError('duplicate_name', `${this.path} has ${name}`, name)
+    if (this.#children.length >= maxChildren) throw new KernelError('too_many_children', `${this.path} is full`, maxChildren)
+    const child: Child = {
+      name, node, options: { ...childDefaults, ...options }, launched: false, leaving: undefined, restarts: 0, plan: undefined,
+      budget: new Budget({ ...this.#options, ...options }, this.runtime.clock, this.runtime.random),
+    }
     this.#children.push(child)
     if (this.#phase === 'running' || this.#phase === 'starting') void this.#carryOut(new Plan([child], this.runtime.clock))
   }
@@ -207,8 +211,8 @@ export class Tree implements Supervisor, Node, Overseer {
   finished(node: Node): void {
     const child = this.#children.find(each => each.node === node)
     if (child === undefined) return
-    if (child.options.kind === 'permanent') this.#failed(child, new KernelError('finished', `${node.path} ended though permanent`, node.path))
-    else if (this.#mends(child)) void this.#dismiss(child)
+    if (child.options.kind !== 'permanent') { if (this.#mends(child)) void this.#dismiss(child); return }
+    this.#failed(child, new KernelError('finished', `${node.path} ended, though permanent`, node.path))
   }
 
   #failed(child: Child, error: unknown): void {
@@ -222,12 +226,13 @@ export class Tree implements Supervisor, Node, Overseer {
 
   /** Not while this tree ends, nor when the child is about to be restarted anyway. */
   #mends(child: Child): boolean {
-    return (this.#phase === 'running' || this.#phase === 'starting') && child.leaving === undefined && child.plan?.stage !== 'halting'
+    const lives = this.#phase === 'running' || this.#phase === 'starting'
+    return lives && child.leaving === undefined && child.plan?.stage !== 'halting'
   }
 
   #decide({ name, restarts, options, budget }: Child, error: unknown): 'restart' | 'stop' | 'escalate' {
-    const decision = guarded(this.runtime.log, 'decide', () => this.#options.decide?.({ child: name, error, restarts })) ?? 'default'
-    if (decision !== 'default') return decision
+    const decision = guarded(this.runtime.log, 'decide', () => this.#options.decide?.({ child: name, error, restarts }))
+    if (decision !== undefined && decision !== 'default') return decision
     if (options.kind === 'temporary') return 'stop'
     return budget.spend() ? 'restart' : 'escalate'
   }
@@ -238,8 +243,8 @@ export class Tree implements Supervisor, Node, Overseer {
     this.#emit({ type: 'restarting', path: child.node.path, delayMs })
     const { strategy } = this.#options
     const from = strategy === 'one_for_all' ? 0 : this.#children.indexOf(child)
-    const to = strategy === 'one_for_one' ? from + 1 : undefined
-    void this.#carryOut(new Plan(this.#children.slice(from, to).filter(each => each.leaving === undefined), this.runtime.clock, delayMs), child)
+    const affected = this.#children.slice(from, strategy === 'one_for_one' ? from + 1 : undefined)
+    void this.#carryOut(new Plan(affected.filter(each => each.leaving === undefined), this.runtime.clock, delayMs), child)
   }
 
   /** Ends the plan's children in reverse, waits, launches in order those that no newer plan or stop has taken away. */
@@ -278,8 +283,9 @@ export class Tree implements Supervisor, Node, Overseer {
 
   snapshot(): TreeSnapshot {
     return {
-      kind: 'tree', name: this.name, path: this.path, phase: this.#phase, strategy: this.#options.strategy, restarts: this.#restarts,
-      deadLetters: { ...this.runtime.deadLetters.counts }, children: this.#children.map(({ node }) => node.snapshot()),
+      kind: 'tree', name: this.name, path: this.path, phase: this.#phase, strategy: this.#options.strategy,
+      restarts: this.#restarts, deadLetters: { ...this.runtime.deadLetters.counts },
+      children: this.#children.map(({ node }) => node.snapshot()),
     }
   }
 

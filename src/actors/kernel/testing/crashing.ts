@@ -12,7 +12,7 @@ export interface Crash<M extends Message> {
   readonly after?: boolean
 }
 
-/** The same behaviour, but it throws at one point. Give the result to `spawn` or `child` as it is: each `make` continues the count. */
+/** The same behaviour, but it throws at one point. For `spawn` or `child` as it is: the count goes on over restarts. */
 export function crashing<M extends Message, S>(make: () => ActorSpec<M, S>, crash: Crash<M>): () => ActorSpec<M, S> {
   const { on, nth = 1, error = new Error(`injected at ${on} ${nth}`), after = false } = crash
   let count = 0

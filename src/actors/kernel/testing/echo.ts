@@ -3,11 +3,11 @@ import { Worker } from 'node:worker_threads'
 import type { Boundary, Crossing } from '../boundary.js'
 import { KernelError } from '../errors.js'
 
-const ECHO = 'const { parentPort } = require("node:worker_threads"); parentPort.on("message", value => parentPort.postMessage(value))'
+const ECHO = 'const { parentPort: port } = require("node:worker_threads"); port.on("message", value => port.postMessage(value))'
 
 /**
  * Sends the sample of every entry of a boundary through a thread and back, and compares. Gives the names of the entries.
- * @throws KernelError `not_cloneable` (a function, a proxy) or `changed_by_crossing` (a class instance, an error's code); `value`: the name
+ * @throws KernelError `not_cloneable` (a function, a proxy), `changed_by_crossing` (a class instance, an error's code); `value`: its name
  */
 export async function echoEvery<Crossings>(table: Boundary<Crossings>): Promise<string[]> {
   const worker = new Worker(ECHO, { eval: true })
@@ -16,7 +16,7 @@ export async function echoEvery<Crossings>(table: Boundary<Crossings>): Promise<
     for (const [name, { sample }] of entries) {
       const sent = sample()
       const back = await throughWorker(worker, name, sent)
-      if (!isDeepStrictEqual(sent, back)) throw new KernelError('changed_by_crossing', `${name} is not the same on the other side`, name)
+      if (!isDeepStrictEqual(sent, back)) throw new KernelError('changed_by_crossing', `${name} came back as another value`, name)
     }
     return entries.map(([name]) => name)
   } finally { await worker.terminate() }

@@ -1,3 +1,4 @@
+import { Ending } from '../address.js'
 import { Asked } from '../asked.js'
 import { DroppedError, KernelError } from '../errors.js'
 import type { Feedback } from '../mailbox.js'
@@ -11,8 +12,7 @@ export class TestProbe<M extends Message> implements Ref<M> {
   readonly #queue: M[] = []
   readonly #all: M[] = []
   readonly #answers = new Map<string, (message: M) => unknown>()
-  readonly #terminations = new Set<() => void>()
-  #ended = false
+  readonly #ending = new Ending()
   /** What `send` returns; `rejected` and `closed` also mean that the message is not taken. */
   feedback: Feedback = 'ok'
 
@@ -21,7 +21,7 @@ export class TestProbe<M extends Message> implements Ref<M> {
   // ---- as a mailbox
 
   send(message: M): Feedback {
-    if (this.#ended) return 'closed'
+    if (this.#ending.happened) return 'closed'
     if (this.feedback === 'ok' || this.feedback === 'backoff') { this.#queue.push(message); this.#all.push(message) }
     return this.feedback
   }
@@ -38,32 +38,24 @@ export class TestProbe<M extends Message> implements Ref<M> {
       if (feedback === 'rejected' || feedback === 'closed') { asked.refuse(new DroppedError(this.path, feedback)); return }
       const answer = this.#answers.get(type)
       if (answer === undefined) return
-      Promise.resolve().then(() => answer(message)).then(reply => { asked.answer(reply) }, (error: Error) => { asked.refuse(error) })
+      Promise.resolve(message).then(answer).then(reply => { asked.answer(reply) }, (error: unknown) => { asked.refuse(error) })
     }) as Promise<ReplyOf<ByType<M, T>>>
   }
 
-  onceTerminated(listener: () => void): () => void {
-    if (this.#ended) { listener(); return () => undefined }
-    const once = (): void => { listener() }
-    this.#terminations.add(once)
-    return () => { this.#terminations.delete(once) }
-  }
+  onceTerminated(listener: () => void): () => void { return this.#ending.once(listener) }
 
   // ---- as the test's hand
 
   /** From now on asks of this type get this reply; a throw is a rejection. Without it they wait for their deadline. */
-  answer<T extends AskTypes<M>>(type: T, answer: (message: ByType<M, T>) => ReplyOf<ByType<M, T>> | Promise<ReplyOf<ByType<M, T>>>): this {
+  answer<T extends AskTypes<M>>(
+    type: T, answer: (message: ByType<M, T>) => ReplyOf<ByType<M, T>> | Promise<ReplyOf<ByType<M, T>>>,
+  ): this {
     this.#answers.set(type, answer as (message: M) => unknown)
     return this
   }
 
   /** Ends for good: watchers get their `terminated`. */
-  end(): void {
-    if (this.#ended) return
-    this.#ended = true
-    for (const terminated of this.#terminations) terminated()
-    this.#terminations.clear()
-  }
+  end(): void { if (!this.#ending.happened) this.#ending.happen() }
 
   // ---- as the test's eye
 
@@ -76,12 +68,15 @@ export class TestProbe<M extends Message> implements Ref<M> {
   }
 
   /** The oldest message not expected yet that satisfies the predicate; takes it. */
-  expectWhere(predicate: (message: M) => boolean, what = 'a message that satisfies the predicate'): M { return this.#take(what, predicate) }
+  expectWhere(predicate: (message: M) => boolean, what = 'a message that satisfies the predicate'): M {
+    return this.#take(what, predicate)
+  }
 
   /** Nothing (of this type) that was not expected yet. */
   expectNone(type?: M['type']): void {
     const unexpected = this.#queue.filter(message => type === undefined || message.type === type)
-    if (unexpected.length > 0) throw new KernelError('unexpected', `${this.path}: expected no ${type ?? 'message'}, got ${show(unexpected)}`, unexpected)
+    if (unexpected.length === 0) return
+    throw new KernelError('unexpected', `${this.path}: expected no ${type ?? 'message'}, got ${show(unexpected)}`, unexpected)
   }
 
   /** Lets `ms` of the manual clock pass, or less: until `expectation` no longer throws. */
