@@ -37,7 +37,7 @@ async function rig() {
         return (member as (...args: readonly unknown[]) => unknown).apply(target, args as unknown[])
       }
     },
-  }) as Database
+  })
   const ref = await kit.spawn(store({ chain: new Chain(chain), answers, events, database: () => database }))
   return { ...kit, chain, answers, events, faults, store: new Store(ref), ref }
 }

@@ -43,6 +43,9 @@ const STOP_WITHIN = seconds(25)
 /** The driver's part of it. */
 const NETWORK_STOP_WITHIN = seconds(20)
 
+/** What a node without a data directory keeps: about a day, in the heap of the main thread. */
+const MEMORY_LIMITS = { commitments: 43_200, referencedTxListBytes: 256 * 1024 ** 2 }
+
 /** Reputation is not there yet: what dealing with a peer came to is noted nowhere. */
 const noOutcomes: Outcomes = { send: () => 'ok' }
 
@@ -87,7 +90,7 @@ export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, eve
     },
   }
   const database = () => config.dataDir === undefined
-    ? memoryDatabase({ chainId: config.chainId })
+    ? memoryDatabase({ chainId: config.chainId, limits: MEMORY_LIMITS })
     : threadDatabase({ dataDir: config.dataDir, chainId: config.chainId })
   return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news }
 }

@@ -78,7 +78,7 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       const next = state.writes.take()
       if (next === undefined) break
       const { sequence, batch } = next
-      ctx.pipe(state.database.commit(batch), {
+      ctx.pipe(state.database.commit({ ...batch, sequence }), {
         ok: () => ({ type: 'committed', sequence }),
         failed: error => ({ type: 'commitFailed', error: storeErrorOf(error, 'commit') }),
       })
@@ -125,9 +125,11 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
   return actor<Received, State>({
     name: 'store',
     mailbox: receivedMailbox,
-    async init() {
+    async init(ctx) {
       const database = make()
-      const { durable, confirmedTip, headOverride } = await database.open()
+      const { durable, confirmedTip, headOverride, droppedBytes, stats } = await database.open()
+      if (droppedBytes > 0) ctx.log.warn({ droppedBytes }, 'an unfinished write of an earlier run was dropped')
+      ctx.log.info({ durable, commitments: stats.commitments, txLists: stats.txLists }, 'the store is open')
       void chain.storeReady()
       return { database, durable, anchor: { confirmedTip, headOverride }, writes: new WriteQueue(), phase: 'awaiting_resume', failing: undefined, retryMs: FIRST_RETRY, waitingForQueue: [] }
     },
