@@ -52,7 +52,9 @@ describe('validator pool', () => {
       }
     }
     const records = await check(pool, 'commitments', signing.valid.map(({ ssz }) => fromHex(ssz)))
-    expect(signing.valid.every(({ address }, index) => records.finding(index) !== Finding.valid || toHex(records.signer(index)) === address)).to.equal(true)
+    for (const [index, { address }] of signing.valid.entries()) {
+      if (records.finding(index) === Finding.valid) expect(toHex(records.signer(index))).to.equal(address)
+    }
   })
 
   it('finds of each txlist what the rules find in this thread', async () => {
@@ -130,7 +132,8 @@ describe('validator pool', () => {
     const replaced = new Promise<void>(resolve => { ready = resolve })
     const pool = await start({ threads: 1, worker: workerNamed('poison') }, { ready: () => ready?.() })
     const before = pool.workers[0]!.threadId
-    const lost = await Promise.all([[poisoned(commitments[0]!, 'exit')], [commitments[1]!]].map(items => rejection(check(pool, 'commitments', items))))
+    const batches = [[poisoned(commitments[0]!, 'exit')], [commitments[1]!]]
+    const lost = await Promise.all(batches.map(items => rejection(check(pool, 'commitments', items))))
     expect(lost.map(({ code }) => code)).to.deep.equal(['worker_died', 'worker_died'])
     expect(pool.room('commitments')).to.equal('full')
     await replaced

@@ -105,7 +105,9 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
     },
 
     landed (state, { flight, outcome }, ctx) {
-      if ('error' in outcome) ctx.log.warn({ err: outcome.error, messages: flight.batch.entries.length }, 'a batch came back without findings')
+      if ('error' in outcome) {
+        ctx.log.warn({ err: outcome.error, messages: flight.batch.entries.length }, 'a batch came back without findings')
+      }
       state.dispatch.land(flight, outcome)
       pump(state, ctx)
     },

@@ -13,7 +13,7 @@ export interface PoolConfig {
   readonly slasher: Uint8Array | undefined
   /** Libraries to insist on; default: the best that load. */
   readonly crypto: { readonly recover?: RecoverBackend | undefined; readonly keccak?: KeccakBackend | undefined }
-  /** A thread's JavaScript heap in MiB. Above it the thread dies, and as a rule the process lives (a tight loop ends both on Node 24). */
+  /** A thread's JavaScript heap in MiB. Above it the thread dies and as a rule the process lives; on Node 24 a tight loop ends both. */
   readonly heapMb: number
   /** ms from a thread's start to its first answer. */
   readonly startWithin: number
@@ -98,7 +98,9 @@ export function validatorConfig ({ pool, batch, lanes, drainMs = 2_000 }: Valida
 function check ({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
   atLeast('pool.threads', pool.threads, 1)
   if (pool.domain.length !== 32) throw new ValidatorError('bad_config', 'pool.domain has 32 bytes', pool.domain.length)
-  if (pool.slasher !== undefined && pool.slasher.length !== 20) throw new ValidatorError('bad_config', 'pool.slasher has 20 bytes', pool.slasher.length)
+  if (pool.slasher !== undefined && pool.slasher.length !== 20) {
+    throw new ValidatorError('bad_config', 'pool.slasher has 20 bytes', pool.slasher.length)
+  }
   atLeast('batch.full', batch.full, 1)
   atLeast('batch.most', batch.most, batch.full)
   atLeast('batch.bytes', batch.bytes, 1)

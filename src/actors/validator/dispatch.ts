@@ -42,7 +42,10 @@ export class Dispatch {
   }
 
   get flights (): readonly Flight[] { return [...this.#flights] }
-  get idle (): boolean { return this.#flights.size === 0 && this.#suspects.length === 0 && LANES.every(lane => this.lanes.messages(lane) === 0) }
+  /** Nothing is queued, nothing under way. */
+  get idle (): boolean {
+    return this.#flights.size === 0 && this.#suspects.length === 0 && LANES.every(lane => this.lanes.messages(lane) === 0)
+  }
 
   /** The next batch that may leave now, on its way; undefined where none may. `hurry`: nothing waits for company. */
   next (now: number, hurry = false): Flight | undefined {

@@ -1,6 +1,7 @@
 /** Room validator: checks bytes in a pool of threads (SPEC §6, the stateless rules). */
 export { validator, type ValidatorNeeds } from './actor.js'
-export { defaultThreads, validatorConfig, type BatchConfig, type PoolConfig, type ValidatorConfig, type ValidatorOptions } from './config.js'
+export { defaultThreads, validatorConfig } from './config.js'
+export type { BatchConfig, PoolConfig, ValidatorConfig, ValidatorOptions } from './config.js'
 export { ValidatorError, type ValidatorErrorCode } from './errors.js'
 export type { ValidatorFigures } from './figures.js'
 export { Validator, validatorMailbox, type ValidatorMessage } from './ingress.js'

@@ -33,8 +33,8 @@ const COST: Readonly<Record<LaneName, (messages: number, bytes: number) => numbe
 const HORIZON = 100_000
 
 /**
- * The bounded queues between mailbox and pool. A lane goes before the next, except that one that waits and is below its share of the
- * recent work comes first, so none starves.
+ * The bounded queues between mailbox and pool. A lane goes before the next, except that one that waits and is below its share of
+ * the recent work comes first, so none starves.
  */
 export class Lanes {
   readonly #lanes: Readonly<Record<LaneName, Lane>>

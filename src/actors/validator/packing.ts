@@ -4,8 +4,9 @@
  *     kind u32 | count u32 | records count × 53 | commitments: count × 382
  *                                               | txLists:     lengths count × u32 | bytes
  *
- * Integers are little-endian. What follows in the buffer has no meaning. The worker writes the records in place and sends the same buffer back, so an answer needs no memory
- * of its own. A record that was not written is zeros, which reads as `Finding.unjudged`.
+ * Integers are little-endian. What follows in the buffer has no meaning. The worker writes the records in place and sends the
+ * same buffer back, so an answer needs no memory of its own. A record that was not written is zeros, which reads as
+ * `Finding.unjudged`.
  */
 import { SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.js'
 import { Finding, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, findingName } from '../../protocol/rules.js'
@@ -13,16 +14,18 @@ import { ValidatorError } from './errors.js'
 
 export type BatchKind = 'commitments' | 'txLists'
 
+/** Gives a buffer of at least so many bytes, whatever is in them. */
+export type Allocate = (size: number) => ArrayBuffer
+
 const CODES: Readonly<Record<BatchKind, number>> = { commitments: 1, txLists: 2 }
 const HEADER_SIZE = 8
 const LENGTH_SIZE = 4
 
 /**
  * Copies the items into one buffer. A commitment has 382 bytes; a txlist message any number.
- * @param allocate gives a buffer of at least so many bytes, whatever is in them; by default a new one
  * @throws ValidatorError `bad_batch` for a commitment of another length
  */
-export function packBatch (kind: BatchKind, items: readonly Uint8Array[], allocate = (size: number) => new ArrayBuffer(size)): ArrayBuffer {
+export function packBatch (kind: BatchKind, items: readonly Uint8Array[], allocate: Allocate = size => new ArrayBuffer(size)): ArrayBuffer {
   const buffer = allocate(packedSize(kind, items))
   const bytes = new Uint8Array(buffer)
   const view = new DataView(buffer)
@@ -69,7 +72,9 @@ export function openBatch (buffer: ArrayBuffer): OpenBatch {
   const records = bytes.subarray(HEADER_SIZE, at)
   const items: Uint8Array[] = []
   if (kind === 'commitments') {
-    for (let index = 0; index < count; index++, at += SIGNED_COMMITMENT_SIZE) items.push(bytes.subarray(at, at + SIGNED_COMMITMENT_SIZE))
+    for (const end = at + count * SIGNED_COMMITMENT_SIZE; at < end; at += SIGNED_COMMITMENT_SIZE) {
+      items.push(bytes.subarray(at, at + SIGNED_COMMITMENT_SIZE))
+    }
   } else {
     const view = new DataView(buffer, at)
     at += count * LENGTH_SIZE
@@ -79,7 +84,9 @@ export function openBatch (buffer: ArrayBuffer): OpenBatch {
       at += length
     }
   }
-  if (at > buffer.byteLength) throw new ValidatorError('bad_batch', `a batch of ${at} bytes came in ${buffer.byteLength}`, buffer.byteLength)
+  if (at > buffer.byteLength) {
+    throw new ValidatorError('bad_batch', `a batch of ${at} bytes came in ${buffer.byteLength}`, buffer.byteLength)
+  }
   return { kind, items, records }
 }
 
@@ -121,6 +128,8 @@ function readHeader (buffer: ArrayBuffer): { readonly kind: BatchKind; readonly 
   const kind = code === CODES.commitments ? 'commitments' : code === CODES.txLists ? 'txLists' : undefined
   if (kind === undefined) throw new ValidatorError('bad_batch', `a batch of unknown kind ${code}`, code)
   const least = HEADER_SIZE + count * (RECORD_SIZE + (kind === 'commitments' ? SIGNED_COMMITMENT_SIZE : LENGTH_SIZE))
-  if (buffer.byteLength < least) throw new ValidatorError('bad_batch', `${count} items do not fit ${buffer.byteLength} bytes`, count)
+  if (buffer.byteLength < least) {
+    throw new ValidatorError('bad_batch', `${count} items do not fit ${buffer.byteLength} bytes`, count)
+  }
   return { kind, count }
 }

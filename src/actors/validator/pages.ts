@@ -18,16 +18,21 @@ export class Page {
   }
 }
 
-/**
- * The commitments of a page as entries that share its memory. What is no whole number of them is one entry with all of the bytes, and
- * not `whole`.
- */
-export function splitPage (bytes: Uint8Array, peer: PeerKey, ticket: number): { readonly entries: readonly Entry[]; readonly whole: boolean } {
+export interface SplitPage {
+  /** They share the page's memory. */
+  readonly entries: readonly Entry[]
+  /** False where the bytes are no whole number of commitments: then they are one entry. */
+  readonly whole: boolean
+}
+
+export function splitPage (bytes: Uint8Array, peer: PeerKey, ticket: number): SplitPage {
   const whole = bytes.length % SIGNED_COMMITMENT_SIZE === 0
   const size = whole ? SIGNED_COMMITMENT_SIZE : bytes.length
   const page = new Page(peer, ticket, bytes.length / size)
   const origin: Origin = { kind: 'sync', peer, ticket }
   const entries: Entry[] = []
-  for (let at = 0; at < bytes.length; at += size) entries.push({ bytes: bytes.subarray(at, at + size), origin, page, index: entries.length })
+  for (let at = 0; at < bytes.length; at += size) {
+    entries.push({ bytes: bytes.subarray(at, at + size), origin, page, index: entries.length })
+  }
   return { entries, whole }
 }

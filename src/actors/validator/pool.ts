@@ -13,8 +13,9 @@ export interface CheckPool {
   /** Workers with nothing in hand that would take such a batch. */
   idle(kind: BatchKind): number
   /**
-   * Runs a packed batch and gives it back with its records. The buffer is gone at once. `alone`: on an idle worker that gets nothing
-   * else meanwhile. Rejects with a `ValidatorError`: `worker_died`, `pool_full` where there was no room, `pool_closed`, `bad_batch`.
+   * Runs a packed batch and gives it back with its records. The buffer is gone at once. `alone`: on an idle worker that gets
+   * nothing else meanwhile.
+   * Rejects with a `ValidatorError`: `worker_died`, `pool_full` where there was no room, `pool_closed`, `bad_batch`.
    */
   run(kind: BatchKind, batch: ArrayBuffer, options?: { readonly alone?: boolean }): Promise<ArrayBuffer>
   /** Batches in the workers' hands. */
@@ -124,7 +125,9 @@ class PiscinaPool implements CheckPool {
     this.#slots.take(slot, kind, alone)
     try {
       const answer = await this.#onThread(slot.id, 'check', batch)
-      if (!(answer instanceof ArrayBuffer)) throw new ValidatorError('bad_batch', 'the worker answered with something else', typeof answer)
+      if (!(answer instanceof ArrayBuffer)) {
+        throw new ValidatorError('bad_batch', 'the worker answered with something else', typeof answer)
+      }
       return answer
     } catch (error) {
       throw this.#explain(error, slot)
@@ -185,7 +188,9 @@ class PiscinaPool implements CheckPool {
     const alive = new Set(this.#piscina.threads.map(thread => thread.threadId))
     for (const id of this.#slots.ids()) if (!alive.has(id)) this.#bury(id)
     // Piscina starts no successor for a thread that ended before it was ready.
-    if (!this.#starting && alive.size < this.config.threads) this.#fail(new Error(`${alive.size} of ${this.config.threads} threads are left`))
+    if (!this.#starting && alive.size < this.config.threads) {
+      this.#fail(new Error(`${alive.size} of ${this.config.threads} threads are left`))
+    }
   }
 
   #bury (id: number): void {
@@ -202,7 +207,9 @@ class PiscinaPool implements CheckPool {
   /** Whatever Piscina rejects with while the thread is gone is its death; else the worker refused the batch. */
   #explain (error: unknown, slot: Slot): ValidatorError {
     if (error instanceof ValidatorError) return error
-    if (this.#alive(slot.id)) return new ValidatorError('bad_batch', `the worker refused a batch: ${messageOf(error)}`, slot.id, { cause: error })
+    if (this.#alive(slot.id)) {
+      return new ValidatorError('bad_batch', `the worker refused a batch: ${messageOf(error)}`, slot.id, { cause: error })
+    }
     this.#bury(slot.id)
     return new ValidatorError('worker_died', `a validator thread died: ${messageOf(error)}`, slot.id, { cause: error })
   }

@@ -8,7 +8,7 @@ export interface Batch {
   readonly deaths: number
 }
 
-/** Parts that a suspect is split into. A dead thread costs some 200 ms, a run of a clean part well under 1: so rather wide than deep. */
+/** Parts that a suspect is split into. A dead thread costs 100 to 200 ms, a run of a clean part few: so rather wide than deep. */
 const PARTS = 8
 
 /**

@@ -33,7 +33,7 @@ export class Settlement {
     this.#deliver(lane, entries, entries.map(entry => without(entry, finding)))
   }
 
-  /** One message without a check; goes on with its like at the next `flush`, so that a flood of them is not one of messages to chain. */
+  /** One message without a check. It goes on with its like at the next `flush`, so that a flood of them is none of messages to chain. */
   refuse (lane: 'live' | 'txLists', entry: Entry, finding: Finding): void {
     const refused = this.#refused[lane]
     refused.push(without(entry, finding))

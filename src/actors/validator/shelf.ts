@@ -1,6 +1,6 @@
 /**
- * Buffers that came back from the workers, kept for the next batches: a fresh one of 2 MiB costs the main thread more in zeros and page
- * faults than its copy.
+ * Buffers that came back from the workers, kept for the next batches: a fresh one of 2 MiB costs the main thread more in zeros and
+ * page faults than its copy.
  */
 export class Shelf {
   readonly #buffers: ArrayBuffer[] = []

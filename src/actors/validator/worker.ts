@@ -1,7 +1,7 @@
 /**
- * The entry of a validator thread; runs as JavaScript only. Piscina calls the exports by name and waits for their promises, so the
- * libraries are loaded once, before the first task. What runs here imports the protocol file by file: its index brings SSZ along, which
- * no thread needs and which would double its start.
+ * The entry of a validator thread; runs as JavaScript only. Piscina calls the exports by name and waits for their promises, so
+ * the libraries are loaded once, before the first task. What runs here imports the protocol file by file: its index brings SSZ
+ * along, which no thread needs and which would double its start.
  */
 import { workerData } from 'node:worker_threads'
 import { loadCrypto } from '../../protocol/crypto.js'

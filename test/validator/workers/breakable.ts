@@ -9,7 +9,8 @@ if (how === 'load') throw new Error('cannot be loaded')
 if (how === 'exit') process.exit(3)
 
 const tasks = serve((workerData as WorkerData).rules, loadCrypto())
-export const greet: Promise<Greet | (() => Promise<never>)> = how === 'greet' ? Promise.resolve(() => new Promise<never>(() => undefined)) : tasks.greet
+const silent = (): Promise<never> => new Promise(() => undefined)
+export const greet: Promise<Greet | typeof silent> = how === 'greet' ? Promise.resolve(silent) : tasks.greet
 export const check = tasks.check.then(check => (batch: ArrayBuffer) => {
   // An empty batch ends the thread.
   if (new Uint8Array(batch, 4, 4).every(byte => byte === 0)) process.exit(9)
