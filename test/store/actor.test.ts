@@ -1,7 +1,6 @@
 import { expect } from 'chai'
 import { store } from '../../src/actors/store/actor.js'
 import type { StoreEvent } from '../../src/actors/store/actor.js'
-import type { Database } from '../../src/actors/store/database.js'
 import { StoreError } from '../../src/actors/store/errors.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import { memoryDatabase } from '../../src/actors/store/memory.js'
