@@ -32,7 +32,8 @@ export function txList (n: number, size: number): Uint8Array {
   new DataView(bytes.buffer).setUint32(0, n, true)
   bytes[32] = 36
   // not compressible by chance, and different all over
-  for (let i = 36; i < bytes.length; i += 4) bytes[i] = (i * 2_654_435_761 + n) >>> 24
+  for (let i = 36; i < bytes.length; i += 4) bytes[i] = (i * 2_654_435_761) >>> 24
+  if (size >= 4) new DataView(bytes.buffer).setUint32(36, n, true)
   return bytes
 }
 

@@ -190,6 +190,7 @@ export class NetworkDriver {
         peers: book.size,
         connections: book.inbound + book.outbound,
         verdictsPending: this.#running?.gossip.pending ?? 0,
+        pausedPeers: this.#running?.gossip.pausedPeers ?? 0,
         requestsWaiting: this.#client.waiting,
         requestsInFlight: this.#client.inFlight,
         inboundStreams: this.#server.open,

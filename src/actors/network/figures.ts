@@ -103,6 +103,8 @@ export interface NetworkFigures extends Counters {
     readonly peers: number
     readonly connections: number
     readonly verdictsPending: number
+    /** Peers whose gossip is held back, because there is more of it than this thread can handle. */
+    readonly pausedPeers: number
     readonly requestsWaiting: number
     readonly requestsInFlight: number
     readonly inboundStreams: number

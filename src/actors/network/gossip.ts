@@ -10,6 +10,7 @@ import type { GossipLimits } from './config.js'
 import { NetworkError, describeError } from './errors.js'
 import type { Counters, Refusal } from './figures.js'
 import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
+import { InboundPace } from './inbound-pace.js'
 import type { Topic } from './ingress.js'
 import { OutboundGuard } from './outbound-guard.js'
 import { leaveAuthorOut } from './workarounds/forward-to-author.js'
@@ -53,6 +54,7 @@ interface Pending {
 export class Gossip {
   readonly #needs: GossipNeeds
   readonly #guard: OutboundGuard
+  readonly #pace: InboundPace
   readonly #names: ReadonlyMap<string, Topic>
   /** By message id, in order of their deadlines: all have the same time. */
   readonly #pending = new Map<string, Pending>()
@@ -67,11 +69,14 @@ export class Gossip {
     })
     this.#refuseEarly()
     this.#countMalformed()
+    this.#pace = new InboundPace(needs.internals, needs.clock)
     needs.pubsub.addEventListener('gossipsub:message', ({ detail }) => { this.#received(detail) })
   }
 
   /** Messages whose verdict is awaited. */
   get pending (): number { return this.#pending.size }
+  /** Peers whose gossip is held back, because there is more of it than we can handle. */
+  get pausedPeers (): number { return this.#pace.paused }
   /** Bytes in the fullest buffer towards a peer. */
   get largestBuffer (): number { return this.#guard.largest }
 

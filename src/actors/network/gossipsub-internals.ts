@@ -23,7 +23,7 @@ export interface Rpc {
 export interface GossipsubInternals {
   readonly peers: ReadonlyMap<string, PeerId>
   readonly streamsOutbound: ReadonlyMap<string, { readonly rawStream: Stream }>
-  readonly streamsInbound: ReadonlyMap<string, object>
+  readonly streamsInbound: ReadonlyMap<string, { readonly rawStream: Stream }>
   /** Replaced at each start of gossipsub: read it when it is used. */
   readonly outboundInflightQueue: { push(item: { readonly peerId: PeerId; readonly connection: Connection }): unknown }
   readonly mcache: { readonly size: number; observeDuplicate(messageId: string, peer: string): void }

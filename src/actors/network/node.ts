@@ -33,6 +33,9 @@ const PING_WITHIN_MS = 30_000
 /** Streams that one connection may have open. */
 const STREAMS_PER_CONNECTION = 256
 
+/** What a peer may send on a stream before it is read: half of what libp2p buffers for a paused stream before it aborts it. */
+const WINDOW_BYTES = 2 * 1024 * 1024
+
 /** A libp2p node after SPEC §8, not started. */
 export async function createNode (config: NetworkConfig, needs: NodeNeeds): Promise<Node> {
   const { connections } = config
@@ -44,7 +47,9 @@ export async function createNode (config: NetworkConfig, needs: NodeNeeds): Prom
     addresses: { listen: [...config.listen], announce: [...config.announce] },
     transports: [config.transport === 'memory' ? memory() : tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamuxWithSmallFrames({ maxInboundStreams: STREAMS_PER_CONNECTION, maxOutboundStreams: STREAMS_PER_CONNECTION })],
+    streamMuxers: [yamuxWithSmallFrames({
+      maxInboundStreams: STREAMS_PER_CONNECTION, maxOutboundStreams: STREAMS_PER_CONNECTION, streamOptions: { maxStreamWindowSize: WINDOW_BYTES },
+    })],
     connectionGater: needs.gater,
     connectionManager: {
       // the gater counts (SPEC §8); above this libp2p would close connections by itself, whatever is under way on them
