@@ -180,6 +180,16 @@ describe('kernel: ask', () => {
     expect(figures()).include({ phase: 'running', restarts: 0 })
   })
 
+  it('K19 later: an answer that never comes is forgotten when its asker gives up', async () => {
+    const { ref, clock, settle, figures } = await started()
+    const asked = [1, 2, 3].map(() => rejection(ref.ask('compute', { run: ctx => ctx.later(deferred<number>().promise) }, 100)))
+    await settle()
+    expect(figures().answering).equal(3)
+    clock.advance(100)
+    await Promise.all(asked)
+    expect(figures().answering).equal(0)
+  })
+
   it('K19 later: what is not answered at the end of the incarnation is told so', async () => {
     const { ref, settle, crash } = await started()
     const asked = rejection(ref.ask('compute', { run: ctx => ctx.later(deferred<number>().promise) }, 100))

@@ -57,6 +57,15 @@ describe('kernel: figures', () => {
     expect(wait.sumMs).equal(32)
   })
 
+  it('K54 waiting is measured from the message that is timed', async () => {
+    const { spawn, settle, tree, clock } = testKit()
+    const ref = await spawn(jobber([], { capacity: 100 }), { name: 'it' })
+    for (let n = 0; n < 65; n++) void ref.send({ type: 'call', run() { clock.advance(1) } })
+    await settle()
+    const { wait, handling } = find(tree.describe(), 'it')
+    expect([wait.samples, wait.sumMs, wait.maxMs, handling.sumMs]).deep.equal([5, 0 + 16 + 32 + 48 + 64, 64, 5])
+  })
+
   it('K54 waiting is measured right over messages that gave way', async () => {
     const { spawn, settle, tree, clock } = testKit()
     const hold = deferred()

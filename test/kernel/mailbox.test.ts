@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { actor, mailbox, TurnScheduler } from '../../src/actors/kernel/index.js'
 import type { Feedback, Ref } from '../../src/actors/kernel/index.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
-import { deferred, find, jobber, jobMailbox, rejection } from './support.js'
+import { deferred, find, jobber, jobMailbox, rejection, retained } from './support.js'
 import type { Job } from './support.js'
 
 /** An actor in the middle of a message, so that everything sent to it queues up, and the way to let it go on. */
@@ -120,6 +120,14 @@ describe('kernel: mailbox', () => {
     for (let n = 0; n < 200_000; n++) void ref.send({ type: n % 3 === 0 ? 'note' : 'fresh', n })
     expect(figures().depth).equal(5_000)
     expect(figures().highWater).equal(5_000)
+  })
+
+  it('K05 a flood that never ends keeps no memory, not even behind a message that stays', async () => {
+    const { ref } = await busy(4)
+    note(ref, 0)
+    const bytes = await retained(() => { for (let n = 0; n < 500_000; n++) void ref.send({ type: n % 2 === 0 ? 'fresh' : 'note', n }) })
+    expect(bytes).lessThan(500_000)
+    expect(ref.send({ type: 'fresh', n: 1 })).equal('backoff')
   })
 
   it('K06 feedback: ok below three quarters, then backoff, then rejected; closed at the end', async () => {

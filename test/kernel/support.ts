@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { actor, coalesce, dropOldest, keep, mailbox, reject } from '../../src/actors/kernel/index.js'
 import type { ActorSpec, Ask, Context, Later, Logger, MailboxSpec, SupervisorEvent } from '../../src/actors/kernel/index.js'
 
@@ -99,6 +101,17 @@ export function short(events: readonly SupervisorEvent[]): string[] {
     event.type, event.path, ...event.type === 'failed' ? [event.action] : [], ...event.type === 'restarting' ? [event.delayMs] : [],
     ...event.type === 'overdue' ? [event.ms] : [],
   ].join(' '))
+}
+
+/** Bytes that `work` leaves behind on the heap. */
+export async function retained(work: () => Promise<void> | void): Promise<number> {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  gc()
+  const before = process.memoryUsage().heapUsed
+  await work()
+  gc()
+  return process.memoryUsage().heapUsed - before
 }
 
 /** A tree's one actor, by name. */

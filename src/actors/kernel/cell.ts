@@ -85,7 +85,7 @@ export class Cell implements Node, Runnable {
     const { depth, highWater, capacity, offering } = this.#inbox
     return {
       kind: 'actor', name: this.name, path: this.path, phase: this.#phase, depth, highWater, capacity, offering,
-      handled, restarts, drops: { ...drops }, wait: wait.snapshot(), handling: handling.snapshot(),
+      answering: this.#incarnation?.unanswered.size ?? 0, handled, restarts, drops: { ...drops }, wait: wait.snapshot(), handling: handling.snapshot(),
       holds: this.#incarnation?.holds.map(tree => tree.describe()) ?? [],
     }
   }

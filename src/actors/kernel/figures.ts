@@ -71,11 +71,12 @@ export interface ActorSnapshot {
   readonly name: string
   readonly path: string
   readonly phase: Phase
-  /** Messages queued now, and at most so far; the bound; callers of `offer` that wait. */
+  /** Messages queued now, and at most so far; the bound; callers of `offer` that wait; asks to be answered later. */
   readonly depth: number
   readonly highWater: number
   readonly capacity: number
   readonly offering: number
+  readonly answering: number
   readonly handled: number
   readonly restarts: number
   readonly drops: Drops

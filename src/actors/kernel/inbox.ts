@@ -95,7 +95,7 @@ export class Inbox {
 
   offer(message: Message, what: string, { signal }: OfferOptions = {}): Promise<'ok' | 'closed'> {
     if (signal?.aborted === true) return Promise.reject(new CancelledError(what, signal.reason))
-    if (this.closed || (this.depth < this.capacity && this.#waiters.size === 0)) {
+    if (this.closed || this.depth < this.capacity) {
       return Promise.resolve(this.put(message) === 'closed' ? 'closed' : 'ok')
     }
     return new Promise((resolve, reject) => {
