@@ -4,37 +4,46 @@ import './polyfill.js'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addDevnet } from './cli/devnet/command.js'
-import { UsageError } from './cli/options.js'
+import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
 import { addRun } from './cli/run.js'
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+/** When all is done and something keeps the process alive all the same, it ends after so many ms (H32). */
+const LINGER = 2_000
 
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once (H32). */
 function untilSignal(): AbortSignal {
   const controller = new AbortController()
-  const on = (signal: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
-    controller.abort(new Error(`stopped by ${signal}`))
+  const on = (signal: 'SIGINT' | 'SIGTERM'): void => {
+    const reason = new StoppedBySignal(signal)
+    if (controller.signal.aborted) process.exit(reason.exitCode)
+    controller.abort(reason)
   }
   process.on('SIGINT', on)
   process.on('SIGTERM', on)
   return controller.signal
 }
 
-const program = new Command('preconfirmation-p2p')
-  .description('Gossips, validates, stores and serves the preconfirmations of a Taiko chain.')
-  .version(version)
-  .exitOverride()
-addRun(program, untilSignal)
-addDevnet(program, untilSignal)
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode
-  else {
-    const code = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
-    console.error(`preconfirmation-p2p: ${error instanceof Error ? error.message : String(error)}${code}`)
-    process.exitCode = error instanceof UsageError ? 2 : 1
+async function main(): Promise<void> {
+  // A log that nobody reads any more must not end the node.
+  process.stderr.on('error', () => undefined)
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  const program = new Command('preconfirmation-p2p')
+    .description('Gossips, validates, stores and serves the preconfirmations of a Taiko chain.')
+    .version(version)
+    .exitOverride()
+  addRun(program, untilSignal)
+  addDevnet(program, untilSignal)
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    // Commander has said by itself what is wrong; 0: it was asked for help or for the version.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : WRONG_OPTIONS
+    else {
+      console.error(`preconfirmation-p2p: ${describeFailure(error)}`)
+      process.exitCode = exitCodeOf(error)
+    }
   }
+  setTimeout(() => process.exit(), LINGER).unref()
 }
+
+await main()

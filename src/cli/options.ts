@@ -1,22 +1,63 @@
-/** Option values of the command line, read and checked. */
+/** Option values of the command line, read and checked, and how it ends. */
 import { InvalidArgumentError } from 'commander'
+
+/** Exit codes beside 0 (stopped cleanly, as asked). */
+export const FAILED = 1
+export const WRONG_OPTIONS = 2
 
 /** A combination of options that cannot be. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+/** The reason of the signal that ends a command: the first SIGINT or SIGTERM. `exitCode` is the shell's for it. */
+export class StoppedBySignal extends Error {
+  override readonly name = 'StoppedBySignal'
+  readonly exitCode: number
+  constructor(readonly signal: 'SIGINT' | 'SIGTERM') {
+    super(`stopped by ${signal}`)
+    this.exitCode = signal === 'SIGINT' ? 130 : 143
+  }
+}
+
 /** For an option that may be given more than once. */
-export const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value]
+export const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
 
 export function bigintOption(text: string): bigint {
-  if (!/^\d{1,78}$/.test(text)) throw new InvalidArgumentError('a whole number')
+  if (!/^\d{1,78}$/.test(text)) throw new InvalidArgumentError('It is a whole number.')
   return BigInt(text)
 }
 
 /** A parser for a number within bounds. */
 export const numberOption = (min: number, max: number) => (text: string): number => {
   const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max) throw new InvalidArgumentError(`a number from ${min} to ${max}`)
+  if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max) throw new InvalidArgumentError(`It is a number from ${min} to ${max}.`)
   return value
+}
+
+/** As `numberOption`, without a fraction. */
+export const wholeNumberOption = (min: number, max: number) => (text: string): number => {
+  const value = numberOption(min, max)(text)
+  if (!Number.isInteger(value)) throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`)
+  return value
+}
+
+/** Codes of the library for what can only come from the options. */
+const OPTION_CODES: ReadonlySet<unknown> = new Set([
+  'bad_config', 'bad_address', 'peer_id_missing', 'bad_schedule', 'schedule_unreadable', 'invalid_domain', 'invalid_chain_id', 'invalid_hex', 'invalid_length',
+])
+
+/** The exit code for what a command failed with. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return WRONG_OPTIONS
+  if (error instanceof StoppedBySignal) return error.exitCode
+  return error instanceof Error && 'code' in error && OPTION_CODES.has(error.code) ? WRONG_OPTIONS : FAILED
+}
+
+/** What is said of a failure: its message, what offended, and its code. */
+export function describeFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { code, value } = error as Error & { code?: unknown; value?: unknown }
+  const shown = (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') && !error.message.includes(String(value)) ? `: ${value}` : ''
+  return `${error.message}${shown}${typeof code === 'string' ? ` (${code})` : ''}`
 }

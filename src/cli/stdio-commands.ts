@@ -1,128 +1,123 @@
 /** The commands of `run --stdio` (docs/stdio.md): what each takes, and what it answers. */
 import type { P2pService } from '../actors/service/index.js'
-import { codecs, fromHex } from '../protocol/index.js'
+import { codecs, toHex } from '../protocol/index.js'
+import { int, toJson } from './json.js'
+import type { JsonObject } from './json.js'
+import type { Fields } from './stdio-fields.js'
+import type { BlockStreams } from './stdio-streams.js'
 
-/** A command line that cannot be carried out. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError'
-  constructor(
-    readonly code: 'bad_json' | 'bad_command' | 'unknown_command' | 'line_too_long' | 'missing_field' | 'bad_field' | 'stopping',
-    message: string, readonly value?: unknown,
-  ) { super(message) }
-}
+/** What of the service a session uses. */
+export type StdioNode = Pick<P2pService,
+  | 'peerId' | 'listenAddresses' | 'subscribe' | 'ended' | 'stop' | 'blocks'
+  | 'publishCommitment' | 'publishTxList' | 'requestHead' | 'requestCommitments' | 'requestTxList'
+  | 'head' | 'updateHead' | 'confirm' | 'rewind' | 'storedCommitments' | 'storedTxList' | 'dial' | 'hangUp' | 'peers' | 'health' | 'figures'>
 
-/** One line of input, read but not yet understood. */
-export interface CommandLine { readonly cmd: string; readonly id: unknown; readonly fields: Readonly<Record<string, unknown>> }
+export interface Session { readonly node: StdioNode; readonly streams: BlockStreams }
 
-/** @throws CommandError `bad_json`, `bad_command` */
-export function parseCommandLine(line: string): CommandLine {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(line)
-  } catch {
-    throw new CommandError('bad_json', 'the line is not JSON', line.slice(0, 80))
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new CommandError('bad_command', 'a command is an object', line.slice(0, 80))
-  const fields = parsed as Record<string, unknown>
-  if (typeof fields['cmd'] !== 'string') throw new CommandError('bad_command', 'a command names itself in "cmd"', line.slice(0, 80))
-  return { cmd: fields['cmd'], id: fields['id'], fields }
-}
+/** Begins its work before it first waits, so that commands begin in the order of their lines. Gives the result, made into JSON when its turn to be written comes. */
+type Command = (session: Session, fields: Fields) => Promise<() => JsonObject>
 
-/** A command's fields, read one by one with a typed error for what is missing or wrong. */
-export class Fields {
-  constructor(private readonly fields: Readonly<Record<string, unknown>>) {}
+const nothing = (): JsonObject => ({})
+const head = ({ blockNumber, submissionWindowEnd }: { blockNumber: bigint; submissionWindowEnd: bigint }): JsonObject =>
+  ({ blockNumber: int(blockNumber), submissionWindowEnd: int(submissionWindowEnd) })
+const published = ({ hash, recipients, stored }: Awaited<ReturnType<StdioNode['publishTxList']>>): JsonObject =>
+  ({ hash: toHex(hash), recipients: int(recipients), stored })
 
-  bytes(name: string): Uint8Array {
-    const text = this.text(name)
-    try {
-      return fromHex(text)
-    } catch {
-      throw new CommandError('bad_field', `"${name}" is hex`, text.slice(0, 80))
-    }
-  }
-
-  text(name: string): string {
-    const value = this.fields[name]
-    if (value === undefined) throw new CommandError('missing_field', `"${name}" is missing`)
-    if (typeof value !== 'string') throw new CommandError('bad_field', `"${name}" is a string`, value)
-    return value
-  }
-
-  optionalText(name: string): string | undefined {
-    return this.fields[name] === undefined || this.fields[name] === null ? undefined : this.text(name)
-  }
-
-  /** An integer: a decimal string, or a number that is exact. */
-  integer(name: string): bigint {
-    const value = this.fields[name]
-    if (value === undefined) throw new CommandError('missing_field', `"${name}" is missing`)
-    if (typeof value === 'string' && /^\d{1,78}$/.test(value)) return BigInt(value)
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return BigInt(value)
-    throw new CommandError('bad_field', `"${name}" is a whole number, as a decimal string`, value)
-  }
-
-  optionalInteger(name: string): bigint | undefined {
-    return this.fields[name] === undefined || this.fields[name] === null ? undefined : this.integer(name)
-  }
-
-  optionalFlag(name: string): boolean {
-    const value = this.fields[name] ?? false
-    if (typeof value !== 'boolean') throw new CommandError('bad_field', `"${name}" is true or false`, value)
-    return value
-  }
-
-  /** A count that fits a number; how large it may be is for the API to say. */
-  count(name: string): number {
-    const value = this.integer(name)
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new CommandError('bad_field', `"${name}" is a count`, value)
-    return Number(value)
-  }
-}
-
-type Command = (service: P2pService, fields: Fields) => Promise<unknown>
-
-const SignedCommitment = codecs.SignedCommitment
-
-/** Every command but `stop`, which the loop itself carries out. */
+/** Every command but `stop`, which the session itself carries out. */
 export const commands: Readonly<Record<string, Command>> = {
-  publishCommitment: (service, fields) => service.publishCommitment(fields.bytes('ssz'), { late: fields.optionalFlag('late') }),
-  publishTxList: (service, fields) => service.publishTxList(fields.bytes('txlist')),
-  requestHead: async (service, fields) => {
-    const { peer, head } = await service.requestHead({ peer: fields.optionalText('peer') })
-    return { peer, ...head }
+  publishCommitment: async ({ node }, fields) => {
+    const result = await node.publishCommitment(fields.bytes('ssz'), { late: fields.optionalFlag('late') })
+    return () => published(result)
   },
-  requestCommitments: async (service, fields) => {
-    const { peer, commitments } = await service.requestCommitments({ start: fields.integer('start'), maxCount: fields.count('max'), peer: fields.optionalText('peer') })
-    return { peer, commitments: commitments.map(commitment => SignedCommitment.encode(commitment)) }
+  publishTxList: async ({ node }, fields) => {
+    const result = await node.publishTxList(fields.bytes('txlist'))
+    return () => published(result)
   },
-  requestTxList: async (service, fields) => {
-    const { peer, txList } = await service.requestTxList({ hash: fields.bytes('hash'), peer: fields.optionalText('peer') })
-    return { peer, txlist: txList }
+  requestHead: async ({ node }, fields) => {
+    const answer = await node.requestHead({ peer: fields.optionalText('peer') })
+    return () => ({ peer: answer.peer, ...head(answer.head) })
   },
-  updateHead: async (service, fields) => {
-    service.updateHead({ blockNumber: fields.integer('blockNumber'), submissionWindowEnd: fields.integer('submissionWindowEnd') })
-    return {}
+  requestCommitments: async ({ node }, fields) => {
+    const { peer, commitments } = await node.requestCommitments({ start: fields.integer('start'), maxCount: fields.count('max'), peer: fields.optionalText('peer') })
+    return () => ({ peer, commitments: commitments.map(commitment => toHex(codecs.SignedCommitment.encode(commitment))) })
   },
-  confirm: async (service, fields) => {
-    const hash = fields.optionalText('hash')
-    await service.confirm({ blockNumber: fields.integer('blockNumber'), ...hash === undefined ? {} : { preconfirmationHash: fields.bytes('hash') } })
-    return {}
+  requestTxList: async ({ node }, fields) => {
+    const { peer, txList } = await node.requestTxList({ hash: fields.bytes('hash'), peer: fields.optionalText('peer') })
+    return () => ({ peer, txlist: toHex(txList) })
   },
-  rewind: async (service, fields) => {
-    await service.rewind(fields.integer('to'))
-    return {}
+  updateHead: async ({ node }, fields) => {
+    const takenBack = !fields.has('blockNumber') && !fields.has('submissionWindowEnd')
+    node.updateHead(takenBack ? undefined : { blockNumber: fields.integer('blockNumber'), submissionWindowEnd: fields.integer('submissionWindowEnd') })
+    return nothing
   },
-  dial: async (service, fields) => ({ peer: await service.dial(fields.text('addr')) }),
-  hangUp: async (service, fields) => {
-    await service.hangUp(fields.text('peer'))
-    return {}
+  confirm: async ({ node }, fields) => {
+    await node.confirm({ blockNumber: fields.integer('blockNumber'), ...fields.has('hash') ? { preconfirmationHash: fields.bytes('hash') } : {} })
+    return nothing
   },
-  peers: async service => ({ peers: await service.peers() }),
-  head: async service => service.head(),
-  /** The canonical commitments that this node itself stores. */
-  stored: async (service, fields) => ({ commitments: await service.storedCommitments({ start: fields.integer('start'), maxCount: fields.count('max') }) }),
-  /** A txlist that this node itself stores. */
-  storedTxList: async (service, fields) => ({ txlist: await service.storedTxList(fields.bytes('hash')) }),
-  status: async service => ({ ...await service.health(), peerId: service.peerId, addresses: await service.listenAddresses() }),
-  figures: async service => service.figures(),
+  rewind: async ({ node }, fields) => {
+    await node.rewind(fields.integer('to'))
+    return nothing
+  },
+  dial: async ({ node }, fields) => {
+    const peer = await node.dial(fields.text('addr'))
+    return () => ({ peer })
+  },
+  hangUp: async ({ node }, fields) => {
+    await node.hangUp(fields.text('peer'))
+    return nothing
+  },
+  peers: async ({ node }) => {
+    const peers = await node.peers()
+    return () => ({
+      peers: peers.map(({ peer, addresses, direction, connections, agent, protocols, mesh, score, latencyMs, refused }) => ({
+        peer, addresses: [...addresses], direction, connections: int(connections), agent, protocols: [...protocols],
+        mesh: { commitments: mesh.commitments, txLists: mesh.txLists }, score, latencyMs: latencyMs ?? null, refused,
+      })),
+    })
+  },
+  head: async ({ node }) => {
+    const ours = await node.head()
+    return () => head(ours)
+  },
+  stored: async ({ node }, fields) => {
+    const commitments = await node.storedCommitments({ start: fields.integer('start'), maxCount: fields.count('max') })
+    return () => ({ commitments: commitments.map(toHex) })
+  },
+  storedTxList: async ({ node }, fields) => {
+    const txList = await node.storedTxList(fields.bytes('hash'))
+    return () => ({ txlist: txList === undefined ? null : toHex(txList) })
+  },
+  blocks: async ({ streams }, fields) => {
+    const stream = streams.open({
+      from: fields.heightOrCursor('from'), withTxList: fields.optionalFlag('withTxList'), credit: fields.has('credit') ? fields.count('credit') : undefined,
+    })
+    return () => ({ stream })
+  },
+  moreBlocks: async ({ streams }, fields) => {
+    const credit = streams.more(fields.text('stream'), fields.count('credit'))
+    return () => ({ credit: Number.isFinite(credit) ? int(credit) : null })
+  },
+  endBlocks: async ({ streams }, fields) => {
+    await streams.end(fields.text('stream'))
+    return nothing
+  },
+  status: async ({ node }) => {
+    const [health, addresses] = await Promise.all([node.health(), node.listenAddresses().catch(() => [])])
+    return () => ({
+      status: health.status,
+      ailments: health.ailments.map(({ code, message }) => ({ code, message })),
+      peers: int(health.peers),
+      head: health.head === undefined ? null : head(health.head),
+      next: health.next === undefined ? null : int(health.next),
+      unstored: health.unstored === undefined ? null : int(health.unstored),
+      durable: health.durable ?? null,
+      signatures: health.signatures,
+      peerId: node.peerId,
+      addresses: [...addresses],
+    })
+  },
+  figures: async ({ node }) => {
+    const figures = await node.figures()
+    return () => toJson(figures) as JsonObject
+  },
 }

@@ -1,21 +1,40 @@
 import type { Command } from 'commander'
-import { numberOption } from '../options.js'
+import { FAILED, StoppedBySignal, numberOption, wholeNumberOption } from '../options.js'
 import { runDevnet } from './devnet.js'
 import { JsonDisplay, PlainDisplay, TerminalDisplay } from './display.js'
 
-interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly json: boolean }
+interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly json?: boolean }
+
+const MORE_HELP = `
+Two preconfers (alice and bob) take turns, fred follows, and lucy joins late and
+catches up. Each is a process of its own with a temporary folder of its own.
+At a terminal everything is drawn in place; without one there are plain lines.
+With --json each line is an object: "started" (with the node's pid), "published",
+"caughtUp", "failure", "nodes" every second, and at last "summary".
+Exit codes: 0 all four nodes hold the same chain, hash by hash; 1 they do not, or
+something failed; 2 wrong options; 130 or 143 interrupted.`
 
 /** `devnet`: four nodes on loopback, each in a process of its own, until every one of them holds the same chain. */
 export function addDevnet(program: Command, untilSignal: () => AbortSignal): void {
   program.command('devnet')
     .description('Runs two preconfers, a follower and a late joiner on loopback, shows what they do, and ends by itself with a summary.')
-    .option('--blocks-per-second <number>', 'how fast the preconfers publish', numberOption(0.1, 50), 2)
-    .option('--blocks <number>', 'how many blocks', numberOption(8, 2_000), 48)
-    .option('--json', 'JSON lines in place of the table', false)
+    .option('--blocks-per-second <number>', 'how fast the preconfers publish, 0.1 to 50', numberOption(0.1, 50), 2)
+    .option('--blocks <number>', 'how many blocks, 8 to 2000', wholeNumberOption(8, 2_000), 48)
+    .option('--json', 'JSON lines for machines')
+    .addHelpText('after', MORE_HELP)
     .action(async ({ blocksPerSecond, blocks, json }: DevnetOptions) => {
-      const display = json ? new JsonDisplay() : process.stdout.isTTY ? new TerminalDisplay() : new PlainDisplay()
-      const summary = await runDevnet({ blocksPerSecond, blocks: Math.floor(blocks), display, signal: untilSignal() })
+      const output = process.stdout
+      const display = json === true ? new JsonDisplay(output) : output.isTTY ? new TerminalDisplay(output) : new PlainDisplay(output)
+      const signal = AbortSignal.any([untilSignal(), untilUnread(output)])
+      const summary = await runDevnet({ blocksPerSecond, blocks, display, signal })
       display.summary(summary)
-      process.exitCode = summary.ok ? 0 : 1
+      if (!summary.ok) process.exitCode = signal.reason instanceof StoppedBySignal ? signal.reason.exitCode : FAILED
     })
+}
+
+/** Aborted when nobody reads the output any more (`devnet | head`). */
+function untilUnread(output: NodeJS.WritableStream): AbortSignal {
+  const controller = new AbortController()
+  output.on('error', error => controller.abort(error))
+  return controller.signal
 }

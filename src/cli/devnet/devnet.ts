@@ -1,206 +1,139 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SIGNED_COMMITMENT_SIZE, loadCrypto, toHex } from '../../protocol/index.js'
+import { loadCrypto } from '../../protocol/index.js'
+import { toJson } from '../json.js'
+import { compare, missingTxLists } from './compare.js'
 import type { Display } from './display.js'
-import { NodeProcess } from './node-process.js'
-import { asText } from '../json.js'
-import type { NodeLine } from './node-process.js'
+import type { NodeProcess } from './node-process.js'
+import { Nodes } from './nodes.js'
 import { CONFIRMED_TIP, Sequencer } from './sequencer.js'
 import type { Piece } from './sequencer.js'
 import type { Summary } from './summary.js'
-import { Latencies, count, newTally } from './tally.js'
-import type { Tally } from './tally.js'
 
 export interface DevnetOptions {
   readonly blocksPerSecond: number
   readonly blocks: number
   readonly display: Display
+  /** Ends the run early: nodes and folders are removed, the summary says that it was interrupted. */
   readonly signal: AbortSignal
 }
 
-/** Blocks in a window, where the speed allows: a window lasts whole seconds. */
-const BLOCKS_PER_WINDOW = 8
 /** The late node joins after this share of the blocks. */
 const LATE_AFTER = 0.6
-/** How long the nodes may take to agree after the last block, ms. */
+/** How long the nodes may take to agree after the last block, ms; when one of them is gone, the others. */
 const SETTLE_WITHIN = 20_000
-const REDRAW = 200
-/** Between the nodes' start and the first block, s: the mesh forms in a few heartbeats. */
-const LEAD = 3
+const SETTLE_WITHIN_WHEN_OVER = 3_000
+const REDRAW = 100
+const LOOK_EVERY = 5
+const SETTLE_EVERY = 100
+
+/** `ms`: `undefined` where it did not come to that. */
+interface CatchUp { readonly blocks: number; readonly ms: number | undefined }
+const NOT_CAUGHT_UP: CatchUp = { blocks: 0, ms: undefined }
 
 /**
  * The main job. 1. Two preconfers and a follower start and connect. 2. The preconfers publish, each in its windows. 3. A late node joins
  * and catches up. 4. When all hold the last block, their chains and txlists are read back and compared. 5. Everything is removed again.
+ * Whatever goes wrong is among the `failures` of the summary.
  */
 export async function runDevnet({ blocksPerSecond, blocks, display, signal }: DevnetOptions): Promise<Summary> {
   const began = performance.now()
-  const folder = await mkdtemp(join(tmpdir(), 'preconf-devnet-'))
-  const net = new Devnet(folder, display)
-  const crypto = await loadCrypto()
-  const windowSeconds = Math.max(1, Math.round(BLOCKS_PER_WINDOW / blocksPerSecond))
-  const redraw = setInterval(() => net.show(blocks, (performance.now() - began) / 1_000), REDRAW)
+  const seconds = (): number => (performance.now() - began) / 1_000
+  const nodes = await Nodes.create(display, signal)
+  const pieces: Piece[] = []
+  let catchUp = NOT_CAUGHT_UP
+  const redraw = setInterval(() => display.show({
+    tallies: nodes.tallies, blocks, firstBlock: CONFIRMED_TIP + 1n, builders: nodes.builders, turn: pieces.at(-1)?.turn, seconds: seconds(), latency: latencyOf(nodes),
+  }), REDRAW)
   try {
-    // The schedule is told by files that every node reads; the first block comes when they are up.
-    const sequencer = new Sequencer({ startsAt: Math.ceil(Date.now() / 1_000) + LEAD + 4, blocks, blocksPerSecond, windowSeconds }, crypto)
-    await writeFile(join(folder, 'schedule.json'), JSON.stringify(sequencer.schedule()))
-    const alice = await net.start('alice', 'preconfer', [])
-    const bob = await net.start('bob', 'preconfer', [alice])
-    const fred = await net.start('fred', 'follower', [alice, bob])
-
-    const pieces: Piece[] = []
-    let joining: Promise<{ late: NodeProcess; behind: number; ms: number | undefined }> | undefined
-    for await (const piece of sequencer.pieces()) {
-      await until(piece.at, signal)
-      await net.publish(piece, piece.preconfer === 0 ? alice : bob)
-      pieces.push(piece)
-      if (joining === undefined && piece.index >= blocks * LATE_AFTER) joining = net.join([fred, bob])
+    try {
+      catchUp = await play(nodes, pieces, { blocks, blocksPerSecond })
+    } catch (error) {
+      if (signal.aborted) nodes.fail(`interrupted: ${signal.reason instanceof Error ? signal.reason.message : String(signal.reason)}`)
+      else if (nodes.failures.length === 0) nodes.fail(error instanceof Error ? error.message : String(error))
     }
-    const joined = await joining
-    await net.settled(pieces, SETTLE_WITHIN, signal)
-    const chains = await net.compare(pieces)
+    if (!signal.aborted) await settled(nodes, pieces)
+    const chains = signal.aborted ? [] : await Promise.all(nodes.all.map(async node => compare(node, pieces)))
+    const tallies = nodes.tallies.map(tally => ({ ...tally, peers: new Set(tally.peers) }))
     return {
-      ok: chains.every(({ same, txListsMissing }) => same && txListsMissing === 0) && joined?.ms !== undefined && net.failures.length === 0,
-      seconds: (performance.now() - began) / 1_000,
+      ok: nodes.failures.length === 0 && catchUp.ms !== undefined && chains.length === nodes.tallies.length && chains.every(({ same, txListsMissing }) => same && txListsMissing === 0),
+      seconds: seconds(),
       published: pieces.length,
+      blocks: nodes.builders.length,
       txListBytes: pieces.reduce((sum, { txList }) => sum + (txList?.length ?? 0), 0),
-      latency: { samples: net.latencies.count, p50Ms: net.latencies.quantile(0.5), p99Ms: net.latencies.quantile(0.99) },
-      catchUp: { blocks: joined?.behind ?? 0, ms: joined?.ms },
-      chains, nodes: net.tallies, failures: net.failures,
+      latency: latencyOf(nodes),
+      catchUp, chains, nodes: tallies, failures: nodes.failures,
     }
   } finally {
     clearInterval(redraw)
-    await net.stop()
-    await rm(folder, { recursive: true, force: true })
+    display.close()
+    await nodes.remove()
   }
 }
+
+async function play(nodes: Nodes, pieces: Piece[], { blocks, blocksPerSecond }: Pick<DevnetOptions, 'blocks' | 'blocksPerSecond'>): Promise<CatchUp> {
+  const sequencer = new Sequencer({ origin: Math.floor(Date.now() / 1_000), blocks, blocksPerSecond }, await loadCrypto())
+  await nodes.writeSchedule(toJson(sequencer.schedule()))
+  nodes.expect('alice', 'preconfer')
+  nodes.expect('bob', 'preconfer')
+  nodes.expect('fred', 'follower')
+  nodes.expect('lucy', 'latecomer')
+  const [alice, bob, fred] = await Promise.all([nodes.start('alice'), nodes.start('bob'), nodes.start('fred')])
+  await nodes.mesh([alice, bob, fred])
+
+  let joining: Promise<CatchUp> | undefined
+  let failed: unknown
+  for await (const piece of sequencer.pieces(Date.now() / 1_000)) {
+    await until(piece.at, nodes.over)
+    pieces.push(piece)
+    await nodes.publish(piece, piece.preconfer === 0 ? alice : bob, piece.preconfer)
+    if (joining === undefined && nodes.builders.length >= blocks * LATE_AFTER) {
+      joining = joinLate(nodes, [fred, bob]).catch((error: unknown) => {
+        failed = error
+        return NOT_CAUGHT_UP
+      })
+    }
+  }
+  nodes.turnsOver()
+  const caughtUp = await joining
+  if (failed !== undefined) throw failed
+  return caughtUp ?? NOT_CAUGHT_UP
+}
+
+/** Starts the late node; resolves when it holds what the others held when it came. */
+async function joinLate(nodes: Nodes, peers: readonly NodeProcess[]): Promise<CatchUp> {
+  const late = nodes.tally('lucy')
+  await nodes.start('lucy', peers)
+  const target = nodes.tallies.reduce((highest, { head }) => head > highest ? head : highest, 0n)
+  const blocks = Number(target - CONFIRMED_TIP)
+  late.state = 'syncing'
+  const began = performance.now()
+  while (late.head < target && performance.now() - began < SETTLE_WITHIN) await sleep(LOOK_EVERY, undefined, { signal: nodes.over })
+  if (late.head < target) {
+    nodes.fail(`lucy did not catch up within ${SETTLE_WITHIN} ms: at ${late.head} of ${target}`)
+    return { blocks, ms: undefined }
+  }
+  const ms = performance.now() - began
+  late.state = 'following'
+  nodes.say({ event: 'caughtUp', text: `lucy has caught up ${blocks} blocks in ${ms.toFixed(0)} ms`, fields: { node: 'lucy', blocks, ms } })
+  return { blocks, ms }
+}
+
+/** Until every node that runs has the last block as its head and the last txlists, or the time is over. */
+async function settled(nodes: Nodes, pieces: readonly Piece[]): Promise<void> {
+  const last = pieces.findLast(({ kind }) => kind !== 'hand-over')
+  const deadline = performance.now() + (nodes.over.aborted ? SETTLE_WITHIN_WHEN_OVER : SETTLE_WITHIN)
+  while (last !== undefined && performance.now() < deadline) {
+    const arrived = nodes.alive.every(({ name }) => nodes.tally(name).head === last.blockNumber)
+    if (arrived && (await Promise.all(nodes.alive.map(async node => missingTxLists(node, pieces.slice(-4)).catch(() => 1)))).every(missing => missing === 0)) return
+    await sleep(SETTLE_EVERY)
+  }
+}
+
+const latencyOf = ({ latencies }: Nodes): Summary['latency'] =>
+  ({ samples: latencies.count, p50Ms: latencies.quantile(0.5), p99Ms: latencies.quantile(0.99) })
 
 async function until(unixSeconds: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
   const wait = unixSeconds * 1_000 - Date.now()
   if (wait > 0) await sleep(wait, undefined, { signal })
-}
-
-/** The nodes of one run, and what has been seen of them. */
-class Devnet {
-  readonly #nodes: NodeProcess[] = []
-  readonly latencies = new Latencies()
-  readonly tallies: Tally[] = []
-  readonly failures: string[] = []
-  #published = 0
-
-  constructor(private readonly folder: string, private readonly display: Display) {}
-
-  show(of: number, seconds: number): void { this.display.show(this.tallies, { published: Math.min(this.#published, of), of, seconds }) }
-
-  async start(name: string, role: string, peers: readonly NodeProcess[]): Promise<NodeProcess> {
-    const tally = newTally(name, role)
-    this.tallies.push(tally)
-    tally.state = 'starting'
-    const node = await NodeProcess.start(name, [
-      '--listen', '/ip4/127.0.0.1/tcp/0', '--data-dir', join(this.folder, name), '--schedule', join(this.folder, 'schedule.json'),
-      '--confirmed-tip', String(CONFIRMED_TIP), '--log-level', 'warn', ...peers.flatMap(({ address }) => ['--peer', address]),
-    ], line => this.#seen(tally, line))
-    tally.state = 'following'
-    this.#nodes.push(node)
-    this.display.happened({ event: 'started', text: `${name} (${role}) listens on ${node.address}`, fields: { node: name, role, address: node.address } })
-    return node
-  }
-
-  async publish({ blockNumber, kind, ssz, hash, txList }: Piece, by: NodeProcess): Promise<void> {
-    try {
-      if (txList !== undefined) await by.call('publishTxList', { txlist: toHex(txList) })
-      this.latencies.published(toHex(hash), performance.timeOrigin + performance.now())
-      await by.call('publishCommitment', { ssz: toHex(ssz) })
-      if (kind !== 'hand-over') this.#published++
-      this.display.happened({
-        event: 'block', text: `${by.name} published ${kind} ${blockNumber}${txList === undefined ? '' : ` with ${(txList.length / 1_024).toFixed(0)} KiB`}`,
-        fields: { node: by.name, kind, blockNumber, hash },
-      })
-    } catch (error) {
-      this.#fail(`${by.name} could not publish ${kind} ${blockNumber}: ${error instanceof Error ? error.message : String(error)}`)
-    }
-  }
-
-  /** Starts the late node; resolves when it holds what the others held when it came. */
-  async join(peers: readonly NodeProcess[]): Promise<{ late: NodeProcess; behind: number; ms: number | undefined }> {
-    const target = this.tallies.reduce((highest, { head }) => head > highest ? head : highest, 0n)
-    const late = await this.start('lucy', 'late joiner', peers)
-    const began = performance.now()
-    const tally = this.tallies.at(-1)!
-    tally.state = 'catching up'
-    while (tally.head < target && performance.now() - began < SETTLE_WITHIN) await sleep(5)
-    const caughtUp = tally.head >= target
-    const ms = performance.now() - began
-    if (caughtUp) tally.state = 'following'
-    const behind = Number(target - CONFIRMED_TIP)
-    this.display.happened({ event: 'caughtUp', text: caughtUp ? `lucy caught up ${behind} blocks in ${ms.toFixed(0)} ms` : 'lucy did not catch up', fields: { behind, ms: caughtUp ? ms : undefined } })
-    return { late, behind, ms: caughtUp ? ms : undefined }
-  }
-
-  /** Until every node's head is the last block and its txlists are there, or the time is over. */
-  async settled(pieces: readonly Piece[], within: number, signal: AbortSignal): Promise<void> {
-    const last = pieces.findLast(({ kind }) => kind !== 'hand-over')
-    const deadline = performance.now() + within
-    while (performance.now() < deadline) {
-      signal.throwIfAborted()
-      if (this.tallies.every(({ head }) => head === last?.blockNumber) && await this.#nothingMissing(pieces)) return
-      await sleep(100)
-    }
-  }
-
-  /** Reads every node's own chain back and holds it against what was published. */
-  async compare(pieces: readonly Piece[]): Promise<Summary['chains']> {
-    const expected = pieces.map(({ ssz }) => toHex(ssz))
-    return Promise.all(this.#nodes.map(async node => {
-      const held = await this.#chainOf(node)
-      const at = Array.from({ length: Math.max(held.length, expected.length) }, (_, index) => index).find(index => held[index] !== expected[index])
-      return {
-        node: node.name, commitments: held.length, same: at === undefined,
-        firstDifference: at === undefined ? undefined : `at place ${at}, block ${pieces[at]?.blockNumber ?? 'beyond the end'}`,
-        txListsMissing: await this.#missingTxLists(node, pieces),
-      }
-    }))
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#nodes.map(async node => node.stop()))
-  }
-
-  async #chainOf(node: NodeProcess): Promise<readonly string[]> {
-    const held: string[] = []
-    for (let start = CONFIRMED_TIP + 1n; ;) {
-      const { commitments } = await node.call('stored', { start: String(start), max: '256' }) as { commitments: readonly string[] }
-      held.push(...commitments)
-      if (commitments.length === 0) return held.filter((ssz, index) => ssz.length === 2 * SIGNED_COMMITMENT_SIZE && held.indexOf(ssz) === index)
-      start += 256n
-    }
-  }
-
-  async #missingTxLists(node: NodeProcess, pieces: readonly Piece[]): Promise<number> {
-    let missing = 0
-    for (const { txList, ssz } of pieces) {
-      if (txList === undefined) continue
-      const { txlist } = await node.call('storedTxList', { hash: toHex(ssz.subarray(149, 181)) })
-      if (txlist !== toHex(txList)) missing++
-    }
-    return missing
-  }
-
-  async #nothingMissing(pieces: readonly Piece[]): Promise<boolean> {
-    const counts = await Promise.all(this.#nodes.map(async node => this.#missingTxLists(node, pieces.slice(-4))))
-    return counts.every(missing => missing === 0)
-  }
-
-  #seen(tally: Tally, line: NodeLine): void {
-    count(tally, line)
-    if (line.event === 'commitment' && line['from'] !== null && tally.state === 'following') this.latencies.accepted(asText(line['hash']), line.at)
-    if (line.event === 'actorFailed') this.#fail(`${tally.name}: ${asText(line['actor'])} failed`)
-  }
-
-  #fail(text: string): void {
-    this.failures.push(text)
-    this.display.happened({ event: 'failure', text })
-  }
 }

@@ -1,8 +1,10 @@
+import { styleText } from 'node:util'
 import { createLogUpdate } from 'log-update'
 import { toJson } from '../json.js'
-import type { Summary } from './summary.js'
+import { frame, plain, table } from './frame.js'
+import type { Meaning, Paint, View } from './frame.js'
 import { summaryText } from './summary.js'
-import type { Tally } from './tally.js'
+import type { Summary } from './summary.js'
 
 /** What happens, in one line. */
 export interface Happening { readonly event: string; readonly text: string; readonly fields?: object }
@@ -11,81 +13,96 @@ export interface Happening { readonly event: string; readonly text: string; read
 export interface Display {
   happened(happening: Happening): void
   /** Called a few times a second. */
-  show(tallies: readonly Tally[], progress: { readonly published: number; readonly of: number; readonly seconds: number }): void
+  show(view: View): void
+  /** Nothing moves any more. */
+  close(): void
   summary(summary: Summary): void
 }
 
-const COLUMNS: readonly { readonly title: string; readonly width: number; readonly of: (tally: Tally) => string | number | bigint }[] = [
-  { title: 'node', width: 8, of: ({ name }) => name },
-  { title: 'role', width: 13, of: ({ role }) => role },
-  { title: 'state', width: 12, of: ({ state }) => state },
-  { title: 'head', width: 6, of: ({ head }) => head === 0n ? '-' : head },
-  { title: 'peers', width: 6, of: ({ peers }) => peers.size },
-  { title: 'published', width: 10, of: ({ published }) => published },
-  { title: 'accepted', width: 9, of: ({ accepted }) => accepted },
-  { title: 'txlists', width: 8, of: ({ txLists }) => txLists },
-  { title: 'rejected', width: 9, of: ({ rejected }) => rejected },
-  { title: 'stored', width: 7, of: ({ stored }) => stored },
-  { title: 'served', width: 7, of: ({ served }) => served },
-]
-/** The first columns are words, the others figures. */
-const WORDS = 3
+const LATEST = 6
+const HIDE_CURSOR = '\u001b[?25l'
+const SHOW_CURSOR = '\u001b[?25h'
 
-export function tableText(tallies: readonly Tally[]): string {
-  const row = (cells: readonly string[]) => cells.map((cell, at) => at < WORDS ? cell.padEnd(COLUMNS[at]!.width) : cell.padStart(COLUMNS[at]!.width)).join(' ')
-  return [row(COLUMNS.map(({ title }) => title)), ...tallies.map(tally => row(COLUMNS.map(({ of }) => String(of(tally)))))].join('\n')
+const looks: { readonly [M in Meaning]: Parameters<typeof styleText>[0] } = {
+  title: 'bold', faint: 'dim', good: 'green', bad: ['red', 'bold'], first: 'cyan', second: 'magenta', lively: ['yellow', 'bold'],
 }
 
-/** A table that is drawn again in place, with the latest happenings under it. */
+/** Colours, unless the terminal's user wants none (NO_COLOR). */
+export const paintFor = (env: NodeJS.ProcessEnv): Paint =>
+  (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb' ? (meaning, text) => styleText(looks[meaning], text, { validateStream: false }) : plain
+
+/** A picture that is drawn again in place, with the latest happenings under it; the summary takes its place. */
 export class TerminalDisplay implements Display {
-  readonly #draw = createLogUpdate(process.stdout)
+  readonly #draw
+  readonly #paint = paintFor(process.env)
+  readonly #showCursor = (): void => { this.output.write(SHOW_CURSOR) }
   #latest: string[] = []
+  #open = false
 
-  happened({ text }: Happening): void { this.#latest = [...this.#latest.slice(-5), text] }
-
-  show(tallies: readonly Tally[], { published, of, seconds }: { published: number; of: number; seconds: number }): void {
-    const width = 40
-    const filled = Math.round(width * published / of)
-    this.#draw([
-      `devnet  [${'█'.repeat(filled)}${'░'.repeat(width - filled)}] ${published} of ${of} published, ${seconds.toFixed(0)} s`,
-      '', tableText(tallies), '', ...this.#latest.map(line => `  ${line}`), '',
-    ].join('\n'))
+  constructor(private readonly output: NodeJS.WriteStream) {
+    // Its own way to hide the cursor would install signal handlers.
+    this.#draw = createLogUpdate(output, { showCursor: true })
   }
 
-  summary(summary: Summary): void {
+  happened({ text }: Happening): void { this.#latest = [...this.#latest.slice(1 - LATEST), text] }
+
+  show(view: View): void {
+    if (!this.#open) {
+      this.#open = true
+      this.output.write(HIDE_CURSOR)
+      process.once('exit', this.#showCursor)
+    }
+    this.#draw(frame(view, this.#latest, { paint: this.#paint, height: this.output.rows }))
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    this.#draw.clear()
     this.#draw.done()
-    console.log(summaryText(summary))
+    this.#showCursor()
+    process.off('exit', this.#showCursor)
   }
+
+  summary(summary: Summary): void { this.output.write(`${summaryText(summary, this.#paint)}\n`) }
 }
 
 /** Lines that stay: for a log, or a pipe. */
 export class PlainDisplay implements Display {
-  #shownAt = -Infinity
+  #shownAt = 0
 
-  happened({ text }: Happening): void { console.log(text) }
+  constructor(private readonly output: NodeJS.WritableStream) {}
 
-  show(tallies: readonly Tally[], { published, of, seconds }: { published: number; of: number; seconds: number }): void {
+  happened({ text }: Happening): void { this.output.write(`${text}\n`) }
+
+  show({ tallies, seconds, builders, blocks }: View): void {
     if (seconds - this.#shownAt < 5) return
     this.#shownAt = seconds
-    console.log(`\nafter ${seconds.toFixed(0)} s, ${published} of ${of} published\n${tableText(tallies)}\n`)
+    this.output.write(`\nafter ${seconds.toFixed(0)} s, ${builders.length} of ${blocks} blocks\n${table(tallies).join('\n')}\n\n`)
   }
 
-  summary(summary: Summary): void { console.log(summaryText(summary)) }
+  close(): void { /* nothing moves */ }
+
+  summary(summary: Summary): void { this.output.write(`\n${summaryText(summary)}\n`) }
 }
 
-/** JSON lines: `happening` by its own name, `nodes`, and at last `summary`. */
+/** JSON lines: each happening by its own name, `nodes` every second, and at last `summary`. */
 export class JsonDisplay implements Display {
   #shownAt = -Infinity
 
+  constructor(private readonly output: NodeJS.WritableStream) {}
+
   happened({ event, text, fields }: Happening): void { this.#write({ event, text, ...fields }) }
 
-  show(tallies: readonly Tally[], progress: { published: number; of: number; seconds: number }): void {
-    if (progress.seconds - this.#shownAt < 1) return
-    this.#shownAt = progress.seconds
-    this.#write({ event: 'nodes', ...progress, nodes: tallies.map(tally => ({ ...tally, peers: tally.peers.size })) })
+  show({ tallies, seconds, builders, blocks, turn, latency }: View): void {
+    if (seconds - this.#shownAt < 1) return
+    this.#shownAt = seconds
+    this.#write({ event: 'nodes', seconds, published: builders.length, blocks, turn, latency, nodes: tallies })
   }
+
+  close(): void { /* every line stands by itself */ }
 
   summary(summary: Summary): void { this.#write({ event: 'summary', ...summary }) }
 
-  #write(line: object): void { console.log(JSON.stringify(toJson(line))) }
+  #write(line: object): void { this.output.write(`${JSON.stringify(toJson({ ...line, at: Date.now() }))}\n`) }
 }

@@ -3,9 +3,8 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { asText } from '../json.js'
-import type { Json } from '../json.js'
+import type { Json, JsonObject } from '../json.js'
 
-type JsonObject = { readonly [key: string]: Json }
 /** An event line of the node (docs/stdio.md): `event`, `at` (ms since the epoch), and its fields. */
 export type NodeLine = JsonObject & { readonly event: string; readonly at: number }
 
@@ -17,107 +16,122 @@ export class NodeCommandError extends Error {
 
 const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url))
 const COMMAND_WITHIN = 40_000
-const START_WITHIN = 30_000
-const STOP_WITHIN = 30_000
+const START_WITHIN = 60_000
+/** Then it is killed. */
+const STOP_WITHIN = 10_000
+const KEPT_LOG_LINES = 20
+
+interface Waiting { readonly resolve: (result: JsonObject) => void; readonly reject: (error: Error) => void; readonly timer: NodeJS.Timeout }
 
 /** A node in a process of its own, spoken to as any program would: `run --stdio`. */
 export class NodeProcess {
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #onEvent: (line: NodeLine) => void
+  readonly #waiting = new Map<number, Waiting>()
   #nextId = 1
-  readonly #waiting = new Map<number, { resolve: (result: JsonObject) => void; reject: (error: Error) => void; timer: NodeJS.Timeout }>()
-  readonly #exited: Promise<number | null>
-  #lastLog: string[] = []
-  /** Where others reach it; known once it is ready. */
+  #log: readonly string[] = []
+  #stopping = false
+  #alive = true
+  /** How it ended, e.g. `exit code 1` or `SIGKILL`. */
+  readonly exited: Promise<string>
+  /** Where others reach it, and who it is; known once it is ready. */
   address = ''
   peerId = ''
 
-  private constructor(readonly name: string, private readonly child: ChildProcessWithoutNullStreams, private readonly onEvent: (line: NodeLine) => void) {
-    this.#exited = new Promise(resolve => child.once('exit', code => {
-      this.#failAll(new Error(`${name} ended with code ${code}`))
-      resolve(code)
-    }))
-    child.on('error', error => this.#failAll(error))
-    child.stdin.on('error', error => this.#failAll(error))
-    createInterface({ input: child.stdout }).on('line', line => this.#take(line))
-    createInterface({ input: child.stderr }).on('line', line => { this.#lastLog = [...this.#lastLog.slice(-19), line] })
+  /** Starts a process at once; `ready` says when it listens. */
+  constructor(readonly name: string, args: readonly string[], onEvent: (line: NodeLine) => void) {
+    this.#onEvent = onEvent
+    this.#child = spawn(process.execPath, [MAIN, 'run', '--stdio', ...args], { stdio: 'pipe' })
+    this.exited = new Promise(resolve => {
+      const end = (how: string): void => {
+        this.#alive = false
+        this.#failAll(new Error(`${name} ended: ${how}`))
+        resolve(how)
+      }
+      this.#child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`))
+      this.#child.once('error', error => end(error.message))
+    })
+    this.#child.stdin.on('error', error => this.#failAll(error))
+    createInterface({ input: this.#child.stdout }).on('line', line => this.#take(line))
+    createInterface({ input: this.#child.stderr }).on('line', line => { this.#log = [...this.#log.slice(1 - KEPT_LOG_LINES), line] })
   }
 
+  get pid(): number | undefined { return this.#child.pid }
+  get alive(): boolean { return this.#alive }
+  /** Whether its end is our doing. */
+  get stopping(): boolean { return this.#stopping }
   /** The last lines of its log, for when something went wrong. */
-  get lastLog(): readonly string[] { return this.#lastLog }
+  get lastLog(): readonly string[] { return this.#log }
 
-  /** Starts a node and waits until it listens. */
-  static async start(name: string, args: readonly string[], onEvent: (line: NodeLine) => void): Promise<NodeProcess> {
-    const child = spawn(process.execPath, [MAIN, 'run', '--stdio', ...args], { stdio: 'pipe' })
-    const { promise: ready, resolve, reject } = deferred<NodeLine>()
-    const node = new NodeProcess(name, child, line => {
-      if (line.event === 'ready') resolve(line)
-      onEvent(line)
-    })
-    const timer = setTimeout(() => reject(new Error(`${name} was not ready within ${START_WITHIN} ms`)), START_WITHIN)
-    void node.#exited.then(code => reject(new Error(`${name} ended with code ${code}:\n${node.lastLog.join('\n')}`)))
-    try {
-      const { peerId, addresses } = await ready
-      node.peerId = asText(peerId)
-      node.address = asText((addresses as readonly Json[])[0])
-      return node
-    } catch (error) {
-      child.kill('SIGKILL')
-      throw error
-    } finally {
-      clearTimeout(timer)
-    }
+  /** Resolves when it listens. */
+  async ready(): Promise<void> {
+    const { peerId, addresses } = await this.#wait(0, 'start', START_WITHIN)
+    this.peerId = asText(peerId)
+    this.address = asText((addresses as readonly Json[])[0])
   }
 
   /** One command, and its answer. @throws NodeCommandError */
   async call(cmd: string, fields: JsonObject = {}): Promise<JsonObject> {
     const id = this.#nextId++
-    const { promise, resolve, reject } = deferred<JsonObject>()
-    const timer = setTimeout(() => {
-      this.#waiting.delete(id)
-      reject(new Error(`${this.name} did not answer ${cmd} within ${COMMAND_WITHIN} ms`))
-    }, COMMAND_WITHIN)
-    this.#waiting.set(id, { resolve, reject, timer })
-    this.child.stdin.write(`${JSON.stringify({ ...fields, cmd, id })}\n`)
-    return promise
+    const answer = this.#wait(id, cmd, COMMAND_WITHIN)
+    if (this.#alive) this.#child.stdin.write(`${JSON.stringify({ ...fields, cmd, id })}\n`)
+    else this.#failAll(new Error(`${this.name} has ended`))
+    return answer
   }
 
   /** Ends it by the end of its input, as a parent that goes away would. */
   async stop(): Promise<void> {
-    this.child.stdin.end()
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_WITHIN)
-    await this.#exited
+    this.#stopping = true
+    this.#child.stdin.end()
+    const timer = setTimeout(() => this.kill(), STOP_WITHIN)
+    await this.exited
     clearTimeout(timer)
   }
 
-  kill(): void { this.child.kill('SIGKILL') }
+  kill(): void {
+    this.#stopping = true
+    this.#child.kill('SIGKILL')
+  }
+
+  async #wait(id: number, what: string, ms: number): Promise<JsonObject> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(id)
+        reject(new Error(`${this.name} did not answer ${what} within ${ms} ms`))
+      }, ms)
+      this.#waiting.set(id, { resolve, reject, timer })
+    })
+  }
 
   #take(text: string): void {
-    const line = JSON.parse(text) as JsonObject
-    if (typeof line['event'] === 'string') {
-      this.onEvent(line as NodeLine)
+    let line: JsonObject
+    try {
+      line = JSON.parse(text) as JsonObject
+    } catch {
+      this.#failAll(new Error(`${this.name} wrote what is no JSON: ${text.slice(0, 80)}`))
       return
     }
-    const id = Number(line['id'])
+    if (typeof line['event'] === 'string') {
+      if (line['event'] === 'ready') this.#settle(0, ({ resolve }) => resolve(line))
+      this.#onEvent(line as NodeLine)
+      return
+    }
+    this.#settle(Number(line['id']), ({ resolve, reject }) => {
+      const error = line['error'] as JsonObject | undefined
+      if (error === undefined) resolve(line['result'] as JsonObject)
+      else reject(new NodeCommandError(asText(error['code']), `${this.name}: ${asText(error['message'])}`))
+    })
+  }
+
+  #settle(id: number, how: (waiting: Waiting) => void): void {
     const waiting = this.#waiting.get(id)
     if (waiting === undefined) return
     this.#waiting.delete(id)
     clearTimeout(waiting.timer)
-    const error = line['error'] as JsonObject | undefined
-    if (error === undefined) waiting.resolve(line['result'] as JsonObject)
-    else waiting.reject(new NodeCommandError(asText(error['code']), `${this.name}: ${asText(error['message'])}`))
+    how(waiting)
   }
 
   #failAll(error: Error): void {
-    for (const { reject, timer } of this.#waiting.values()) {
-      clearTimeout(timer)
-      reject(error)
-    }
-    this.#waiting.clear()
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, ({ reject }) => reject(error))
   }
-}
-
-function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
-  let resolve!: (value: T) => void
-  let reject!: (error: Error) => void
-  const promise = new Promise<T>((yes, no) => { resolve = yes; reject = no })
-  return { promise, resolve, reject }
 }

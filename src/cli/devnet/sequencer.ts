@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import {
-  PreconfirmationCodec, SignedCommitmentCodec, preconfirmationHash, signCommitment, signerFromKey, txListHash,
+  PreconfirmationCodec, SignedCommitmentCodec, preconfirmationHash, signCommitment, signerFromKey, toHex, txListHash,
 } from '../../protocol/index.js'
 import type { Crypto, KeySigner, Preconfirmation } from '../../protocol/index.js'
 
@@ -11,20 +11,25 @@ export const CONFIRMED_TIP = 999n
 const MIN_TXLIST = 1_024
 const MAX_TXLIST = 100 * 1_024
 /** How long after the last moment of its blocks a window ends, s: machines stall. */
-const WINDOW_SLACK = 10
+const WINDOW_SLACK = 20
+/** Blocks in a window, where the speed allows: a window lasts whole seconds. */
+const BLOCKS_PER_WINDOW = 8
+/** How long before the first block the schedule begins at most, and how far it reaches beyond the last one, s. */
+const SCHEDULE_MARGIN = 90
 
 export interface Plan {
-  /** Unix time of the first block, s. */
-  readonly startsAt: number
+  /** Unix time at which the first window of the schedule begins, whole s. The blocks begin with a later one. */
+  readonly origin: number
   readonly blocks: number
   readonly blocksPerSecond: number
-  readonly windowSeconds: number
 }
 
 /** One thing to publish. */
 export interface Piece {
   readonly index: number
   readonly preconfer: number
+  /** Which turn of the run it belongs to, from 0. */
+  readonly turn: number
   readonly blockNumber: bigint
   /** `hand-over`: an EOP without a block; `last block`: an EOP with one (SPEC §6). */
   readonly kind: 'block' | 'last block' | 'hand-over'
@@ -32,44 +37,51 @@ export interface Piece {
   readonly at: number
   readonly ssz: Uint8Array
   readonly hash: Uint8Array
+  readonly txListHash: Uint8Array
   readonly txList: Uint8Array | undefined
 }
+
+interface Place { readonly index: number; readonly window: number; readonly turn: number; readonly blockNumber: bigint; readonly at: number; readonly kind: Piece['kind'] }
 
 const ZERO_HASH = new Uint8Array(32)
 
 /** Builds the blocks of a chain, each when its turn comes: linked, signed by the preconfer of its window, with random txlists. */
 export class Sequencer {
   readonly signers: readonly KeySigner[] = Array.from({ length: PRECONFERS }, () => signerFromKey(randomBytes(32)))
+  readonly windowSeconds: number
   #parent: Uint8Array = ZERO_HASH
 
-  constructor(private readonly plan: Plan, private readonly crypto: Crypto) {}
+  constructor(private readonly plan: Plan, private readonly crypto: Crypto) {
+    this.windowSeconds = Math.max(1, Math.round(BLOCKS_PER_WINDOW / plan.blocksPerSecond))
+  }
 
   /** The schedule file of `run --schedule`: whose turn it is from each window on. */
   schedule(): readonly { readonly from: string; readonly signer: string }[] {
-    const windows = this.#windowOf(this.plan.blocks) + 2
-    return Array.from({ length: windows }, (_, window) => ({
-      from: String(this.#windowEnd(window)),
-      signer: `0x${Buffer.from(this.signers[window % PRECONFERS]!.address).toString('hex')}`,
-    }))
+    const { blocks, blocksPerSecond } = this.plan
+    const windows = Math.ceil((2 * SCHEDULE_MARGIN + blocks / blocksPerSecond) / this.windowSeconds)
+    return Array.from({ length: windows }, (_, window) => ({ from: String(this.#windowEnd(window)), signer: `0x${toHex(this.#signerOf(window).address)}` }))
   }
 
-  /** All pieces in order. Windows end in turn with an EOP that carries a block, and with a hand-over without one. */
-  async * pieces(): AsyncGenerator<Piece> {
+  /** All pieces in order, from the next window after `now` (s) on. Turns end alternately with an EOP that carries a block, and with a hand-over without one. */
+  async * pieces(now: number): AsyncGenerator<Piece> {
+    const { origin, blocks, blocksPerSecond } = this.plan
+    const first = Math.ceil((now - origin) / this.windowSeconds)
+    const startsAt = origin + first * this.windowSeconds
+    const turnOf = (block: number): number => Math.floor(block / blocksPerSecond / this.windowSeconds)
     let index = 0
-    for (let block = 0; block < this.plan.blocks; block++) {
-      const window = this.#windowOf(block)
-      const last = this.#windowOf(block + 1) !== window
-      const blockNumber = CONFIRMED_TIP + 1n + BigInt(block)
-      const carriesEop = last && window % 2 === 0
-      const at = this.#timeOf(block)
-      yield await this.#piece({ index: index++, window, blockNumber, at, kind: carriesEop ? 'last block' : 'block' })
-      if (last && !carriesEop) yield await this.#piece({ index: index++, window, blockNumber: blockNumber + 1n, at, kind: 'hand-over' })
+    for (let block = 0; block < blocks; block++) {
+      const turn = turnOf(block)
+      const last = block === blocks - 1 || turnOf(block + 1) !== turn
+      const carriesEop = last && turn % 2 === 0
+      const place = { window: first + turn, turn, blockNumber: CONFIRMED_TIP + 1n + BigInt(block), at: startsAt + block / blocksPerSecond }
+      yield await this.#piece({ ...place, index: index++, kind: carriesEop ? 'last block' : 'block' })
+      if (last && !carriesEop) yield await this.#piece({ ...place, index: index++, blockNumber: place.blockNumber + 1n, kind: 'hand-over' })
     }
   }
 
-  async #piece({ index, window, blockNumber, at, kind }: { index: number; window: number; blockNumber: bigint; at: number; kind: Piece['kind'] }): Promise<Piece> {
-    const preconfer = window % PRECONFERS
-    const signer = this.signers[preconfer]!
+  async #piece({ window, ...place }: Place): Promise<Piece> {
+    const { kind, blockNumber, at } = place
+    const signer = this.#signerOf(window)
     const txList = kind === 'hand-over' ? undefined : new Uint8Array(randomBytes(randomInt(MIN_TXLIST, MAX_TXLIST + 1)))
     const preconf: Preconfirmation = {
       eop: kind !== 'block',
@@ -87,10 +99,9 @@ export class Sequencer {
     const signed = await signCommitment({ preconf, slasherAddress: new Uint8Array(20) }, signer, { crypto: this.crypto })
     const hash = preconfirmationHash(this.crypto, PreconfirmationCodec.encode(preconf))
     this.#parent = hash
-    return { index, preconfer, blockNumber, kind, at, ssz: SignedCommitmentCodec.encode(signed), hash, txList }
+    return { ...place, preconfer: window % PRECONFERS, ssz: SignedCommitmentCodec.encode(signed), hash, txListHash: preconf.rawTxListHash, txList }
   }
 
-  #timeOf(block: number): number { return this.plan.startsAt + block / this.plan.blocksPerSecond }
-  #windowOf(block: number): number { return Math.floor(block / this.plan.blocksPerSecond / this.plan.windowSeconds) }
-  #windowEnd(window: number): number { return Math.ceil(this.plan.startsAt) + (window + 1) * this.plan.windowSeconds + WINDOW_SLACK }
+  #signerOf(window: number): KeySigner { return this.signers[window % PRECONFERS]! }
+  #windowEnd(window: number): number { return this.plan.origin + (window + 1) * this.windowSeconds + WINDOW_SLACK }
 }

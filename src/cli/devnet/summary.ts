@@ -1,34 +1,42 @@
+import type { HeldChain } from './compare.js'
+import { ms, plain, table } from './frame.js'
+import type { Paint } from './frame.js'
 import type { Tally } from './tally.js'
-import { tableText } from './display.js'
 
 /** How a devnet run ended. */
 export interface Summary {
   readonly ok: boolean
   readonly seconds: number
-  /** Blocks and hand-overs published. */
+  /** Commitments: blocks, and hand-overs without a block. */
   readonly published: number
+  readonly blocks: number
   readonly txListBytes: number
   /** From the publisher's command to the commitment's acceptance at another node, ms. */
   readonly latency: { readonly samples: number; readonly p50Ms: number | undefined; readonly p99Ms: number | undefined }
-  /** From the late node's start until it held what the others held then. */
+  /** From the moment that the late node is up until it holds what the others held then. */
   readonly catchUp: { readonly blocks: number; readonly ms: number | undefined }
-  /** Each node's chain, held against what was published, hash by hash. */
-  readonly chains: readonly { readonly node: string; readonly commitments: number; readonly same: boolean; readonly firstDifference: string | undefined; readonly txListsMissing: number }[]
+  /** Each node's chain, held against what was published, hash by hash. Empty where the run was interrupted. */
+  readonly chains: readonly HeldChain[]
   readonly nodes: readonly Tally[]
   readonly failures: readonly string[]
 }
 
-const ms = (value: number | undefined): string => value === undefined ? 'none' : `${value.toFixed(1)} ms`
+const LABEL = 11
 
-export function summaryText({ ok, seconds, published, txListBytes, latency, catchUp, chains, nodes, failures }: Summary): string {
+export function summaryText({ ok, seconds, published, blocks, txListBytes, latency, catchUp, chains, nodes, failures }: Summary, paint: Paint = plain): string {
+  const line = (label: string, text: string): string => `${paint('faint', label.padEnd(LABEL))} ${text}`
   return [
-    '', tableText(nodes), '',
-    `published     ${published} commitments, ${(txListBytes / 1_024).toFixed(0)} KiB of txlists, in ${seconds.toFixed(1)} s`,
-    `latency       publish to accepted elsewhere: p50 ${ms(latency.p50Ms)}, p99 ${ms(latency.p99Ms)} (${latency.samples} samples)`,
-    `catch-up      ${catchUp.blocks} blocks behind, caught up after ${ms(catchUp.ms)}`,
-    ...chains.map(({ node, commitments, same, firstDifference, txListsMissing }) =>
-      `chain         ${node.padEnd(8)} ${commitments} commitments, ${same ? 'the same hash by hash' : `DIFFERENT: ${firstDifference ?? ''}`}, ${txListsMissing === 0 ? 'all txlists' : `${txListsMissing} TXLISTS MISSING`}`),
-    ...failures.map(failure => `FAILED        ${failure}`),
-    ok ? 'All four nodes hold the same chain.' : 'The nodes do NOT hold the same chain.', '',
+    ...table(nodes, paint), '',
+    line('published', `${blocks} blocks${published === blocks ? '' : ` and ${published - blocks} bare hand-over${published - blocks === 1 ? '' : 's'}`}, ${(txListBytes / 1_048_576).toFixed(1)} MiB of txlists, in ${seconds.toFixed(1)} s`),
+    line('latency', `published to accepted elsewhere: p50 ${ms(latency.p50Ms)}, p99 ${ms(latency.p99Ms)} of ${latency.samples}`),
+    line('catch-up', catchUp.ms === undefined ? paint('bad', 'none') : `${catchUp.blocks} blocks behind, caught up in ${ms(catchUp.ms)}`),
+    ...chains.map(chain => line(`chain`, `${chain.node.padEnd(6)} ${chainText(chain, paint)}`)),
+    ...failures.map(failure => line(paint('bad', 'FAILED'.padEnd(LABEL)), failure)), '',
+    ok ? paint('good', 'All four nodes hold the same chain.') : paint('bad', chains.length === 0 ? 'The nodes were not compared.' : 'The nodes do NOT all hold the same chain.'),
   ].join('\n')
+}
+
+function chainText({ commitments, same, firstDifference, txListsMissing }: HeldChain, paint: Paint): string {
+  const chain = same ? `${commitments} commitments, the same hash by hash` : paint('bad', `${commitments} commitments, DIFFERENT: ${firstDifference ?? ''}`)
+  return `${chain}, ${txListsMissing === 0 ? 'all txlists' : paint('bad', `${txListsMissing} TXLISTS MISSING`)}`
 }
