@@ -74,6 +74,8 @@ export interface PeerModel {
   head: () => bigint | undefined
   page: Serve
   txList: (hash: string) => Uint8Array | undefined | 'silent'
+  /** In place of what `txList` gives: the whole response. */
+  txListBody?: (hash: Uint8Array) => Uint8Array
   latencyMs: number
   /** Every request: what, when (monotonic ms), and its body. */
   readonly requests: { readonly kind: RequestKind; readonly at: number; readonly start: bigint; readonly count: number }[]
@@ -107,6 +109,9 @@ export interface Sim {
   leave(name: string): void
   /** Runs a catch-up to its end on the manual clock. */
   catchUp(withinMs?: number): Promise<Awaited<ReturnType<Sync['sync']>>>
+  /** Ends the actor's incarnation as a fault in it would; its supervisor starts the next. */
+  crash(): void
+  hashAt(height: bigint): Uint8Array
   readonly txListsJudged: { readonly peer: string; readonly hash: string }[]
 }
 
@@ -123,6 +128,8 @@ export class FakeChain {
   /** Does not answer pages (a restart in the validator), or not their durability. */
   deaf = false
   holdDurable = false
+  /** What sync told it of parents that nobody has. */
+  readonly unavailable: { readonly hash: Uint8Array; readonly peers: number }[] = []
   readonly pages: { readonly ticket: number; readonly peer: string; readonly count: number; readonly start: bigint }[] = []
   readonly #pending = new Map<string, Uint8Array[]>()
 
@@ -153,9 +160,25 @@ export class FakeChain {
       this.#adopt(commitment, hash)
       return { verdict: 'accept', reason: 'accepted', penalty: false, hash }
     }
+    if (this.#supersede(commitment, hash)) return { verdict: 'accept', reason: 'accepted', penalty: false, hash }
     const parent = toHex(new CommitmentView(commitment).parentPreconfirmationHash)
     this.#pending.set(parent, [...this.#pending.get(parent) ?? [], commitment])
     return { verdict: 'accept', reason: 'pending', penalty: false, hash }
+  }
+
+  /** A block on the canonical chain below its head takes that height: a later window (SPEC §7). */
+  supersedes = false
+
+  #supersede (commitment: Uint8Array, hash: Uint8Array): boolean {
+    if (!this.supersedes) return false
+    const parent = toHex(new CommitmentView(commitment).parentPreconfirmationHash)
+    const at = this.canonical.findIndex(each => toHex(hashOf(each)) === parent)
+    if (at < 0 || at === this.canonical.length - 1) return false
+    this.canonical.length = at + 1
+    this.headHash = hashOf(this.canonical[at] as Uint8Array)
+    this.next = heightOf(this.canonical[at] as Uint8Array) + 1n
+    this.#adopt(commitment, hash)
+    return true
   }
 
   #links (commitment: Uint8Array): boolean {
@@ -175,7 +198,7 @@ export class FakeChain {
   }
 }
 
-export interface SimOptions { readonly tip?: bigint | undefined; readonly tipHash?: Uint8Array; readonly config?: Partial<SyncConfig>; readonly choosable?: (peer: string) => boolean; readonly seed?: number }
+export interface SimOptions { readonly tip?: bigint | undefined; readonly tipHash?: Uint8Array; /** What chain has already. */ readonly has?: readonly Uint8Array[]; readonly config?: Partial<SyncConfig>; readonly choosable?: (peer: string) => boolean; readonly seed?: number }
 
 export async function simulate (models: readonly PeerModel[], options: SimOptions = {}): Promise<Sim> {
   const kit = testKit(options.seed === undefined ? {} : { seed: options.seed })
@@ -184,19 +207,27 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
   const network = kit.probe<NetworkCommand>('network')
   const chainRef = kit.probe<ChainMessage>('chain')
   const storeRef = kit.probe<StoreMessage>('store')
-  const validatorRef = kit.probe<ValidatorMessage>('validator')
   const peers = new Map<string, PeerModel>()
   const chain = new FakeChain('tip' in options ? options.tip : 0n, options.tipHash)
+  for (const each of options.has ?? []) chain.judge(each)
   const store: Sim['store'] = { missing: [] }
   const txListsJudged: Sim['txListsJudged'] = []
   const sent: { ref?: Ref<SyncMessage> } = {}
   const tell = (message: SyncMessage): void => { if (sent.ref?.send(message) === 'rejected') throw new Error('sync refused') }
   const after = (ms: number): Promise<void> => new Promise(resolve => { kit.clock.setTimeout(resolve, ms) })
 
+  const chainPort: Ref<ChainMessage> = {
+    path: 'chain', onceTerminated: listener => chainRef.onceTerminated(listener), offer: message => chainRef.offer(message),
+    ask: (type, body, within) => chainRef.ask(type, body, within),
+    send (message) {
+      if (message.type === 'parentUnavailable') chain.unavailable.push({ hash: message.hash, peers: message.peers })
+      return 'ok'
+    },
+  }
   chainRef.answer('standing', () => chain.standing())
   storeRef.answer('missingTxLists', ({ from, max }) => {
-    const missing = store.missing.filter(({ blockNumber }) => blockNumber >= from).slice(0, max)
-    return { missing, next: undefined }
+    const all = store.missing.filter(({ blockNumber }) => blockNumber >= from)
+    return { missing: all.slice(0, max), next: all[max]?.blockNumber }
   })
   network.answer('peers', () => [...peers.values()].map(({ name, agent }) => ({
     peer: name, addresses: [], direction: 'outbound' as const, connections: 1, agent, protocols: ['/taiko/167000/preconf/1/get_commitments_by_number'],
@@ -249,11 +280,9 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
       return 'ok'
     },
   }
-  void validatorRef
-
   for (const model of models) peers.set(model.name, model)
   const needs = {
-    network: new NetworkHandle(network), validator: new Validator(validator), chain: new Chain(chainRef), store: new Store(storeRef),
+    network: new NetworkHandle(network), validator: new Validator(validator), chain: new Chain(chainPort), store: new Store(storeRef),
     outcomes: outcomes as Outcomes, events, ...(options.choosable !== undefined && { choosable: options.choosable }),
   }
   sent.ref = await kit.spawn(() => sync(needs, options.config), { name: 'sync' })
@@ -267,6 +296,8 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
       for (const { peer, outcome } of outcomes.received) if (outcome === 'failure') count[peer] = (count[peer] ?? 0) + 1
       return count
     },
+    crash () { kit.crash(ref) },
+    hashAt (height) { return hashOf(chain.canonical.find(each => heightOf(each) === height) as Uint8Array) },
     join (model) { peers.set(model.name, model); tell({ type: 'peerReady', peer: model.name, agent: model.agent }) },
     leave (name) { peers.delete(name); tell({ type: 'peerGone', peer: name }) },
     async catchUp (withinMs = seconds(600)) {
@@ -290,6 +321,7 @@ function headBody (model: PeerModel): Uint8Array {
 }
 
 function txListBody (model: PeerModel, hash: Uint8Array): Uint8Array | 'silent' {
+  if (model.txListBody !== undefined) return model.txListBody(hash)
   const bytes = model.txList(toHex(hash))
   return bytes === 'silent' ? bytes : GetRawTxListResponseCodec.encode({ rawTxListHash: hash, txlist: bytes ?? new Uint8Array(0) })
 }

@@ -21,6 +21,8 @@ interface Gap {
 
 /** Heights below a missing parent that are fetched with it where it stands beside our chain. */
 const BELOW = 7n
+/** Where nobody can be asked at once, chain is not asked more often than this. */
+const LOOK_EVERY_MS = 50
 
 /** What gap fill needs of the catch-up: a gap larger than a page is one. */
 export interface CatchUp {
@@ -37,6 +39,7 @@ export interface CatchUp {
 export class GapFill {
   readonly #gaps = new Map<string, Gap>()
   #looking = false
+  #notBefore = -Infinity
 
   constructor (private readonly world: World, private readonly catchUp: CatchUp) {}
 
@@ -65,7 +68,9 @@ export class GapFill {
       break
     }
     if (!due || this.#looking) return
+    if (now < this.#notBefore) { this.world.wake(this.#notBefore - now); return }
     this.#looking = true
+    this.#notBefore = now + LOOK_EVERY_MS
     this.world.standing(standing => {
       this.#looking = false
       if (standing !== undefined) this.#ask(standing)
@@ -97,8 +102,8 @@ export class GapFill {
   /** Who brings a block has what it stands on. */
   #announce ({ from, height }: Gap): void {
     const state = from === undefined ? undefined : this.world.book.get(from)
-    if (state === undefined || (state.head !== undefined && state.head.blockNumber >= height)) return
-    state.head = { blockNumber: height, submissionWindowEnd: state.head?.submissionWindowEnd ?? 0n }
+    if (state === undefined || (state.brought !== undefined && state.brought >= height)) return
+    state.brought = height
     if (state.exhaustedAt !== undefined && state.exhaustedAt <= height) state.exhaustedAt = undefined
   }
 
@@ -163,7 +168,7 @@ export class GapFill {
       if (!none && gap.tried.size < this.world.config.gapPeers) continue
       gap.state = 'over'
       if (!this.#gaps.delete(toHex(gap.hash))) continue
-      this.world.parentUnavailable(gap.hash, gap.tried.size)
+      if (gap.tried.size > 0) this.world.parentUnavailable(gap.hash, gap.tried.size)
       this.world.emit({ type: 'gapFailed', hash: gap.hash, height: gap.height, asked: gap.tried.size })
     }
   }

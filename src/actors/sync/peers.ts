@@ -41,7 +41,8 @@ export class SyncPeerState {
   head: Head | undefined
   /** It announced zeros: unknown, so it is paged until it has no more (SPEC §9). */
   blind = false
-  headAsked = false
+  /** The highest block whose child it brought by gossip: it has that one, whatever its head says. */
+  brought: bigint | undefined
   latencyMs: number | undefined
   delivered = 0
   /** Monotonic ms of the last request of any kind: what rotation goes by. */
@@ -110,7 +111,6 @@ export class SyncPeerState {
     this.discounted = false
     this.failures = 0
     this.exhaustedAt = undefined
-    this.headAsked = false
   }
 
   /** Whether it may have blocks from this height on. */
@@ -119,7 +119,7 @@ export class SyncPeerState {
     if (this.exhaustedAt !== undefined && height >= this.exhaustedAt) return false
     const floor = this.floor(now)
     if (floor !== undefined && height < floor) return false
-    return this.blind || (this.head !== undefined && height <= this.head.blockNumber)
+    return this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
   }
 
   #atOnce (): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
@@ -144,6 +144,7 @@ export class PeerBook {
       state.connected = true
       state.head = undefined
       state.blind = false
+      state.brought = undefined
       state.delivered = 0
       state.renew()
       this.#peers.delete(peer)

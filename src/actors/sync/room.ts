@@ -175,6 +175,7 @@ export class Room implements World {
 
   peerReady (peer: PeerKey, agent: string): void {
     if (!this.book.ready(peer, agent)) return
+    this.#backfill.newPeer()
     const state = this.book.get(peer) as SyncPeerState
     if (this.#run === undefined) this.#start('peer', state)
     else this.#askHead(state)

@@ -60,6 +60,12 @@ export class TxListBackfill {
   /** Looks the whole store through again: what was dropped or forgotten is found. */
   rescan (): void { this.#cursor = 0n }
 
+  /** Somebody new may have what nobody had. */
+  newPeer (): void {
+    const now = this.world.now()
+    for (const want of this.#wants.values()) if (want.asking.size === 0 && !want.judging) want.notBefore = Math.min(want.notBefore, now)
+  }
+
   pump (): void {
     this.#fill()
     const { config, book } = this.world
