@@ -15,7 +15,7 @@ import { WITHIN, commitment, headRequest, startNode, stopAll } from './harness.j
 import { rawPeer, stopRawPeers } from './raw-peer.js'
 
 describeTransports('network: actor', transport => {
-  afterEach(async () => { await Promise.all([stopAll(), stopRawPeers()]) })
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
 
   it('does not start where it cannot listen, and says why', async () => {
     const first = await startNode(transport)

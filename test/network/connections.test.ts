@@ -22,7 +22,7 @@ const peersOf = (node: TestNode) => node.network.peers(WITHIN)
 const figures = async (node: TestNode) => (await node.network.figures(WITHIN)).connections
 
 describeTransports('network: connections', transport => {
-  afterEach(async () => { await Promise.all([stopAll(), stopRawPeers()]) })
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
 
   it('tells who connected, who can be asked, and who left', async () => {
     const [a, b] = await Promise.all([startNode(transport), startNode(transport)])

@@ -21,7 +21,7 @@ async function line (transport: 'memory' | 'tcp', middle: Parameters<typeof star
 }
 
 describeTransports('network: gossip', transport => {
-  afterEach(async () => { await Promise.all([stopAll(), stopRawPeers()]) })
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
 
   it('brings a commitment and a txlist to the validator, with where they came from', async () => {
     const [a, b] = await Promise.all([startNode(transport), startNode(transport)])

@@ -43,7 +43,7 @@ export const topics = topicsOf(CHAIN)
 const running = new Set<Libp2p>()
 
 export async function stopRawPeers (): Promise<void> {
-  await Promise.all([...running].map(async node => { await node.stop() }))
+  for (const node of running) await node.stop()
   running.clear()
 }
 

@@ -45,7 +45,7 @@ async function known (node: TestNode, peer: RawPeer): Promise<void> {
 }
 
 describeTransports('network: requests', transport => {
-  afterEach(async () => { await Promise.all([stopAll(), stopRawPeers()]) })
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
 
   it('asks another node of ours, all three kinds, both ways', async () => {
     const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
@@ -171,6 +171,14 @@ describeTransports('network: requests', transport => {
     await until(() => log.ends.length === 1, 'ended')
     expect(log.ends).to.deep.equal(['reset'])
     expect((await a.network.figures(WITHIN)).requests.failed).to.deep.equal({ timeout: 1 })
+  })
+
+  it('says that the peer has gone when its connection closes in the middle', async () => {
+    const [a, peer] = await Promise.all([startNode(transport), rawPeer(transport)])
+    await serve(peer, 'head', (_, __, connection) => { connection.abort(new Error('gone')) })
+    await known(a, peer)
+    expect((await failure(a.network.request('head', headRequest, {}, WITHIN))).code).to.equal('remote_closed')
+    expect((await a.network.figures(WITHIN)).now.requestsInFlight).to.equal(0)
   })
 
   it('H40: cancelling does not abort what is under way', async () => {

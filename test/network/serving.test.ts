@@ -45,7 +45,7 @@ function answering (node: TestNode, body: (kind: 'serveHead' | 'serveCommitments
 const unread = (stream: Stream): void => { stream.pause() }
 
 describeTransports('network: serving', transport => {
-  afterEach(async () => { await Promise.all([stopAll(), stopRawPeers()]) })
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
 
   it('answers each kind with one frame and closes its side', async () => {
     const [node, peer] = await pair(transport)
@@ -221,6 +221,15 @@ describeTransports('network: serving', transport => {
     expect(await ended).to.equal('closed')
     expect(equal(readFrame(bytes(), 100), new Uint8Array(64))).to.equal(true)
     expect(performance.now() - started).to.be.below(4_000)
+  })
+
+  it('H32: who has not sent a whole request does not hold a stop up', async () => {
+    const [node, peer] = await pair(transport)
+    await ask(peer, node, 'commitments', encodeFrame(commitmentsRequest(1, 2)).subarray(0, 5), { close: false })
+    await until(async () => (await figures(node)).now.inboundStreams === 1, 'open')
+    const started = performance.now()
+    await node.stop()
+    expect(performance.now() - started).to.be.below(3_000)
   })
 
   it('H40: hanging up waits for the answer of another room', async () => {

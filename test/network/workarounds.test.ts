@@ -54,7 +54,7 @@ describe('network: versions that the work-arounds were made for', () => {
 })
 
 describeTransports('network: work-arounds', transport => {
-  afterEach(async () => { await Promise.all([stopAll(), stopRawPeers()]) })
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
 
   it('H37: no frame is larger than 64 KiB, with 2 MiB messages in a burst', async () => {
     const sizes: number[] = []

@@ -116,7 +116,7 @@ export interface NetworkConfig {
   readonly gate: Gate | undefined
   /** Exchanges under way may take so long to finish when the driver stops or hangs up, in milliseconds (H40). */
   readonly drainWithinMs: number
-  /** `refused` and `violation` events a second at most; the figures count all of them. */
+  /** `refused`, `violation` and `served` events a second at most, of each; the figures count all of them. */
   readonly noticesPerSecond: number
 }
 

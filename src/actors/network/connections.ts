@@ -1,14 +1,15 @@
-import type { Connection, PeerId } from '@libp2p/interface'
+import type { Connection, Peer, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { protocolsOf } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import type { Clock, Random } from '../kernel/index.js'
+import type { Clock, Logger, Random } from '../kernel/index.js'
 import { addressWithPeer } from './addresses.js'
 import type { NetworkConfig } from './config.js'
 import { startDeadline, within } from './deadline.js'
 import { NetworkError, describeError, errorName } from './errors.js'
 import type { Counters } from './figures.js'
 import { Gater } from './gater.js'
+import type { Guard } from './guard.js'
 import type { Node } from './node.js'
 import type { Notices } from './notices.js'
 import { PeerBook } from './peers.js'
@@ -20,9 +21,11 @@ export interface ConnectionsNeeds {
   readonly config: NetworkConfig
   readonly clock: Clock
   readonly random: Random
+  readonly log: Logger
   readonly counters: Counters
   readonly exchanges: Exchanges
   readonly notices: Notices
+  readonly guarded: Guard
   /** Peers came, went, or told their protocols. */
   changed(): void
 }
@@ -60,10 +63,11 @@ export class Connections {
   /** Before the node starts, so that no connection goes unseen. */
   watch (node: Node): void {
     this.#node = node
-    node.addEventListener('connection:open', ({ detail }) => { this.#opened(detail) })
-    node.addEventListener('peer:identify', ({ detail: { peerId, agentVersion, protocols } }) => {
+    const { guarded } = this.#needs
+    node.addEventListener('connection:open', guarded(({ detail }) => { this.#opened(detail) }))
+    node.addEventListener('peer:identify', guarded(({ detail: { peerId, agentVersion, protocols } }) => {
       this.#identified(peerId.toString(), agentVersion ?? '', protocols)
-    })
+    }))
   }
 
   /** Once the node runs. */
@@ -109,15 +113,33 @@ export class Connections {
     }
   }
 
+  /** The same for who does not wait for it. */
+  letGo (peer: PeerKey): void {
+    this.hangUp(peer).catch((error: unknown) => { this.#needs.log.debug({ peer, error: describeError(error) }, 'not hung up in good order') })
+  }
+
   block (peer: PeerKey): void {
     this.gater.block(peer)
-    void this.hangUp(peer)
+    this.letGo(peer)
   }
 
   /** Also takes back that the peer has refused us. */
   unblock (peer: PeerKey): void {
     this.gater.unblock(peer)
     this.book.forgive(peer)
+  }
+
+  /**
+   * Forgets what libp2p keeps of peers that have left: addresses and agents of whoever came by, for hours, without a bound. Whom to dial
+   * is known elsewhere, with its address.
+   */
+  sweep (): void {
+    const node = this.#node
+    if (node === undefined || this.#stopping) return
+    const departed = ({ id }: Peer): boolean => this.book.get(id.toString()) === undefined && !id.equals(node.peerId)
+    node.peerStore.all({ filters: [departed] })
+      .then(peers => Promise.all(peers.filter(departed).map(({ id }) => node.peerStore.delete(id))))
+      .catch((error: unknown) => { this.#needs.log.debug({ error: describeError(error) }, 'peer store not swept') })
   }
 
   /** Connected peers that speak gossipsub, by identify. */
@@ -147,7 +169,7 @@ export class Connections {
     const peer = connection.remotePeer.toString()
     const first = this.book.opened(connection, clock.monotonic())
     counters.connections.opened++
-    connection.addEventListener('close', ({ local }) => { this.#closed(connection, local === true) }, { once: true })
+    connection.addEventListener('close', this.#needs.guarded(({ local }) => { this.#closed(connection, local === true) }), { once: true })
     if (first) notices.emit({ type: 'peerConnected', peer, address: connection.remoteAddr.toString(), direction: connection.direction })
     if (connection.status !== 'open') this.#closed(connection, false)
   }

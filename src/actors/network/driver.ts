@@ -13,6 +13,8 @@ import { NetworkError, RequestError, describeError, errorName } from './errors.j
 import { newCounters } from './figures.js'
 import type { NetworkFigures, Violation } from './figures.js'
 import { Gossip } from './gossip.js'
+import { guard } from './guard.js'
+import type { Guard } from './guard.js'
 import { internalsOf } from './gossipsub-internals.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
 import { peerKeyOf } from './identity.js'
@@ -68,6 +70,7 @@ export class NetworkDriver {
   readonly #counters = newCounters()
   readonly #exchanges = new Exchanges()
   readonly #notices: Notices
+  readonly #guarded: Guard
   readonly #connections: Connections
   readonly #quota: OutboundQuota
   readonly #client: RequestClient
@@ -84,8 +87,9 @@ export class NetworkDriver {
     this.#needs = needs
     this.#ground = ground
     this.#self = peerKeyOf(config.privateKey)
+    this.#guarded = guard(error => { ground.failed(error) })
     this.#notices = new Notices(needs.events, clock, config.noticesPerSecond)
-    this.#connections = new Connections({ ...shared, config, random, notices: this.#notices, changed: () => { this.#client.peersChanged() } })
+    this.#connections = new Connections({ ...shared, config, random, log: ground.log, notices: this.#notices, guarded: this.#guarded, changed: () => { this.#client.peersChanged() } })
     const { book } = this.#connections
     this.#quota = new OutboundQuota(config.requests)
     this.#client = new RequestClient({
@@ -96,7 +100,7 @@ export class NetworkDriver {
     this.#server = new RequestServer({
       ...shared, limits: config.serving, violated,
       ask: (request, what) => this.#ask(request, what),
-      served: (peer, kind, bytes) => { this.#notices.emit({ type: 'served', peer, kind, bytes }) },
+      served: (peer, kind, bytes) => { this.#notices.served(peer, kind, bytes) },
     })
   }
 
@@ -112,7 +116,7 @@ export class NetworkDriver {
     const internals = internalsOf(pubsub)
     const gossip = new Gossip({
       pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock,
-      counters: this.#counters, limits: this.#config.gossip,
+      counters: this.#counters, limits: this.#config.gossip, guarded: this.#guarded,
       isBlocked: peer => this.#connections.gater.isBlocked(peer),
       refused: (topic, from, reason, penalty) => { this.#notices.refused(topic, from, reason, penalty) },
     })
@@ -207,6 +211,8 @@ export class NetworkDriver {
   sweep (): void {
     this.#quota.sweep(this.#ground.clock.monotonic())
     this.#server.sweep()
+    this.#running?.gossip.sweep()
+    this.#connections.sweep()
   }
 
   async #serve (node: Node): Promise<void> {
@@ -243,17 +249,17 @@ export class NetworkDriver {
       reopened: () => { gossip.streamsReopened++ },
       lost: peer => {
         gossip.streamsLost++
-        void this.hangUp(peer.toString())
+        this.#connections.letGo(peer.toString())
       },
     })
-    node.addEventListener('connection:close', ({ detail }) => { keeper.connectionClosed(detail.remotePeer) })
-    node.services.pubsub.addEventListener('gossipsub:heartbeat', () => { keeper.heartbeat() })
+    node.addEventListener('connection:close', this.#guarded(({ detail }) => { keeper.connectionClosed(detail.remotePeer) }))
+    node.services.pubsub.addEventListener('gossipsub:heartbeat', this.#guarded(() => { keeper.heartbeat() }))
     const onReadError = internals.handlePeerReadStreamError.bind(internals)
     internals.handlePeerReadStreamError = (error, peerId) => {
       onReadError(error, peerId)
       if (!isFrameError(error)) return
       this.#violated(peerId.toString(), 'gossip', 'gossip_frame', errorName(error))
-      void this.hangUp(peerId.toString())
+      this.#connections.letGo(peerId.toString())
     }
   }
 

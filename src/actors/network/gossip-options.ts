@@ -32,6 +32,8 @@ export function gossipsubOptions (config: NetworkConfig, topics: Topics, appScor
     fallbackToFloodsub: false,
     floodPublish: gossipParams.floodPublish,
     doPX: gossipParams.peerExchange,
+    // tags are for libp2p's own pruning of connections, which never runs here
+    tagMeshPeers: false,
     allowPublishToZeroTopicPeers: true,
     allowedTopics: [topics.commitments, topics.txLists],
     awaitRpcHandler: true,

@@ -10,10 +10,12 @@ import type { GossipLimits } from './config.js'
 import { NetworkError, describeError } from './errors.js'
 import type { Counters, Refusal } from './figures.js'
 import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
+import type { Guard } from './guard.js'
 import { InboundPace } from './inbound-pace.js'
 import type { Topic } from './ingress.js'
 import { OutboundGuard } from './outbound-guard.js'
 import { leaveAuthorOut } from './workarounds/forward-to-author.js'
+import { forgetDeparted, keepScores } from './workarounds/score-over-reconnection.js'
 
 /** Bytes of a message of each topic at most. */
 export const MESSAGE_SIZES: Record<Topic, number> = {
@@ -30,6 +32,7 @@ export interface GossipNeeds {
   readonly clock: Clock
   readonly counters: Counters
   readonly limits: GossipLimits
+  readonly guarded: Guard
   isBlocked(peer: PeerKey): boolean
   refused(topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void
 }
@@ -67,10 +70,11 @@ export class Gossip {
       pauseOutboundBytes: needs.limits.pauseOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
     })
+    keepScores(needs.internals)
     this.#refuseEarly()
     this.#countMalformed()
     this.#pace = new InboundPace(needs.internals, needs.clock)
-    needs.pubsub.addEventListener('gossipsub:message', ({ detail }) => { this.#received(detail) })
+    needs.pubsub.addEventListener('gossipsub:message', needs.guarded(({ detail }) => { this.#received(detail) }))
   }
 
   /** Messages whose verdict is awaited. */
@@ -111,6 +115,9 @@ export class Gossip {
       this.#refused(pending.topic, pending.source, 'no_verdict', false)
     }
   }
+
+  /** Forgets what is kept of peers that have left and did no wrong. */
+  sweep (): void { forgetDeparted(this.#needs.internals) }
 
   inMesh (peer: PeerKey): Record<Topic, boolean> {
     const { internals, topics } = this.#needs

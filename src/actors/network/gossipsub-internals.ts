@@ -16,6 +16,16 @@ export interface Rpc {
   control?: object
 }
 
+/** What gossipsub remembers of a peer's conduct. */
+export interface PeerStats {
+  readonly connected: boolean
+  /** When it is forgotten, of one that has left: wall time, milliseconds. */
+  readonly expire: number
+  topics: Record<string, { readonly invalidMessageDeliveries: number; readonly meshFailurePenalty: number }>
+  behaviourPenalty: number
+  readonly knownIPs: Set<string>
+}
+
 /**
  * What gossipsub 17.1.1 has and does not export. Everything that this room takes from inside the library is named here and checked
  * at start, so that another version is an error with a name and not a protection that is silently off.
@@ -27,7 +37,13 @@ export interface GossipsubInternals {
   /** Replaced at each start of gossipsub: read it when it is used. */
   readonly outboundInflightQueue: { push(item: { readonly peerId: PeerId; readonly connection: Connection }): unknown }
   readonly mcache: { readonly size: number; observeDuplicate(messageId: string, peer: string): void }
-  readonly score: { rejectInvalidMessage(peer: string, topic: string): void }
+  readonly score: {
+    readonly peerStats: Map<string, PeerStats>
+    readonly scoreCache: Map<string, unknown>
+    rejectInvalidMessage(peer: string, topic: string): void
+    addPeer(peer: string): void
+    removeIP(peer: string, ip: string): void
+  }
   getScore(peer: string): number
   getMeshPeers(topic: string): string[]
   /** The source as a **string**: with a PeerId no penalty is applied, and nothing is said. */
@@ -52,7 +68,8 @@ export function internalsOf (pubsub: GossipSub): GossipsubInternals {
   for (const method of METHODS) if (typeof internals[method] !== 'function') throw missing(method)
   for (const map of ['peers', 'streamsOutbound', 'streamsInbound'] as const) if (!(internals[map] instanceof Map)) throw missing(map)
   if (typeof internals.mcache?.observeDuplicate !== 'function') throw missing('mcache.observeDuplicate')
-  if (typeof internals.score?.rejectInvalidMessage !== 'function') throw missing('score.rejectInvalidMessage')
+  for (const method of ['rejectInvalidMessage', 'addPeer', 'removeIP'] as const) if (typeof internals.score?.[method] !== 'function') throw missing(`score.${method}`)
+  for (const map of ['peerStats', 'scoreCache'] as const) if (!(internals.score[map] instanceof Map)) throw missing(`score.${map}`)
   if (typeof internals.outboundInflightQueue?.push !== 'function') throw missing('outboundInflightQueue.push')
   return internals
 }

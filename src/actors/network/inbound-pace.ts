@@ -90,6 +90,9 @@ function pause (stream: Stream | undefined): Stream | undefined {
 }
 
 function resume (lane: Lane): void {
-  if (lane.paused?.readStatus === 'paused') lane.paused.resume()
+  const stream = lane.paused
   lane.paused = undefined
+  if (stream?.readStatus !== 'paused') return
+  // it tells the other side, and throws where the connection under it has just closed
+  try { stream.resume() } catch (error) { stream.abort(error instanceof Error ? error : new Error(String(error))) }
 }

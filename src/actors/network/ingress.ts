@@ -77,7 +77,7 @@ export type DriverEvent =
   | { readonly type: 'peerReady'; readonly peer: PeerKey; readonly agent: string }
   /** Refused before the pipeline. `topic` is one of ours by its short name, or the text that came. Told at a limited rate. */
   | { readonly type: 'refused'; readonly topic: string; readonly from: PeerKey | undefined; readonly reason: Refusal; /** Rejected: the sender is to blame. */ readonly penalty: boolean }
-  /** An inbound request was answered; with 0 bytes where we have nothing for it, or did not find it in time. */
+  /** An inbound request was answered; with 0 bytes where nobody found an answer in time. Told at a limited rate. */
   | { readonly type: 'served'; readonly peer: PeerKey; readonly kind: RequestKind; readonly bytes: number }
   /** A remote broke the protocol on a stream, or did not keep a deadline. Told at a limited rate. */
   | { readonly type: 'violation'; readonly peer: PeerKey; readonly kind: RequestKind | 'gossip'; readonly violation: Violation; readonly code: string }

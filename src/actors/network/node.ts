@@ -8,7 +8,7 @@ import type { ConnectionGater, Libp2p } from '@libp2p/interface'
 import { memory } from '@libp2p/memory'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { createLibp2p } from 'libp2p'
+import { createLibp2p, dnsaddrResolver } from 'libp2p'
 import type { Topics } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { hostResolver } from './addresses.js'
@@ -59,7 +59,7 @@ export async function createNode (config: NetworkConfig, needs: NodeNeeds): Prom
       maxParallelDials: connections.dialConcurrency,
       inboundConnectionThreshold: connections.inboundPerSecond,
       dialTimeout: connections.dialTimeoutMs,
-      resolvers: { host: hostResolver() },
+      resolvers: { dnsaddr: dnsaddrResolver, host: hostResolver() },
     },
     connectionMonitor: { pingInterval: PING_EVERY_MS, pingTimeout: { minTimeout: PING_WITHIN_MS, maxTimeout: PING_WITHIN_MS } },
     services: {

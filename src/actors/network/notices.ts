@@ -3,13 +3,17 @@ import type { Clock, Port } from '../kernel/index.js'
 import type { Refusal, Violation } from './figures.js'
 import type { DriverEvent, RequestKind } from './ingress.js'
 
-/** The driver's events on their way out. What remotes cause by the thousand is told at a limited rate; the counters have all of it. */
+/** What remotes cause by the thousand. */
+type Frequent = 'refused' | 'violation' | 'served'
+
+/** The driver's events on their way out. What remotes cause by the thousand is told at a limited rate each; the figures have all of it. */
 export class Notices {
   readonly #port: Port<DriverEvent>
   readonly #clock: Clock
   readonly #perSecond: number
-  #second = -1
-  #count = 0
+  readonly #told: Record<Frequent, { second: number; count: number }> = {
+    refused: { second: -1, count: 0 }, violation: { second: -1, count: 0 }, served: { second: -1, count: 0 },
+  }
 
   constructor (port: Port<DriverEvent>, clock: Clock, perSecond: number) {
     this.#port = port
@@ -23,16 +27,21 @@ export class Notices {
   }
 
   refused (topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {
-    if (this.#may()) this.emit({ type: 'refused', topic, from, reason, penalty })
+    if (this.#may('refused')) this.emit({ type: 'refused', topic, from, reason, penalty })
   }
 
   violation (peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
-    if (this.#may()) this.emit({ type: 'violation', peer, kind, violation, code })
+    if (this.#may('violation')) this.emit({ type: 'violation', peer, kind, violation, code })
   }
 
-  #may (): boolean {
+  served (peer: PeerKey, kind: RequestKind, bytes: number): void {
+    if (this.#may('served')) this.emit({ type: 'served', peer, kind, bytes })
+  }
+
+  #may (type: Frequent): boolean {
+    const told = this.#told[type]
     const second = Math.floor(this.#clock.monotonic() / 1_000)
-    if (second !== this.#second) { this.#second = second; this.#count = 0 }
-    return ++this.#count <= this.#perSecond
+    if (second !== told.second) { told.second = second; told.count = 0 }
+    return ++told.count <= this.#perSecond
   }
 }

@@ -86,15 +86,17 @@ export class RequestServer {
     }
     this.#streams.set(lane, ofPeer + 1)
     this.#open++
-    const over = exchanges.begin(peer)
+    let over: (() => void) | undefined
     try {
       const request = await this.#read(kind, stream)
+      // who has not sent a whole request is owed nothing, and holds neither a stop nor a hang-up up
+      over = exchanges.begin(peer)
       await this.#answerTo(request, peer, stream)
     } catch (error) {
       if (error instanceof Broken) this.#break(stream, peer, kind, error)
       else if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
     } finally {
-      over()
+      over?.()
       this.#open--
       const left = (this.#streams.get(lane) ?? 1) - 1
       if (left > 0) this.#streams.set(lane, left)
