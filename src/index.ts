@@ -7,7 +7,7 @@ export type { ChainEvent, ChainRules, ConfirmedTip, Head } from './actors/chain/
 export { NetworkDriver, NetworkError, NetworkHandle, RequestError } from './actors/network/index.js'
 export type { DriverEvent, NetworkCommand, NetworkConfig, PeerInfo } from './actors/network/index.js'
 export { StoreError } from './actors/store/index.js'
-export type { SyncEvent } from './actors/sync/index.js'
+export type { SyncEvent, SyncResult } from './actors/sync/index.js'
 export { KernelError, hours, minutes, seconds, supervisor } from './actors/kernel/index.js'
 export type { Feedback, Lagged, Logger, Supervisor } from './actors/kernel/index.js'
 export { fromHex, signerFromKey, toHex } from './protocol/index.js'

@@ -70,6 +70,20 @@ describeTransports('service', function (transport) {
     expect(items.map(item => item.kind === 'block' ? item.blockNumber : item.kind)).to.deep.equal(Array.from({ length: 20 }, (_, at) => TIP + 1n + BigInt(at)))
   })
 
+  it('a catch-up that is asked for can be awaited and followed', async () => {
+    const preconfer = await net.start({ signing })
+    const late = await net.start({}, [preconfer])
+    await late.said('peerReady')
+    expect((await late.service.sync()).outcome).to.equal('caught_up')
+    await publish(preconfer, await ChainMaker.create(), 3)
+    const seen: string[] = []
+    const run = late.service.sync()
+    for await (const event of run) seen.push(event.type)
+    expect(await run).to.include({ outcome: 'caught_up', to: TIP + 3n })
+    expect([seen[0], seen.at(-1)]).to.deep.equal(['syncStarted', 'syncDone'])
+    expect((await late.service.head()).blockNumber).to.equal(TIP + 3n)
+  })
+
   it('H28: arguments that cannot be are typed errors at once', async () => {
     const { service } = await net.start()
     const failure = async (work: Promise<unknown>) => work.then(() => expect.fail('nothing was thrown'), (error: unknown) => error)

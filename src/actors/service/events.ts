@@ -20,6 +20,12 @@ const notices: ReadonlySet<NetworkEvent['type']> = new Set<NetworkEvent['type']>
 
 export const laneOf = (event: NetworkEvent): 'data' | 'notice' => notices.has(event.type) ? 'notice' : 'data'
 
+const ofSync: ReadonlySet<NetworkEvent['type']> = new Set<SyncEvent['type']>([
+  'syncStarted', 'syncProgress', 'syncDone', 'syncFailed', 'peerFault', 'unheard', 'gapFailed',
+])
+
+export const isSyncEvent = (event: { readonly type: string }): event is SyncEvent => ofSync.has(event.type as NetworkEvent['type'])
+
 /** What an event holds in memory, bytes: only what a remote can make large. */
 export const weightOf = (event: NetworkEvent): number => event.type === 'txList' ? event.txList.length : 0
 

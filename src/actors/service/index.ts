@@ -1,5 +1,6 @@
 export { P2pService } from './service.js'
 export type { PublishOptions } from './service.js'
+export { CatchUp } from './catch-up.js'
 export type { BlocksOptions, StreamItem } from './blocks.js'
 export type { ServiceMessage } from './embedded.js'
 export { DEFAULT_LISTEN } from './config.js'

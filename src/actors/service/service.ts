@@ -15,6 +15,7 @@ import { blocks } from './blocks.js'
 import type { BlocksOptions, StreamItem } from './blocks.js'
 import { fillConfig } from './config.js'
 import type { FilledConfig, P2pConfig } from './config.js'
+import { CatchUp } from './catch-up.js'
 import { serviceActor } from './embedded.js'
 import type { ServiceMessage } from './embedded.js'
 import { ServiceError } from './errors.js'
@@ -147,6 +148,17 @@ export class P2pService implements AsyncDisposable {
   async requestTxList(options: RequestOptions & { readonly hash: Uint8Array }): Promise<{ peer: PeerKey; txList: Uint8Array }> {
     this.#ensureRunning()
     return requestTxList(this.#tree.network, this.#crypto, options)
+  }
+
+  /**
+   * Catches up from the peers now, or joins the catch-up that is under way anyway (SPEC §9): `await service.sync()` for what came of it,
+   * `for await (const event of service.sync())` for its progress. The node catches up by itself too: at start, from every new peer, and
+   * every 30 s.
+   */
+  sync({ signal }: { readonly signal?: AbortSignal } = {}): CatchUp {
+    this.#ensureRunning()
+    const events = this.#events.subscribe()
+    return new CatchUp(this.#tree.sync.sync(signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])), events)
   }
 
   // ---- our own chain
