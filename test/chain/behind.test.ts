@@ -1,0 +1,98 @@
+import { expect } from 'chai'
+import { seconds } from '../../src/actors/kernel/index.js'
+import { WINDOW, build, chainOf } from '../support/chain-builder.js'
+import { house, shown } from './harness.js'
+import type { House, HouseOptions } from './harness.js'
+
+const TIP = { blockNumber: 99n, preconfirmationHash: new Uint8Array(32) }
+
+describe('chain: what the store has not acknowledged (DESIGN.md)', () => {
+  let h: House
+  const open = async (options: HouseOptions = {}): Promise<void> => { h = await house({ ...options, config: { confirmedTip: TIP, ...options.config } }) }
+  afterEach(() => h.kit.stop())
+
+  it('head, stored and durable follow the acknowledgement', async () => {
+    await open()
+    h.store.automatic = false
+    const blocks = chainOf(100, 102)
+    expect(await h.page(blocks)).to.deep.equal(['accept accepted', 'accept accepted', 'accept accepted'])
+    h.events.expectNone('stored')
+    h.events.expectNone('head')
+    h.judged.expectNone('durable')
+    expect(await h.standing()).to.deep.include({ unstored: 3, next: 103n, head: { blockNumber: 0n, submissionWindowEnd: 0n }, headHash: undefined })
+    void h.chain.serveHead(1)
+    await h.kit.settle()
+    expect(h.answers.expect('answer', { request: 1 }).body).to.deep.equal(new Uint8Array(64))
+    await h.store.acknowledge()
+    expect(await h.standing()).to.deep.include({ unstored: 0, head: { blockNumber: 102n, submissionWindowEnd: WINDOW } })
+    h.events.expect('stored', { hash: blocks[2]!.hash })
+    h.events.expect('head', { hash: blocks[2]!.hash })
+    h.judged.expect('durable')
+  })
+
+  it('is sent again when the store has started again, after resume, in order', async () => {
+    await open()
+    h.store.automatic = false
+    for (const block of chainOf(100, 103)) await h.gossip(block)
+    const first = h.store.writes.splice(0)
+    h.store.lose()
+    const resumed = h.store.resumed
+    void h.chain.storeReady()
+    await h.kit.settle()
+    expect(h.store.resumed).to.equal(resumed + 1)
+    expect(h.store.writes.slice(-4)).to.deep.equal(first.slice(-4))
+    await h.store.acknowledge()
+    expect((await h.standing()).head.blockNumber).to.equal(103n)
+  })
+
+  it('when it is full it judges and forwards, and adopts, emits and serves nothing; what was passed over can come again', async () => {
+    await open()
+    h.store.automatic = false
+    const blocks = chainOf(100, 4_300)
+    for (let at = 0; at < 4_096; at += 256) await h.page(blocks.slice(at, at + 256))
+    expect((await h.standing()).unstored).to.equal(4_096)
+    const events = h.events.received.length
+    expect(await h.gossip(blocks[4_096]!)).to.equal('accept')
+    expect(await h.gossip(build({ number: 4_196, signer: new Uint8Array(20) }))).to.equal('reject')
+    expect(await h.page(blocks.slice(4_096, 4_098))).to.deep.equal(['ignore store_behind', 'ignore store_behind'])
+    expect(await h.own(blocks[4_096]!)).to.include({ verdict: 'ignore', reason: 'store_behind' })
+    expect(h.events.received.slice(events).filter(({ type }) => type !== 'rejected')).to.deep.equal([])
+    expect(await h.standing()).to.deep.include({ unstored: 4_096, next: 4_196n })
+    await h.store.acknowledge()
+    await h.kit.settle()
+    h.store.automatic = true
+    expect(await h.page(blocks.slice(4_096))).to.deep.equal(new Array(blocks.length - 4_096).fill('accept accepted'))
+    expect((await h.canonical()).slice(-2)).to.deep.equal(shown(blocks).slice(4_094, 4_096))
+    expect((await h.standing()).head.blockNumber).to.equal(4_300n)
+  }).timeout(30_000)
+
+  it('64 MiB of it count too, and unnamed txlists leave half of that to the rest', async () => {
+    await open()
+    h.store.automatic = false
+    const verdicts = []
+    for (let seed = 0; seed < 20; seed++) verdicts.push(await h.gossipTxList(new Uint8Array(2 * 1_048_576).fill(seed), { peer: `peer-${seed}` }))
+    expect(verdicts.filter(verdict => verdict === 'accept').length).to.be.within(15, 16)
+    expect(h.reason()).to.equal('store_behind')
+    expect(await h.gossip(build({ number: 100 }))).to.equal('accept')
+    expect((await h.standing()).next).to.equal(101n)
+  })
+
+  it('a crash of chain itself loses nothing that was durable, and acknowledgements of its former self do no harm', async () => {
+    await open()
+    const blocks = chainOf(100, 103)
+    for (const block of blocks.slice(0, 2)) await h.gossip(block)
+    h.store.automatic = false
+    await h.gossip(blocks[2]!)
+    const { sequence } = h.store.writes.at(-1)!
+    h.store.lose()
+    void h.chain.commitments(undefined as never)
+    await h.kit.advance(seconds(10))
+    expect((await h.standing()).head.blockNumber).to.equal(101n)
+    await h.gossip(blocks[2]!)
+    void h.chain.durable(sequence)
+    expect((await h.standing()).unstored).to.equal(1)
+    await h.store.acknowledge()
+    expect((await h.standing()).head.blockNumber).to.equal(102n)
+    h.store.automatic = true
+  })
+})

@@ -1,0 +1,114 @@
+import { expect } from 'chai'
+import { BOB, WINDOW, build, chainOf } from '../support/chain-builder.js'
+import type { Built } from '../support/chain-builder.js'
+import { house, shown } from './harness.js'
+import type { House, HouseOptions } from './harness.js'
+
+const TIP = { blockNumber: 99n, preconfirmationHash: new Uint8Array(32) }
+const LATER = WINDOW + 384n
+
+describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
+  let h: House
+  const open = async (options: HouseOptions = {}): Promise<void> => { h = await house({ ...options, config: { confirmedTip: TIP, ...options.config } }) }
+  afterEach(() => h.kit.stop())
+  const reserve = async (block: Built, length = 317): Promise<unknown> => {
+    const done = h.chain.reserve({ signer: block.signer, hash: block.hash, ssz: block.ssz.subarray(0, length) }, 1_000).then(() => 'recorded', (error: unknown) => error)
+    await h.kit.settle()
+    return done
+  }
+  const rewind = async (to: bigint): Promise<void> => { const done = h.chain.rewind(to, 1_000); await h.kit.settle(); await done }
+
+  it('H24 published = validated, stored, served: judged, then durable', async () => {
+    await open()
+    h.store.automatic = false
+    const blocks = chainOf(100, 101)
+    expect(await h.own(blocks[0]!)).to.include({ verdict: 'accept', reason: 'accepted' })
+    h.ownJudged.expectNone('durable')
+    await h.store.acknowledge()
+    await h.kit.settle()
+    h.ownJudged.expect('durable')
+    h.events.expect('stored', { kind: 'commitment', hash: blocks[0]!.hash })
+    expect(await h.canonical()).to.deep.equal(shown(blocks.slice(0, 1)))
+    h.verdicts.expectNone()
+    h.outcomes.expectNone()
+  })
+
+  it('H24 the same rules: what is not ours to sign is refused to the publisher', async () => {
+    await open()
+    expect(await h.own(build({ number: 100, signer: BOB }))).to.include({ verdict: 'reject', reason: 'not_elected' })
+  })
+
+  it('the same again is no error: it is there, and may be sent again', async () => {
+    await open()
+    const block = build({ number: 100 })
+    await h.own(block)
+    expect(await h.own(block)).to.include({ verdict: 'accept', reason: 'duplicate' })
+    expect(h.ownJudged.received.filter(({ type }) => type === 'durable').length).to.equal(2)
+  })
+
+  it('it is recorded as signed before the publisher hears of it', async () => {
+    await open()
+    const block = build({ number: 100 })
+    await h.own(block)
+    expect((await h.store.ownSigned(block.signer, WINDOW)).map(({ hash }) => hash)).to.deep.equal([block.hash])
+  })
+
+  it('a conflicting commitment for the same window and height is refused, without evidence against ourselves', async () => {
+    await open()
+    await h.own(build({ number: 100 }))
+    expect(await h.own(build({ number: 100, salt: 1 }))).to.include({ verdict: 'ignore', reason: 'conflicting_commitment' })
+    h.events.expectNone('equivocation')
+    expect(await h.store.database.evidence(0, 9)).to.deep.equal([])
+  })
+
+  it('also across a restart and a rewind', async () => {
+    await open()
+    const blocks = chainOf(100, 102)
+    for (const block of blocks) await h.own(block)
+    await rewind(100n)
+    h = await h.restart()
+    expect(await h.own(build({ number: 101, parent: blocks[0]!, salt: 1 }))).to.include({ verdict: 'ignore', reason: 'conflicting_commitment' })
+    expect(await h.own(build({ number: 101, parent: blocks[0]!, window: LATER, salt: 1 }))).to.include({ verdict: 'accept' })
+  })
+
+  it('after our own EOP nothing more in this window, also across a restart and a rewind', async () => {
+    await open()
+    const [block] = chainOf(100, 100)
+    const end = build({ number: 101, parent: block!, bare: true })
+    await h.own(block!)
+    await h.own(end)
+    expect(await h.own(build({ number: 101, parent: end }))).to.include({ verdict: 'ignore', reason: 'after_own_eop' })
+    await rewind(99n)
+    h = await h.restart()
+    expect(await h.own(build({ number: 102, parent: new Uint8Array(32).fill(3) }))).to.include({ verdict: 'ignore', reason: 'after_own_eop' })
+    expect(await h.own(build({ number: 100, eop: true, salt: 4 }))).to.include({ reason: 'conflicting_commitment' })
+  })
+
+  it('before signing: reserve records, and refuses with a typed error', async () => {
+    await open()
+    const [first, second] = chainOf(100, 101)
+    expect(await reserve(first!)).to.equal('recorded')
+    expect(await reserve(first!)).to.equal('recorded')
+    expect(await reserve(build({ number: 100, salt: 1 }))).to.include({ name: 'ChainError', code: 'conflicting_commitment', value: 100n })
+    expect(await reserve(build({ number: 102, parent: second!, eop: true }), 382)).to.equal('recorded')
+    expect(await reserve(build({ number: 103 }))).to.include({ code: 'after_own_eop', value: 103n, limit: 103n })
+    expect(await reserve(build({ number: 90, bare: true }))).to.include({ code: 'eop_below_own_block' })
+    expect(await reserve(second!)).to.equal('recorded')
+    expect(await h.own(first!)).to.include({ verdict: 'accept' })
+  })
+
+  it('two that conflict and are under way at once: one of them is refused', async () => {
+    await open()
+    const outcomes = await Promise.all([reserve(build({ number: 100, eop: true })), reserve(build({ number: 101 }))])
+    expect(outcomes[0]).to.equal('recorded')
+    expect(outcomes[1]).to.include({ code: 'after_own_eop' })
+  })
+
+  it('what cannot be recorded does not leave', async () => {
+    await open()
+    h.store.failing = true
+    expect(await reserve(build({ number: 100 }))).to.include({ code: 'not_recorded' })
+    expect(await h.own(build({ number: 100 }))).to.include({ verdict: 'ignore', reason: 'not_recorded' })
+    expect(await h.canonical()).to.deep.equal([])
+  })
+})
