@@ -271,6 +271,19 @@ describe('kernel: mailbox', () => {
     expect(log).deep.equal(['stop stop'])
   })
 
+  it('K12 offer: a cancelled message is not handled when there is room again', async () => {
+    const { ref, log, release } = await busy(1)
+    const cancel = new AbortController()
+    note(ref, 1)
+    const cancelled = rejection(ref.offer({ type: 'note', n: 2 }, { signal: cancel.signal }))
+    const waiting = ref.offer({ type: 'note', n: 3 })
+    cancel.abort()
+    await cancelled
+    await release()
+    expect(await waiting).equal('ok')
+    expect(log).deep.equal(['note 1', 'note 3'])
+  })
+
   it('K13 no promise is made for a message whose handler makes none', async () => {
     const { spawn, scheduler } = testKit()
     const log: string[] = []

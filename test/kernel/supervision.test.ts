@@ -165,6 +165,21 @@ describe('kernel: supervision', () => {
     expect(await tree.terminated).deep.include({ reason: 'escalated' })
   })
 
+  it('K43 a child that fails while its group ends anyway pays nothing', async () => {
+    const slow = deferred()
+    const { refs, send, seen, advance, settle, events } = await family('abc', { strategy: 'rest_for_one' }, { c: { stop: () => slow.promise } })
+    seen()
+    await send('a', boom)
+    void refs['b']?.send(boom)
+    await settle()
+    slow.resolve()
+    await advance(1_000)
+    expect(seen()).deep.equal(['a boom', 'c stop restart', 'b boom', 'b stop restart', 'a stop restart', 'a init', 'b init', 'c init'])
+    expect(events.filter(event => /^(failed|restarting)/.test(event))).deep.equal([
+      'failed app/a restart', 'restarting app/a 100', 'failed app/b none',
+    ])
+  })
+
   it('K43 a budget of its own, without end if wanted', async () => {
     const { send, tree, advance } = await family('a', { maxRestarts: 1 }, { a: { maxRestarts: Infinity } })
     for (let n = 0; n < 50; n++) { await send('a', boom); await advance(1_000) }
