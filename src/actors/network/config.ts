@@ -39,6 +39,8 @@ export interface GossipLimits {
   readonly maxOutboundBytes: number
   /** No message is given to a stream that holds this many bytes already: well below `maxOutboundBytes`. */
   readonly pauseOutboundBytes: number
+  /** Bytes waiting for all peers together: above it nothing is given to a stream that holds more than 256 KiB already. */
+  readonly totalOutboundBytes: number
   /** How long `publish` waits for buffers to drain, in milliseconds. */
   readonly publishWithinMs: number
 }
@@ -143,7 +145,8 @@ export const defaultGossip: GossipLimits = {
   maxPending: 8_192,
   maxInboundBytes: MAX_GOSSIP_BYTES + 65_536,
   maxOutboundBytes: 20 * 1024 * 1024,
-  pauseOutboundBytes: 8 * 1024 * 1024,
+  pauseOutboundBytes: 4 * 1024 * 1024,
+  totalOutboundBytes: 128 * 1024 * 1024,
   publishWithinMs: 4_000,
 }
 

@@ -207,12 +207,12 @@ export class NetworkDriver {
   /** Ignores gossip that has no verdict in time. To be called a few times a second. */
   expireVerdicts (): void { this.#running?.gossip.expire() }
 
-  /** Forgets what is kept of peers longer than it counts. To be called about every 10 s. */
+  /** Forgets what is kept of peers longer than it counts, and lets those go that do not read. To be called every 10 s. */
   sweep (): void {
     this.#quota.sweep(this.#ground.clock.monotonic())
     this.#server.sweep()
-    this.#running?.gossip.sweep()
     this.#connections.sweep()
+    for (const peer of this.#running?.gossip.sweep() ?? []) this.#lost(peer)
   }
 
   async #serve (node: Node): Promise<void> {
@@ -247,10 +247,7 @@ export class NetworkDriver {
       connectionTo: peer => this.#connections.book.connectionTo(peer.toString()),
       speakers: () => this.#connections.gossipers(),
       reopened: () => { gossip.streamsReopened++ },
-      lost: peer => {
-        gossip.streamsLost++
-        this.#connections.letGo(peer.toString())
-      },
+      lost: peer => { this.#lost(peer.toString()) },
     })
     node.addEventListener('connection:close', this.#guarded(({ detail }) => { keeper.connectionClosed(detail.remotePeer) }))
     node.services.pubsub.addEventListener('gossipsub:heartbeat', this.#guarded(() => { keeper.heartbeat() }))
@@ -261,6 +258,12 @@ export class NetworkDriver {
       this.#violated(peerId.toString(), 'gossip', 'gossip_frame', errorName(error))
       this.#connections.letGo(peerId.toString())
     }
+  }
+
+  /** Nothing that we gossip reaches this peer any more: a new connection may help. */
+  #lost (peer: PeerKey): void {
+    this.#counters.gossip.streamsLost++
+    this.#connections.letGo(peer)
   }
 
   #info (known: KnownPeer): PeerInfo {

@@ -68,6 +68,7 @@ export class Gossip {
     this.#names = new Map<string, Topic>([[needs.topics.commitments, 'commitments'], [needs.topics.txLists, 'txLists']])
     this.#guard = new OutboundGuard(needs.internals, needs.clock, {
       pauseOutboundBytes: needs.limits.pauseOutboundBytes,
+      totalOutboundBytes: needs.limits.totalOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
     })
     keepScores(needs.internals)
@@ -116,8 +117,11 @@ export class Gossip {
     }
   }
 
-  /** Forgets what is kept of peers that have left and did no wrong. */
-  sweep (): void { forgetDeparted(this.#needs.internals) }
+  /** Forgets what is kept of peers that have left and did no wrong; gives the peers that do not read what we send. */
+  sweep (): PeerKey[] {
+    forgetDeparted(this.#needs.internals)
+    return this.#guard.sweep()
+  }
 
   inMesh (peer: PeerKey): Record<Topic, boolean> {
     const { internals, topics } = this.#needs

@@ -3,11 +3,18 @@ import type { Clock } from '../kernel/index.js'
 import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
 
 export interface OutboundGuardOptions {
-  /** A stream that holds this many bytes takes no message, in bytes. */
+  /** A stream that holds this many bytes takes no message. */
   readonly pauseOutboundBytes: number
+  /** All streams together: above it one that holds a good deal already takes none either. */
+  readonly totalOutboundBytes: number
   /** A message was not given to a full stream. */
   heldBack(): void
 }
+
+/** What a stream may hold whatever the others hold: a few hundred commitments. Bytes. */
+const SMALL_BUFFER = 262_144
+/** A stream that is full at so many sweeps in a row has a peer that does not read. */
+const STUCK_AFTER_SWEEPS = 3
 
 /** Between two looks at the buffers while a publisher waits, in milliseconds. */
 const LOOK_EVERY_MS = 10
@@ -24,6 +31,8 @@ export class OutboundGuard {
   readonly #gossipsub: GossipsubInternals
   readonly #clock: Clock
   readonly #options: OutboundGuardOptions
+  /** At how many sweeps in a row a peer's stream was full. */
+  readonly #fullSince = new Map<PeerKey, number>()
 
   constructor (gossipsub: GossipsubInternals, clock: Clock, options: OutboundGuardOptions) {
     this.#gossipsub = gossipsub
@@ -64,7 +73,32 @@ export class OutboundGuard {
     return full * 2 <= mesh.length && (mesh.length !== 1 || full === 0)
   }
 
-  #isFull (peer: PeerKey): boolean { return this.buffered(peer) >= this.#options.pauseOutboundBytes }
+  /** To be called every 10 s: peers that have not read for 20 s or more, and whose connection is better closed. */
+  sweep (): PeerKey[] {
+    const stuck: PeerKey[] = []
+    for (const peer of this.#fullSince.keys()) if (!this.#isFull(peer)) this.#fullSince.delete(peer)
+    for (const peer of this.#gossipsub.streamsOutbound.keys()) {
+      if (!this.#isFull(peer)) continue
+      const sweeps = (this.#fullSince.get(peer) ?? 0) + 1
+      this.#fullSince.set(peer, sweeps)
+      if (sweeps < STUCK_AFTER_SWEEPS) continue
+      this.#fullSince.delete(peer)
+      stuck.push(peer)
+    }
+    return stuck
+  }
+
+  #isFull (peer: PeerKey): boolean {
+    const buffered = this.buffered(peer)
+    if (buffered >= this.#options.pauseOutboundBytes) return true
+    return buffered > SMALL_BUFFER && this.#total() >= this.#options.totalOutboundBytes
+  }
+
+  #total (): number {
+    let total = 0
+    for (const { rawStream } of this.#gossipsub.streamsOutbound.values()) total += rawStream.writeBufferLength
+    return total
+  }
 
   #send (send: (peer: string, rpc: Rpc) => boolean, peer: PeerKey, rpc: Rpc): boolean {
     const [first, ...rest] = rpc.messages
