@@ -58,13 +58,13 @@ describe('sync: backfill of txlists', () => {
   })
 
   it('"not found" is no fault: it is asked of the others, and of all again after a while', async () => {
-    let late: Uint8Array | undefined
-    const models = [peer('a', [], {}), peer('b', [], {}), peer('c', [], { txList: () => late })]
+    const late = new Map<string, Uint8Array>()
+    const models = [peer('a', [], {}), peer('b', [], {}), peer('c', [], { txList: hash => late.get(hash) })]
     sim = await simulate(models)
     missing(3, 'a')
     await sim.kit.advance(seconds(5))
     expect(models.map(asked)).to.deep.equal([1, 1, 1])
-    late = lists[3]
+    late.set(toHex(hashes[3] as Uint8Array), lists[3] as Uint8Array)
     await sim.kit.advance(seconds(12))
     expect(got()).to.deep.equal([toHex(hashes[3] as Uint8Array)])
     expect(sim.failures()).to.deep.equal({})

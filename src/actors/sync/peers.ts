@@ -72,7 +72,10 @@ export class SyncPeerState {
     const lane = this.#lanes[kind]
     const used = lane.used(now)
     const perWindow = this.kin ? this.config.perWindowToKin : this.config.perWindow
-    if (used >= perWindow) return Math.max(lane.freeAt(used - perWindow) ?? 0, this.backoffUntil) || 'when_answered'
+    if (used >= perWindow) {
+      const freeAt = lane.freeAt(used - perWindow)
+      return freeAt === undefined ? 'when_answered' : Math.max(freeAt, this.backoffUntil)
+    }
     if (lane.inFlight >= this.#atOnce()) return 'when_answered'
     return this.backoffUntil > now ? this.backoffUntil : 'now'
   }

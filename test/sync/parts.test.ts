@@ -1,0 +1,227 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { syncConfig } from '../../src/actors/sync/config.js'
+import { SyncError } from '../../src/actors/sync/errors.js'
+import { Unheard, targetOf } from '../../src/actors/sync/heads.js'
+import type { CheckedPage } from '../../src/actors/sync/page-check.js'
+import { PeerBook } from '../../src/actors/sync/peers.js'
+import type { SyncPeerState } from '../../src/actors/sync/peers.js'
+import { Plan } from '../../src/actors/sync/plan.js'
+import type { Stretch } from '../../src/actors/sync/plan.js'
+import { Pace, etaMs } from '../../src/actors/sync/progress.js'
+
+const pageFor = (start: bigint, blocks: number, full = false): CheckedPage =>
+  ({ bytes: new Uint8Array(), count: blocks, start, next: start + BigInt(blocks), handsOver: false, received: blocks, full, resumes: undefined })
+
+describe('sync: the plan of a run', () => {
+  it('cuts what lies before it into pages, as far ahead as it may', () => {
+    const plan = new Plan(1n, 256, 4)
+    plan.reach(10_000n)
+    expect(plan.stretches.map(({ start, end }) => [start, end])).to.deep.equal([[1n, 256n], [257n, 512n], [513n, 768n], [769n, 1024n]])
+    plan.advance(257n)
+    plan.reach(10_000n)
+    expect(plan.stretches).to.have.length(4)
+    expect(plan.end).to.equal(1_281n)
+  })
+
+  it('a short page leaves its rest to be asked of another peer; a full one of anybody', () => {
+    const plan = new Plan(1n, 256, 4)
+    plan.reach(256n)
+    expect(plan.fill(plan.stretches[0] as Stretch, pageFor(1n, 100), 'a')).to.equal(true)
+    expect(plan.stretches.map(({ start, end, state }) => [start, end, state])).to.deep.equal([[1n, 100n, 'ready'], [101n, 256n, 'wanted']])
+    expect([...(plan.stretches[1] as Stretch).tried]).to.deep.equal(['a'])
+    expect(plan.fill(plan.stretches[1] as Stretch, pageFor(101n, 150, true), 'b')).to.equal(true)
+    expect([...(plan.stretches[2] as Stretch).tried]).to.deep.equal([])
+  })
+
+  it('hands on in the order of the chain only', () => {
+    const plan = new Plan(1n, 10, 3)
+    plan.reach(30n)
+    const [first, second] = plan.stretches as [Stretch, Stretch]
+    plan.fill(second, pageFor(11n, 10), 'a')
+    expect(plan.next).to.equal(undefined)
+    plan.fill(first, pageFor(1n, 10), 'b')
+    expect(plan.next?.start).to.equal(1n)
+  })
+
+  it('a second page for the same stretch is not used', () => {
+    const plan = new Plan(1n, 10, 3)
+    plan.reach(10n)
+    const target = plan.stretches[0] as Stretch
+    expect(plan.fill(target, pageFor(1n, 10), 'a')).to.equal(true)
+    expect(plan.fill(target, pageFor(1n, 10), 'b')).to.equal(false)
+    expect(plan.stretches).to.have.length(1)
+  })
+
+  it('whatever happens, stretches follow each other without a gap from the frontier on', () => {
+    const step = fc.oneof(
+      fc.record({ do: fc.constant('reach' as const), by: fc.integer({ min: 0, max: 100 }) }),
+      fc.record({ do: fc.constant('fill' as const), at: fc.nat(8), blocks: fc.integer({ min: 0, max: 12 }) }),
+      fc.record({ do: fc.constant('advance' as const), by: fc.integer({ min: 0, max: 25 }) }),
+      fc.record({ do: fc.constant('shrink' as const), by: fc.integer({ min: 0, max: 50 }) }),
+      fc.record({ do: fc.constant('want' as const), at: fc.nat(8) }),
+    )
+    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), steps => {
+      const plan = new Plan(5n, 10, 6)
+      for (const each of steps) {
+        if (each.do === 'reach') plan.reach(plan.frontier + BigInt(each.by))
+        else if (each.do === 'advance') plan.advance(plan.frontier + BigInt(each.by))
+        else if (each.do === 'shrink') plan.shrink(plan.frontier + BigInt(each.by))
+        else {
+          const target = plan.stretches[each.at]
+          if (target === undefined) continue
+          if (each.do === 'want') plan.want(target)
+          else plan.fill(target, pageFor(target.start, Math.min(each.blocks, Number(target.end - target.start + 1n))), 'a')
+        }
+        let at = plan.frontier
+        for (const { start, end, state } of plan.stretches) {
+          expect(start).to.equal(at)
+          expect(state).to.not.equal('gone')
+          at = end + 1n
+        }
+        expect(plan.end >= plan.frontier).to.equal(true)
+      }
+    }))
+  })
+})
+
+describe('sync: peers', () => {
+  const config = syncConfig()
+  const kin = 'preconfirmation-p2p/0.1.0'
+  const all = (): boolean => true
+
+  it('H07 at most 7 of a kind within any window, two at once, counted until a window after their end', () => {
+    const book = new PeerBook(config)
+    book.ready('a', 'rust-libp2p')
+    const sent: number[] = []
+    let now = 0
+    while (now < 60_000) {
+      const chosen = book.choose('commitments', now, all)
+      if (chosen !== undefined && !('readyAt' in chosen)) {
+        chosen.asked('commitments', now)
+        sent.push(now)
+        chosen.answered('commitments', 30, now + 30)
+        now += 30
+      } else {
+        now = chosen?.readyAt ?? now + 10
+      }
+    }
+    for (const from of sent) expect(sent.filter(at => at >= from && at < from + 10_000).length).to.be.at.most(7)
+    expect(sent.length).to.be.at.least(39)
+  })
+
+  it('H27 the choice rotates over equals', () => {
+    const book = new PeerBook(config)
+    for (const name of ['a', 'b', 'c']) book.ready(name, kin)
+    const chosen: string[] = []
+    for (let now = 0; now < 600; now += 100) {
+      const state = book.choose('head', now, all) as SyncPeerState
+      state.asked('head', now)
+      state.answered('head', 5, now + 5)
+      chosen.push(state.peer)
+    }
+    expect(chosen).to.deep.equal(['a', 'b', 'c', 'a', 'b', 'c'])
+  })
+
+  it('a peer that failed waits longer each time', () => {
+    const book = new PeerBook(config)
+    book.ready('a', kin)
+    const state = book.get('a') as SyncPeerState
+    const waits: number[] = []
+    for (let now = 0, round = 0; round < 5; round++) {
+      state.asked('head', now)
+      state.failed('head', true, now)
+      const until = state.readiness('head', now) as number
+      waits.push(until - now)
+      now = until
+    }
+    expect(waits).to.deep.equal([1_000, 2_000, 4_000, 8_000, 8_000])
+  })
+
+  it('H22 departed peers are remembered within a bound, those connected always', () => {
+    const book = new PeerBook(syncConfig({ peers: 10 }))
+    for (let at = 0; at < 100; at++) { book.ready(`gone-${at}`, kin); book.gone(`gone-${at}`) }
+    for (let at = 0; at < 20; at++) book.ready(`here-${at}`, kin)
+    expect([...book.all()]).to.have.length(20)
+    expect(book.size).to.equal(20)
+  })
+})
+
+describe('sync: where a run heads for', () => {
+  const config = syncConfig()
+  const never = (): boolean => false
+
+  function bookOf (heads: readonly (bigint | undefined)[]): PeerBook {
+    const book = new PeerBook(config)
+    heads.forEach((head, at) => {
+      book.ready(`p${at}`, '')
+      const state = book.get(`p${at}`) as SyncPeerState
+      if (head !== undefined) state.head = { blockNumber: head, submissionWindowEnd: 0n }
+    })
+    return book
+  }
+
+  it('the highest head', () => { expect(targetOf(bookOf([100n, 300n, undefined, 200n]), 256n, never)).to.deep.equal({ height: 300n, outlier: undefined }) })
+  it('none where nobody announces one', () => { expect(targetOf(bookOf([undefined]), 256n, never).height).to.equal(undefined) })
+  it('of one that towers above the rest only once it is shown', () => {
+    const book = bookOf([100n, 10_000n, 90n])
+    expect(targetOf(book, 256n, never)).to.deep.equal({ height: 100n, outlier: book.get('p1') })
+    expect(targetOf(book, 256n, () => true)).to.deep.equal({ height: 10_000n, outlier: undefined })
+  })
+
+  it('not what a peer could not deliver', () => {
+    const book = bookOf([100n, 300n])
+    ;(book.get('p1') as SyncPeerState).exhaustedAt = 50n
+    expect(targetOf(book, 256n, never).height).to.equal(100n)
+  })
+})
+
+describe('sync: unheard', () => {
+  it('H42 tells of who is ahead at two rounds in a row, and takes it back', () => {
+    const unheard = new Unheard()
+    unheard.ahead('a', 15n)
+    unheard.ahead('b', 15n)
+    expect(unheard.round()).to.equal(false)
+    unheard.ahead('a', 15n)
+    expect(unheard.round()).to.equal(true)
+    expect(unheard.peers).to.deep.equal(['a'])
+    expect(unheard.behind).to.equal(15n)
+    unheard.ahead('a', 15n)
+    expect(unheard.round()).to.equal(false)
+    expect(unheard.round()).to.equal(true)
+    expect(unheard.peers).to.deep.equal([])
+  })
+
+  it('H42 a liar\'s word does not count', () => {
+    const unheard = new Unheard()
+    for (let round = 0; round < 3; round++) {
+      unheard.ahead('liar', 1_000n)
+      unheard.dismiss('liar')
+      unheard.round()
+    }
+    expect(unheard.peers).to.deep.equal([])
+  })
+})
+
+describe('sync: progress', () => {
+  it('the pace is that of the last seconds', () => {
+    const pace = new Pace(5_000)
+    expect(pace.mark(0n, 0)).to.equal(0)
+    expect(pace.mark(1_000n, 1_000)).to.equal(1_000)
+    for (let second = 2; second < 20; second++) pace.mark(1_000n + BigInt(second) * 10n, second * 1_000)
+    expect(pace.mark(1_200n, 20_000)).to.be.within(9, 11)
+  })
+
+  it('what is left, in ms', () => {
+    expect(etaMs(1n, 1_000n, 100)).to.equal(10_000)
+    expect(etaMs(1_001n, 1_000n, 100)).to.equal(0)
+    expect(etaMs(1n, 1_000n, 0)).to.equal(undefined)
+  })
+})
+
+describe('sync: options', () => {
+  it('H28 one that cannot be is an error with its value', () => {
+    expect(() => syncConfig({ pageSize: 300 })).to.throw(SyncError).that.includes({ code: 'bad_config', value: 300, limit: 256 })
+    for (const wrong of [0, -1, NaN, Infinity]) expect(() => syncConfig({ lateAfter: wrong })).to.throw(SyncError).that.includes({ code: 'bad_config' })
+  })
+})
