@@ -11,7 +11,7 @@ import { Store } from '../../src/actors/store/ingress.js'
 import { Finding } from '../../src/protocol/index.js'
 import { Validator, validator, validatorConfig } from '../../src/actors/validator/index.js'
 import { WITHIN, commitment, meshed, startNode, stopAll } from '../network/harness.js'
-import { realTransports } from '../support/transport.js'
+import { itOverTcp } from '../support/transport.js'
 import { until } from '../support/until.js'
 
 const COMMITMENTS = 3_000
@@ -62,12 +62,11 @@ function watchLoop () {
 }
 
 describe('network under a flood', function () {
-  before(function () { if (!realTransports) this.skip() })
   afterEach(stopAll)
   this.timeout(60_000)
   this.retries(2)
 
-  it('H19: the event loop keeps turning, the work is done in threads, and honest messages come through', async () => {
+  itOverTcp('H19: the event loop keeps turning, the work is done in threads, and honest messages come through', async () => {
     const victim = await startVictim()
     const honest = await startNode('tcp')
     let flooder: ChildProcess | undefined

@@ -12,7 +12,7 @@ import { Exchanges } from '../../src/actors/network/reqresp/exchanges.js'
 import { GossipStreamKeeper, REOPEN_ATTEMPTS } from '../../src/actors/network/workarounds/reopen-gossip-stream.js'
 import { forgetDeparted, keepScores } from '../../src/actors/network/workarounds/score-over-reconnection.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
-import { describeTransports, listenOn } from '../support/transport.js'
+import { describeTransports, itOverTcp, listenOn } from '../support/transport.js'
 import { until } from '../support/until.js'
 import { WITHIN, connect, meshed, startNode, stopAll } from './harness.js'
 import { rawPeer, stopRawPeers, topics } from './raw-peer.js'
@@ -168,8 +168,7 @@ describe('network: notices', () => {
 describe('network: host names', () => {
   afterEach(stopAll)
 
-  it('H17: are resolved before the gate is asked about the address', async function () {
-    if (process.env['REAL_TRANSPORT_TEST'] === '0') this.skip()
+  itOverTcp('H17: are resolved before the gate is asked about the address', async () => {
     const asked: string[] = []
     const [a, b] = await Promise.all([startNode('tcp', { gate: ({ address }) => { if (address !== undefined) asked.push(address); return undefined } }), startNode('tcp')])
     await connect(a, b)

@@ -24,3 +24,8 @@ export function describeTransports (title: string, suite: (this: Suite, transpor
     suite.call(this, 'tcp')
   })
 }
+
+/** A test that needs real sockets and makes no sense over memory. */
+export function itOverTcp (title: string, test: Mocha.AsyncFunc): Mocha.Test {
+  return realTransports ? it(title, test) : it.skip(`${title} (skipped: REAL_TRANSPORT_TEST=0 turns off what needs real sockets)`)
+}

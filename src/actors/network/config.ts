@@ -197,6 +197,9 @@ function check (config: NetworkConfig): void {
   topicsOf(config.chainId)
   for (const address of [...config.listen, ...config.announce]) parseAddress(address)
   for (const address of config.staticPeers) addressWithPeer(address)
+  for (const option of ['drainWithinMs', 'noticesPerSecond'] as const) {
+    if (!(config[option] >= 0)) throw new NetworkError('bad_config', `${option} is a number from 0`, { value: config[option] })
+  }
   for (const group of ['connections', 'gossip', 'requests', 'serving', 'redial'] as const) {
     for (const [option, value] of Object.entries(config[group]) as Array<[string, unknown]>) {
       if (typeof value !== 'number' || !(value >= 0)) throw new NetworkError('bad_config', `${group}.${option} is a number from 0`, { value })
