@@ -108,8 +108,12 @@ export class Canon {
 
   /** The store's canonical records, ascending; only at start, or after a rewind below what was in memory. */
   restore(commitments: Iterable<Commitment>, floor: bigint): void {
+    let first = true
     for (const commitment of commitments) {
       commitment.written = commitment.announced = true
+      // Of those in the middle, one whose parent is not there was adopted on its signer's word.
+      commitment.onWord = !first && this.memory.get(commitment.parentKey) === undefined
+      first = false
       this.memory.add(commitment, 'canonical')
       if (!commitment.bare) this.head = commitment
     }

@@ -1,0 +1,181 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { ChainError, parseSchedule, scheduleFromFile, scheduleFromSigners, scheduleFromTable } from '../../src/actors/chain/index.js'
+import type { ScheduleAnswer } from '../../src/actors/chain/index.js'
+import { minutes, seconds } from '../../src/actors/kernel/index.js'
+import { ALICE, BOB, MALLORY, WINDOW, build, chainOf } from '../support/chain-builder.js'
+import { house, shown } from './harness.js'
+import type { House, HouseOptions } from './harness.js'
+
+const TIP = { blockNumber: 99n, preconfirmationHash: new Uint8Array(32) }
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const options = { signal: new AbortController().signal }
+const failure = (run: () => unknown): unknown => { try { run() } catch (error) { return error } return undefined }
+
+describe('chain: schedules that are shipped', () => {
+  it('some signers, valid for every window', async () => {
+    const schedule = scheduleFromSigners([`0x${hex(ALICE)}`, BOB])
+    expect(await schedule(1n, options)).to.deep.equal({ signers: [ALICE, BOB] })
+    for (const bad of [[], ['0x12'], ['zz'], [new Uint8Array(19)]]) expect(failure(() => scheduleFromSigners(bad))).to.be.instanceOf(ChainError).with.property('code', 'bad_schedule')
+  })
+
+  it('a table: from its window on, until the next', async () => {
+    const schedule = scheduleFromTable([{ from: 200n, signer: [BOB, hex(ALICE)] }, { from: 100n, signer: ALICE }])
+    expect([99n, 100n, 199n, 200n, 2n ** 255n].map(window => schedule(window, options))).to.deep.equal([
+      'unknown', { signers: [ALICE] }, { signers: [ALICE] }, { signers: [BOB, ALICE] }, { signers: [BOB, ALICE] },
+    ])
+    expect(failure(() => scheduleFromTable([]))).to.include({ code: 'bad_schedule' })
+    expect(failure(() => scheduleFromTable([{ from: 1 as never, signer: ALICE }]))).to.include({ code: 'bad_schedule' })
+  })
+
+  it('with slots, a window that ends with none is no slot end', async () => {
+    const schedule = scheduleFromTable([{ from: 0n, signer: ALICE }], { slots: { genesis: 7n, seconds: 12n } })
+    expect([6n, 7n, 19n, 20n].map(window => schedule(window, options))).to.deep.equal(['not_slot_end', { signers: [ALICE] }, { signers: [ALICE] }, 'not_slot_end'])
+  })
+
+  it('a file, read again when it has changed', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'schedule-'))
+    const path = join(folder, 'schedule.json')
+    try {
+      expect(await scheduleFromFile(path).catch((error: unknown) => error)).to.include({ code: 'schedule_unreadable', value: path })
+      await writeFile(path, '{')
+      expect(await scheduleFromFile(path).catch((error: unknown) => error)).to.include({ code: 'bad_schedule' })
+      await writeFile(path, JSON.stringify({ windows: [{ from: '100', signer: `0x${hex(ALICE)}` }] }))
+      const schedule = await scheduleFromFile(path)
+      expect(await schedule(100n, options)).to.deep.equal({ signers: [ALICE] })
+      await writeFile(path, JSON.stringify([{ from: 100, signer: [hex(BOB), hex(ALICE)] }]))
+      expect(await schedule(100n, options)).to.deep.equal({ signers: [BOB, ALICE] })
+      await writeFile(path, 'no JSON at all')
+      expect(await Promise.resolve(schedule(100n, options)).catch((error: unknown) => error)).to.include({ code: 'bad_schedule' })
+      await writeFile(path, JSON.stringify({ slots: { genesis: '0', seconds: 12 }, windows: [{ from: '0', signer: hex(ALICE) }] }))
+      expect(await schedule(13n, options)).to.equal('not_slot_end')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('a file of a wrong form is told by code', () => {
+    for (const text of ['[]', '{}', '{"windows":{}}', '[{"from":-1,"signer":""}]', '[{"from":"1"}]', '[1]', '[{"from":"1","signer":"0x12"}]']) {
+      expect(failure(() => parseSchedule(text)), text).to.include({ code: 'bad_schedule' })
+    }
+  })
+})
+
+describe('chain: waiting for the schedule', () => {
+  let h: House
+  const open = async (options: HouseOptions = {}): Promise<void> => { h = await house({ ...options, config: { confirmedTip: TIP, ...options.config } }) }
+  afterEach(() => h.kit.stop())
+  const verdicts = (): string[] => h.verdicts.received.map(({ verdict }) => verdict)
+  const later = <T>(answer: T, resolvers: ((answer: T) => void)[]): Promise<T> => new Promise(resolve => resolvers.push(() => { resolve(answer) }))
+
+  it('an answer that takes time: one lookup a window, in order of arrival when it comes', async () => {
+    const resolvers: ((answer: ScheduleAnswer) => void)[] = []
+    await open({ schedule: () => later({ signer: ALICE }, resolvers) })
+    const blocks = chainOf(100, 104)
+    for (const block of blocks) expect(await h.gossip(block)).to.equal(undefined)
+    expect(resolvers.length).to.equal(1)
+    resolvers[0]!('unknown')
+    await h.kit.settle()
+    expect(verdicts()).to.deep.equal(new Array(5).fill('accept'))
+    expect(await h.canonical()).to.deep.equal(shown(blocks))
+  })
+
+  it('a commitment never blocks those behind it from other heights and windows', async () => {
+    await open({ schedule: window => window === WINDOW ? new Promise(() => undefined) : { signer: ALICE } })
+    expect(await h.gossip(build({ number: 105 }))).to.equal(undefined)
+    expect(await h.gossip(build({ number: 100, window: WINDOW + 12n }))).to.equal('accept')
+  })
+
+  it('a lookup has a deadline and is told so; a late answer counts all the same', async () => {
+    const signals: AbortSignal[] = []
+    const resolvers: ((answer: ScheduleAnswer) => void)[] = []
+    await open({ schedule: (_window, { signal }) => { signals.push(signal); return later({ signer: ALICE }, resolvers) } })
+    void h.gossip(build({ number: 100 }))
+    await h.kit.advance(seconds(4.3))
+    expect(signals[0]?.aborted).to.equal(true)
+    expect(h.events.expect('scheduleFailed').error).to.include({ code: 'schedule_timeout' })
+    resolvers[0]!('unknown')
+    await h.kit.settle()
+    expect(verdicts()).to.deep.equal(['accept'])
+  })
+
+  it('the bytes that are held already: Ignore', async () => {
+    await open({ schedule: () => 'unknown' })
+    const block = build({ number: 100 })
+    void h.gossip(block)
+    expect(await h.gossip(block, { peer: 'another' })).to.equal('ignore')
+    expect((await h.standing()).pendingSchedule).to.equal(1)
+  })
+
+  it('H22 held in number and by sender: who overruns its share loses its own oldest, the others nothing', async () => {
+    await open({ schedule: () => 'unknown' })
+    void h.gossip(build({ number: 100 }), { peer: 'honest' })
+    for (let salt = 1; salt <= 300; salt++) void h.gossip(build({ number: 200, salt, signer: MALLORY }), { peer: 'flood' })
+    await h.kit.settle()
+    expect((await h.standing()).pendingSchedule).to.equal(257)
+    expect(verdicts().filter(verdict => verdict === 'ignore').length).to.equal(44)
+    expect(h.verdicts.received.some(({ peer }) => peer === 'honest')).to.equal(false)
+    expect(h.outcomes.received).to.deep.equal([])
+  })
+
+  it('H22 1,024 are held in all', async () => {
+    await open({ schedule: () => 'unknown' })
+    for (let salt = 1; salt <= 1_500; salt++) void h.gossip(build({ number: 200, salt }), { peer: `peer-${salt % 10}` })
+    await h.kit.settle()
+    expect((await h.standing()).pendingSchedule).to.equal(1_024)
+  })
+
+  it('windows beyond the horizon are Ignored when they are not known, never refused', async () => {
+    const asked: bigint[] = []
+    await open({ schedule: window => { asked.push(window); return 'unknown' } })
+    const far = BigInt(Math.floor(h.kit.clock.now() / 1_000)) + 3_700n
+    expect(await h.gossip(build({ number: 100, window: far }))).to.equal('ignore')
+    expect(h.reason()).to.equal('beyond_horizon')
+    expect(h.outcomes.received).to.deep.equal([])
+    expect(await h.gossip(build({ number: 100, window: far - 200n }))).to.equal(undefined)
+    expect(asked.length).to.equal(2)
+  })
+
+  it('H22 lookups under way are bounded, and those far away do not hold up the near ones', async () => {
+    const asked: bigint[] = []
+    await open({ schedule: window => { asked.push(window); return new Promise(() => undefined) } })
+    for (let salt = 1; salt <= 100; salt++) void h.gossip(build({ number: 200, window: WINDOW + 1_000_000n + BigInt(salt) }), { peer: `peer-${salt % 10}` })
+    await h.kit.settle()
+    expect(asked.length).to.equal(8)
+    for (let salt = 1; salt <= 100; salt++) void h.gossip(build({ number: 200, window: WINDOW + BigInt(salt) }), { peer: `peer-${salt % 10}` })
+    await h.kit.settle()
+    expect(asked.length).to.equal(40)
+  })
+
+  it('what is known is looked up again after a while, while it goes on being used', async () => {
+    let calls = 0
+    await open({ schedule: () => { calls++; return { signer: ALICE } } })
+    const blocks = chainOf(100, 103)
+    await h.gossip(blocks[0]!)
+    await h.gossip(blocks[1]!)
+    expect(calls).to.equal(1)
+    await h.kit.advance(minutes(2))
+    expect(await h.gossip(blocks[2]!)).to.equal('accept')
+    expect(calls).to.equal(2)
+  })
+
+  it('a page waits as a whole, and is answered in time', async () => {
+    const resolvers: ((answer: ScheduleAnswer) => void)[] = []
+    await open({ schedule: window => window === WINDOW ? { signer: ALICE } : later({ signer: BOB }, resolvers) })
+    const first = chainOf(100, 103)
+    const second = chainOf(104, 107, { parent: first[3]!, signer: BOB, window: WINDOW + 384n })
+    const answer = h.page([...first, ...second])
+    await h.kit.settle()
+    h.judged.expectNone()
+    resolvers[0]!('unknown')
+    await h.kit.settle()
+    expect(h.judged.expect('judged').results.map(({ reason }) => reason)).to.deep.equal(new Array(8).fill('accepted'))
+    await answer
+    void h.page([build({ number: 108, window: WINDOW + 768n })])
+    await h.kit.advance(seconds(16))
+    expect(h.judged.expect('judged').results[0]).to.include({ verdict: 'ignore', reason: 'schedule_unknown', penalty: false })
+    expect(h.outcomes.received).to.deep.equal([])
+  })
+})
