@@ -6,7 +6,8 @@ import type { Sim } from './sim.js'
 const upTo = (height: number): bigint[] => Array.from({ length: height }, (_, at) => BigInt(at + 1))
 const requestsFor = (sim: Sim, name: string, kind: string) => (sim.peers.get(name)?.requests ?? []).filter(each => each.kind === kind)
 
-describe('sync: catch-up', () => {
+describe('sync: catch-up', function () {
+  this.timeout(10_000)
   let sim: Sim
   afterEach(() => sim.kit.stop())
 
@@ -106,6 +107,31 @@ describe('sync: catch-up', () => {
     expect(requestsFor(sim, 'a', 'commitments')).to.have.length(asked)
     expect(sim.events.expect('syncFailed')).to.include({ code: 'cancelled' })
     expect((await sim.sync.standing(seconds(1))).running).to.equal(undefined)
+  })
+
+  it('a run that was started for a caller ends when that caller gives up; one that runs anyway does not', async () => {
+    const chain = chainOf(1n, 5_000n)
+    sim = await simulate([peer('a', chain, { latencyMs: 500 })], { config: { roundEvery: seconds(1_000) } })
+    const joined = new AbortController()
+    const first = sim.sync.sync(joined.signal).catch((error: unknown) => error)
+    await sim.kit.advance(1_200)
+    joined.abort()
+    await sim.kit.advance(seconds(60))
+    expect(await first).to.include({ code: 'cancelled' })
+    expect(heightsOf(sim.chain)).to.have.length(5_000)
+
+    sim.leave('a')
+    sim.join(peer('b', chainOf(1n, 10_000n), { latencyMs: 500, head: () => 5_000n }))
+    await sim.kit.advance(seconds(10))
+    const model = sim.peers.get('b')
+    if (model !== undefined) model.head = () => 10_000n
+    const alone = new AbortController()
+    const second = sim.sync.sync(alone.signal).catch((error: unknown) => error)
+    await sim.kit.advance(1_700)
+    alone.abort()
+    await sim.kit.advance(seconds(30))
+    expect(await second).to.include({ code: 'cancelled' })
+    expect(heightsOf(sim.chain).length).to.be.lessThan(10_000)
   })
 
   it('callers that ask for the same join one run', async () => {

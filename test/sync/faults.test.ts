@@ -6,7 +6,8 @@ import type { Sim } from './sim.js'
 const chain = chainOf(1n, 3_000n)
 const upTo = (height: number): bigint[] => Array.from({ length: height }, (_, at) => BigInt(at + 1))
 
-describe('sync: faults', () => {
+describe('sync: faults', function () {
+  this.timeout(10_000)
   let sim: Sim
   afterEach(() => sim.kit.stop())
 

@@ -53,7 +53,8 @@ function overlong (start: bigint, max: number): Uint8Array {
   return bytes
 }
 
-describe('sync: three honest peers and two liars of a kind', () => {
+describe('sync: three honest peers and two liars of a kind', function () {
+  this.timeout(10_000)
   let sim: Sim
   afterEach(() => sim.kit.stop())
 

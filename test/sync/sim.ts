@@ -180,7 +180,7 @@ export class FakeChain {
   #supersede (commitment: Uint8Array, hash: Uint8Array): boolean {
     if (!this.supersedes) return false
     const parent = toHex(new CommitmentView(commitment).parentPreconfirmationHash)
-    const at = this.canonical.findIndex(each => toHex(hashOf(each)) === parent)
+    const at = this.canonical.indexOf(this.byHash.get(parent) ?? commitment)
     if (at < 0 || at === this.canonical.length - 1) return false
     this.canonical.length = at + 1
     this.headHash = hashOf(this.canonical[at] as Uint8Array)

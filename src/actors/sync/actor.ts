@@ -43,9 +43,10 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
       peersSeen (room, { peers }) { room.peersSeen(peers); room.pump() },
       peerReady (room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },
       peerGone (room, { peer }) { room.peerGone(peer); room.pump() },
+      gaveUp (room, { asker }) { room.gaveUp(asker); room.pump() },
       cancel (room) { room.cancel(); room.pump() },
       sync (room, _message, ctx) {
-        const result = room.sync()
+        const result = room.sync(ctx.askSignal)
         room.pump()
         return ctx.later(result)
       },

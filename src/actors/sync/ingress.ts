@@ -97,6 +97,8 @@ export type SyncInternal =
   | { readonly type: 'handed'; readonly ticket: number; readonly result: 'ok' | 'closed' }
   | { readonly type: 'txListsMissing'; readonly page: MissingTxLists | undefined }
   | { readonly type: 'peersSeen'; readonly peers: readonly PeerInfo[] | undefined }
+  /** Who asked for a catch-up waits no longer. */
+  | { readonly type: 'gaveUp'; readonly asker: number }
 
 export type SyncMessage =
   | JudgedMessage
@@ -127,12 +129,16 @@ export const syncMailbox = mailbox<SyncMessage>({
     sync: reject('the caller is told'),
     standing: reject('the caller is told'),
     answered: own, unanswered: own, stood: own, handed: own, txListsMissing: own, peersSeen: own,
+    gaveUp: keep('one an ask of a catch-up'),
   },
 })
 
 /** Catches up from peers, fills gaps, fetches missing txlists (SPEC §9). */
 export class Sync extends Handle<SyncMessage> {
-  /** Catches up now, or joins the run under way; resolves when it has ended and what it brought is durable. */
+  /**
+   * Catches up now, or joins the run under way; resolves when it has ended and what it brought is durable. A run that was started for
+   * callers is cancelled when the last of them gives up.
+   */
   sync (within: Deadline) { return this.ask('sync', {}, within) }
   standing (within: Deadline) { return this.ask('standing', {}, within) }
   /** Ends the present run. */

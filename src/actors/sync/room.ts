@@ -46,7 +46,8 @@ export class Room implements World {
   readonly #backfill: TxListBackfill
   readonly #unheard = new Unheard()
   readonly #counters: { [name: string]: number } = {}
-  readonly #waiting: ((result: SyncResult) => void)[] = []
+  readonly #waiting = new Map<number, (result: SyncResult) => void>()
+  #askers = 0
   #run: Run | undefined
   /** Heads under way that a run waits for, and since when. */
   #heads = 0
@@ -190,11 +191,17 @@ export class Room implements World {
   }
 
   /** Joins the run under way or starts one. */
-  sync (): Promise<SyncResult> {
-    const result = new Promise<SyncResult>(resolve => { this.#waiting.push(resolve) })
+  sync (asker: AbortSignal | undefined): Promise<SyncResult> {
+    const id = ++this.#askers
+    const result = new Promise<SyncResult>(resolve => { this.#waiting.set(id, resolve) })
+    asker?.addEventListener('abort', () => { if (this.#waiting.has(id)) void this.ctx.self.send({ type: 'gaveUp', asker: id }) }, { once: true })
     if (this.#run === undefined) this.#start('asked')
     else this.#askHeads()
     return result
+  }
+
+  gaveUp (asker: number): void {
+    if (this.#waiting.delete(asker) && this.#waiting.size === 0 && this.#run?.reason === 'asked') this.#run.cancel()
   }
 
   cancel (): void { this.#run?.cancel() }
@@ -221,7 +228,8 @@ export class Room implements World {
     else if (run.reason === 'round' && result.blocks >= Number(this.config.unheardBlocks)) {
       for (const peer of run.delivered) if (this.book.get(peer)?.blind === true) this.#unheard.ahead(peer, BigInt(result.blocks))
     }
-    for (const resolve of this.#waiting.splice(0)) resolve(result)
+    for (const resolve of this.#waiting.values()) resolve(result)
+    this.#waiting.clear()
   }
 
   // ---- heads
