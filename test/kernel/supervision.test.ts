@@ -62,6 +62,26 @@ describe('kernel: supervision', () => {
     expect(clock.pending).equal(0)
   })
 
+  it('K36 a child that fails while others still start is restarted by the rules', async () => {
+    const { supervisor: own, settle, advance } = testKit()
+    const log: string[] = []
+    const slow = [deferred(), deferred()]
+    const tree = own('app', { ...plain, strategy: 'rest_for_one' })
+    const a = tree.child('a', () => jobber(log, { name: 'a' }))
+    let starts = 0
+    tree.child('b', () => jobber(log, { name: 'b', init: () => slow[starts++]!.promise }))
+    tree.child('c', () => jobber(log, { name: 'c' }))
+    let started = false
+    void tree.start().then(() => { started = true })
+    await settle()
+    void a.send(boom)
+    await settle()
+    for (const each of slow) each.resolve()
+    await advance(100)
+    expect(started).equal(true)
+    expect(log).deep.equal(['a init', 'b init', 'a boom', 'b stop restart', 'a stop restart', 'a init', 'b init', 'c init'])
+  })
+
   it('K37 stop is in reverse order, one after the other, twice the same', async () => {
     const slow = deferred()
     const { tree, seen, settle } = await family('abc', {}, { b: { stop: () => slow.promise } })
@@ -327,7 +347,7 @@ describe('kernel: supervision', () => {
       await settle()
       slow.resolve()
       await Promise.all([stopped, starting])
-      expect(log).deep.equal(when === 'start' ? ['a stop stop', 'StartError'] : ['b stop stop', 'a stop stop'])
+      expect(log).deep.equal(when === 'start' ? ['a stop stop', 'InterruptedError'] : ['b stop stop', 'a stop stop'])
       expect(clock.pending).equal(0)
     }
   })

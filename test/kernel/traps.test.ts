@@ -78,4 +78,16 @@ describe('kernel: traps', () => {
     ref.onceTerminated(listener)()
     expect(calls).deep.equal(['called', 'called'])
   })
+
+  it('K46 a listener that throws keeps neither the stop nor the other listeners from theirs', async () => {
+    const { lines, log } = recordingLogger()
+    const { spawn, stop } = testKit({ log })
+    const ref = await spawn(jobber([]))
+    const calls: string[] = []
+    ref.onceTerminated(() => { throw new Error('in a listener') })
+    ref.onceTerminated(() => { calls.push('called') })
+    await stop()
+    expect(calls).deep.equal(['called'])
+    expect(lines.map(({ message }) => message)).include('a listener threw')
+  })
 })

@@ -10,10 +10,13 @@ export class Ending {
   happened = false
   readonly #listeners = new Set<() => void>()
 
+  /** @param threw takes what a listener throws, so that the others hear of it all the same */
+  constructor(private readonly threw: (error: unknown) => void) {}
+
   once(listener: () => void): () => void {
-    if (this.happened) { listener(); return () => undefined }
-    const once = (): void => { listener() }
-    this.#listeners.add(once)
+    const once = (): void => { try { listener() } catch (error) { this.threw(error) } }
+    if (this.happened) once()
+    else this.#listeners.add(once)
     return () => { this.#listeners.delete(once) }
   }
 
@@ -44,7 +47,7 @@ export class Address implements Ref<Message> {
   }
 
   ask(type: string, body: object, within: Deadline): Promise<never> {
-    return Asked.send({ type, ...body }, `${this.path} ${type}`, within, this.clock, asked => {
+    return Asked.send({ ...body, type }, `${this.path} ${type}`, within, this.clock, asked => {
       void this.inbox.put(asked)
       this.wake()
     }) as Promise<never>

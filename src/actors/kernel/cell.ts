@@ -31,7 +31,7 @@ export class Cell implements Node, Runnable {
   readonly #figures = new Figures()
   readonly #inbox: Inbox
   readonly #system = new Ring<Signal | Message>()
-  readonly #ending = new Ending()
+  readonly #ending: Ending
   #phase: Phase = 'declared'
   #spec: Spec | undefined
   #state: unknown
@@ -53,6 +53,7 @@ export class Cell implements Node, Runnable {
     private readonly overseer: Overseer, private readonly make: () => Spec,
   ) {
     this.#inbox = new Inbox(runtime.clock, runtime.trace !== undefined, (entry, reason) => { this.#drop(entry, reason) })
+    this.#ending = new Ending(error => { runtime.log.error({ actor: path, err: error }, 'a listener threw') })
     this.self = new Address(path, this.#inbox, this.#ending, runtime.clock, () => { this.#wake() })
   }
 

@@ -119,16 +119,17 @@ export class Tree implements Supervisor, Node, Overseer {
   async launch(): Promise<void> {
     this.#phase = 'starting'
     this.#escalation = undefined
-    const plan = new Plan(this.#children.slice(), this.runtime.clock)
+    const plan = new Plan(this.#children.filter(each => each.leaving === undefined), this.runtime.clock)
     await plan.wait()
     for (const child of plan.children) {
       if (!plan.has(child)) continue
       try { await this.#launch(child, plan) } catch (error) {
+        if (!plan.has(child)) continue
         this.#report(child, error, 'escalate')
         throw error instanceof StartError ? error : new StartError(child.node.path, error)
       }
-      if (this.#phase !== 'starting') throw this.#escalation ?? new InterruptedError(this.path)
     }
+    if (this.#phase !== 'starting') throw this.#escalation ?? new InterruptedError(this.path)
     this.#phase = 'running'
   }
 

@@ -12,7 +12,7 @@ export class TestProbe<M extends Message> implements Ref<M> {
   readonly #queue: M[] = []
   readonly #all: M[] = []
   readonly #answers = new Map<string, (message: M) => unknown>()
-  readonly #ending = new Ending()
+  readonly #ending = new Ending(error => { throw error })
   /** What `send` returns; `rejected` and `closed` also mean that the message is not taken. */
   feedback: Feedback = 'ok'
 
