@@ -76,6 +76,7 @@ describe('chain: txlists (SPEC §6)', () => {
     expect(verdicts).to.deep.equal(['accept', 'accept', 'accept', 'accept', 'ignore', 'ignore'])
     expect(h.reason()).to.equal('no_room')
     expect(outcomes('flood')).to.deep.equal([])
+    expect(await h.store.database.hasTxLists([0, 1, 2, 3].map(seed => txListHashOf(large(seed))))).to.deep.equal([true, true, true, true])
     expect(await h.gossipTxList(build({ number: 101 }).txList, { peer: 'honest' })).to.equal('accept')
     await h.gossip(block)
     expect(outcomes('honest')).to.deep.equal(['accepted'])

@@ -174,8 +174,9 @@ export interface DatabaseLimits {
 export const DEFAULT_LIMITS: DatabaseLimits = {
   commitments: 604_800,
   referencedTxListBytes: 2 * 1024 ** 3,
-  unreferencedTxListBytes: 64 * 1024 ** 2,
-  unreferencedTxListBytesPerPeer: 8 * 1024 ** 2,
+  // Chain admits 64 MiB, and 8 MiB of one sender (SPEC §6), without the charge: what it has admitted must not be pushed out here.
+  unreferencedTxListBytes: 72 * 1024 ** 2,
+  unreferencedTxListBytesPerPeer: 9 * 1024 ** 2,
   evidence: 4_096,
 }
 
