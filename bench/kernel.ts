@@ -125,7 +125,9 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
   await tree.stop()
 
   const ns = (perSecond: readonly number[]) => sample(perSecond.map(each => 1e9 / each))
-  const line = (what: string, perSecond: readonly number[]): void => { options.log(`${what.padEnd(44)} ${describeSample(ns(perSecond))} ns`) }
+  const line = (what: string, perSecond: readonly number[]): void => {
+    options.log(`${what.padEnd(44)} ${describeSample(ns(perSecond))} ns`)
+  }
   line('a message through a mailbox', one.subject.values)
   line('… whose policy is dropOldest', rest.displacing)
   line('… through a chain of three', rest.chain)

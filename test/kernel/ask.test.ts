@@ -135,7 +135,10 @@ describe('kernel: ask', () => {
     const { ref, clock, settle } = await started()
     const signals: (AbortSignal | undefined)[] = []
     const cancel = new AbortController()
-    const during = rejection(ref.ask('compute', { run(ctx) { signals.push(ctx.askSignal); return ctx.later(deferred<number>().promise) } }, cancel.signal))
+    const during = rejection(ref.ask('compute', { run(ctx) {
+      signals.push(ctx.askSignal)
+      return ctx.later(deferred<number>().promise)
+    } }, cancel.signal))
     await settle()
     const slow = rejection(ref.ask('compute', { async run(ctx) {
       signals.push(ctx.askSignal)

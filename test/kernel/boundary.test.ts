@@ -39,8 +39,10 @@ describe('kernel: thread boundary', () => {
 
   it('K61 what cannot cross, or not unchanged, is named', async () => {
     class Peer { constructor(readonly id: string) {} }
-    expect(await rejection(echoEvery({ fn: { direction: 'in', sample: () => () => 1 } }))).include({ code: 'not_cloneable', value: 'fn' })
-    expect(await rejection(echoEvery({ peer: { direction: 'in', sample: () => new Peer('a') } }))).include({ code: 'changed_by_crossing', value: 'peer' })
+    const fn = echoEvery({ fn: { direction: 'in', sample: () => () => 1 } })
+    expect(await rejection(fn)).include({ code: 'not_cloneable', value: 'fn' })
+    const peer = echoEvery({ peer: { direction: 'in', sample: () => new Peer('a') } })
+    expect(await rejection(peer)).include({ code: 'changed_by_crossing', value: 'peer' })
   })
 
   it('K62 an error crosses with name, message, code, value and causes', () => {

@@ -137,7 +137,10 @@ describe('kernel: the life of an actor', () => {
     const { lines, log: logger } = recordingLogger()
     const { spawn, advance, crash, stop } = testKit({ log: logger })
     const log: string[] = []
-    const ref = await spawn(() => jobber(log, { stop: (_, reason) => { if (reason === 'stop') throw new Error('a'); return Promise.reject(new Error('b')) } }))
+    const ref = await spawn(() => jobber(log, { stop(_, reason) {
+      if (reason === 'stop') throw new Error('a')
+      return Promise.reject(new Error('b'))
+    } }))
     crash(ref)
     await advance(1_000)
     await stop()
@@ -169,7 +172,8 @@ describe('kernel: the life of an actor', () => {
   it('K25 a stop hook that hangs is abandoned as well, and the next stop works', async () => {
     const { spawn, advance, crash, tree } = testKit()
     const log: string[] = []
-    const ref = await spawn(() => jobber(log, { stop: (_, reason) => reason === 'restart' ? deferred().promise : undefined }), { stopWithin: 300 })
+    const hang = (_: Context<Job>, reason: string) => reason === 'restart' ? deferred().promise : undefined
+    const ref = await spawn(() => jobber(log, { stop: hang }), { stopWithin: 300 })
     crash(ref)
     await advance(1_000)
     await tree.stop()
@@ -217,7 +221,11 @@ describe('kernel: the life of an actor', () => {
   it('K28 ctx.stop ends a transient child for good after its handler; for a permanent one it is a failure', async () => {
     const { spawn, settle, advance, events, tree } = testKit()
     const log: string[] = []
-    const finish = { type: 'call', async run(ctx: Context<Job>) { ctx.stop(); await Promise.resolve(); log.push('finished') } } as const
+    const finish = { type: 'call', async run(ctx: Context<Job>) {
+      ctx.stop()
+      await Promise.resolve()
+      log.push('finished')
+    } } as const
     const transient = await spawn(jobber(log), { name: 'transient', kind: 'transient' })
     void transient.send(finish)
     void transient.send({ type: 'note', n: 1 })

@@ -1,7 +1,7 @@
 import { createHook } from 'node:async_hooks'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { actor, mailbox, TurnScheduler } from '../../src/actors/kernel/index.js'
+import { actor, coalesce, mailbox, TurnScheduler } from '../../src/actors/kernel/index.js'
 import type { Feedback, Ref } from '../../src/actors/kernel/index.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import { deferred, find, jobber, jobMailbox, rejection, retained } from './support.js'
@@ -105,8 +105,8 @@ describe('kernel: mailbox', () => {
   it('K04 send never throws: a stopped actor, a full mailbox, a key function that throws', async () => {
     const { spawn, settle, stop } = testKit()
     const spec = jobber([], { capacity: 1 })
-    const odd = mailbox<Job>({ ...spec.mailbox, whenFull: { ...spec.mailbox.whenFull, latest: { kind: 'coalesce', why: 'test', key() { throw new Error('key') } } } })
-    const ref = await spawn({ ...spec, mailbox: odd })
+    const latest = coalesce<Job>('test', () => { throw new Error('key') })
+    const ref = await spawn({ ...spec, mailbox: { capacity: 1, whenFull: { ...spec.mailbox.whenFull, latest } } })
     expect(ref.send({ type: 'latest', key: 'a', n: 1 })).equal('backoff')
     expect(ref.send({ type: 'latest', key: 'b', n: 2 })).equal('backoff')
     expect(note(ref, 1)).deep.equal(['rejected'])
@@ -125,7 +125,9 @@ describe('kernel: mailbox', () => {
   it('K05 a flood that never ends keeps no memory, not even behind a message that stays', async () => {
     const { ref } = await busy(4)
     note(ref, 0)
-    const bytes = await retained(() => { for (let n = 0; n < 500_000; n++) void ref.send({ type: n % 2 === 0 ? 'fresh' : 'note', n }) })
+    const bytes = await retained(() => {
+      for (let n = 0; n < 500_000; n++) void ref.send({ type: n % 2 === 0 ? 'fresh' : 'note', n })
+    })
     expect(bytes).lessThan(500_000)
     expect(ref.send({ type: 'fresh', n: 1 })).equal('backoff')
   })

@@ -4,7 +4,11 @@ import type { DropReason, Feedback, Kind, Strategy } from '../../src/actors/kern
  * The semantics of supervision and mailboxes, small and slow: arrays for queues, one event after the other, no promises.
  * Between two steps everything is at rest, as after `settle`.
  */
-export type ModelMessage = { readonly type: 'note' | 'fresh' | 'latest' | 'kept' | 'boom' | 'finish'; readonly n: number; readonly key?: string }
+export interface ModelMessage {
+  readonly type: 'note' | 'fresh' | 'latest' | 'kept' | 'boom' | 'finish'
+  readonly n: number
+  readonly key?: string
+}
 
 export interface ActorPlan {
   readonly kind: 'actor'
@@ -41,7 +45,10 @@ abstract class ModelNode {
   #streak = 0
   startedAt: number | undefined
 
-  constructor(readonly model: Model, readonly parent: ModelTree | undefined, readonly name: string, readonly child: Kind, readonly firstMs: number) {}
+  constructor(
+    readonly model: Model, readonly parent: ModelTree | undefined,
+    readonly name: string, readonly child: Kind, readonly firstMs: number,
+  ) {}
 
   abstract launch(): boolean
   abstract halt(reason: 'stop' | 'restart'): void
@@ -253,7 +260,9 @@ export class Model {
     return tree.children.flatMap(child => child instanceof ModelTree ? this.actors(child) : [child])
   }
 
-  trees(tree = this.root): ModelTree[] { return [tree, ...tree.children.flatMap(child => child instanceof ModelTree ? this.trees(child) : [])] }
+  trees(tree = this.root): ModelTree[] {
+    return [tree, ...tree.children.flatMap(child => child instanceof ModelTree ? this.trees(child) : [])]
+  }
 
   deliverAll(): void { for (const actor of this.actors()) actor.deliver() }
 

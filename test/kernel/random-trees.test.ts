@@ -9,6 +9,7 @@ import type { Job } from './support.js'
 
 const TREES = 2_000
 const STEPS = 14
+const KINDS = ['permanent', 'permanent', 'transient', 'temporary'] as const
 
 /** Durations end in a fraction of their own, exact in binary, so that no two timers of a tree fall due together. */
 class Chance {
@@ -26,7 +27,7 @@ class Chance {
 function randomActor(chance: Chance): ActorPlan {
   const ticks = chance.oneIn(3)
   return {
-    kind: 'actor', name: chance.name(), child: chance.pick(['permanent', 'permanent', 'transient', 'temporary'] as const),
+    kind: 'actor', name: chance.name(), child: chance.pick(KINDS),
     capacity: 1 + chance.upTo(8), firstMs: chance.ms(20, 300),
     failingInits: chance.oneIn(4) ? [2 + chance.upTo(3), 3 + chance.upTo(3)] : chance.oneIn(60) ? [1] : [],
     tickEvery: ticks ? chance.ms(50, 700) : undefined, failingTick: ticks && chance.oneIn(3) ? 1 + chance.upTo(4) : undefined,
@@ -35,9 +36,11 @@ function randomActor(chance: Chance): ActorPlan {
 
 function randomTree(chance: Chance, depth: number): TreePlan {
   return {
-    kind: 'tree', name: chance.name(), child: chance.pick(['permanent', 'permanent', 'transient', 'temporary'] as const), firstMs: chance.ms(20, 300),
-    strategy: chance.pick(['one_for_one', 'rest_for_one', 'one_for_all'] as const), maxRestarts: 1 + chance.upTo(5), within: chance.ms(500, 20_000),
-    children: Array.from({ length: 1 + chance.upTo(4) }, () => depth > 0 && chance.oneIn(4) ? randomTree(chance, depth - 1) : randomActor(chance)),
+    kind: 'tree', name: chance.name(), child: chance.pick(KINDS), firstMs: chance.ms(20, 300),
+    strategy: chance.pick(['one_for_one', 'rest_for_one', 'one_for_all'] as const),
+    maxRestarts: 1 + chance.upTo(5), within: chance.ms(500, 20_000),
+    children: Array.from({ length: 1 + chance.upTo(4) }, () =>
+      depth > 0 && chance.oneIn(4) ? randomTree(chance, depth - 1) : randomActor(chance)),
   }
 }
 
@@ -117,7 +120,9 @@ async function burst(run: Run, chance: Chance): Promise<void> {
   const end = actor.up && chance.oneIn(2) ? chance.upTo(6) : -1
   const length = 1 + chance.upTo(actor.spec.capacity * 3)
   for (let n = 0; n < length; n++) {
-    const type = n === end ? chance.pick(['boom', 'boom', 'boom', 'finish'] as const) : chance.pick(['note', 'fresh', 'latest', 'kept'] as const)
+    const type = n === end
+      ? chance.pick(['boom', 'boom', 'boom', 'finish'] as const)
+      : chance.pick(['note', 'fresh', 'latest', 'kept'] as const)
     const message: ModelMessage = { type, n, key: chance.pick(['a', 'b']) }
     expect(run.send(actor.name, message), `${actor.name} ${type} ${n}`).equal(actor.send(message))
   }
@@ -180,7 +185,7 @@ describe('kernel: random supervision trees', () => {
   it(`${TREES} trees with crashes, regular ends, floods, ticks, additions and removals behave as the model`, async () => {
     let lives = 0
     for (let seed = 1; seed <= TREES; seed++) {
-      try { lives += await check(seed) } catch (error) { throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error }) }
+      try { lives += await check(seed) } catch (cause) { throw new Error(`seed ${seed}: ${(cause as Error).message}`, { cause }) }
     }
     expect(lives).greaterThan(TREES * 5)
   }).timeout(60_000)
@@ -190,7 +195,8 @@ describe('kernel: random supervision trees', () => {
       kind: 'actor', name, child: 'permanent', capacity: 1, firstMs: 100, failingInits: [], tickEvery: undefined, failingTick: undefined,
     })
     const model = new Model({
-      kind: 'tree', name: 'app', child: 'permanent', firstMs: 1, strategy: 'rest_for_one', maxRestarts: 1, within: 1_000, children: [actor('a'), actor('b')],
+      kind: 'tree', name: 'app', child: 'permanent', firstMs: 1, strategy: 'rest_for_one', maxRestarts: 1, within: 1_000,
+      children: [actor('a'), actor('b')],
     })
     model.root.launch()
     const [a, b] = model.root.children

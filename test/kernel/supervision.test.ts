@@ -10,7 +10,9 @@ const boom = { type: 'boom' } as const
 const finish = { type: 'call', run(ctx: Context<Job>) { ctx.stop() } } as const
 
 /** A tree with children a, b, c …, all writing to one log. */
-async function family(names: string, options: SupervisorOptions = {}, own: Readonly<Record<string, ChildOptions & JobberOptions>> = {}) {
+async function family(
+  names: string, options: SupervisorOptions = {}, own: Readonly<Record<string, ChildOptions & JobberOptions>> = {},
+) {
   const kit = testKit()
   const log: string[] = []
   const tree = kit.supervisor('app', { ...plain, onEvent: event => events.push(...short([event])), ...options })
@@ -105,7 +107,8 @@ describe('kernel: supervision', () => {
     expect(stopped).equal(false)
     await advance(1)
     expect(stopped).equal(true)
-    expect(events.filter(event => event.startsWith('overdue'))).deep.equal(['overdue app/c 4000', 'overdue app/b 4000', 'overdue app/a 2000'])
+    const overdue = events.filter(event => event.startsWith('overdue'))
+    expect(overdue).deep.equal(['overdue app/c 4000', 'overdue app/b 4000', 'overdue app/a 2000'])
   })
 
   it('K39 one_for_one: the others do not notice', async () => {
@@ -136,7 +139,8 @@ describe('kernel: supervision', () => {
 
   it('K41 a failure in the middle of a group restart begins it anew', async () => {
     let starts = 0
-    const { send, seen, advance } = await family('abc', { strategy: 'one_for_all' }, { b: { init() { if (++starts === 2) throw new Error('second') } } })
+    const init = (): void => { if (++starts === 2) throw new Error('second') }
+    const { send, seen, advance } = await family('abc', { strategy: 'one_for_all' }, { b: { init } })
     seen()
     await send('c', boom)
     await advance(1_000)
@@ -187,7 +191,8 @@ describe('kernel: supervision', () => {
 
   it('K43 a child that fails while its group ends anyway pays nothing', async () => {
     const slow = deferred()
-    const { refs, send, seen, advance, settle, events } = await family('abc', { strategy: 'rest_for_one' }, { c: { stop: () => slow.promise } })
+    const three = await family('abc', { strategy: 'rest_for_one' }, { c: { stop: () => slow.promise } })
+    const { refs, send, seen, advance, settle, events } = three
     seen()
     await send('a', boom)
     void refs['b']?.send(boom)
@@ -230,7 +235,8 @@ describe('kernel: supervision', () => {
     const random = (): number => drawn.shift() ?? 0
     const { send, advance, events } = await family('a', { random, backoff: { firstMs: 100, maxMs: 100, factor: 1, jitter: 0.5 } })
     for (const _ of '123') { await send('a', boom); await advance(1_000) }
-    expect(events.filter(event => event.startsWith('restarting')).map(event => Number(event.split(' ')[2]))).deep.equal([100, 75, 50.05])
+    const delays = events.filter(event => event.startsWith('restarting')).map(event => Number(event.split(' ')[2]))
+    expect(delays).deep.equal([100, 75, 50.05])
   })
 
   it('K44 a group waits as long as the longest wait in it', async () => {
@@ -292,7 +298,8 @@ describe('kernel: supervision', () => {
     await tree.stop()
     const failures = lines.filter(line => line.message === 'failed')
     expect(failures.length).greaterThan(3)
-    expect(new Set(lines.map(line => line.message))).include.all.keys('onEvent threw', 'decide threw', 'the stop hook threw', 'trace threw')
+    const messages = new Set(lines.map(line => line.message))
+    expect(messages).include.all.keys('onEvent threw', 'decide threw', 'the stop hook threw', 'trace threw')
   })
 
   it('K47 decide: the application goes first', async () => {
@@ -335,7 +342,8 @@ describe('kernel: supervision', () => {
       const slow = deferred()
       let starts = 0
       const tree = own('app', plain)
-      const a = tree.child('a', () => jobber(log, { name: 'a', async init() { if (++starts === (when === 'start' ? 1 : 2)) await slow.promise } }))
+      const init = async (): Promise<void> => { if (++starts === (when === 'start' ? 1 : 2)) await slow.promise }
+      const a = tree.child('a', () => jobber(log, { name: 'a', init }))
       tree.child('b', () => jobber(log, { name: 'b' }))
       const starting = tree.start().catch((error: unknown) => { log.push((error as Error).name) })
       await settle()

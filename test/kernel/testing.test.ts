@@ -8,7 +8,9 @@ import type { Job } from './support.js'
 
 type StockMessage = Ask<'level', { readonly item: string }, number> | { readonly type: 'reserve'; readonly item: string }
 type Notice = { readonly type: 'soldOut'; readonly item: string } | { readonly type: 'sold'; readonly item: string }
-type Order = { readonly type: 'order'; readonly item: string } | { readonly type: 'looked'; readonly item: string; readonly level: number }
+type Order =
+  | { readonly type: 'order'; readonly item: string }
+  | { readonly type: 'looked'; readonly item: string; readonly level: number }
 
 class Stock extends Handle<StockMessage> {
   level(item: string) { return this.ask('level', { item }, seconds(1)) }
@@ -22,7 +24,10 @@ const shop = ({ stock, notices }: { readonly stock: Stock; readonly notices: Por
   init: () => undefined,
   receive: {
     order(_, { item }, ctx) {
-      ctx.pipe(stock.level(item), { ok: level => ({ type: 'looked', item, level }), failed: () => ({ type: 'looked', item, level: 0 }) })
+      ctx.pipe(stock.level(item), {
+        ok: level => ({ type: 'looked', item, level }),
+        failed: () => ({ type: 'looked', item, level: 0 }),
+      })
     },
     looked(_, { item, level }) {
       if (level > 0 && stock.reserve(item) === 'ok') void notices.send({ type: 'sold', item })
@@ -35,7 +40,8 @@ describe('kernel: test kit', () => {
   it('K66 an actor is tested with mocked mailboxes: no network, no thread, no real time', async () => {
     await new Promise(resolve => { setImmediate(resolve) }) // mocha's own timer is set by now
     const resources: string[] = []
-    const hook = createHook({ init(_, type) { if (!/PROMISE|Immediate|Microtask|TickObject/.test(type)) resources.push(type) } }).enable()
+    const harmless = /PROMISE|Immediate|Microtask|TickObject/
+    const hook = createHook({ init(_, type) { if (!harmless.test(type)) resources.push(type) } }).enable()
     const { spawn, probe, settle, clock } = testKit()
     const [stock, notices] = [probe<StockMessage>('stock'), probe<Notice>('notices')]
     stock.answer('level', ({ item }) => item === 'tea' ? 3 : 0)
@@ -77,7 +83,10 @@ describe('kernel: test kit', () => {
     expect(() => { notices.expectNone('sold') }).throw(/expected no sold, got .*tea/)
     notices.expectNone('soldOut')
     expect(notices.expectWhere(({ item }) => item.startsWith('t'))).deep.equal({ type: 'sold', item: 'tea' })
-    const ref = await spawn(jobber([], { init(ctx) { ctx.after('tick', 400) }, timers: { tick() { void notices.send({ type: 'soldOut', item: 'b' }) } } }))
+    const ref = await spawn(jobber([], {
+      init(ctx) { ctx.after('tick', 400) },
+      timers: { tick() { void notices.send({ type: 'soldOut', item: 'b' }) } },
+    }))
     expect(ref.path).equal('test/jobber-1')
     expect(await rejection(notices.within(399, () => notices.expect('soldOut')))).include({ code: 'expected' })
     expect(await notices.within(1, () => notices.expect('soldOut'))).deep.equal({ type: 'soldOut', item: 'b' })
@@ -160,7 +169,9 @@ describe('kernel: test kit', () => {
     const orders = new Set<string>()
     for (let seed = 0; seed < 50; seed++) {
       const log = await run(seed)
-      for (const name of 'abc') expect(log.filter(line => line.startsWith(name))).deep.equal([0, 1, 2].map(n => `${name} note ${n}`))
+      for (const name of 'abc') {
+        expect(log.filter(line => line.startsWith(name))).deep.equal([0, 1, 2].map(n => `${name} note ${n}`))
+      }
       orders.add(log.join())
     }
     expect(orders.size).greaterThan(30)
@@ -199,10 +210,12 @@ describe('kernel: test kit', () => {
     crash(before, new Error('from outside'))
     await advance(1_000)
     expect(log).deep.equal([
-      'x init', 'x note 1', 'x stop restart', 'x init', 'x note 3', 'y init', 'y note 4', 'y stop restart', 'y init', 'x stop restart', 'x init',
+      'x init', 'x note 1', 'x stop restart', 'x init', 'x note 3', 'y init', 'y note 4', 'y stop restart', 'y init',
+      'x stop restart', 'x init',
     ])
     expect(failures()).deep.equal(['injected at note 2', 'injected at note 1', 'from outside'])
-    expect(await rejection(spawn(crashing<Job, string[]>(() => jobber([]), { on: 'init', error: new Error('no') })))).include({ message: 'no' })
+    const failing = crashing<Job, string[]>(() => jobber([]), { on: 'init', error: new Error('no') })
+    expect(await rejection(spawn(failing))).include({ message: 'no' })
     await spawn(crashing<Job, string[]>(() => jobber(log, { name: 'z' }), { on: 'stop' }))
     await stop()
     expect(short(events).filter(event => event.startsWith('stopped')).length).equal(4)

@@ -101,7 +101,10 @@ describe('kernel: timers, pipes, watches', () => {
     await settle()
     void ref.send({ type: 'note', n: 3 })
     ctx.pipe(Promise.resolve(1), { ok: n => ({ type: 'note', n }), failed: () => ({ type: 'note', n: -1 }) })
-    ctx.pipe(Promise.reject(new Error('no')), { ok: () => ({ type: 'note', n: 0 }), failed: error => ({ type: 'latest', key: (error as Error).message, n: 2 }) })
+    ctx.pipe(Promise.reject(new Error('no')), {
+      ok: () => ({ type: 'note', n: 0 }),
+      failed: error => ({ type: 'latest', key: (error as Error).message, n: 2 }),
+    })
     await settle()
     hold.resolve()
     await settle()
@@ -191,7 +194,11 @@ describe('kernel: timers, pipes, watches', () => {
 
   it('K27 a handler that rejects after ctx.fail is logged, and the failure counts once', async () => {
     const { ref, events, advance } = await started()
-    const asked = rejection(ref.ask('compute', { async run(ctx) { ctx.fail(new Error('first')); await Promise.resolve(); throw new Error('second') } }, 100))
+    const asked = rejection(ref.ask('compute', { async run(ctx) {
+      ctx.fail(new Error('first'))
+      await Promise.resolve()
+      throw new Error('second')
+    } }, 100))
     await advance(1_000)
     expect(await asked).include({ code: 'crashed' })
     expect(events.filter(event => event.type === 'failed').length).equal(1)

@@ -60,7 +60,8 @@ describe('kernel: traps', () => {
     await tree.start()
     void ref.send({ type: 'boom' })
     await advance(seconds(10))
-    const errors = lines.filter(line => line.level === 'error').map(({ message, fields }) => `${message} ${(fields['err'] as Error).message}`)
+    const errors = lines.filter(line => line.level === 'error')
+      .map(({ message, fields }) => `${message} ${(fields['err'] as Error).message}`)
     expect(errors).deep.equal(['failed boom', 'failed start 2', 'failed start 3', 'failed start 4', 'escalated start 4'])
   })
 

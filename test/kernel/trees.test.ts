@@ -22,7 +22,9 @@ describe('kernel: trees in trees', () => {
     await settle()
     void a.send({ type: 'note', n: 1 })
     await advance(100)
-    expect(log.filter(line => line !== 'a note 1')).deep.equal(['a init', 'b init', 'a boom', 'b stop restart', 'a stop restart', 'a init', 'b init'])
+    expect(log.filter(line => line !== 'a note 1')).deep.equal([
+      'a init', 'b init', 'a boom', 'b stop restart', 'a stop restart', 'a init', 'b init',
+    ])
     expect(log).include('a note 1')
     expect(events.slice(3)).deep.equal([
       'failed app/sub/a escalate', 'escalated app/sub', 'failed app/sub restart', 'restarting app/sub 100',
@@ -96,7 +98,9 @@ describe('kernel: trees in trees', () => {
     await settle()
     await advance(100)
     expect((await first.terminated).reason).equal('escalated')
-    expect(log.slice(2)).deep.equal(['a boom', 'a stop stop', 'failed app/p2p restart', 'restarting app/p2p 100', 'a init', 'restarted app/p2p'])
+    expect(log.slice(2)).deep.equal([
+      'a boom', 'a stop stop', 'failed app/p2p restart', 'restarting app/p2p 100', 'a init', 'restarted app/p2p',
+    ])
     expect(inner() === first).equal(false)
   })
 
@@ -118,8 +122,10 @@ describe('kernel: trees in trees', () => {
     await settle()
     await advance(100)
     await tree.stop()
+    const both = (...events: string[]): string[] => events.flatMap(event => [`sub: ${event}`, `app: ${event}`])
     expect(seen).deep.equal([
-      'started app/sub/a', 'failed app/sub/a restart', 'restarting app/sub/a 100', 'restarted app/sub/a', 'stopped app/sub/a',
-    ].flatMap(event => [`sub: ${event}`, `app: ${event}`, ...event === 'started app/sub/a' ? ['app: started app/sub'] : []]).concat('app: stopped app/sub'))
+      ...both('started app/sub/a'), 'app: started app/sub',
+      ...both('failed app/sub/a restart', 'restarting app/sub/a 100', 'restarted app/sub/a', 'stopped app/sub/a'), 'app: stopped app/sub',
+    ])
   })
 })

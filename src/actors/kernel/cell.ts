@@ -5,14 +5,13 @@ import { Figures } from './figures.js'
 import type { ActorSnapshot, DropReason, Phase } from './figures.js'
 import { Inbox, messageOf } from './inbox.js'
 import type { Entry } from './inbox.js'
-import { Incarnation, LaterAnswer } from './incarnation.js'
+import { Incarnation, LaterAnswer, Signal } from './incarnation.js'
+import type { Spec } from './incarnation.js'
 import type { Message } from './message.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
 import type { Ref } from './ref.js'
 import { Ring } from './ring.js'
 import type { Runnable } from './scheduler.js'
-import { Signal } from './signal.js'
-import type { Spec } from './signal.js'
 
 type Handler = (state: unknown, message: Message, ctx: Incarnation) => unknown
 
@@ -86,7 +85,8 @@ export class Cell implements Node, Runnable {
     const { depth, highWater, capacity, offering } = this.#inbox
     return {
       kind: 'actor', name: this.name, path: this.path, phase: this.#phase, depth, highWater, capacity, offering,
-      answering: this.#incarnation?.unanswered.size ?? 0, handled, restarts, drops: { ...drops }, wait: wait.snapshot(), handling: handling.snapshot(),
+      answering: this.#incarnation?.unanswered.size ?? 0, handled, restarts, drops: { ...drops },
+      wait: wait.snapshot(), handling: handling.snapshot(),
       holds: this.#incarnation?.holds.map(tree => tree.describe()) ?? [],
     }
   }

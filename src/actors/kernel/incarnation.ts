@@ -1,4 +1,4 @@
-import type { Context, Later } from './actor.js'
+import type { ActorSpec, Context, Later } from './actor.js'
 import type { Asked } from './asked.js'
 import type { Cell } from './cell.js'
 import type { TimerHandle } from './clock.js'
@@ -6,7 +6,14 @@ import { KernelError } from './errors.js'
 import type { TreeSnapshot } from './figures.js'
 import type { Message } from './message.js'
 import type { Ref, Watchable } from './ref.js'
-import { Signal } from './signal.js'
+
+/** Some actor's behaviour, its types forgotten. */
+export type Spec = ActorSpec<Message, unknown>
+
+/** A timer's tick or a `terminated` on its way through the system lane. */
+export class Signal {
+  constructor(readonly deliver: (spec: Spec, state: unknown) => unknown) {}
+}
 
 interface Timer { handle: TimerHandle; waiting: boolean }
 

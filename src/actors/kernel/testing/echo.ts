@@ -7,7 +7,7 @@ const ECHO = 'const { parentPort: port } = require("node:worker_threads"); port.
 
 /**
  * Sends the sample of every entry of a boundary through a thread and back, and compares. Gives the names of the entries.
- * @throws KernelError `not_cloneable` (a function, a proxy), `changed_by_crossing` (a class instance, an error's code); `value`: its name
+ * @throws KernelError `not_cloneable` (a function, a proxy), `changed_by_crossing` (a class instance, an error's code)
  */
 export async function echoEvery<Crossings>(table: Boundary<Crossings>): Promise<string[]> {
   const worker = new Worker(ECHO, { eval: true })
