@@ -100,7 +100,7 @@ describe('sync: peers', () => {
       if (chosen !== undefined && !('readyAt' in chosen)) {
         chosen.asked('commitments', now)
         sent.push(now)
-        chosen.answered('commitments', 30, now + 30)
+        chosen.answered('commitments', 30, 0, now + 30)
         now += 30
       } else {
         now = chosen?.readyAt ?? now + 10
@@ -117,7 +117,7 @@ describe('sync: peers', () => {
     for (let now = 0; now < 600; now += 100) {
       const state = book.choose('head', now, all) as SyncPeerState
       state.asked('head', now)
-      state.answered('head', 5, now + 5)
+      state.answered('head', 5, 0, now + 5)
       chosen.push(state.peer)
     }
     expect(chosen).to.deep.equal(['a', 'b', 'c', 'a', 'b', 'c'])
@@ -136,6 +136,27 @@ describe('sync: peers', () => {
       now = until
     }
     expect(waits).to.deep.equal([1_000, 2_000, 4_000, 8_000, 8_000])
+  })
+
+  it('one of ours that answers at once is asked for more than it guarantees, one that delays is not', () => {
+    const book = new PeerBook(syncConfig({ perWindowToKin: 4, mostToKin: 64 }))
+    book.ready('a', kin)
+    const state = book.get('a') as SyncPeerState
+    const inWindow = (from: number, ms: number, waited: number): number => {
+      let asked = 0
+      for (let now = from; now < from + 10_000; now += 50) {
+        if (state.readiness('commitments', now) !== 'now') continue
+        state.asked('commitments', now)
+        state.answered('commitments', ms, waited, now + 10)
+        asked++
+      }
+      return asked
+    }
+    expect([0, 1, 2, 3, 4, 5].map(round => inWindow(round * 30_000, 20, 0))).to.deep.equal([64, 64, 64, 64, 64, 64])
+    expect(inWindow(200_000, 4_000, 0)).to.be.at.most(64)
+    expect(inWindow(230_000, 4_000, 0)).to.equal(4)
+    expect(inWindow(260_000, 20, 5_000)).to.equal(4)
+    expect(inWindow(290_000, 20, 0)).to.be.greaterThan(4)
   })
 
   it('H22 departed peers are remembered within a bound, those connected always', () => {

@@ -25,6 +25,8 @@ export interface SyncConfig {
    */
   readonly perWindow: number
   readonly perWindowToKin: number
+  /** How far the latter grows while answers come without delay: one more for each. Below it, it stays as it is. */
+  readonly mostToKin: number
   readonly windowMs: number
   /** Peers whose agent string begins so run this software. */
   readonly kinAgent: string
@@ -87,6 +89,7 @@ export const syncDefaults: SyncConfig = {
   inFlightToKin: 8,
   perWindow: 7,
   perWindowToKin: 32,
+  mostToKin: 32,
   windowMs: 10_050,
   kinAgent: 'preconfirmation-p2p/',
   lateAfter: seconds(3),

@@ -67,7 +67,8 @@ export class Desk {
   answered (id: number, { body, ms }: Response): { readonly state: SyncPeerState; readonly ms: number } | undefined {
     const exchange = this.#over(id)
     if (exchange === undefined) return undefined
-    exchange.state.answered(exchange.kind, ms, this.ctx.clock.monotonic())
+    const now = this.ctx.clock.monotonic()
+    exchange.state.answered(exchange.kind, ms, Math.max(0, now - exchange.askedAt - ms), now)
     for (const done of exchange.waiting) done({ ok: true, body, ms })
     return { state: exchange.state, ms }
   }

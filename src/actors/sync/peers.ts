@@ -56,11 +56,12 @@ export class SyncPeerState {
   backoffUntil = -Infinity
 
   #limit = 2
+  #window: number
   #best = Infinity
   #floor: { readonly height: bigint; readonly until: number } | undefined
   readonly #lanes: Readonly<Record<RequestKind, Lane>> = { head: new Lane(), commitments: new Lane(), txList: new Lane() }
 
-  constructor (readonly peer: PeerKey, private readonly config: SyncConfig) {}
+  constructor (readonly peer: PeerKey, private readonly config: SyncConfig) { this.#window = config.perWindowToKin }
 
   get kin (): boolean { return this.agent.startsWith(this.config.kinAgent) }
 
@@ -71,7 +72,7 @@ export class SyncPeerState {
   readiness (kind: RequestKind, now: number): Readiness {
     const lane = this.#lanes[kind]
     const used = lane.used(now)
-    const perWindow = this.kin ? this.config.perWindowToKin : this.config.perWindow
+    const perWindow = this.kin ? this.#window : this.config.perWindow
     if (used >= perWindow) {
       const freeAt = lane.freeAt(used - perWindow)
       return freeAt === undefined ? 'when_answered' : Math.max(freeAt, this.backoffUntil)
@@ -85,13 +86,22 @@ export class SyncPeerState {
     this.lastAsked = now
   }
 
-  answered (kind: RequestKind, ms: number, now: number): void {
+  /**
+   * @param ms of the exchange @param waited ms before it, for the driver's own quota
+   * A peer of ours that answers at once has room to spare, and is asked for more than it guarantees; one that delays its answers is not.
+   */
+  answered (kind: RequestKind, ms: number, waited: number, now: number): void {
     this.#lanes[kind].ended(now, this.config.windowMs)
     this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + LATENCY_WEIGHT * (ms - this.latencyMs)
     if (kind === 'head') return
     this.#best = Math.min(this.#best, ms)
-    if (ms > Math.max(SLOW_FLOOR_MS, SLOWED * this.#best)) this.#limit = Math.max(1, this.#limit / 2)
-    else this.#limit = Math.min(this.config.inFlightToKin, this.#limit + 1 / this.#limit)
+    if (waited + ms > Math.max(SLOW_FLOOR_MS, SLOWED * this.#best)) {
+      this.#limit = Math.max(1, this.#limit / 2)
+      this.#window = this.config.perWindowToKin
+    } else {
+      this.#limit = Math.min(this.config.inFlightToKin, this.#limit + 1 / this.#limit)
+      this.#window = Math.min(Math.max(this.config.perWindowToKin, this.config.mostToKin), this.#window + 1)
+    }
   }
 
   /** @param blamed whether the peer failed, and not something on our side */
@@ -100,6 +110,7 @@ export class SyncPeerState {
     if (blamed) {
       this.failures++
       this.#limit = Math.max(1, this.#limit / 2)
+      this.#window = this.config.perWindowToKin
     }
     this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
   }
