@@ -133,6 +133,21 @@ describe('chain: supersession, rewind and the confirmed tip (SPEC §7)', () => {
     expect(await h.standing()).to.deep.include({ next: 111n, confirmedTip: { blockNumber: 107n, preconfirmationHash: blocks[7]!.hash } })
   })
 
+  it('a tip below the root: what is above waits for what is missing, and follows', async () => {
+    await open({ config: { confirmedTip: undefined } })
+    const blocks = chainOf(100, 108)
+    await take(blocks.slice(4))
+    expect((await h.standing()).head.blockNumber).to.equal(108n)
+    expect(await within(h.chain.confirm({ blockNumber: 101n }, 1_000))).to.equal('done')
+    h.gaps.expect('missingParent', { hash: blocks[3]!.hash, height: 103n })
+    expect(await h.standing()).to.deep.include({ next: 102n, pendingParents: 5 })
+    h = await h.restart()
+    expect(await h.standing()).to.deep.include({ next: 102n, pendingParents: 5 })
+    await take(blocks.slice(2, 4))
+    expect(await h.canonical()).to.deep.equal(shown(blocks.slice(2)))
+    expect((await h.standing()).head.blockNumber).to.equal(108n)
+  })
+
   it('a tip on another block than ours demotes ours from there on', async () => {
     await open()
     const ours = chainOf(100, 105)

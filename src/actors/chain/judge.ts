@@ -133,6 +133,9 @@ export class Judge {
     }
   }
 
+  /** Commitments on their way to their verdict, or to their place. */
+  get open(): number { return this.#cases.size + this.#reruling.size + this.#underWay.size + this.#pages.size }
+
   /** Whether a commitment of this hash is on its way to its place. */
   isUnderWay(key: string): boolean { return this.#underWay.has(key) }
 

@@ -79,8 +79,9 @@ export class Reorganiser {
       : held !== undefined ? preconfirmationHash === undefined || held === named
       : first !== undefined && first.number === blockNumber + 1n && (anchor.key === undefined || anchor.key === first.parentKey)
     if (!keepsUpper && canon.head !== undefined && canon.head.number > blockNumber) {
-      // Our chain above is another one than the confirmed.
-      this.#demoteAbove(blockNumber)
+      // Our chain above is another one than the confirmed; or it hangs in the air, and what is below its root is to come.
+      if (canon.anchor?.kind === 'root' && canon.anchor.height > blockNumber) this.#unroot(blockNumber)
+      else this.#demoteAbove(blockNumber)
     }
     if (!keepsUpper) {
       if (held !== undefined) {
@@ -96,6 +97,7 @@ export class Reorganiser {
     if (!keepsUpper && named !== undefined && named.number === blockNumber && !named.bare) canon.name(named)
     canon.settleBelow(blockNumber)
     canon.settleAnchor()
+    for (const pending of [...memory.pending]) if (canon.link(pending) === 'unknown') canon.askForParent(pending)
     return 'done'
   }
 
@@ -138,6 +140,18 @@ export class Reorganiser {
       state.rewoundTop = top + 1n
       changes.meta(REWOUND_TOP, String(top + 1n))
     }
+  }
+
+  /** A chain above its new anchor, with a gap between: it waits for what is missing, and nobody has demoted it. */
+  #unroot(to: bigint): void {
+    const { canon, memory, changes } = this.state
+    for (const commitment of [...memory].filter(({ standing }) => standing === 'canonical')) {
+      memory.move(commitment, 'pending')
+      changes.touch(commitment)
+    }
+    canon.head = undefined
+    changes.rewind(to)
+    changes.afterwards({ type: 'rewind', to, reason: 'application' })
   }
 
   /** The lowest canonical block above a height, as far as it is in memory. */
