@@ -1,15 +1,11 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
-import { systemClock } from '../actors/kernel/index.js'
-import type { Logger, Termination } from '../actors/kernel/index.js'
-import { DEFAULT_LISTEN, P2pService, scheduleFromFile, scheduleFromSigners } from '../actors/service/index.js'
-import type { ScheduleResolver } from '../actors/service/index.js'
+import { DEFAULT_LISTEN } from '../actors/service/config.js'
 import { DEFAULT_CHAIN_ID } from '../protocol/index.js'
-import { logTo } from './log.js'
-import { FAILED, UsageError, bigintOption, collect } from './options.js'
-import { serveStdio } from './stdio.js'
+import { UsageError, bigintOption, collect } from './options.js'
 
-interface RunOptions {
+/** As commander gives them. */
+export interface RunOptions {
   readonly chainId: bigint
   readonly listen?: readonly string[]
   readonly peer?: readonly string[]
@@ -47,58 +43,16 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
     .option('--stdio', 'speak JSON lines: commands on standard input, events on standard output (docs/stdio.md)')
     .addOption(new Option('--log-level <level>', 'what goes to standard error').choices(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'))
     .addHelpText('after', MORE_HELP)
-    .action(async (options: RunOptions) => run(options, untilSignal()))
+    .action(async (options: RunOptions) => {
+      checkSchedule(options)
+      const signal = untilSignal()
+      // Loaded now: help and wrong options need none of it.
+      const { runNode } = await import('./run-node.js')
+      await runNode(options, signal)
+    })
 }
 
-async function run(options: RunOptions, signal: AbortSignal): Promise<void> {
-  const log = logTo(process.stderr, options.logLevel)
-  const schedule = await scheduleOf(options)
-  const service = await P2pService.start({
-    chainId: options.chainId,
-    schedule,
-    staticPeers: options.peer ?? [],
-    log,
-    ...options.listen === undefined ? {} : { listen: options.listen },
-    ...options.dataDir === undefined ? {} : { dataDir: options.dataDir },
-    ...options.keyFile === undefined ? {} : { keyFile: options.keyFile },
-    ...options.domain === undefined ? {} : { domain: options.domain },
-    ...options.slasher === undefined ? {} : { slasherAddress: options.slasher },
-    ...options.confirmedTip === undefined ? {} : { confirmedTip: { blockNumber: options.confirmedTip } },
-  })
-  void service.ended.then(ended => { reportFailure(ended, log) })
-  try {
-    log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
-    if (options.stdio === true) await serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
-    else await untilStopped(service, signal, log)
-  } finally {
-    await service.stop()
-    log.info({}, 'stopped')
-  }
-}
-
-/** A node that its supervisors could not keep running ends the process, so that whoever watches over it sees it. */
-function reportFailure(ended: Termination, log: Logger): void {
-  if (ended.reason !== 'escalated') return
-  log.error({ error: ended.error }, 'the node could not be kept running')
-  process.exitCode = FAILED
-}
-
-async function scheduleOf({ schedule, signer = [] }: RunOptions): Promise<ScheduleResolver> {
-  if (schedule !== undefined && signer.length > 0) throw new UsageError('give either --schedule FILE or --signer ADDRESS, not both')
-  if (schedule !== undefined) return scheduleFromFile(schedule)
-  if (signer.length > 0) return scheduleFromSigners(signer)
-  throw new UsageError('who may sign is missing: give --schedule FILE, or --signer ADDRESS (repeatable)')
-}
-
-async function untilStopped(service: P2pService, signal: AbortSignal, log: Logger): Promise<void> {
-  const following = service.runWithHandler({
-    commitment: ({ blockNumber, from }) => log.info({ blockNumber: String(blockNumber), from }, 'commitment'),
-    rejected: ({ topic, from, reason, verdict }) => log.debug({ topic, from, reason }, verdict),
-    head: ({ head }) => log.info({ blockNumber: String(head.blockNumber) }, 'head'),
-    handover: ({ blockNumber }) => log.info({ blockNumber: String(blockNumber) }, 'hand-over'),
-    peerConnected: ({ peer, address }) => log.info({ peer, address }, 'peer connected'),
-    peerDisconnected: ({ peer }) => log.info({ peer }, 'peer disconnected'),
-    actorFailed: ({ actor, error }) => log.error({ actor, error }, 'a part failed and is restarted'),
-  }, { signal })
-  await Promise.race([following, service.ended])
+function checkSchedule({ schedule, signer }: RunOptions): void {
+  if (schedule !== undefined && signer !== undefined) throw new UsageError('give either --schedule FILE or --signer ADDRESS, not both')
+  if (schedule === undefined && signer === undefined) throw new UsageError('who may sign is missing: give --schedule FILE, or --signer ADDRESS (repeatable)')
 }

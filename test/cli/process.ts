@@ -20,8 +20,8 @@ export class Program {
   #exited: Exit | undefined
 
   /** @param onLine whole lines of standard output; left out: they are kept in `stdout` */
-  constructor(readonly args: readonly string[], { onLine, read = true }: { onLine?: (line: string) => void; read?: boolean } = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe', env: { ...process.env, NO_COLOR: '' } })
+  constructor(readonly args: readonly string[], { onLine, read = true, env = {} }: { onLine?: (line: string) => void; read?: boolean; env?: NodeJS.ProcessEnv } = {}) {
+    this.child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe', env: { ...process.env, ...env } })
     this.child.stdin!.on('error', () => undefined)
     this.child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.stderr = `${this.stderr}${text}`.slice(-20_000) })
     // 'close': everything that it said has been read; a child whose output is not read never gets there.
@@ -81,6 +81,9 @@ export class StdioNode {
 
   get address(): string { return (this.events[0]!['addresses'] as string[])[0]! }
   get peerId(): string { return String(this.events[0]!['peerId']) }
+
+  /** Its peer id as another one, that is connected to it alone, knows it. */
+  peerIdOf(other: StdioNode): string { return String(other.of('peerReady')[0]!['peer']) }
 
   readNow(): void { this.program.read(line => { this.#take(line) }) }
 

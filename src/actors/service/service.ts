@@ -121,11 +121,13 @@ export class P2pService implements AsyncDisposable {
   }
 
   /**
-   * Publishes a block's raw transaction list (compressed RLP, 1 byte to 2 MiB, opaque here). To come before its commitment (SPEC §6).
+   * Publishes a block's raw transaction list (compressed RLP, 1 byte to 2 MiB, opaque here). To come before its commitment (SPEC §6). An empty
+   * one could be served to nobody: in an answer it means that it is not there (SPEC §9).
    * @throws ServiceError `bad_message`, `refused`, `overloaded`
    */
   async publishTxList(txList: Uint8Array, options: Pick<PublishOptions, 'signal'> = {}): Promise<PublishResult> {
     this.#ensureRunning()
+    if (txList.length === 0) throw new ServiceError('bad_message', 'a txlist has at least 1 byte', 0, 1)
     const bytes = encoded(() => RawTxListGossipCodec.encode({ rawTxListHash: txListHash(this.#crypto, txList), txlist: txList }))
     return this.#tree.publisher.publish('txLists', bytes, deadline(PUBLISH_WITHIN, options.signal))
   }
@@ -163,7 +165,7 @@ export class P2pService implements AsyncDisposable {
 
   // ---- our own chain
 
-  /** The head that we serve: the highest canonical block without a gap from the anchor; zeros where there is none (SPEC §7). */
+  /** Our own head, which peers are told unless `updateHead` overrides it: the highest canonical block without a gap from the anchor, durable; zeros where there is none (SPEC §7). */
   async head(): Promise<Head> {
     return (await this.#tree.chain.standing(WITHIN)).head
   }

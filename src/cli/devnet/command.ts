@@ -9,10 +9,10 @@ const MORE_HELP = `
 Two preconfers (alice and bob) take turns, fred follows, and lucy joins late and
 catches up. Each is a process of its own with a temporary folder of its own.
 At a terminal everything is drawn in place; without one there are plain lines.
-With --json each line is an object: "started" (with the node's pid), "published",
-"caughtUp", "failure", "nodes" every second, and at last "summary".
-Exit codes: 0 all four nodes hold the same chain, hash by hash; 1 they do not, or
-something failed; 2 wrong options; 130 or 143 interrupted.`
+With --json each line is an object: "started" (with the node's pid),
+"published", "caughtUp", "failure", "nodes" every second, and at last "summary".
+Exit codes: 0 all four nodes hold the same chain, hash by hash; 1 they do not,
+or something failed; 2 wrong options; 130 or 143 interrupted.`
 
 /** `devnet`: four nodes on loopback, each in a process of its own, until every one of them holds the same chain. */
 export function addDevnet(program: Command, untilSignal: () => AbortSignal): void {

@@ -4,7 +4,12 @@ import { CONFIRMED_TIP } from './sequencer.js'
 import type { Piece } from './sequencer.js'
 
 const PAGE = 256n
+/** A node's own store answers at once, ms. */
+const ANSWER_WITHIN = 10_000
 const ZERO_HASH = '00'.repeat(32)
+
+/** What of a node is asked. */
+type Asked = Pick<NodeProcess, 'name' | 'call'>
 
 /** One node's chain, held against what was published. */
 export interface HeldChain {
@@ -17,7 +22,7 @@ export interface HeldChain {
 }
 
 /** Reads a node's own chain and txlists back and compares them. Never rejects: a node that does not answer holds nothing. */
-export async function compare(node: NodeProcess, pieces: readonly Piece[]): Promise<HeldChain> {
+export async function compare(node: Asked, pieces: readonly Piece[]): Promise<HeldChain> {
   try {
     const held = await chainOf(node)
     const expected = pieces.map(({ ssz }) => toHex(ssz))
@@ -36,22 +41,22 @@ export async function compare(node: NodeProcess, pieces: readonly Piece[]): Prom
 }
 
 /** How many of these txlists the node does not hold, byte by byte. */
-export async function missingTxLists(node: NodeProcess, pieces: readonly Piece[]): Promise<number> {
+export async function missingTxLists(node: Asked, pieces: readonly Piece[]): Promise<number> {
   let missing = 0
   for (const { txList, txListHash } of pieces) {
     if (txList === undefined) continue
-    const { txlist } = await node.call('storedTxList', { hash: toHex(txListHash) })
+    const { txlist } = await node.call('storedTxList', { hash: toHex(txListHash) }, ANSWER_WITHIN)
     if (txlist !== toHex(txList)) missing++
   }
   return missing
 }
 
 /** A node's canonical commitments, SSZ in hex, in block order. A page may end between a hand-over and the block of the same height. */
-async function chainOf(node: NodeProcess): Promise<readonly string[]> {
+async function chainOf(node: Asked): Promise<readonly string[]> {
   const held = new Set<string>()
   for (let start = CONFIRMED_TIP + 1n; ;) {
     const before = held.size
-    const { commitments } = await node.call('stored', { start: String(start), max: String(PAGE) }) as { commitments: readonly string[] }
+    const { commitments } = await node.call('stored', { start: String(start), max: String(PAGE) }, ANSWER_WITHIN) as { commitments: readonly string[] }
     for (const ssz of commitments) held.add(ssz)
     const last = commitments.at(-1)
     if (last === undefined || held.size === before) return [...held]

@@ -81,14 +81,14 @@ async function play(nodes: Nodes, pieces: Piece[], { blocks, blocksPerSecond }: 
   await nodes.mesh([alice, bob, fred])
 
   let joining: Promise<CatchUp> | undefined
-  let failed: unknown
+  let failed: Error | undefined
   for await (const piece of sequencer.pieces(Date.now() / 1_000)) {
     await until(piece.at, nodes.over)
     pieces.push(piece)
     await nodes.publish(piece, piece.preconfer === 0 ? alice : bob, piece.preconfer)
     if (joining === undefined && nodes.builders.length >= blocks * LATE_AFTER) {
       joining = joinLate(nodes, [fred, bob]).catch((error: unknown) => {
-        failed = error
+        failed = error instanceof Error ? error : new Error(String(error))
         return NOT_CAUGHT_UP
       })
     }

@@ -70,10 +70,10 @@ export class NodeProcess {
     this.address = asText((addresses as readonly Json[])[0])
   }
 
-  /** One command, and its answer. @throws NodeCommandError */
-  async call(cmd: string, fields: JsonObject = {}): Promise<JsonObject> {
+  /** One command, and its answer within so many ms. @throws NodeCommandError */
+  async call(cmd: string, fields: JsonObject = {}, within = COMMAND_WITHIN): Promise<JsonObject> {
     const id = this.#nextId++
-    const answer = this.#wait(id, cmd, COMMAND_WITHIN)
+    const answer = this.#wait(id, cmd, within)
     if (this.#alive) this.#child.stdin.write(`${JSON.stringify({ ...fields, cmd, id })}\n`)
     else this.#failAll(new Error(`${this.name} has ended`))
     return answer

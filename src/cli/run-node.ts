@@ -1,0 +1,59 @@
+import { systemClock } from '../actors/kernel/index.js'
+import type { Logger, Termination } from '../actors/kernel/index.js'
+import { P2pService, scheduleFromFile, scheduleFromSigners } from '../actors/service/index.js'
+import type { ScheduleResolver } from '../actors/service/index.js'
+import { logTo } from './log.js'
+import { FAILED } from './options.js'
+import type { RunOptions } from './run.js'
+import { serveStdio } from './stdio.js'
+
+/** One node from its options, until the signal, or with `--stdio` until its session ends. */
+export async function runNode(options: RunOptions, signal: AbortSignal): Promise<void> {
+  const log = logTo(process.stderr, options.logLevel)
+  const schedule = await scheduleOf(options)
+  const service = await P2pService.start({
+    chainId: options.chainId,
+    schedule,
+    staticPeers: options.peer ?? [],
+    log,
+    ...options.listen === undefined ? {} : { listen: options.listen },
+    ...options.dataDir === undefined ? {} : { dataDir: options.dataDir },
+    ...options.keyFile === undefined ? {} : { keyFile: options.keyFile },
+    ...options.domain === undefined ? {} : { domain: options.domain },
+    ...options.slasher === undefined ? {} : { slasherAddress: options.slasher },
+    ...options.confirmedTip === undefined ? {} : { confirmedTip: { blockNumber: options.confirmedTip } },
+  })
+  void service.ended.then(ended => { reportFailure(ended, log) })
+  signal.addEventListener('abort', () => { log.info({ reason: String(signal.reason) }, 'stopping') }, { once: true })
+  try {
+    log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
+    if (options.stdio === true) await serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
+    else await untilStopped(service, signal, log)
+  } finally {
+    await service.stop()
+    log.info({}, 'stopped')
+  }
+}
+
+/** A node that its supervisors could not keep running ends the process, so that whoever watches over it sees it. */
+function reportFailure(ended: Termination, log: Logger): void {
+  if (ended.reason !== 'escalated') return
+  log.error({ error: ended.error }, 'the node could not be kept running')
+  process.exitCode = FAILED
+}
+
+const scheduleOf = async ({ schedule, signer = [] }: RunOptions): Promise<ScheduleResolver> =>
+  schedule === undefined ? scheduleFromSigners(signer) : scheduleFromFile(schedule)
+
+async function untilStopped(service: P2pService, signal: AbortSignal, log: Logger): Promise<void> {
+  const following = service.runWithHandler({
+    commitment: ({ blockNumber, from }) => log.info({ blockNumber: String(blockNumber), from }, 'commitment'),
+    rejected: ({ topic, from, reason, verdict }) => log.debug({ topic, from, reason }, verdict),
+    head: ({ head }) => log.info({ blockNumber: String(head.blockNumber) }, 'head'),
+    handover: ({ blockNumber }) => log.info({ blockNumber: String(blockNumber) }, 'hand-over'),
+    peerConnected: ({ peer, address }) => log.info({ peer, address }, 'peer connected'),
+    peerDisconnected: ({ peer }) => log.info({ peer }, 'peer disconnected'),
+    actorFailed: ({ actor, error }) => log.error({ actor, error }, 'a part failed and is restarted'),
+  }, { signal })
+  await Promise.race([following, service.ended])
+}

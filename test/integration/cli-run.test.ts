@@ -1,0 +1,123 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'chai'
+import { Program, StdioNode, describeProcesses, endAll } from '../cli/process.js'
+import type { Exit } from '../cli/process.js'
+import { until } from '../support/until.js'
+
+const ADDRESS = `0x${'11'.repeat(20)}`
+const LOOPBACK = ['--listen', '/ip4/127.0.0.1/tcp/0']
+
+async function said(args: readonly string[]): Promise<Exit & { readonly stdout: string; readonly stderr: string }> {
+  const program = new Program(args)
+  const exit = await program.exits(40_000)
+  return { ...exit, stdout: program.stdout.join('\n'), stderr: program.stderr }
+}
+
+describe('the command line', function () {
+  this.timeout(90_000)
+  afterEach(endAll)
+
+  it('--help and --version tell the truth', async () => {
+    const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+    const [of, whole, run, devnet] = await Promise.all([said(['--version']), said(['--help']), said(['run', '--help']), said(['devnet', '--help'])])
+    expect(of).to.deep.include({ code: 0, stdout: version, stderr: '' })
+    for (const { code, stderr } of [whole, run, devnet]) expect([code, stderr]).to.deep.equal([0, ''])
+    for (const command of ['run', 'devnet']) expect(whole.stdout).to.contain(`${command} [options]`)
+    for (const option of ['--listen', '--chain-id', '--peer', '--data-dir', '--key-file', '--schedule', '--signer', '--stdio']) expect(run.stdout).to.contain(option)
+    expect(run.stdout).to.match(/--chain-id <number>\s+chain id \(default: 167000\)/)
+    for (const option of ['--blocks-per-second', '--blocks', '--json']) expect(devnet.stdout).to.contain(option)
+    for (const line of [whole, run, devnet].flatMap(({ stdout }) => stdout.split('\n'))) expect(line.length, line).to.be.at.most(80)
+  })
+
+  it('run without a schedule names both ways to give one', async () => {
+    const { code, stdout, stderr } = await said(['run'])
+    expect([code, stdout]).to.deep.equal([2, ''])
+    expect(stderr).to.contain('--schedule FILE').and.contain('--signer ADDRESS')
+  })
+
+  it('wrong options: one line that says which, and exit code 2', async () => {
+    const signer = ['--signer', ADDRESS]
+    const cases: [string[], string][] = [
+      [[], 'Usage:'],
+      [['nonsense'], 'nonsense'],
+      [['run', '--nonsense'], '--nonsense'],
+      [['run', ...signer, '--schedule', 'x'], 'not both'],
+      [['run', '--signer', '0x12'], '0x12'],
+      [['run', '--schedule', '/nonexistent/schedule.json'], '/nonexistent/schedule.json'],
+      [['run', ...signer, '--chain-id', 'x'], '--chain-id'],
+      [['run', ...signer, '--confirmed-tip', '-1'], '--confirmed-tip'],
+      [['run', ...signer, '--log-level', 'loud'], 'loud'],
+      [['run', ...signer, '--domain', 'abcd'], 'invalid_domain'],
+      [['run', ...signer, '--slasher', '0x1'], '0x1'],
+      [['run', ...signer, '--listen', 'nowhere'], 'nowhere'],
+      [['run', ...signer, ...LOOPBACK, '--peer', '/ip4/127.0.0.1/tcp/1'], '/ip4/127.0.0.1/tcp/1'],
+      [['devnet', '--blocks', '1'], '8 to 2000'],
+      [['devnet', '--blocks', '8.5'], '8 to 2000'],
+      [['devnet', '--blocks-per-second', 'fast'], '0.1 to 50'],
+    ]
+    // A few at a time: each is a process of its own.
+    for (let at = 0; at < cases.length; at += 4) {
+      await Promise.all(cases.slice(at, at + 4).map(async ([args, text]) => {
+        const { code, stdout, stderr } = await said(args)
+        expect([code, stdout], args.join(' ')).to.deep.equal([2, ''])
+        expect(stderr, args.join(' ')).to.contain(text).and.not.contain('    at ')
+      }))
+    }
+  })
+})
+
+describeProcesses('run', () => {
+  let folder: string
+  beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), 'cli-run-')) })
+  afterEach(async () => { await rm(folder, { recursive: true, force: true }) })
+  const arguments_ = (...more: string[]): string[] => ['--signer', ADDRESS, ...more]
+
+  it('without --stdio it logs, leaves standard input and output alone, and stops at a signal', async () => {
+    const program = new Program(['run', ...LOOPBACK, ...arguments_()])
+    program.child.stdin!.end('nonsense\n')
+    await until(() => program.stderr.includes('listening'), 'listening', 30_000)
+    program.signal('SIGTERM')
+    expect(await program.exits()).to.deep.equal({ code: 0, signal: null })
+    expect(program.stdout).to.deep.equal([])
+    for (const line of program.stderr.trim().split('\n')) expect(JSON.parse(line), line).to.have.property('msg')
+  })
+
+  it('the identity is created for its owner only, and used again; a damaged one is an error and stays as it is', async () => {
+    const keyFile = join(folder, 'below', 'node.key')
+    const first = await StdioNode.start(arguments_('--key-file', keyFile))
+    first.end()
+    expect(await first.program.exits()).to.have.property('code', 0)
+    expect((await stat(keyFile)).mode & 0o777).to.equal(0o600)
+    const again = await StdioNode.start(arguments_('--key-file', keyFile))
+    expect(again.peerId).to.equal(first.peerId)
+    again.end()
+    await again.program.exits()
+
+    await writeFile(keyFile, 'not a key')
+    const { code, stdout, stderr } = await said(['run', '--stdio', ...arguments_('--key-file', keyFile)])
+    expect([code, stdout]).to.deep.equal([1, ''])
+    expect(stderr).to.contain('identity_damaged').and.contain(keyFile)
+    expect(await readFile(keyFile, 'utf8')).to.equal('not a key')
+  })
+
+  it('a data directory that another process holds: an error that names the holder, who goes on', async () => {
+    const holder = await StdioNode.start(arguments_('--data-dir', folder))
+    const { code, stderr } = await said(['run', ...LOOPBACK, ...arguments_('--data-dir', folder)])
+    expect(code).to.equal(1)
+    expect(stderr).to.contain('locked').and.contain(String(holder.program.child.pid))
+    expect(await holder.call('status')).to.have.property('durable', true)
+    expect((await stat(join(folder, 'identity.key'))).mode & 0o777).to.equal(0o600)
+    holder.end()
+    expect(await holder.program.exits()).to.have.property('code', 0)
+  })
+
+  it('an address that is taken is an error', async () => {
+    const holder = await StdioNode.start(arguments_())
+    const taken = holder.address.replace(/\/p2p\/.*/, '')
+    const { code, stderr } = await said(['run', ...arguments_('--listen', taken)])
+    expect(code).to.equal(1)
+    expect(stderr).to.contain('listen_failed').and.contain(taken)
+  })
+})
