@@ -37,8 +37,9 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
       judged (room, message) { room.desk.judged(message); room.pump() },
       durable (room, message) { room.desk.judged(message); room.pump() },
       missingParent (room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
-      missingTxList (room, { hash, height, from }) { room.backfill.missing(hash, height, from); room.pump() },
-      haveTxList (room, { hash }) { room.backfill.have(hash); room.pump() },
+      // one of these comes with every block: the timer that they set is enough
+      missingTxList (room, { hash, height, from }) { room.backfill.missing(hash, height, from) },
+      haveTxList (room, { hash }) { room.backfill.have(hash) },
       txListsMissing (room, { page }) { room.backfill.found(page); room.pump() },
       peersSeen (room, { peers }) { room.peersSeen(peers); room.pump() },
       peerReady (room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },

@@ -105,6 +105,7 @@ export class Room implements World {
   }
 
   wake (ms: number): void {
+    if (ms === Infinity) return
     const at = this.now() + Math.max(1, ms)
     if (at >= this.#wakeAt && this.#wakeAt > this.now()) return
     this.#wakeAt = at
@@ -214,7 +215,7 @@ export class Room implements World {
     if (this.#run !== undefined) return this.#run
     for (const state of this.book.all()) state.renew()
     this.#doubts.renew()
-    this.#run = new Run(this, this.#doubts, reason, () => this.#headsPending(), (result, run) => { this.#ended(result, run) })
+    this.#run = new Run(this, this.#doubts, reason, () => this.#headsLeft(), (result, run) => { this.#ended(result, run) })
     if (only === undefined) this.#askHeads()
     else this.#askHead(only)
     return this.#run
@@ -234,7 +235,7 @@ export class Room implements World {
 
   // ---- heads
 
-  #headsPending (): boolean { return this.#heads > 0 && this.now() - this.#headsSince < this.config.headsWithin }
+  #headsLeft (): number { return this.#heads === 0 ? 0 : Math.max(0, this.#headsSince + this.config.headsWithin - this.now()) }
 
   #askHeads (): void {
     const all = [...this.book.askable()].sort((a, b) => a.lastAsked - b.lastAsked).slice(0, this.config.headsPerRound)

@@ -23,8 +23,8 @@ export class RootSearch {
   readonly #asked = new Set<SyncPeerState>()
   readonly #found: Root[] = []
 
-  /** @param headsPending whether heads are still to come */
-  constructor (private readonly world: World, private readonly headsPending: () => boolean) {}
+  /** @param headsLeft how long heads that are under way are waited for, ms */
+  constructor (private readonly world: World, private readonly headsLeft: () => number) {}
 
   /** The root, `none` where nobody has a block, `undefined` while that is open. Asks who is to be asked next. */
   pump (): Root | 'none' | undefined {
@@ -35,7 +35,8 @@ export class RootSearch {
       if (!late || this.#asked.size >= 2 * PEERS) return undefined
     }
     if (this.#ask() || this.#underWay > 0) return undefined
-    if (this.headsPending()) return undefined
+    const patience = this.headsLeft()
+    if (patience > 0) { this.world.wake(patience); return undefined }
     if (this.#stage === 'heads') return 'none'
     this.#stage = 'heads'
     this.#asked.clear()

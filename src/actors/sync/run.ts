@@ -17,6 +17,8 @@ export type RunReason = Extract<SyncEvent, { type: 'syncStarted' }>['reason']
 /** Heights that a run steps back when nobody's pages link: peers may be on a chain that supersedes ours (SPEC §7, at most 64). */
 const STEPS_BACK = [8n, 72n]
 const PACE_OVER_MS = 5_000
+/** Heads are waited for so long before peers are asked which chain is the one; those that come later count for the target. */
+const VOTE_AFTER_MS = 1_000
 
 interface Outcome { readonly outcome: SyncResult['outcome']; readonly code: SyncFailure | undefined; readonly reason: string }
 
@@ -48,10 +50,10 @@ export class Run {
   #outcome: Outcome | undefined
   #settledAt = 0
 
-  /** @param headsPending whether heads that this run waits for are still under way */
+  /** @param headsLeft how long heads that are under way are waited for, ms; 0: none are */
   constructor (
     private readonly world: World, private readonly doubts: Doubts, readonly reason: RunReason,
-    private readonly headsPending: () => boolean, private readonly ended: (result: SyncResult, run: Run) => void,
+    private readonly headsLeft: () => number, private readonly ended: (result: SyncResult, run: Run) => void,
   ) {
     this.startedAt = world.now()
     this.#visible = reason === 'asked'
@@ -106,7 +108,7 @@ export class Run {
     if (standing === undefined) { this.#end('incomplete', 'room_failed', 'chain did not say where it stands'); return }
     this.#adoption.lowest = standing.confirmedTip === undefined ? 0n : standing.confirmedTip.blockNumber + 1n
     if (standing.next !== undefined) this.#open(standing.next)
-    else this.#root = new RootSearch(this.world, this.headsPending)
+    else this.#root = new RootSearch(this.world, this.headsLeft)
   }
 
   #lookForRoot (): void {
@@ -159,7 +161,8 @@ export class Run {
   /** Whether pages may be asked and taken: once it is settled whose. */
   #mayTake (plan: Plan): boolean {
     if (this.#pivot === undefined) {
-      if (this.headsPending()) { this.world.wake(this.startedAt + this.world.config.headsWithin - this.world.now()); return false }
+      const patience = Math.min(this.headsLeft(), this.startedAt + VOTE_AFTER_MS - this.world.now())
+      if (patience > 0) { this.world.wake(patience); return false }
       this.#pivot = Pivot.call(this.world, this.doubts, plan.frontier) ?? 'none'
     }
     const pivot = this.#voted()
@@ -197,7 +200,8 @@ export class Run {
 
   /** Nothing is under way, and nobody can be asked for what comes next. */
   #conclude (plan: Plan): void {
-    if (this.headsPending()) { this.world.wake(this.startedAt + this.world.config.headsWithin - this.world.now()); return }
+    const patience = this.headsLeft()
+    if (patience > 0) { this.world.wake(patience); return }
     if (this.#voted()?.release() === true) { this.world.wake(1); return }
     const first = plan.stretches[0]
     if (first !== undefined && first.refused.size > 0) { this.#refusedByAll(plan, first); return }

@@ -6,6 +6,9 @@ import type { SyncPeerState } from './peers.js'
 import { readTxListAnswer, txListRequest } from './wire.js'
 import type { Answer, World } from './world.js'
 
+/** The list is not looked through more often than this while nothing happens, ms. */
+const PAUSE_MS = 50
+
 /** A txlist that a canonical commitment names and that is not there. */
 interface Want {
   readonly id: string
@@ -29,6 +32,8 @@ interface Want {
 export class TxListBackfill {
   readonly #wants = new Map<string, Want>()
   #underWay = 0
+  /** Nothing can be done before this, unless something happens. */
+  #idleUntil = 0
   /** From where on the store has not been asked; `undefined`: it was, to the end. */
   #cursor: bigint | undefined = 0n
   #scanning = false
@@ -44,11 +49,12 @@ export class TxListBackfill {
     else this.#later(height)
   }
 
-  have (hash: Uint8Array): void { this.#wants.delete(toHex(hash)) }
+  have (hash: Uint8Array): void { if (this.#wants.delete(toHex(hash))) this.#idleUntil = 0 }
 
   /** The store's answer: a page of what it lacks, or nothing where it could not say. */
   found (page: MissingTxLists | undefined): void {
     this.#scanning = false
+    this.#idleUntil = 0
     if (page === undefined) return
     this.#cursor = page.next
     for (const { hash, blockNumber } of page.missing) {
@@ -63,46 +69,56 @@ export class TxListBackfill {
   /** Somebody new may have what nobody had. */
   newPeer (): void {
     const now = this.world.now()
+    this.#idleUntil = 0
     for (const want of this.#wants.values()) if (want.asking.size === 0 && !want.judging) want.notBefore = Math.min(want.notBefore, now)
   }
 
+  /** Asks for what can be asked for now. Costs nothing while that cannot have changed: chain tells of every block that it adopts. */
   pump (): void {
     this.#fill()
-    const { config, book } = this.world
     const now = this.world.now()
+    if (now < this.#idleUntil) {
+      this.world.wake(this.#idleUntil - now)
+      return
+    }
+    let until = Infinity
     let busy = 0
+    const { txListsInFlight } = this.world.config
     for (const want of this.#wants.values()) {
       // those that are late give up their place, up to as many again
-      if (busy >= config.txListsInFlight || this.#underWay >= 2 * config.txListsInFlight) return
-      if (want.judging) { busy++; continue }
-      if (want.notBefore > now) { this.world.wake(want.notBefore - now); continue }
-      if (want.asking.size > 0) {
-        if (want.asking.size > 1) continue
-        if (now - want.askedAt < config.lateAfter) {
-          this.world.wake(want.askedAt + config.lateAfter - now)
-          busy++
-          continue
-        }
-      }
-      const fits = (state: SyncPeerState): boolean => !want.tried.has(state.peer) && !want.asking.has(state.peer)
-      const chosen = this.#prefer(want, fits) ?? book.choose('txList', now, fits)
-      if (chosen === undefined) {
-        if (want.asking.size > 0) continue
-        // nobody is left: all of them again, later
-        want.tried.clear()
-        want.notBefore = now + config.txListRetryAfter
-        this.world.wake(config.txListRetryAfter)
-        continue
-      }
-      if ('readyAt' in chosen) {
-        if (chosen.readyAt !== undefined) this.world.wake(chosen.readyAt - now)
-        // those that follow wait for the same peers; only one that has tried fewer could go first
-        if (want.tried.size === 0) return
-        continue
-      }
-      this.#ask(want, chosen)
-      busy++
+      if (busy >= txListsInFlight || this.#underWay >= 2 * txListsInFlight) break
+      const next = this.#step(want, now)
+      if (typeof next === 'number') until = Math.min(until, next)
+      else if (next === 'busy') busy++
+      else { until = Math.min(until, next.until); break }
+      if (want.asking.size === 1) until = Math.min(until, want.askedAt + this.world.config.lateAfter)
     }
+    this.#idleUntil = Math.max(until, now + PAUSE_MS)
+    this.world.wake(this.#idleUntil - now)
+  }
+
+  /** `busy`: it has its place; else when to look at it again, or (`until`) at it and all behind it, since nobody can be asked now. */
+  #step (want: Want, now: number): number | 'busy' | { readonly until: number } {
+    if (want.judging) return 'busy'
+    if (want.notBefore > now) return want.notBefore
+    const late = want.asking.size > 0
+    if (want.asking.size > 1) return Infinity
+    if (late && now - want.askedAt < this.world.config.lateAfter) return 'busy'
+    const fits = (state: SyncPeerState): boolean => !want.tried.has(state.peer) && !want.asking.has(state.peer)
+    const chosen = this.#prefer(want, fits) ?? this.world.book.choose('txList', now, fits)
+    if (chosen === undefined) {
+      if (late) return Infinity
+      // nobody is left: all of them again, later
+      want.tried.clear()
+      return want.notBefore = now + this.world.config.txListRetryAfter
+    }
+    if ('readyAt' in chosen) {
+      const until = chosen.readyAt ?? Infinity
+      // those behind it wait for the same peers; only where it has tried some could another one go first
+      return want.tried.size === 0 ? { until } : until
+    }
+    this.#ask(want, chosen)
+    return 'busy'
   }
 
   #prefer (want: Want, fits: (state: SyncPeerState) => boolean): SyncPeerState | undefined {
@@ -114,6 +130,8 @@ export class TxListBackfill {
   #want (hash: Uint8Array, height: bigint, from: PeerKey | undefined, notBefore = 0): void {
     const id = toHex(hash)
     if (this.#wants.has(id)) return
+    this.#idleUntil = Math.min(this.#idleUntil, notBefore)
+    if (notBefore > 0) this.world.wake(this.world.config.gapAfter)
     this.#wants.set(id, { id, hash, height, from, tried: new Set(), asking: new Set(), askedAt: 0, notBefore, judging: false })
   }
 
@@ -136,6 +154,7 @@ export class TxListBackfill {
     this.#underWay++
     this.world.request(state, 'txList', txListRequest(want.hash), answer => {
       this.#underWay--
+      this.#idleUntil = 0
       want.asking.delete(state.peer)
       if (this.#wants.get(want.id) === want && !want.judging) this.#answered(want, state.peer, answer)
     })
@@ -158,6 +177,7 @@ export class TxListBackfill {
   }
 
   #judged (want: Want, peer: PeerKey, [result]: readonly Judgement[]): void {
+    this.#idleUntil = 0
     if (this.#wants.get(want.id) !== want) return
     if (result?.verdict === 'accept' || result?.reason === 'duplicate') {
       this.#wants.delete(want.id)
@@ -171,6 +191,7 @@ export class TxListBackfill {
   }
 
   #again (want: Want): void {
+    this.#idleUntil = 0
     want.judging = false
     want.tried.clear()
     want.notBefore = this.world.now() + this.world.config.txListRetryAfter
