@@ -70,6 +70,17 @@ describe('sync: live gaps', () => {
     expect(sim.failures()).to.deep.equal({ a: 1 })
   })
 
+  it('a parent that comes by itself within 300 ms is not asked for', async () => {
+    await upTo(100n, [quiet('a', 100n)])
+    orphan(102n, 'a')
+    await sim.kit.advance(200)
+    sim.chain.judge(at(101n))
+    await sim.kit.advance(seconds(2))
+    expect(heightsOf(sim.chain).at(-1)).to.equal(102n)
+    expect(sim.peers.get('a')?.requests).to.have.length(0)
+    expect((await sim.sync.standing(seconds(1))).gaps).to.equal(0)
+  })
+
   it('three peers in vain: chain is told that nobody has it', async () => {
     await upTo(100n, ['a', 'b', 'c', 'd'].map(name => quiet(name, 100n, { page: () => [] })))
     orphan(102n, 'a')
@@ -86,6 +97,7 @@ describe('sync: live gaps', () => {
     sim.leave('a')
     sim.join(peer('f', fork, { head: () => 100n }))
     await sim.kit.advance(seconds(5))
+    sim.chain.waiting = 1
     void sim.ref.send({ type: 'missingParent', hash: hashOf(fork[98] as Uint8Array), height: 99n, from: 'f' })
     await sim.kit.advance(seconds(1))
     expect(sim.chain.byHash.has(Buffer.from(hashOf(fork[98] as Uint8Array)).toString('hex'))).to.equal(true)

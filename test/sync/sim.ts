@@ -123,6 +123,8 @@ export class FakeChain {
   next: bigint | undefined
   tip: bigint | undefined
   unstored = 0
+  /** Overrides how many wait for their parent. */
+  waiting: number | undefined
   /** Overrides what comes of a commitment. */
   rule: ((commitment: Uint8Array) => Omit<Judgement, 'hash'> | undefined) | undefined
   /** Does not answer pages (a restart in the validator), or not their durability. */
@@ -143,7 +145,7 @@ export class FakeChain {
     const head = this.canonical.at(-1)
     return {
       head: { blockNumber: head === undefined ? 0n : heightOf(head), submissionWindowEnd: 0n }, headHash: this.headHash, next: this.next,
-      confirmedTip: this.tip === undefined ? undefined : { blockNumber: this.tip }, pendingParents: this.#pending.size, pendingSchedule: 0, unstored: this.unstored,
+      confirmedTip: this.tip === undefined ? undefined : { blockNumber: this.tip }, pendingParents: this.waiting ?? this.#pending.size, pendingSchedule: 0, unstored: this.unstored,
     }
   }
 

@@ -29,6 +29,8 @@ export interface CatchUp {
   /** Lets the run under way go up to this height, or starts one. */
   want(height: bigint): void
   running(): boolean
+  /** Whether the run under way has this height before it. */
+  covers(height: bigint): boolean
 }
 
 /**
@@ -46,6 +48,12 @@ export class GapFill {
   get size (): number { return this.#gaps.size }
 
   missing (hash: Uint8Array, height: bigint, from: PeerKey | undefined): void {
+    if (this.catchUp.covers(height)) {
+      // pages may be judged in another order than they were handed over
+      this.#announce({ from, height })
+      this.catchUp.want(height)
+      return
+    }
     const id = toHex(hash)
     if (this.#gaps.has(id)) return
     if (this.#gaps.size >= this.world.config.gaps) {
@@ -77,7 +85,9 @@ export class GapFill {
     })
   }
 
-  #ask ({ next, confirmedTip }: ChainStanding): void {
+  #ask ({ next, confirmedTip, pendingParents }: ChainStanding): void {
+    // nothing waits for a parent any more: they came by themselves
+    if (pendingParents === 0) for (const [id, { state }] of this.#gaps) if (state === 'waiting') this.#gaps.delete(id)
     const { config } = this.world
     const lowest = confirmedTip === undefined ? 0n : confirmedTip.blockNumber + 1n
     const ahead: Gap[] = []
@@ -100,7 +110,7 @@ export class GapFill {
   }
 
   /** Who brings a block has what it stands on. */
-  #announce ({ from, height }: Gap): void {
+  #announce ({ from, height }: Pick<Gap, 'from' | 'height'>): void {
     const state = from === undefined ? undefined : this.world.book.get(from)
     if (state === undefined || (state.brought !== undefined && state.brought >= height)) return
     state.brought = height
@@ -149,8 +159,8 @@ export class GapFill {
     const culprit = results.find(({ penalty }) => penalty)
     if (culprit !== undefined) this.world.fault(peer, 'invalid', culprit.reason, 'proved')
     let some = false
-    for (const { hash, verdict, reason } of results) {
-      if (verdict !== 'accept' && reason !== 'duplicate') continue
+    for (const { hash, penalty } of results) {
+      if (penalty) continue
       const gap = this.#gaps.get(toHex(hash))
       if (gap === undefined) continue
       some = true

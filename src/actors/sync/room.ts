@@ -60,7 +60,11 @@ export class Room implements World {
     this.#desk = new Desk(ctx, config, needs, what => { this.count(what) })
     this.#doubts = new Doubts(this)
     this.#backfill = new TxListBackfill(this, (from, max) => { this.#scan(from, max) })
-    this.#gaps = new GapFill(this, { running: () => this.#run !== undefined, want: height => { this.#start('gap').want(height) } })
+    this.#gaps = new GapFill(this, {
+      running: () => this.#run !== undefined,
+      covers: height => this.#run !== undefined && this.#run.covers(height),
+      want: height => { this.#start('gap').want(height) },
+    })
   }
 
   // ---- the world, as the parts see it

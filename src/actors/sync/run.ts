@@ -80,6 +80,9 @@ export class Run {
   /** A live block names a parent at this height. */
   want (height: bigint): void { if (height > this.#wanted) this.#wanted = height }
 
+  /** Whether this height is yet to be taken. */
+  covers (height: bigint): boolean { return this.#phase === 'paging' && height >= this.at }
+
   gone (state: SyncPeerState): void {
     this.#voted()?.gone(state)
     if (this.#plan !== undefined) this.#fetch.gone(this.#plan, state)
