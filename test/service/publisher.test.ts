@@ -72,6 +72,20 @@ describe('publishing', () => {
     await stop()
   })
 
+  it('says `overloaded` when the validator takes nothing, and goes on with what is under way', async () => {
+    const { publisher, validator, ref, settle, stop } = await rig()
+    const first = publisher.publish('txLists', new Uint8Array(40), 30_000)
+    await settle()
+    const ticket = ticketOf(validator.expect('txList'))
+    validator.feedback = 'rejected'
+    const error = await publisher.publish('commitments', new Uint8Array(382), 30_000).catch((error: unknown) => error)
+    expect(error).to.include({ code: 'overloaded' })
+    void ref.send({ type: 'judged', ticket, results: [accepted] })
+    await settle()
+    expect((await first).recipients).to.equal(3)
+    await stop()
+  })
+
   it('gives up at the caller\'s deadline and forgets the message', async () => {
     const { publisher, settle, clock, stop } = await rig()
     const publishing = publisher.publish('commitments', new Uint8Array(382), 1_000).catch((error: unknown) => error)

@@ -95,7 +95,7 @@ export const publisher = ({ validator, network, events }: Needs) => {
           ? validator.commitment(bytes, { kind: 'own', ticket })
           : validator.txList(bytes, { kind: 'own', ticket })
         if (feedback === 'rejected' || feedback === 'closed') {
-          throw new ServiceError('overloaded', `the validator takes nothing now (${feedback})`, topic)
+          return ctx.later(Promise.reject(new ServiceError('overloaded', `the validator takes nothing now (${feedback})`, topic)))
         }
         ctx.askSignal?.addEventListener('abort', () => state.underWay.delete(ticket), { once: true })
         return ctx.later(new Promise<PublishResult>((resolve, reject) => {

@@ -68,7 +68,7 @@ export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, eve
     ...config.validator, pool: { ...config.validator?.pool, domain: config.domain, slasher: config.slasherAddress },
   })))
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
-  const outward = root.tree('outward', { strategy: 'rest_for_one', onEvent })
+  const outward = root.tree('outward', { strategy: 'rest_for_one' })
   const driving: Ref<NetworkCommand> = outward.child('network', () => network({ ...handles, events: fromDriver }, driverConfig), { stopWithin: NETWORK_STOP_WITHIN })
   const syncing: Ref<SyncMessage> = outward.child('sync', () => sync({ ...handles, outcomes: noOutcomes, events: out }, config.sync))
 
