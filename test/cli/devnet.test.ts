@@ -42,6 +42,12 @@ describe('cli/devnet picture', () => {
     }
   })
 
+  it('a narrow terminal gets what fits, unpainted', () => {
+    const picture = frame(view(48, 20), ['x'], { paint, width: 60 })
+    expect(stripVTControlCharacters(picture)).to.equal(picture)
+    for (const line of picture.split('\n')) expect(line.length).to.be.at.most(59)
+  })
+
   it('without paint has no escape code; NO_COLOR and a dumb terminal want none', () => {
     const bare = frame(view(48, 20), ['x'])
     expect(stripVTControlCharacters(bare)).to.equal(bare)
@@ -68,12 +74,12 @@ describe('cli/devnet picture', () => {
   it('the summary says in words what is the matter', () => {
     const base = {
       seconds: 30, published: 9, blocks: 8, txListBytes: 1_048_576, latency: { samples: 10, p50Ms: 1.5, p99Ms: 1_500 }, nodes: view(8, 8).tallies,
-      catchUp: { blocks: 5, ms: 100 }, chains: [{ node: 'alice', commitments: 9, same: true, firstDifference: undefined, txListsMissing: 0 }], failures: [],
+      catchUp: { blocks: 5, ms: 100, txListsMs: 200 }, chains: [{ node: 'alice', commitments: 9, same: true, firstDifference: undefined, txListsMissing: 0 }], failures: [],
     }
     const good = summaryText({ ...base, ok: true })
     expect(good).to.contain('8 blocks and 1 bare hand-over, 1.0 MiB').and.contain('p50 1.5 ms, p99 1.5 s').and.match(/All four nodes hold the same chain\.$/)
     const bad = summaryText({
-      ...base, ok: false, catchUp: { blocks: 0, ms: undefined }, failures: ['fred ended'],
+      ...base, ok: false, catchUp: { blocks: 0, ms: undefined, txListsMs: undefined }, failures: ['fred ended'],
       chains: [{ node: 'fred', commitments: 3, same: false, firstDifference: 'at place 3, block 1003', txListsMissing: 2 }],
     })
     expect(bad).to.contain('DIFFERENT: at place 3, block 1003').and.contain('2 TXLISTS MISSING').and.contain('FAILED      fred ended').and.match(/NOT all hold the same chain\.$/)

@@ -41,7 +41,7 @@ export async function compare(node: Asked, pieces: readonly Piece[]): Promise<He
 }
 
 /** How many of these txlists the node does not hold, byte by byte. */
-export async function missingTxLists(node: Asked, pieces: readonly Piece[]): Promise<number> {
+async function missingTxLists(node: Asked, pieces: readonly Piece[]): Promise<number> {
   let missing = 0
   for (const { txList, txListHash } of pieces) {
     if (txList === undefined) continue

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadCrypto } from '../../protocol/index.js'
 import { toJson } from '../json.js'
-import { compare, missingTxLists } from './compare.js'
+import { compare } from './compare.js'
 import type { Display } from './display.js'
 import type { NodeProcess } from './node-process.js'
 import { Nodes } from './nodes.js'
 import { CONFIRMED_TIP, Sequencer } from './sequencer.js'
 import type { Piece } from './sequencer.js'
-import type { Summary } from './summary.js'
+import type { CatchUp, Summary } from './summary.js'
 
 export interface DevnetOptions {
   readonly blocksPerSecond: number
@@ -19,16 +19,13 @@ export interface DevnetOptions {
 
 /** The late node joins after this share of the blocks. */
 const LATE_AFTER = 0.6
-/** How long the nodes may take to agree after the last block, ms; when one of them is gone, the others. */
+/** How long nothing may move before the nodes are taken to be as far as they come, ms; and when one of them is gone, the others. */
 const SETTLE_WITHIN = 20_000
 const SETTLE_WITHIN_WHEN_OVER = 3_000
 const REDRAW = 100
-const LOOK_EVERY = 5
-const SETTLE_EVERY = 100
+const LOOK_EVERY = 10
 
-/** `ms`: `undefined` where it did not come to that. */
-interface CatchUp { readonly blocks: number; readonly ms: number | undefined }
-const NOT_CAUGHT_UP: CatchUp = { blocks: 0, ms: undefined }
+const NOT_CAUGHT_UP: CatchUp = { blocks: 0, ms: undefined, txListsMs: undefined }
 
 /**
  * The main job. 1. Two preconfers and a follower start and connect. 2. The preconfers publish, each in its windows. 3. A late node joins
@@ -87,7 +84,7 @@ async function play(nodes: Nodes, pieces: Piece[], { blocks, blocksPerSecond }: 
     pieces.push(piece)
     await nodes.publish(piece, piece.preconfer === 0 ? alice : bob, piece.preconfer)
     if (joining === undefined && nodes.builders.length >= blocks * LATE_AFTER) {
-      joining = joinLate(nodes, [fred, bob]).catch((error: unknown) => {
+      joining = joinLate(nodes, [fred, bob], pieces).catch((error: unknown) => {
         failed = error instanceof Error ? error : new Error(String(error))
         return NOT_CAUGHT_UP
       })
@@ -100,33 +97,50 @@ async function play(nodes: Nodes, pieces: Piece[], { blocks, blocksPerSecond }: 
 }
 
 /** Starts the late node; resolves when it holds what the others held when it came. */
-async function joinLate(nodes: Nodes, peers: readonly NodeProcess[]): Promise<CatchUp> {
+async function joinLate(nodes: Nodes, peers: readonly NodeProcess[], pieces: readonly Piece[]): Promise<CatchUp> {
   const late = nodes.tally('lucy')
   await nodes.start('lucy', peers)
   const target = nodes.tallies.reduce((highest, { head }) => head > highest ? head : highest, 0n)
+  const missed = pieces.filter(({ blockNumber }) => blockNumber <= target)
   const blocks = Number(target - CONFIRMED_TIP)
   late.state = 'syncing'
   const began = performance.now()
-  while (late.head < target && performance.now() - began < SETTLE_WITHIN) await sleep(LOOK_EVERY, undefined, { signal: nodes.over })
-  if (late.head < target) {
-    nodes.fail(`lucy did not catch up within ${SETTLE_WITHIN} ms: at ${late.head} of ${target}`)
-    return { blocks, ms: undefined }
+  if (!await reached(() => late.head >= target ? true : late.head, nodes.over)) {
+    nodes.fail(`lucy did not catch up: she is at ${late.head} of ${target}`)
+    return { ...NOT_CAUGHT_UP, blocks }
   }
   const ms = performance.now() - began
-  late.state = 'following'
   nodes.say({ event: 'caughtUp', text: `lucy has caught up ${blocks} blocks in ${ms.toFixed(0)} ms`, fields: { node: 'lucy', blocks, ms } })
-  return { blocks, ms }
+  const complete = await reached(() => {
+    const lacking = nodes.lacks('lucy', missed)
+    return lacking === 0 ? true : lacking
+  }, nodes.over)
+  late.state = 'following'
+  return { blocks, ms, txListsMs: complete ? performance.now() - began : undefined }
 }
 
-/** Until every node that runs has the last block as its head and the last txlists, or the time is over. */
+/** Until every node that runs has the last block as its head and has stored everything, or nothing moves any more. */
 async function settled(nodes: Nodes, pieces: readonly Piece[]): Promise<void> {
   const last = pieces.findLast(({ kind }) => kind !== 'hand-over')
-  const deadline = performance.now() + (nodes.over.aborted ? SETTLE_WITHIN_WHEN_OVER : SETTLE_WITHIN)
-  while (last !== undefined && performance.now() < deadline) {
-    const arrived = nodes.alive.every(({ name }) => nodes.tally(name).head === last.blockNumber)
-    if (arrived && (await Promise.all(nodes.alive.map(async node => missingTxLists(node, pieces.slice(-4)).catch(() => 1)))).every(missing => missing === 0)) return
-    await sleep(SETTLE_EVERY)
+  if (last === undefined) return
+  const within = nodes.over.aborted ? SETTLE_WITHIN_WHEN_OVER : SETTLE_WITHIN
+  await reached(() => {
+    const standings = nodes.alive.map(({ name }) => `${nodes.tally(name).head}, lacks ${nodes.lacks(name, pieces)}`)
+    return standings.every(standing => standing === `${last.blockNumber}, lacks 0`) ? true : standings.join()
+  }, new AbortController().signal, within)
+}
+
+/** Looks until it is reached. False when what it sees has not changed for `within` ms. @throws what the signal was aborted with */
+async function reached(look: () => true | string | number | bigint, signal: AbortSignal, within = SETTLE_WITHIN): Promise<boolean> {
+  let seen: unknown
+  for (let changedAt = performance.now(); performance.now() - changedAt < within;) {
+    const now = look()
+    if (now === true) return true
+    if (now !== seen) changedAt = performance.now()
+    seen = now
+    await sleep(LOOK_EVERY, undefined, { signal })
   }
+  return false
 }
 
 const latencyOf = ({ latencies }: Nodes): Summary['latency'] =>

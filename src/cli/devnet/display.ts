@@ -22,6 +22,7 @@ export interface Display {
 const LATEST = 6
 const HIDE_CURSOR = '\u001b[?25l'
 const SHOW_CURSOR = '\u001b[?25h'
+const CLEAR_SCREEN = '\u001b[2J\u001b[H'
 
 const looks: { readonly [M in Meaning]: Parameters<typeof styleText>[0] } = {
   title: 'bold', faint: 'dim', good: 'green', bad: ['red', 'bold'], first: 'cyan', second: 'magenta', lively: ['yellow', 'bold'],
@@ -36,6 +37,12 @@ export class TerminalDisplay implements Display {
   readonly #draw
   readonly #paint = paintFor(process.env)
   readonly #showCursor = (): void => { this.output.write(SHOW_CURSOR) }
+  /** A terminal of another size has moved what was drawn, nobody knows where to. */
+  readonly #startAnew = (): void => {
+    this.#draw.done()
+    this.output.write(CLEAR_SCREEN)
+  }
+
   #latest: string[] = []
   #open = false
 
@@ -50,9 +57,10 @@ export class TerminalDisplay implements Display {
     if (!this.#open) {
       this.#open = true
       this.output.write(HIDE_CURSOR)
+      this.output.on('resize', this.#startAnew)
       process.once('exit', this.#showCursor)
     }
-    this.#draw(frame(view, this.#latest, { paint: this.#paint, height: this.output.rows }))
+    this.#draw(frame(view, this.#latest, { paint: this.#paint, height: this.output.rows, width: this.output.columns }))
   }
 
   close(): void {
@@ -60,6 +68,7 @@ export class TerminalDisplay implements Display {
     this.#open = false
     this.#draw.clear()
     this.#draw.done()
+    this.output.off('resize', this.#startAnew)
     this.#showCursor()
     process.off('exit', this.#showCursor)
   }

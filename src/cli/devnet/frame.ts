@@ -76,8 +76,21 @@ export function strips({ tallies, blocks, firstBlock, builders }: View, paint: P
   })
 }
 
-/** The whole picture, `height` lines at most. */
-export function frame(view: View, latest: readonly string[], { paint = plain, height = 24 }: { readonly paint?: Paint; readonly height?: number } = {}): string {
+export interface FrameOptions {
+  readonly paint?: Paint
+  /** Of the terminal, lines. Happenings fill what the picture leaves. */
+  readonly height?: number
+  /** Of the terminal, columns. What does not fit is cut off, and nothing is painted. */
+  readonly width?: number
+}
+
+/** The whole picture. */
+export function frame(view: View, latest: readonly string[], { paint = plain, height = 24, width = WIDTH }: FrameOptions = {}): string {
+  if (width < WIDTH) return linesOf(view, latest, plain, height).map(line => line.slice(0, Math.max(0, width - 1))).join('\n')
+  return linesOf(view, latest, paint, height).join('\n')
+}
+
+function linesOf(view: View, latest: readonly string[], paint: Paint, height: number): string[] {
   const { builders, blocks, seconds, turn, tallies, latency } = view
   const builder = tallies.find(({ state }) => state === 'its turn')?.name
   const progress = turn === undefined ? 'the nodes start' : `block ${builders.length} of ${blocks}, turn ${turn + 1}${builder === undefined ? '' : `, ${builder} publishes`}`
@@ -92,7 +105,7 @@ export function frame(view: View, latest: readonly string[], { paint = plain, he
   ]
   const room = Math.max(0, height - 1 - picture.length)
   const shown = room === 0 ? [] : latest.slice(-room).map(line => `  ${line}`.slice(0, WIDTH - 1))
-  return [...picture, ...shown.map((line, at) => at === shown.length - 1 ? line : paint('faint', line))].join('\n')
+  return [...picture, ...shown.map((line, at) => at === shown.length - 1 ? line : paint('faint', line))]
 }
 
 export const ms = (value: number | undefined): string => value === undefined ? '-' : value < 1_000 ? `${value.toFixed(1)} ms` : `${(value / 1_000).toFixed(1)} s`

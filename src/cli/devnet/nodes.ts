@@ -23,6 +23,8 @@ export class Nodes {
   readonly #processes: NodeProcess[] = []
   readonly #over = new AbortController()
   readonly #removeAll = (): void => { this.#kill() }
+  /** Hashes of what each node has said to have stored, hex. */
+  readonly #stored = new Map<string, Set<string>>()
   readonly tallies: Tally[] = []
   readonly latencies = new Latencies()
   readonly failures: string[] = []
@@ -44,12 +46,22 @@ export class Nodes {
   get over(): AbortSignal { return this.#over.signal }
   get alive(): readonly NodeProcess[] { return this.#processes.filter(({ alive }) => alive) }
   get all(): readonly NodeProcess[] { return this.#processes }
+  /** How many of these commitments and txlists the node has not said to have stored. */
+  lacks(name: string, pieces: readonly Piece[]): number {
+    const stored = this.#stored.get(name)
+    const lacking = (hash: Uint8Array): number => stored?.has(toHex(hash)) === true ? 0 : 1
+    return pieces.reduce((sum, { hash, txList, txListHash }) => sum + lacking(hash) + (txList === undefined ? 0 : lacking(txListHash)), 0)
+  }
+
   tally(name: string): Tally { return this.tallies.find(tally => tally.name === name)! }
 
   async writeSchedule(schedule: Json): Promise<void> { await writeFile(join(this.folder, 'schedule.json'), JSON.stringify(schedule)) }
 
   /** A row for a node that is still to come. */
-  expect(name: string, role: string): void { this.tallies.push(newTally(name, role)) }
+  expect(name: string, role: string): void {
+    this.tallies.push(newTally(name, role))
+    this.#stored.set(name, new Set())
+  }
 
   /** Starts an expected node; resolves when it listens. */
   async start(name: string, peers: readonly NodeProcess[] = []): Promise<NodeProcess> {
@@ -129,6 +141,7 @@ export class Nodes {
 
   #seen(tally: Tally, line: NodeLine): void {
     count(tally, line)
+    if (line.event === 'stored') this.#stored.get(tally.name)?.add(asText(line['hash']))
     if (line.event === 'commitment' && line['from'] !== null && tally.state !== 'syncing') this.latencies.accepted(asText(line['hash']), line.at)
     if (line.event === 'actorFailed') this.fail(`${tally.name}: ${asText(line['actor'])} failed: ${asText((line['error'] as JsonObject)['message'])}`)
   }

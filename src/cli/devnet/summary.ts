@@ -3,6 +3,9 @@ import { ms, plain, table } from './frame.js'
 import type { Paint } from './frame.js'
 import type { Tally } from './tally.js'
 
+/** From the moment that the late node is up until it holds what the others held then, ms: the blocks, and their txlists. `undefined`: never. */
+export interface CatchUp { readonly blocks: number; readonly ms: number | undefined; readonly txListsMs: number | undefined }
+
 /** How a devnet run ended. */
 export interface Summary {
   readonly ok: boolean
@@ -13,8 +16,7 @@ export interface Summary {
   readonly txListBytes: number
   /** From the publisher's command to the commitment's acceptance at another node, ms. */
   readonly latency: { readonly samples: number; readonly p50Ms: number | undefined; readonly p99Ms: number | undefined }
-  /** From the moment that the late node is up until it holds what the others held then. */
-  readonly catchUp: { readonly blocks: number; readonly ms: number | undefined }
+  readonly catchUp: CatchUp
   /** Each node's chain, held against what was published, hash by hash. Empty where the run was interrupted. */
   readonly chains: readonly HeldChain[]
   readonly nodes: readonly Tally[]
@@ -29,7 +31,7 @@ export function summaryText({ ok, seconds, published, blocks, txListBytes, laten
     ...table(nodes, paint), '',
     line('published', `${blocks} blocks${published === blocks ? '' : ` and ${published - blocks} bare hand-over${published - blocks === 1 ? '' : 's'}`}, ${(txListBytes / 1_048_576).toFixed(1)} MiB of txlists, in ${seconds.toFixed(1)} s`),
     line('latency', `published to accepted elsewhere: p50 ${ms(latency.p50Ms)}, p99 ${ms(latency.p99Ms)} of ${latency.samples}`),
-    line('catch-up', catchUp.ms === undefined ? paint('bad', 'none') : `${catchUp.blocks} blocks behind, caught up in ${ms(catchUp.ms)}`),
+    line('catch-up', catchUp.ms === undefined ? paint('bad', 'none') : `${catchUp.blocks} blocks behind; caught up in ${ms(catchUp.ms)}, their txlists in ${ms(catchUp.txListsMs)}`),
     ...chains.map(chain => line(`chain`, `${chain.node.padEnd(6)} ${chainText(chain, paint)}`)),
     ...failures.map(failure => line(paint('bad', 'FAILED'.padEnd(LABEL)), failure)), '',
     ok ? paint('good', 'All four nodes hold the same chain.') : paint('bad', chains.length === 0 ? 'The nodes were not compared.' : 'The nodes do NOT all hold the same chain.'),
