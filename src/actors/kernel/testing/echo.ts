@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { Boundary, Crossing } from '../boundary.js'
@@ -22,12 +23,11 @@ export async function echoEvery<Crossings>(table: Boundary<Crossings>): Promise<
   } finally { await worker.terminate() }
 }
 
-function throughWorker(worker: Worker, name: string, value: unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', resolve)
-    worker.once('error', reject)
-    try { worker.postMessage(value) } catch (cause) {
-      reject(new KernelError('not_cloneable', `${name} cannot cross to a thread`, name, { cause }))
-    }
-  })
+async function throughWorker(worker: Worker, name: string, value: unknown): Promise<unknown> {
+  const back = once(worker, 'message')
+  try { worker.postMessage(value) } catch (cause) {
+    void back.catch(() => undefined)
+    throw new KernelError('not_cloneable', `${name} cannot cross to a thread`, name, { cause })
+  }
+  return ((await back) as unknown[])[0]
 }
