@@ -122,9 +122,13 @@ export const syncDefaults: SyncConfig = {
 export function syncConfig (options: Partial<SyncConfig> = {}): SyncConfig {
   const config: SyncConfig = { ...syncDefaults, ...options }
   for (const [name, value] of Object.entries(config) as [string, unknown][]) {
-    if (typeof value === 'number' && !(Number.isFinite(value) && value > 0)) throw new SyncError('bad_config', `sync.${name} is a positive number`, value)
+    if (typeof value === 'number' && !(Number.isFinite(value) && value > 0)) {
+      throw new SyncError('bad_config', `sync.${name} is a positive number`, value)
+    }
     if (typeof value === 'bigint' && value < 0n) throw new SyncError('bad_config', `sync.${name} is not negative`, value)
   }
-  if (config.pageSize > MAX_COMMITMENTS) throw new SyncError('bad_config', `sync.pageSize is at most ${MAX_COMMITMENTS}`, config.pageSize, MAX_COMMITMENTS)
+  if (config.pageSize > MAX_COMMITMENTS) {
+    throw new SyncError('bad_config', `sync.pageSize is at most ${MAX_COMMITMENTS}`, config.pageSize, MAX_COMMITMENTS)
+  }
   return config
 }

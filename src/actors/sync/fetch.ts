@@ -22,13 +22,19 @@ export function openHeight (plan: Plan): bigint {
   return plan.end
 }
 
+/** What fetching has to know of its run. */
+export interface FetchHooks {
+  /** A page was taken up. */
+  filled(): void
+  /** Whether answers to this plan still matter. */
+  active(plan: Plan): boolean
+  /** Whether pages may be asked of this peer (pivot.ts). */
+  trusts(peer: PeerKey): boolean
+}
+
 /** Asks peers for the stretches of a plan, several at once, and checks what they answer by itself. */
 export class Fetch {
-  /** @param filled a page was taken up @param active whether answers to this plan still matter @param trusts see pivot.ts */
-  constructor (
-    private readonly world: World, private readonly doubts: Doubts,
-    private readonly filled: () => void, private readonly active: (plan: Plan) => boolean, private readonly trusts: (peer: PeerKey) => boolean,
-  ) {}
+  constructor (private readonly world: World, private readonly doubts: Doubts, private readonly hooks: FetchHooks) {}
 
   /** Asks whoever can be asked now. Gives true where nobody can be, now or later, for the lowest stretch that is wanted. */
   pump (plan: Plan, target: bigint): boolean {
@@ -51,7 +57,8 @@ export class Fetch {
   #ask (plan: Plan, stretch: Stretch, open: bigint, target: bigint): 'asked' | 'later' | 'nobody' {
     const now = this.world.now()
     const chosen = this.world.book.choose('commitments', now, state => {
-      if (!this.trusts(state.peer) || stretch.tried.has(state.peer) || stretch.refused.has(state.peer) || stretch.asking.has(state.peer)) return false
+      const { peer } = state
+      if (!this.hooks.trusts(peer) || stretch.tried.has(peer) || stretch.refused.has(peer) || stretch.asking.has(peer)) return false
       // whose head is unknown is asked page by page, or for what others announce
       return state.mayHave(stretch.start, now) && (!state.blind || stretch.start === open || stretch.start <= target)
     })
@@ -82,7 +89,7 @@ export class Fetch {
     stretch.asking.add(state.peer)
     this.world.request(state, 'commitments', pageRequest(asked.start, asked.count), answer => {
       stretch.asking.delete(state.peer)
-      if (this.active(plan)) this.#answered(plan, stretch, state, asked, answer)
+      if (this.hooks.active(plan)) this.#answered(plan, stretch, state, asked, answer)
     })
   }
 
@@ -111,6 +118,6 @@ export class Fetch {
       if (state.exhaustedAt === undefined || page.next < state.exhaustedAt) state.exhaustedAt = page.next
       if (announced !== undefined && announced >= page.next) this.doubts.raise(state, page.received === 0 ? 'empty' : 'short', page.next)
     }
-    if (plan.fill(stretch, page, state.peer)) this.filled()
+    if (plan.fill(stretch, page, state.peer)) this.hooks.filled()
   }
 }

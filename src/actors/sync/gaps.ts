@@ -95,7 +95,10 @@ export class GapFill {
       if (gap.state !== 'waiting' || this.world.now() - gap.since < config.gapAfter) continue
       // nothing below the anchor or the root is ever filled (SPEC §7)
       if (next === undefined || gap.height < lowest) { this.#gaps.delete(id); continue }
-      if (gap.height < next) { this.#fetch([gap], askedFor(gap.height > lowest + BELOW ? gap.height - BELOW : lowest, gap.height, config.pageSize)); continue }
+      if (gap.height < next) {
+        this.#fetch([gap], askedFor(gap.height > lowest + BELOW ? gap.height - BELOW : lowest, gap.height, config.pageSize))
+        continue
+      }
       if (gap.height - next >= BigInt(config.pageSize) || this.catchUp.running()) {
         this.#gaps.delete(id)
         this.#announce(gap)

@@ -32,8 +32,8 @@ export function targetOf (book: PeerBook, outlier: bigint, shown: (state: SyncPe
     if (highest === undefined || reach > highest) { second = highest; highest = reach; first = state }
     else if (second === undefined || reach > second) second = reach
   }
-  const stands = highest !== undefined && second !== undefined && highest > second + outlier && first !== undefined && !shown(first, first.head?.blockNumber ?? 0n)
-  return stands ? { height: second, outlier: first } : { height: highest, outlier: undefined }
+  const towers = highest !== undefined && second !== undefined && highest > second + outlier
+  return towers && first?.head !== undefined && !shown(first, first.head.blockNumber) ? { height: second, outlier: first } : { height: highest, outlier: undefined }
 }
 
 /**

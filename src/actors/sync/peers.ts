@@ -139,6 +139,9 @@ export class SyncPeerState {
   #atOnce (): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
 }
 
+/** Some fit, and none can be asked now: from then on, or (`undefined`) after one of them has answered. */
+export interface Later { readonly readyAt: number | undefined }
+
 /** The peers that can be asked, and for a while those that left. Bounded: who left longest ago is forgotten first. */
 export class PeerBook {
   readonly #peers = new Map<PeerKey, SyncPeerState>()
@@ -192,9 +195,9 @@ export class PeerBook {
 
   /**
    * The peer to ask among those that fit: the least loaded, then the one that waited longest, so that the choice rotates (H27).
-   * Where none can be asked now, says when: a time, or `when_answered`; `undefined` where none fits at all.
+   * `undefined` where none fits at all.
    */
-  choose (kind: RequestKind, now: number, fits: (state: SyncPeerState) => boolean): SyncPeerState | { readonly readyAt: number | undefined } | undefined {
+  choose (kind: RequestKind, now: number, fits: (state: SyncPeerState) => boolean): SyncPeerState | Later | undefined {
     let best: SyncPeerState | undefined
     let readyAt: number | undefined
     let any = false
@@ -203,7 +206,8 @@ export class PeerBook {
       any = true
       const readiness = state.readiness(kind, now)
       if (readiness === 'now') {
-        if (best === undefined || state.load(kind) < best.load(kind) || (state.load(kind) === best.load(kind) && state.lastAsked < best.lastAsked)) best = state
+        const more = best === undefined ? -1 : state.load(kind) - best.load(kind)
+        if (best === undefined || more < 0 || (more === 0 && state.lastAsked < best.lastAsked)) best = state
       } else if (readiness !== 'when_answered') {
         readyAt = Math.min(readyAt ?? Infinity, readiness)
       }

@@ -292,7 +292,8 @@ export class Room implements World {
     return {
       running: run === undefined ? undefined : { from: run.from, at: run.at, to: run.to },
       peers: [...this.book.all()].map(state => ({
-        peer: state.peer, head: state.head, discounted: state.discounted, inFlight: state.inFlight, latencyMs: state.latencyMs, delivered: state.delivered,
+        peer: state.peer, head: state.head, discounted: state.discounted,
+        inFlight: state.inFlight, latencyMs: state.latencyMs, delivered: state.delivered,
       })),
       unheard: this.#unheard.peers,
       gaps: this.#gaps.size,

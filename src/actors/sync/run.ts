@@ -62,7 +62,11 @@ export class Run {
       blameForks: () => this.#stepsBack === 0,
       failed: (code, why) => { this.#end('incomplete', code, why) },
     })
-    this.#fetch = new Fetch(world, doubts, () => { this.#show() }, plan => this.#phase === 'paging' && plan === this.#plan, peer => this.#voted()?.trusts(peer) ?? true)
+    this.#fetch = new Fetch(world, doubts, {
+      filled: () => { this.#show() },
+      active: plan => this.#phase === 'paging' && plan === this.#plan,
+      trusts: peer => this.#voted()?.trusts(peer) ?? true,
+    })
     world.standing(standing => { this.#begin(standing) })
   }
 
@@ -213,7 +217,7 @@ export class Run {
     if (this.doubts.asking) return
     const left = this.#claims(plan)
     if (left === undefined) this.#end(this.#alone() ? 'no_peers' : 'caught_up', undefined, '')
-    else this.#end('incomplete', 'not_delivered', `${left.peer} announces block ${left.head?.blockNumber ?? 0n}, and nobody delivers ${plan.frontier}`)
+    else this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
   }
 
   #alone (): boolean { return this.world.book.askable().next().done === true }

@@ -51,7 +51,7 @@ export interface World {
   /** The peer has delivered something that was taken. */
   credit(peer: PeerKey): void
   emit(event: SyncEvent): void
-  /** Calls the room's pump after so many ms at the latest. Holds until the next pump: who still waits then says so again. */
+  /** Calls the room's pump after so many ms at the latest. */
   wake(ms: number): void
   count(counter: string): void
 }
