@@ -1,3 +1,4 @@
+import stylistic from '@stylistic/eslint-plugin'
 import tseslint from 'typescript-eslint'
 import { sendResultUsed } from './.eslint/send-result-used.js'
 
@@ -7,7 +8,7 @@ export default tseslint.config(
     files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
-    plugins: { house: { rules: { 'send-result-used': sendResultUsed } } },
+    plugins: { '@stylistic': stylistic, house: { rules: { 'send-result-used': sendResultUsed } } },
     rules: {
       'house/send-result-used': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
@@ -18,6 +19,11 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       'max-lines': ['error', { max: 420 }],
+      '@stylistic/space-before-function-paren': ['error', { anonymous: 'always', named: 'never', asyncArrow: 'always' }],
+      '@stylistic/semi': ['error', 'never'],
+      '@stylistic/quotes': ['error', 'single', { avoidEscape: true, allowTemplateLiterals: 'always' }],
+      '@stylistic/eol-last': 'error',
+      '@stylistic/no-trailing-spaces': 'error',
       eqeqeq: 'error',
       'no-console': 'error',
     },

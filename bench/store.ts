@@ -36,7 +36,7 @@ const COLUMNS: readonly (readonly [title: string, of: (measured: Measured) => nu
   ['20 KB read MB/s', ({ listReadMBps }) => listReadMBps],
 ]
 
-async function inFolder<T> (work: (folder: string) => Promise<T>): Promise<T> {
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-store-'))
   try {
     return await work(folder)
@@ -46,7 +46,7 @@ async function inFolder<T> (work: (folder: string) => Promise<T>): Promise<T> {
 }
 
 /** One round: everything on a new database, the data made before the clock starts. */
-async function round (subject: Subject, scale: number): Promise<Measured> {
+async function round(subject: Subject, scale: number): Promise<Measured> {
   const count = (full: number) => Math.max(4, Math.round(full * scale))
   const groups = Array.from({ length: count(120) }, (_, at) => commitments(1_000 + at * GROUP, GROUP))
   const lone = Array.from({ length: count(40) }, (_, at) => commitments(at, 1))
@@ -80,12 +80,12 @@ async function round (subject: Subject, scale: number): Promise<Measured> {
   })
 }
 
-async function writeAll (engine: Engine, packed: readonly Uint8Array[], bytes: number): Promise<void> {
+async function writeAll(engine: Engine, packed: readonly Uint8Array[], bytes: number): Promise<void> {
   for (const one of packed) await engine.putTxLists(one, bytes)
 }
 
 /** How late the main thread is while groups and large txlists go to disk as fast as they can. */
-async function delayOf (subject: Subject, scale: number): Promise<{ readonly p99Ms: number; readonly maxMs: number }> {
+async function delayOf(subject: Subject, scale: number): Promise<{ readonly p99Ms: number; readonly maxMs: number }> {
   const groups = Array.from({ length: Math.max(8, Math.round(100 * scale)) }, (_, at) => commitments(at * GROUP, GROUP))
   const large = txLists(1, LARGE)
   return inFolder(async folder => {
@@ -107,7 +107,7 @@ async function delayOf (subject: Subject, scale: number): Promise<{ readonly p99
 }
 
 /** Bytes on disk after a share of a day of blocks with txlists, scaled up to the day. */
-async function dayOf (subject: Subject, share: number): Promise<{ readonly bytes: number; readonly blocksPerSecond: number }> {
+async function dayOf(subject: Subject, share: number): Promise<{ readonly bytes: number; readonly blocksPerSecond: number }> {
   const blocks = Math.max(GROUP, Math.round(DAY * share))
   return inFolder(async folder => {
     const engine = await subject.open(folder)
@@ -126,7 +126,7 @@ async function dayOf (subject: Subject, share: number): Promise<{ readonly bytes
 }
 
 /** Space that the files take: lmdb's have holes. */
-async function sizeOf (folder: string): Promise<number> {
+async function sizeOf(folder: string): Promise<number> {
   let bytes = 0
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
@@ -136,7 +136,7 @@ async function sizeOf (folder: string): Promise<number> {
 }
 
 /** `--set day=0.1` is the share of a day that is written to see its size; 1 takes a few minutes. */
-export async function run (options: BenchOptions): Promise<BenchResult> {
+export async function run(options: BenchOptions): Promise<BenchResult> {
   logVersions(options, ['classic-level', 'lmdb', 'comlink'])
   const rounds = options.rounds ?? 5
   const seen = new Map<Subject, Measured[]>(SUBJECTS.map(subject => [subject, []]))

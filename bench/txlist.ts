@@ -18,7 +18,7 @@ const ROUNDS = 7
  * Of two workers one never takes txlists (DESIGN.md, A message's way through the house), so the like-for-like baseline is one bare
  * thread; `--set workers=3` gives two on each side.
  */
-export async function run (options: BenchOptions): Promise<BenchResult> {
+export async function run(options: BenchOptions): Promise<BenchResult> {
   logVersions(options, ['piscina', 'hash-wasm'])
   const items = await makeTxLists(TXLISTS, SIZE)
   const times = Math.max(1, Math.round(TIMES * options.scale))

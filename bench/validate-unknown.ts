@@ -15,7 +15,7 @@ const WINDOW = 2_048
 const LONE = 400
 const ROUNDS = 7
 
-export async function run (options: BenchOptions): Promise<BenchResult> {
+export async function run(options: BenchOptions): Promise<BenchResult> {
   logVersions(options, ['piscina', 'secp256k1', 'hash-wasm'])
   const items = await makeCommitments(COMMITMENTS)
   const times = Math.max(1, Math.round(TIMES * options.scale))

@@ -37,7 +37,7 @@ export const ourStore: Subject = {
   },
 }
 
-function commitmentsIn (packed: Uint8Array): CommitmentPut[] {
+function commitmentsIn(packed: Uint8Array): CommitmentPut[] {
   const all: CommitmentPut[] = []
   for (let at = 0; at < packed.length; at += RECORD_BYTES) {
     const record = packed.subarray(at, at + RECORD_BYTES)

@@ -15,13 +15,13 @@ const keccak = await createKeccak(256)
 // n / 2, big-endian: s above it is high.
 const HALF = Buffer.from('7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0', 'hex')
 
-function hash (...parts: Uint8Array[]): Uint8Array {
+function hash(...parts: Uint8Array[]): Uint8Array {
   keccak.init()
   for (const part of parts) keccak.update(part)
   return keccak.digest('binary')
 }
 
-function checkCommitment (bytes: Uint8Array, at: number): boolean {
+function checkCommitment(bytes: Uint8Array, at: number): boolean {
   const v = bytes[381]!
   if (bytes.length !== 382 || bytes[0]! > 1 || v > 3) return false
   if (bytes[0] === 0 && bytes.subarray(149, 181).every(byte => byte === 0)) return false
@@ -38,7 +38,7 @@ function checkCommitment (bytes: Uint8Array, at: number): boolean {
   return true
 }
 
-function checkTxList (bytes: Uint8Array, at: number): boolean {
+function checkTxList(bytes: Uint8Array, at: number): boolean {
   if (bytes[32] !== 36 || bytes[33] !== 0 || bytes[34] !== 0 || bytes[35] !== 0) return false
   const found = hash(bytes.subarray(36))
   for (let index = 0; index < 32; index++) if (found[index] !== bytes[index]) return false

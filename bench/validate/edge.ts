@@ -10,9 +10,9 @@ import { rate } from '../harness.js'
 export class Edge {
   #onChecked: (items: readonly Checked[]) => void = () => undefined
 
-  private constructor (readonly validator: Validator, private readonly end: () => Promise<void>) {}
+  private constructor(readonly validator: Validator, private readonly end: () => Promise<void>) {}
 
-  static async start (options: ValidatorOptions): Promise<Edge> {
+  static async start(options: ValidatorOptions): Promise<Edge> {
     const take = (items: readonly Checked[]): Feedback => { edge.#onChecked(items); return 'ok' }
     const chain: CheckedPort = { commitments: take, txLists: take, page: (_peer, _ticket, items) => take(items) }
     const tree = supervisor('bench')
@@ -26,7 +26,7 @@ export class Edge {
    * Sends the messages so many times over, at most `window` without a verdict, and waits for the last verdict; messages a second.
    * Throws where one is not valid.
    */
-  round (kind: 'commitments' | 'txLists', items: readonly Uint8Array[], times: number, window: number): Promise<number> {
+  round(kind: 'commitments' | 'txLists', items: readonly Uint8Array[], times: number, window: number): Promise<number> {
     const total = items.length * times
     return rate(total, () => new Promise<void>((resolve, reject) => {
       let sent = 0
@@ -51,7 +51,7 @@ export class Edge {
   }
 
   /** ms from one message's send to its verdict, with nothing else under way. */
-  lone (bytes: Uint8Array, index: number): Promise<number> {
+  lone(bytes: Uint8Array, index: number): Promise<number> {
     return new Promise(resolve => {
       const start = performance.now()
       this.#onChecked = () => { resolve(performance.now() - start) }
@@ -59,10 +59,10 @@ export class Edge {
     })
   }
 
-  figures (): Promise<ValidatorFigures> { return this.validator.figures(1_000) }
-  stop (): Promise<void> { return this.end() }
+  figures(): Promise<ValidatorFigures> { return this.validator.figures(1_000) }
+  stop(): Promise<void> { return this.end() }
 
-  private send (kind: 'commitments' | 'txLists', bytes: Uint8Array, index: number): Feedback {
+  private send(kind: 'commitments' | 'txLists', bytes: Uint8Array, index: number): Feedback {
     const origin: Origin = { kind: 'gossip', peer: 'bench', messageId: String(index) }
     return kind === 'commitments' ? this.validator.commitment(bytes, origin) : this.validator.txList(bytes, origin)
   }

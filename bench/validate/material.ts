@@ -12,12 +12,12 @@ interface Signing {
 const native = secp256k1 as typeof secp256k1 & Signing
 
 /** The same 32 bytes for the same words. */
-function bytesOf (...words: (string | number)[]): Uint8Array {
+function bytesOf(...words: (string | number)[]): Uint8Array {
   return createHash('sha256').update(words.join(' ')).digest()
 }
 
 /** Valid signed commitments of linked-looking blocks, going round `signers` keys. Reproducible. */
-export async function makeCommitments (count: number, signers = count): Promise<readonly Uint8Array[]> {
+export async function makeCommitments(count: number, signers = count): Promise<readonly Uint8Array[]> {
   const crypto = await loadCrypto()
   return Array.from({ length: count }, (_, index) => {
     const bytes = new Uint8Array(SIGNED_COMMITMENT_SIZE)
@@ -38,7 +38,7 @@ export async function makeCommitments (count: number, signers = count): Promise<
 }
 
 /** Valid txlist messages whose lists have so many bytes. */
-export async function makeTxLists (count: number, size: number): Promise<readonly Uint8Array[]> {
+export async function makeTxLists(count: number, size: number): Promise<readonly Uint8Array[]> {
   const crypto = await loadCrypto()
   return Array.from({ length: count }, (_, index) => {
     const bytes = new Uint8Array(TXLIST_HEADER_SIZE + size)

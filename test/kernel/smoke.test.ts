@@ -36,7 +36,7 @@ const counter = () => actor<Count, { total: number }>({
     total: (state, { scale }) => state.total * scale,
     slow: (state, _, ctx) => ctx.later(new Promise(resolve => { ctx.clock.setTimeout(() => { resolve(state.total) }, 500) })),
   },
-  timers: { tick (state) { state.total += 100 } },
+  timers: { tick(state) { state.total += 100 } },
 })
 
 describe('kernel, in short', () => {

@@ -10,7 +10,7 @@ import { rawPeer, stopRawPeers } from './raw-peer.js'
 
 const nobody = peerKeyOf(newPrivateKey())
 
-async function failure (promise: Promise<unknown>): Promise<{ code: string; value: unknown }> {
+async function failure(promise: Promise<unknown>): Promise<{ code: string; value: unknown }> {
   try { await promise } catch (error) {
     if (error instanceof NetworkError) return { code: error.code, value: error.value }
     throw error

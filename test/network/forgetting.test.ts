@@ -90,7 +90,7 @@ const scoring = {
 }
 
 /** As much of gossipsub's scores as is looked at. */
-function scores (entries: Record<string, Partial<PeerStats> & { invalid?: number }>): GossipsubInternals {
+function scores(entries: Record<string, Partial<PeerStats> & { invalid?: number }>): GossipsubInternals {
   const peerStats = new Map(Object.entries(entries).map(([peer, { invalid = 0, ...stats }]) => [peer, {
     connected: false, expire: 0, behaviourPenalty: 0, knownIPs: new Set(['10.0.0.1']),
     topics: { t: { invalidMessageDeliveries: invalid, meshFailurePenalty: 0 } }, ...stats,

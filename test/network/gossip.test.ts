@@ -14,7 +14,7 @@ const scoreOf = async (node: TestNode, peer: string) => (await node.network.peer
 const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInternals
 
 /** A line of three in which the outer ones do not know each other. */
-async function line (transport: 'memory' | 'tcp', middle: Parameters<typeof startNode>[1] = {}): Promise<[TestNode, TestNode, TestNode]> {
+async function line(transport: 'memory' | 'tcp', middle: Parameters<typeof startNode>[1] = {}): Promise<[TestNode, TestNode, TestNode]> {
   const [a, b, c] = await Promise.all([startNode(transport), startNode(transport, middle), startNode(transport)])
   await Promise.all([connect(a, b), connect(c, b)])
   return [a, b, c]

@@ -20,14 +20,14 @@ export const CHAIN = 167_000n
 export const WITHIN = 10_000
 
 /** A commitment in form only: the validator is a probe. Different for each number. */
-export function commitment (n: number): Uint8Array {
+export function commitment(n: number): Uint8Array {
   const bytes = new Uint8Array(382)
   new DataView(bytes.buffer).setUint32(1, n, true)
   return bytes
 }
 
 /** A txlist message in form only, of 36 + size bytes. */
-export function txList (n: number, size: number): Uint8Array {
+export function txList(n: number, size: number): Uint8Array {
   const bytes = new Uint8Array(36 + size)
   new DataView(bytes.buffer).setUint32(0, n, true)
   bytes[32] = 36
@@ -61,8 +61,8 @@ export interface TestNode {
 }
 
 class Probe<M extends Message> extends TestProbe<M> {
-  constructor (path: string, private readonly taken?: (message: M) => void) { super(path, new ManualClock(), async () => undefined) }
-  override send (message: M) {
+  constructor(path: string, private readonly taken?: (message: M) => void) { super(path, new ManualClock(), async () => undefined) }
+  override send(message: M) {
     const feedback = super.send(message)
     if (feedback === 'ok' || feedback === 'backoff') this.taken?.(message)
     return feedback
@@ -72,12 +72,12 @@ class Probe<M extends Message> extends TestProbe<M> {
 const running = new Set<TestNode>()
 
 /** Stops what a test has started: for `afterEach`. One after the other: two that close on each other at once wait half a second. */
-export async function stopAll (): Promise<void> {
+export async function stopAll(): Promise<void> {
   for (const node of running) await node.stop()
 }
 
 /** A network actor under a supervisor, with everything around it a probe. */
-export async function startNode (transport: TestTransport, options: TestNodeOptions = {}): Promise<TestNode> {
+export async function startNode(transport: TestTransport, options: TestNodeOptions = {}): Promise<TestNode> {
   const { decide = () => 'accept', standing, ...init } = options
   const failures: SupervisorEvent[] = []
   const validator = new Probe<ValidatorMessage>('validator', message => {
@@ -101,7 +101,7 @@ export async function startNode (transport: TestTransport, options: TestNodeOpti
   const node: TestNode = {
     network: handle, peerId, address: addresses[0] ?? '', validator, chain, store, events, failures, decide,
     got: topic => validator.received.flatMap(message => message.type === (topic === 'commitments' ? 'commitment' : 'txList') ? [(message as { bytes: Uint8Array }).bytes] : []),
-    async stop () {
+    async stop() {
       running.delete(node)
       await tree.stop()
     },
@@ -111,12 +111,12 @@ export async function startNode (transport: TestTransport, options: TestNodeOpti
 }
 
 /** Connects and waits until both are in each other's meshes and know each other's protocols. */
-export async function connect (from: TestNode, to: TestNode): Promise<void> {
+export async function connect(from: TestNode, to: TestNode): Promise<void> {
   await from.network.dial(to.address, WITHIN)
   await Promise.all([meshed(from, to.peerId), meshed(to, from.peerId)])
 }
 
-export async function meshed (node: TestNode, peer: string): Promise<void> {
+export async function meshed(node: TestNode, peer: string): Promise<void> {
   await until(async () => {
     const known = (await node.network.peers(WITHIN)).find(each => each.peer === peer)
     return known !== undefined && known.protocols.length > 0 && known.mesh.commitments && known.mesh.txLists
@@ -127,7 +127,7 @@ export const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.from(a).e
 
 /** SSZ of the three requests. */
 export const headRequest = new Uint8Array([4, 0, 0, 0])
-export function commitmentsRequest (start: number, max: number): Uint8Array {
+export function commitmentsRequest(start: number, max: number): Uint8Array {
   const bytes = new Uint8Array(36)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, start, true)

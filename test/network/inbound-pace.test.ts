@@ -8,23 +8,23 @@ const turn = () => new Promise(resolve => { setImmediate(resolve) })
 const rpc = (count: number): Rpc => ({ messages: Array.from({ length: count }, () => ({ topic: 't' })) })
 
 /** gossipsub's reading loop, in which a message takes 3 ms, and streams that can be paused. */
-function setUp () {
+function setUp() {
   const clock = new ManualClock()
   const handled: string[] = []
   const streams = new Map<string, { rawStream: { readStatus: string; log: string[]; pause(): void; resume(): void; abort(): void } }>()
   const gossipsub = {
     streamsInbound: streams,
-    async handleReceivedMessage (from: PeerId) { clock.advance(3); handled.push(from.toString()) },
-    async handleReceivedRpc (from: PeerId, { messages }: Rpc) { for (const message of messages) await internals.handleReceivedMessage(from, message) },
+    async handleReceivedMessage(from: PeerId) { clock.advance(3); handled.push(from.toString()) },
+    async handleReceivedRpc(from: PeerId, { messages }: Rpc) { for (const message of messages) await internals.handleReceivedMessage(from, message) },
   }
   const internals = gossipsub as unknown as GossipsubInternals
   const pace = new InboundPace(internals, clock)
   const peer = (name: string, onResume: () => void = () => undefined) => {
     const stream = {
       readStatus: 'readable', log: [] as string[],
-      pause () { stream.readStatus = 'paused'; stream.log.push('pause') },
-      resume () { onResume(); stream.readStatus = 'readable'; stream.log.push('resume') },
-      abort () { stream.log.push('abort') },
+      pause() { stream.readStatus = 'paused'; stream.log.push('pause') },
+      resume() { onResume(); stream.readStatus = 'readable'; stream.log.push('resume') },
+      abort() { stream.log.push('abort') },
     }
     streams.set(name, { rawStream: stream })
     const id = { toString: () => name } as PeerId

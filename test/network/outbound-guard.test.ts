@@ -5,12 +5,12 @@ import { OutboundGuard } from '../../src/actors/network/outbound-guard.js'
 
 const control = { graft: [] }
 
-function setUp (buffers: Record<string, number>) {
+function setUp(buffers: Record<string, number>) {
   const clock = new ManualClock()
   const sent: Array<[string, number, boolean]> = []
   let heldBack = 0
   const internals = {
-    streamsOutbound: new Map(Object.keys(buffers).map(peer => [peer, { rawStream: { get writeBufferLength () { return buffers[peer] } } }])),
+    streamsOutbound: new Map(Object.keys(buffers).map(peer => [peer, { rawStream: { get writeBufferLength() { return buffers[peer] } } }])),
     getMeshPeers: () => Object.keys(buffers),
     sendRpc: (peer: string, rpc: Rpc) => { sent.push([peer, rpc.messages.length, rpc.control !== undefined]); return true },
   } as unknown as GossipsubInternals

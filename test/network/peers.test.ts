@@ -6,7 +6,7 @@ import { defaultConnections } from '../../src/actors/network/index.js'
 import { PeerBook } from '../../src/actors/network/peers.js'
 
 /** As much of a connection as the book looks at. */
-function connection (peer: string, direction: 'inbound' | 'outbound' = 'outbound'): Connection {
+function connection(peer: string, direction: 'inbound' | 'outbound' = 'outbound'): Connection {
   return { remotePeer: { toString: () => peer }, remoteAddr: { toString: () => `/memory/${peer}` }, direction, status: 'open' } as unknown as Connection
 }
 

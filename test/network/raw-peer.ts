@@ -42,12 +42,12 @@ export interface RawPeerOptions {
 export const topics = topicsOf(CHAIN)
 const running = new Set<Libp2p>()
 
-export async function stopRawPeers (): Promise<void> {
+export async function stopRawPeers(): Promise<void> {
   for (const node of running) await node.stop()
   running.clear()
 }
 
-export async function rawPeer (transport: TestTransport, options: RawPeerOptions = {}): Promise<RawPeer> {
+export async function rawPeer(transport: TestTransport, options: RawPeerOptions = {}): Promise<RawPeer> {
   const { gossip = false, agent = 'other/1.0.0' } = options
   const messageId = gossipMessageId({ topics })
   const pubsubOf = gossipsub({
@@ -75,7 +75,7 @@ export async function rawPeer (transport: TestTransport, options: RawPeerOptions
     identified: () => identified,
     node, pubsub, peerId: node.peerId.toString(), address: node.getMultiaddrs()[0]?.toString() ?? '', got: [],
     dial: address => node.dial(multiaddr(address)),
-    async open (to, protocol) {
+    async open(to, protocol) {
       const connection = node.getConnections().find(({ remotePeer, status }) => remotePeer.toString() === to && status === 'open')
       if (connection === undefined) throw new Error(`not connected to ${to}`)
       return connection.newStream([protocol])
@@ -89,7 +89,7 @@ export async function rawPeer (transport: TestTransport, options: RawPeerOptions
 }
 
 /** Everything that comes on a stream until it ends, is reset or the test has enough; and how it ended. */
-export function collect (stream: Stream): { readonly bytes: () => Buffer; readonly ended: Promise<'closed' | 'reset'> } {
+export function collect(stream: Stream): { readonly bytes: () => Buffer; readonly ended: Promise<'closed' | 'reset'> } {
   const chunks: Buffer[] = []
   stream.addEventListener('message', ({ data }) => { chunks.push(Buffer.from(data.subarray())) })
   const ended = new Promise<'closed' | 'reset'>(resolve => {

@@ -15,7 +15,7 @@ const head = new Uint8Array(64).fill(7)
 
 interface Failure { readonly code: string; readonly value: unknown; readonly limit: number | undefined }
 
-async function failure (promise: Promise<unknown>): Promise<Failure> {
+async function failure(promise: Promise<unknown>): Promise<Failure> {
   try { await promise } catch (error) {
     if (error instanceof RequestError) return { code: error.code, value: error.value, limit: error.limit }
     throw error
@@ -24,7 +24,7 @@ async function failure (promise: Promise<unknown>): Promise<Failure> {
 }
 
 /** A server of another make. It gets the stream once a whole request is there, half-closed. */
-async function serve (peer: RawPeer, kind: RequestKind, answer: (stream: Stream, request: Buffer, connection: Connection) => void): Promise<{ seen: number[]; ends: Array<'closed' | 'reset'> }> {
+async function serve(peer: RawPeer, kind: RequestKind, answer: (stream: Stream, request: Buffer, connection: Connection) => void): Promise<{ seen: number[]; ends: Array<'closed' | 'reset'> }> {
   const log = { seen: [] as number[], ends: [] as Array<'closed' | 'reset'> }
   await peer.node.handle(protocols[kind], (stream, connection) => {
     const chunks: Buffer[] = []
@@ -39,7 +39,7 @@ async function serve (peer: RawPeer, kind: RequestKind, answer: (stream: Stream,
 
 const send = (stream: Stream, bytes: Uint8Array): void => { stream.send(bytes); void stream.close() }
 
-async function known (node: TestNode, peer: RawPeer): Promise<void> {
+async function known(node: TestNode, peer: RawPeer): Promise<void> {
   await node.network.dial(peer.address, WITHIN)
   await until(async () => (await node.network.peers(WITHIN)).some(each => each.peer === peer.peerId && each.protocols.length > 0), 'identified')
 }

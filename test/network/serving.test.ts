@@ -14,14 +14,14 @@ const protocols = protocolsOf(CHAIN)
 const head = new Uint8Array(64).fill(7)
 const figures = (node: TestNode) => node.network.figures(WITHIN)
 
-async function pair (transport: TestTransport, options: TestNodeOptions = {}): Promise<[TestNode, RawPeer]> {
+async function pair(transport: TestTransport, options: TestNodeOptions = {}): Promise<[TestNode, RawPeer]> {
   const [node, peer] = await Promise.all([startNode(transport, options), rawPeer(transport)])
   await peer.dial(node.address)
   return [node, peer]
 }
 
 /** Writes bytes on a new stream, closes its own side unless told not to, and gives what comes back. */
-async function ask (peer: RawPeer, node: TestNode, kind: RequestKind, bytes: Uint8Array, { close = true } = {}) {
+async function ask(peer: RawPeer, node: TestNode, kind: RequestKind, bytes: Uint8Array, { close = true } = {}) {
   const stream = await peer.open(node.peerId, protocols[kind])
   const answer = collect(stream)
   if (bytes.length > 0) stream.send(bytes)
@@ -30,7 +30,7 @@ async function ask (peer: RawPeer, node: TestNode, kind: RequestKind, bytes: Uin
 }
 
 /** Answers whatever the node is asked. */
-function answering (node: TestNode, body: (kind: 'serveHead' | 'serveCommitments' | 'serveTxList') => Uint8Array): () => void {
+function answering(node: TestNode, body: (kind: 'serveHead' | 'serveCommitments' | 'serveTxList') => Uint8Array): () => void {
   const done = new Set<object>()
   const timer = setInterval(() => {
     for (const message of [...node.chain.received, ...node.store.received]) {

@@ -6,7 +6,7 @@ import { StaticPeers } from '../../src/actors/network/static-peers.js'
 const PEER = '12D3KooWEhyxoc4pATtS7iJkJ8DL2AfyhPhaFBJDDNNrcf4RJwk4'
 const ADDRESS = `/ip4/127.0.0.1/tcp/1/p2p/${PEER}`
 
-function setUp ({ random = 0, addresses = [ADDRESS] }: { random?: number; addresses?: string[] } = {}) {
+function setUp({ random = 0, addresses = [ADDRESS] }: { random?: number; addresses?: string[] } = {}) {
   const clock = new ManualClock()
   const world = { connected: false, reachable: false, refusedUntil: undefined as number | undefined, dials: [] as number[], addresses: 0 }
   const start = clock.monotonic()
@@ -14,7 +14,7 @@ function setUp ({ random = 0, addresses = [ADDRESS] }: { random?: number; addres
     clock, random: () => random, policy: defaultRedial,
     isConnected: () => world.connected,
     refusedUntil: () => world.refusedUntil,
-    async dial (targets) {
+    async dial(targets) {
       world.dials.push(clock.monotonic() - start)
       world.addresses = targets.length
       if (!world.reachable) throw new Error('unreachable')

@@ -19,7 +19,7 @@ const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInterna
 interface FrameHandler { handleFrame(frame: { header: { type: number; length: number } }): void }
 
 /** The plain yamux, which notes the size of every data frame that comes in: read off the wire, as the other side made them. */
-function measuringYamux (sizes: number[]): () => StreamMuxerFactory {
+function measuringYamux(sizes: number[]): () => StreamMuxerFactory {
   return () => {
     const factory = yamux()()
     const create = factory.createStreamMuxer.bind(factory)
@@ -37,7 +37,7 @@ function measuringYamux (sizes: number[]): () => StreamMuxerFactory {
   }
 }
 
-async function rawMeshed (a: RawPeer, b: RawPeer): Promise<void> {
+async function rawMeshed(a: RawPeer, b: RawPeer): Promise<void> {
   await until(() => [topics.commitments, topics.txLists].every(topic => internals(a).getMeshPeers(topic).includes(b.peerId) && internals(b).getMeshPeers(topic).includes(a.peerId)), 'raw peers in mesh', 15_000)
 }
 
@@ -161,7 +161,7 @@ describeTransports('network: work-arounds', transport => {
 })
 
 /** Counts the peer's own messages that others send it. */
-function cameBack (peer: RawPeer): () => number {
+function cameBack(peer: RawPeer): () => number {
   const own = Buffer.from(peer.node.peerId.toMultihash().bytes)
   let count = 0
   const receive = internals(peer).handleReceivedRpc.bind(peer.pubsub)
@@ -172,13 +172,13 @@ function cameBack (peer: RawPeer): () => number {
   return () => count
 }
 
-function sendOnlyTo (peer: RawPeer, to: string): void {
+function sendOnlyTo(peer: RawPeer, to: string): void {
   const send = internals(peer).sendRpc.bind(peer.pubsub)
   internals(peer).sendRpc = (id, rpc) => id === to || rpc.messages.length === 0 ? send(id, rpc) : true
 }
 
 /** Both sides have dialled. */
-async function twoConnections (node: TestNode, peer: RawPeer): Promise<void> {
+async function twoConnections(node: TestNode, peer: RawPeer): Promise<void> {
   await node.network.dial(peer.address, WITHIN)
   await meshed(node, peer.peerId)
   await peer.node.dial(multiaddr(node.address), { force: true })
@@ -186,7 +186,7 @@ async function twoConnections (node: TestNode, peer: RawPeer): Promise<void> {
 }
 
 /** Closes the one connection over which the other side has its outbound gossip stream. */
-async function closeConnectionWithGossip (peer: RawPeer, other: string): Promise<void> {
+async function closeConnectionWithGossip(peer: RawPeer, other: string): Promise<void> {
   const carrying = peer.node.getConnections().find(({ remotePeer, streams }) => remotePeer.toString() === other
     && streams.some(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/')))
   if (carrying === undefined) throw new Error('no connection carries gossip')

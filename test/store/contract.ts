@@ -22,7 +22,7 @@ const evidenceOf = (blockNumber: bigint): EvidencePut => ({
 })
 
 /** What every `Database` does, whatever keeps its bytes. */
-export function databaseContract (name: string, prepare: () => Promise<Ground>): void {
+export function databaseContract(name: string, prepare: () => Promise<Ground>): void {
   describe(`the store's database (${name})`, () => {
     let ground: Ground
     let db: Database

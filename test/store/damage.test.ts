@@ -7,7 +7,7 @@ import { fileDatabase } from '../../src/actors/store/file-database.js'
 import { blocks, failureOf, hashOf, hex, inFolder } from './fixtures.js'
 
 /** A directory with a database of some blocks and txlists, in tables as well as in the log. */
-async function filled (dataDir: string): Promise<string> {
+async function filled(dataDir: string): Promise<string> {
   const db = fileDatabase({ dataDir, chainId: 7n })
   await db.open()
   for (let height = 1n; height < 1_000n; height += 100n) await db.commit({ commitments: blocks(height, 100) })
@@ -20,7 +20,7 @@ async function filled (dataDir: string): Promise<string> {
 }
 
 /** The same outcome in the thread as without. */
-async function refuses (dataDir: string, expected: object): Promise<void> {
+async function refuses(dataDir: string, expected: object): Promise<void> {
   for (const make of [fileDatabase, threadDatabase]) {
     const db = make({ dataDir, chainId: 7n })
     expect(await failureOf(db.open())).to.include({ name: 'StoreError', ...expected })
@@ -28,7 +28,7 @@ async function refuses (dataDir: string, expected: object): Promise<void> {
   }
 }
 
-async function raw (folder: string, work: (level: ClassicLevel<string, string>) => Promise<void>): Promise<void> {
+async function raw(folder: string, work: (level: ClassicLevel<string, string>) => Promise<void>): Promise<void> {
   const level = new ClassicLevel<string, string>(folder)
   await level.open()
   await work(level)

@@ -20,7 +20,7 @@ interface Seen { readonly said: ReadonlyMap<string, string>; readonly stored: re
 /** Runs the filling writer; `makeRoom` is called once it has failed and looked around. */
 type MakeRoom = (child: ChildProcess) => Promise<void>
 
-async function fill (command: readonly string[], dataDir: string, makeRoom: MakeRoom): Promise<Seen> {
+async function fill(command: readonly string[], dataDir: string, makeRoom: MakeRoom): Promise<Seen> {
   const [file = '', ...args] = [...command, process.execPath, CHILD, dataDir, 'fill']
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
@@ -38,7 +38,7 @@ async function fill (command: readonly string[], dataDir: string, makeRoom: Make
   return { said, stored, code: await ended }
 }
 
-async function check ({ said, stored, code }: Seen, dataDir: string): Promise<void> {
+async function check({ said, stored, code }: Seen, dataDir: string): Promise<void> {
   const page = String(10 * 382)
   expect(Object.fromEntries(said)).to.include({ failed: 'disk_full', again: 'disk_full', recovered: 'ok', page })
   expect(code).to.equal(0)

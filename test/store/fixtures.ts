@@ -25,12 +25,12 @@ export const hashOf = (...parts: readonly (string | Uint8Array)[]): Uint8Array =
   return new Uint8Array(hash.digest())
 }
 
-function writeUint256 (to: Uint8Array, offset: number, value: bigint): void {
+function writeUint256(to: Uint8Array, offset: number, value: bigint): void {
   for (let at = 0, left = value; at < 32; at++, left >>= 8n) to[offset + at] = Number(left & 0xffn)
 }
 
 /** A commitment as the store takes it: the fields that it reads are in the SSZ, the rest is filled with the variant. */
-export function commitment (fields: Fields): CommitmentPut {
+export function commitment(fields: Fields): CommitmentPut {
   const { height, variant = 0, window = 1_000n, handover = false, standing = 'canonical', txList, signer = signerOf(1) } = fields
   const ssz = new Uint8Array(SIGNED_COMMITMENT_SIZE).fill(variant + 1)
   ssz[OFFSETS.eop] = handover ? 1 : 0
@@ -49,7 +49,7 @@ export const hex = (bytes: Uint8Array | undefined): string => bytes === undefine
 /** The SSZ of each, one after the other. */
 export const concat = (puts: readonly CommitmentPut[]): string => puts.map(({ ssz }) => hex(ssz)).join('')
 
-export async function inFolder<T> (work: (folder: string) => Promise<T>): Promise<T> {
+export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'store-'))
   try {
     return await work(folder)
@@ -59,7 +59,7 @@ export async function inFolder<T> (work: (folder: string) => Promise<T>): Promis
 }
 
 /** What a promise rejected with. */
-export async function failureOf (work: Promise<unknown>): Promise<unknown> {
+export async function failureOf(work: Promise<unknown>): Promise<unknown> {
   try {
     await work
   } catch (error) {

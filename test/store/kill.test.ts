@@ -11,7 +11,7 @@ import { batchOf } from './writer-child.js'
 const CHILD = fileURLToPath(new URL('./writer-child.js', import.meta.url))
 
 /** Runs the writer for a while after it has opened, then kills it. Gives the heights that it reported as stored. */
-async function writeAndKill (dataDir: string, forMs: number): Promise<readonly bigint[]> {
+async function writeAndKill(dataDir: string, forMs: number): Promise<readonly bigint[]> {
   const child = spawn(process.execPath, [CHILD, dataDir, 'write'], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise(resolve => child.once('exit', resolve))
   const stored: bigint[] = []

@@ -28,7 +28,7 @@ interface Kept extends Described { readonly put: CommitmentPut; standing: Standi
 class Model {
   readonly kept = new Map<string, Kept>()
 
-  apply ({ rewindTo, forget = [], commitments = [], standings = [] }: WriteBatch): void {
+  apply({ rewindTo, forget = [], commitments = [], standings = [] }: WriteBatch): void {
     if (rewindTo !== undefined) for (const one of this.canonical()) if (one.height > rewindTo) one.standing = 'demoted'
     for (const hash of forget) this.kept.delete(hex(hash))
     for (const put of commitments) {
@@ -38,7 +38,7 @@ class Model {
     for (const { hash, standing } of standings) this.restand(hash, standing)
   }
 
-  restand (hash: Uint8Array, standing: Standing): void {
+  restand(hash: Uint8Array, standing: Standing): void {
     const one = this.kept.get(hex(hash))
     if (one === undefined) return
     if (standing === 'canonical' && !one.handover && one.standing !== 'canonical') {
@@ -47,14 +47,14 @@ class Model {
     one.standing = standing
   }
 
-  canonical (): Kept[] {
+  canonical(): Kept[] {
     const order = ({ height, handover, window, put }: Kept) =>
       [height.toString().padStart(80), handover ? '0' : '1', window.toString().padStart(80), hex(put.hash)].join()
     return [...this.kept.values()].filter(({ standing }) => standing === 'canonical').sort((a, b) => order(a) < order(b) ? -1 : 1)
   }
 }
 
-function described ({ ssz }: CommitmentPut): Described {
+function described({ ssz }: CommitmentPut): Described {
   const number = (at: number) => BigInt(`0x${hex(ssz.slice(at, at + 32).reverse())}`)
   return { height: number(1), window: number(213), handover: ssz[0] === 1 && ssz.slice(149, 181).every(byte => byte === 0) }
 }

@@ -6,7 +6,7 @@ import { StoreError } from '../../src/actors/store/errors.js'
 import { blocks, commitment, concat, failureOf, hex, inFolder } from './fixtures.js'
 
 /** Hands the thread out, for a test to end it as a native crash or a lack of memory would. */
-function withWorker (
+function withWorker(
   dataDir: string, options: Partial<ThreadDatabaseOptions> = {},
 ): { readonly db: ThreadDatabase; readonly worker: () => Worker } {
   let started: Worker | undefined

@@ -21,7 +21,7 @@ export const batchOf = (height: bigint): WriteBatch => {
   }
 }
 
-async function hold (): Promise<void> {
+async function hold(): Promise<void> {
   const db = fileDatabase({ dataDir })
   await db.open()
   await db.commit({ commitments: [commitment({ height: 1n })] })
@@ -29,7 +29,7 @@ async function hold (): Promise<void> {
   setInterval(() => undefined, 1_000)
 }
 
-async function write (atOnce = 4, count = Infinity): Promise<void> {
+async function write(atOnce = 4, count = Infinity): Promise<void> {
   const db = threadDatabase({ dataDir })
   const opened = await db.open()
   await say(`opened ${opened.stats.highest?.toString() ?? 'none'}`)
@@ -45,7 +45,7 @@ async function write (atOnce = 4, count = Infinity): Promise<void> {
 }
 
 /** Writes until it fails, tries again, reads what it has stored, and says all of that. */
-async function fill (): Promise<void> {
+async function fill(): Promise<void> {
   const db = threadDatabase({ dataDir })
   await db.open()
   let height = BigInt(from)

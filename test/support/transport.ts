@@ -8,12 +8,12 @@ export const realTransports = process.env['REAL_TRANSPORT_TEST'] !== '0'
 let addresses = 0
 
 /** Where a node of a test listens. */
-export function listenOn (transport: TestTransport): string {
+export function listenOn(transport: TestTransport): string {
   return transport === 'memory' ? `/memory/test-${process.pid}-${++addresses}` : '/ip4/127.0.0.1/tcp/0'
 }
 
 /** The same suite over each transport; over TCP with a retry, since the machine may be busy with others. */
-export function describeTransports (title: string, suite: (this: Suite, transport: TestTransport) => void): void {
+export function describeTransports(title: string, suite: (this: Suite, transport: TestTransport) => void): void {
   describe(`${title} (memory)`, function () { suite.call(this, 'memory') })
   if (!realTransports) {
     describe(`${title} (tcp)`, () => { it.skip('skipped: REAL_TRANSPORT_TEST=0 turns off what needs real sockets') })
@@ -26,6 +26,6 @@ export function describeTransports (title: string, suite: (this: Suite, transpor
 }
 
 /** A test that needs real sockets and makes no sense over memory. */
-export function itOverTcp (title: string, test: Mocha.AsyncFunc): Mocha.Test {
+export function itOverTcp(title: string, test: Mocha.AsyncFunc): Mocha.Test {
   return realTransports ? it(title, test) : it.skip(`${title} (skipped: REAL_TRANSPORT_TEST=0 turns off what needs real sockets)`)
 }

@@ -111,7 +111,7 @@ describe('sync: backfill of txlists', () => {
   })
 })
 
-function body (hash: Uint8Array, list: Uint8Array): Uint8Array {
+function body(hash: Uint8Array, list: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(36 + list.length)
   bytes.set(hash)
   bytes[32] = 36

@@ -12,14 +12,14 @@ describe('sync: live gaps', () => {
   let sim: Sim
   afterEach(() => sim.kit.stop())
 
-  async function upTo (height: bigint, peers: readonly PeerModel[]): Promise<void> {
+  async function upTo(height: bigint, peers: readonly PeerModel[]): Promise<void> {
     sim = await simulate(peers, { has: chain.slice(0, Number(height)), config: { roundEvery: seconds(100_000) } })
     await sim.kit.advance(seconds(5))
     for (const model of peers) model.requests.length = 0
   }
 
   /** A live block comes before its parent, as chain sees it. */
-  function orphan (height: bigint, from: string | undefined): void {
+  function orphan(height: bigint, from: string | undefined): void {
     sim.chain.judge(at(height))
     void sim.ref.send({ type: 'missingParent', hash: hashOf(at(height - 1n)), height: height - 1n, from })
   }

@@ -162,6 +162,6 @@ describe('sync: heads compared', () => {
   })
 })
 
-function inRangeOf (now: () => readonly Uint8Array[]): (start: bigint, max: number) => readonly Uint8Array[] {
+function inRangeOf(now: () => readonly Uint8Array[]): (start: bigint, max: number) => readonly Uint8Array[] {
   return (start, max) => now().filter(each => heightOf(each) >= start && heightOf(each) < start + BigInt(max)).slice(0, max)
 }

@@ -34,18 +34,18 @@ const liars: Record<string, { readonly reasons: readonly string[]; readonly mode
   silent: { reasons: ['no_answer'], model: { page: () => 'silent' } },
 }
 
-function forge (commitment: Uint8Array): Uint8Array {
+function forge(commitment: Uint8Array): Uint8Array {
   const bytes = commitment.slice()
   bytes[317] = 0xff
   return bytes
 }
 
-function swapped (page: readonly Uint8Array[]): readonly Uint8Array[] {
+function swapped(page: readonly Uint8Array[]): readonly Uint8Array[] {
   const [first, second, ...rest] = page
   return first === undefined || second === undefined ? page : [second, first, ...rest]
 }
 
-function overlong (start: bigint, max: number): Uint8Array {
+function overlong(start: bigint, max: number): Uint8Array {
   const page = Array.from({ length: max + 1 }, (_, at) => block(start + BigInt(at)))
   const bytes = new Uint8Array(4 + 382 * page.length)
   bytes[0] = 4

@@ -10,12 +10,12 @@ const chain = chainOf(1n, 300n, { handovers: [10n, 50n] })
 const pageOf = (...heights: number[]): Uint8Array => packPage(heights.map(height => block(BigInt(height))))
 const asked = (start: number, count: number, more: Partial<AskedPage> = {}): AskedPage => ({ start: BigInt(start), count, ...more })
 
-function reason (body: Uint8Array, of: AskedPage): string {
+function reason(body: Uint8Array, of: AskedPage): string {
   const check = checkPage(body, of)
   return check.ok ? 'ok' : check.fault.reason
 }
 
-function page (body: Uint8Array, of: AskedPage): CheckedPage {
+function page(body: Uint8Array, of: AskedPage): CheckedPage {
   const check = checkPage(body, of)
   if (!check.ok) throw new Error(check.fault.reason)
   return check.page

@@ -172,7 +172,7 @@ describe('sync: where a run heads for', () => {
   const config = syncConfig()
   const never = (): boolean => false
 
-  function bookOf (heads: readonly (bigint | undefined)[]): PeerBook {
+  function bookOf(heads: readonly (bigint | undefined)[]): PeerBook {
     const book = new PeerBook(config)
     heads.forEach((head, at) => {
       book.ready(`p${at}`, '')

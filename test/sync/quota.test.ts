@@ -9,7 +9,7 @@ class ReferenceServer {
   readonly served: { readonly kind: string; readonly at: number }[] = []
   readonly #windows = new Map<string, { since: number; count: number }>()
 
-  take (kind: string, at: number): void {
+  take(kind: string, at: number): void {
     if (this.banned) throw Object.assign(new Error('banned'), { code: 'remote_closed' })
     const window = this.#windows.get(kind)
     if (window === undefined || at - window.since >= 10_000) this.#windows.set(kind, { since: at, count: 1 })
@@ -18,15 +18,15 @@ class ReferenceServer {
   }
 
   /** The most of a kind in any window of 10 s. */
-  most (kind: string): number {
+  most(kind: string): number {
     const times = this.served.filter(each => each.kind === kind).map(({ at }) => at)
     return Math.max(0, ...times.map(from => times.filter(at => at >= from && at < from + 10_000).length))
   }
 
-  count (kind: string, from: number, to: number): number { return this.served.filter(each => each.kind === kind && each.at >= from && each.at < to).length }
+  count(kind: string, from: number, to: number): number { return this.served.filter(each => each.kind === kind && each.at >= from && each.at < to).length }
 }
 
-function reference (name: string, chain: readonly Uint8Array[], options: Partial<PeerModel> = {}): { readonly model: PeerModel; readonly server: ReferenceServer } {
+function reference(name: string, chain: readonly Uint8Array[], options: Partial<PeerModel> = {}): { readonly model: PeerModel; readonly server: ReferenceServer } {
   const server = new ReferenceServer()
   return { server, model: peer(name, chain, { agent: 'rust-libp2p/0.44.0', page: fromOn(chain), onRequest: (kind, at) => { server.take(kind, at) }, ...options }) }
 }

@@ -28,7 +28,7 @@ export const hashOf = (commitment: Uint8Array): Uint8Array => keccak_256(commitm
 export interface BlockOptions { readonly parent?: Uint8Array; readonly fork?: number; readonly forged?: boolean; readonly handover?: boolean }
 
 /** A commitment in the right form. Its signature is not real: the fake validator reads its first byte. */
-export function block (height: bigint, { parent = ZERO32, fork = 0, forged = false, handover = false }: BlockOptions = {}): Uint8Array {
+export function block(height: bigint, { parent = ZERO32, fork = 0, forged = false, handover = false }: BlockOptions = {}): Uint8Array {
   const signature = new Uint8Array(65)
   signature[0] = forged ? 0xff : 1
   return SignedCommitmentCodec.encode({
@@ -45,7 +45,7 @@ export function block (height: bigint, { parent = ZERO32, fork = 0, forged = fal
 }
 
 /** Linked commitments of heights `from` to `to`, in page order; `handovers` stand before the blocks of their heights. */
-export function chainOf (from: bigint, to: bigint, options: { parent?: Uint8Array; fork?: number; handovers?: readonly bigint[] } = {}): Uint8Array[] {
+export function chainOf(from: bigint, to: bigint, options: { parent?: Uint8Array; fork?: number; handovers?: readonly bigint[] } = {}): Uint8Array[] {
   const made: Uint8Array[] = []
   let parent = options.parent ?? ZERO32
   for (let height = from; height <= to; height++) {
@@ -135,13 +135,13 @@ export class FakeChain {
   readonly pages: { readonly ticket: number; readonly peer: string; readonly count: number; readonly start: bigint }[] = []
   readonly #pending = new Map<string, Uint8Array[]>()
 
-  constructor (tip: bigint | undefined, tipHash: Uint8Array = ZERO32) {
+  constructor(tip: bigint | undefined, tipHash: Uint8Array = ZERO32) {
     this.tip = tip
     this.next = tip === undefined ? undefined : tip + 1n
     this.headHash = tipHash
   }
 
-  standing (): ChainStanding {
+  standing(): ChainStanding {
     const head = this.canonical.at(-1)
     return {
       head: { blockNumber: head === undefined ? 0n : heightOf(head), submissionWindowEnd: 0n }, headHash: this.headHash, next: this.next,
@@ -152,7 +152,7 @@ export class FakeChain {
   /** Takes what has the next number, without a hash: for very long chains. */
   byNumber = false
 
-  judge (commitment: Uint8Array): Judgement {
+  judge(commitment: Uint8Array): Judgement {
     if (this.byNumber) {
       if (heightOf(commitment) !== this.next) return { verdict: 'accept', reason: 'pending', penalty: false, hash: ZERO32 }
       this.next++
@@ -179,7 +179,7 @@ export class FakeChain {
   /** A block on the canonical chain below its head takes that height: a later window (SPEC §7). */
   supersedes = false
 
-  #supersede (commitment: Uint8Array, hash: Uint8Array): boolean {
+  #supersede(commitment: Uint8Array, hash: Uint8Array): boolean {
     if (!this.supersedes) return false
     const parent = toHex(new CommitmentView(commitment).parentPreconfirmationHash)
     const at = this.canonical.indexOf(this.byHash.get(parent) ?? commitment)
@@ -191,12 +191,12 @@ export class FakeChain {
     return true
   }
 
-  #links (commitment: Uint8Array): boolean {
+  #links(commitment: Uint8Array): boolean {
     if (this.next === undefined) return true
     return heightOf(commitment) === this.next && toHex(new CommitmentView(commitment).parentPreconfirmationHash) === toHex(this.headHash)
   }
 
-  #adopt (commitment: Uint8Array, hash: Uint8Array): void {
+  #adopt(commitment: Uint8Array, hash: Uint8Array): void {
     this.canonical.push(commitment)
     this.headHash = hash
     const view = new CommitmentView(commitment)
@@ -210,7 +210,7 @@ export class FakeChain {
 
 export interface SimOptions { readonly tip?: bigint | undefined; readonly tipHash?: Uint8Array; /** What chain has already. */ readonly has?: readonly Uint8Array[]; readonly config?: Partial<SyncConfig>; readonly choosable?: (peer: string) => boolean; readonly seed?: number }
 
-export async function simulate (models: readonly PeerModel[], options: SimOptions = {}): Promise<Sim> {
+export async function simulate(models: readonly PeerModel[], options: SimOptions = {}): Promise<Sim> {
   const kit = testKit(options.seed === undefined ? {} : { seed: options.seed })
   const events = kit.probe<SyncEvent>('events')
   const outcomes = kit.probe<{ type: 'report'; peer: string; outcome: 'accepted' | 'failure' }>('outcomes')
@@ -229,7 +229,7 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
   const chainPort: Ref<ChainMessage> = {
     path: 'chain', onceTerminated: listener => chainRef.onceTerminated(listener), offer: message => chainRef.offer(message),
     ask: (type, body, within) => chainRef.ask(type, body, within),
-    send (message) {
+    send(message) {
       if (message.type === 'parentUnavailable') chain.unavailable.push({ hash: message.hash, peers: message.peers })
       return 'ok'
     },
@@ -264,7 +264,7 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
     path: 'validator',
     onceTerminated: () => () => undefined,
     ask: () => Promise.reject(new Error('the validator is not asked')),
-    send (message) {
+    send(message) {
       if (message.type !== 'txList' || message.origin.kind !== 'sync') return 'ok'
       const { peer, ticket } = message.origin
       const hash = toHex(message.bytes.subarray(0, 32))
@@ -276,7 +276,7 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
       void after(1).then(() => { tell({ type: 'judged', ticket, results: [result] }) })
       return 'ok'
     },
-    async offer (message) {
+    async offer(message) {
       if (message.type !== 'page') return 'ok'
       const { bytes, peer, ticket } = message
       const each = Array.from({ length: bytes.length / 382 }, (_, at) => bytes.slice(at * 382, (at + 1) * 382))
@@ -301,16 +301,16 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
   await kit.settle()
   return {
     kit, sync: handle, ref, events, outcomes, chain, peers, store, txListsJudged,
-    failures () {
+    failures() {
       const count: Record<string, number> = {}
       for (const { peer, outcome } of outcomes.received) if (outcome === 'failure') count[peer] = (count[peer] ?? 0) + 1
       return count
     },
-    crash () { kit.crash(ref) },
-    hashAt (height) { return hashOf(chain.canonical.find(each => heightOf(each) === height) as Uint8Array) },
-    join (model) { peers.set(model.name, model); tell({ type: 'peerReady', peer: model.name, agent: model.agent }) },
-    leave (name) { peers.delete(name); tell({ type: 'peerGone', peer: name }) },
-    async catchUp (withinMs = seconds(600)) {
+    crash() { kit.crash(ref) },
+    hashAt(height) { return hashOf(chain.canonical.find(each => heightOf(each) === height) as Uint8Array) },
+    join(model) { peers.set(model.name, model); tell({ type: 'peerReady', peer: model.name, agent: model.agent }) },
+    leave(name) { peers.delete(name); tell({ type: 'peerGone', peer: name }) },
+    async catchUp(withinMs = seconds(600)) {
       let result: Awaited<ReturnType<Sync['sync']>> | undefined
       let failed: unknown
       handle.sync(withinMs).then(done => { result = done }, (error: unknown) => { failed = error })
@@ -326,21 +326,21 @@ export async function simulate (models: readonly PeerModel[], options: SimOption
   }
 }
 
-function headBody (model: PeerModel): Uint8Array {
+function headBody(model: PeerModel): Uint8Array {
   return PreconfHeadCodec.encode({ blockNumber: model.head() ?? 0n, submissionWindowEnd: 0n })
 }
 
-function txListBody (model: PeerModel, hash: Uint8Array): Uint8Array | 'silent' {
+function txListBody(model: PeerModel, hash: Uint8Array): Uint8Array | 'silent' {
   if (model.txListBody !== undefined) return model.txListBody(hash)
   const bytes = model.txList(toHex(hash))
   return bytes === 'silent' ? bytes : GetRawTxListResponseCodec.encode({ rawTxListHash: hash, txlist: bytes ?? new Uint8Array(0) })
 }
 
-function pageBody (answer: ReturnType<Serve>): Uint8Array | 'silent' {
+function pageBody(answer: ReturnType<Serve>): Uint8Array | 'silent' {
   return answer === 'silent' || answer instanceof Uint8Array ? answer : packPage(answer)
 }
 
-export function peer (name: string, chain: readonly Uint8Array[], options: Partial<Omit<PeerModel, 'name' | 'requests'>> = {}): PeerModel {
+export function peer(name: string, chain: readonly Uint8Array[], options: Partial<Omit<PeerModel, 'name' | 'requests'>> = {}): PeerModel {
   return { name, agent: 'preconfirmation-p2p/0.1.0', head: () => topOf(chain), page: inRange(chain), txList: () => undefined, latencyMs: 20, requests: [], ...options }
 }
 

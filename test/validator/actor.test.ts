@@ -12,7 +12,7 @@ import { txListMessage } from './samples.js'
 
 interface House { kit: TestKit; pool: FakePool; chain: TestProbe<ChainMessage>; room: Validator }
 
-async function build (options: ValidatorOptions = {}, threads = 2): Promise<House> {
+async function build(options: ValidatorOptions = {}, threads = 2): Promise<House> {
   const kit = testKit()
   const pool = new FakePool(threads)
   const chain = kit.probe<ChainMessage>('chain')

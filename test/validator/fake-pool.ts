@@ -31,19 +31,19 @@ export class FakePool implements CheckPool {
   #events: PoolEvents | undefined
   #next = 1
 
-  constructor (threads = 2) {
+  constructor(threads = 2) {
     this.#slots = new Slots(threads, 2)
     while (this.#slots.size < threads) this.#slots.add(this.#next++)
   }
 
   readonly open: OpenPool = async (_needs, _config, events) => { this.#events = events; return this }
 
-  get running (): number { return this.#slots.running }
-  idle (kind: BatchKind): number { return this.#slots.idle(kind) }
-  room (kind: BatchKind): Room { return this.#slots.room(kind) }
-  breaks (error: ValidatorError): void { this.#events?.broken(error) }
+  get running(): number { return this.#slots.running }
+  idle(kind: BatchKind): number { return this.#slots.idle(kind) }
+  room(kind: BatchKind): Room { return this.#slots.room(kind) }
+  breaks(error: ValidatorError): void { this.#events?.broken(error) }
 
-  async run (kind: BatchKind, batch: ArrayBuffer, { alone = false }: { readonly alone?: boolean } = {}): Promise<ArrayBuffer> {
+  async run(kind: BatchKind, batch: ArrayBuffer, { alone = false }: { readonly alone?: boolean } = {}): Promise<ArrayBuffer> {
     const slot = this.#slots.choose(kind, alone)
     if (slot === undefined) throw new ValidatorError('pool_full', 'no room', kind)
     this.#slots.take(slot, kind, alone)
@@ -70,5 +70,5 @@ export class FakePool implements CheckPool {
     })
   }
 
-  async close (): Promise<void> { this.closed = true }
+  async close(): Promise<void> { this.closed = true }
 }

@@ -69,7 +69,7 @@ describe('validator lanes', () => {
   })
 
   /** Work of each lane in µs when all always have something waiting. */
-  function underFlood (waiting: readonly LaneName[], batches: number): Record<LaneName, number> {
+  function underFlood(waiting: readonly LaneName[], batches: number): Record<LaneName, number> {
     const lanes = new Lanes(defaults)
     const work: Record<LaneName, number> = { live: 0, pages: 0, txLists: 0 }
     for (let batch = 0; batch < batches; batch++) {

@@ -17,18 +17,18 @@ describe('validator pool', () => {
     await Promise.all(open.splice(0).map(pool => pool.close()))
   })
 
-  async function start (options: Partial<PoolConfig> = {}, events: Partial<PoolEvents> = {}, log: Logger = silentLogger): Promise<CheckPool> {
+  async function start(options: Partial<PoolConfig> = {}, events: Partial<PoolEvents> = {}, log: Logger = silentLogger): Promise<CheckPool> {
     const { pool: config } = validatorConfig({ pool: { threads: 2, ...options } })
     const pool = await openPool({ clock: systemClock, log }, config, { ready: () => undefined, broken: () => undefined, ...events })
     open.push(pool)
     return pool
   }
 
-  async function check (pool: CheckPool, kind: BatchKind, items: readonly Uint8Array[]) {
+  async function check(pool: CheckPool, kind: BatchKind, items: readonly Uint8Array[]) {
     return readRecords(await pool.run(kind, packBatch(kind, items)), items.length)
   }
 
-  async function rejection (promise: Promise<unknown>): Promise<ValidatorError> {
+  async function rejection(promise: Promise<unknown>): Promise<ValidatorError> {
     try { await promise } catch (error) {
       expect(error).to.be.instanceOf(ValidatorError)
       return error as ValidatorError

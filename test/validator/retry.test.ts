@@ -4,7 +4,7 @@ import type { Entry } from '../../src/actors/validator/lanes.js'
 import { afterDeath } from '../../src/actors/validator/retry.js'
 import type { Batch } from '../../src/actors/validator/retry.js'
 
-function batchOf (count: number): Batch {
+function batchOf(count: number): Batch {
   const entries: Entry[] = Array.from({ length: count }, (_, index) => ({ bytes: new Uint8Array(1), origin: { kind: 'own', ticket: index } }))
   return { lane: 'live', entries, deaths: 0 }
 }
@@ -12,7 +12,7 @@ function batchOf (count: number): Batch {
 const ticketOf = ({ origin }: Entry): number => origin.kind === 'own' ? origin.ticket : -1
 
 /** Runs a batch to its end where each of the killers takes its thread with it, every time. */
-function run (batch: Batch, kills: (entry: Entry) => boolean): { checked: Entry[]; killers: Entry[]; deaths: number } {
+function run(batch: Batch, kills: (entry: Entry) => boolean): { checked: Entry[]; killers: Entry[]; deaths: number } {
   const queue = [batch]
   const checked: Entry[] = []
   const killers: Entry[] = []

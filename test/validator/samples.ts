@@ -21,12 +21,12 @@ const txLists = read('txlists.json') as TxListVectors
 export const commitments: readonly Uint8Array[] = chain.commitments.map(({ ssz }) => fromHex(ssz))
 
 /** `count` commitments, all valid, going round the vectors. */
-export function someCommitments (count: number): Uint8Array[] {
+export function someCommitments(count: number): Uint8Array[] {
   return Array.from({ length: count }, (_, index) => commitments[index % commitments.length]!.slice())
 }
 
 /** A txlist message: its hash, the offset of the list, the list. */
-export function txListMessage (hash: Uint8Array, txList: Uint8Array): Uint8Array {
+export function txListMessage(hash: Uint8Array, txList: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(TXLIST_HEADER_SIZE + txList.length)
   bytes.set(hash, 0)
   bytes[32] = TXLIST_HEADER_SIZE
@@ -38,7 +38,7 @@ export function txListMessage (hash: Uint8Array, txList: Uint8Array): Uint8Array
 export const txListMessages: readonly Uint8Array[] = txLists.hashes.map(({ hash, txlist }) => txListMessage(fromHex(hash), fromHex(txlist)))
 
 /** A copy with one byte changed. */
-export function withByte (bytes: Uint8Array, at: number, value: number): Uint8Array {
+export function withByte(bytes: Uint8Array, at: number, value: number): Uint8Array {
   const copy = bytes.slice()
   copy[at] = value
   return copy
@@ -51,7 +51,7 @@ export type Poison = 'exit' | 'throw' | 'memory' | 'originals'
 export const POISONS: readonly Poison[] = ['exit', 'throw', 'memory', 'originals']
 
 /** A commitment that kills the thread of `workers/poison.ts` that gets it. */
-export function poisoned (bytes: Uint8Array, how: Poison): Uint8Array {
+export function poisoned(bytes: Uint8Array, how: Poison): Uint8Array {
   const copy = bytes.slice()
   copy.set([...POISON_MARK, POISONS.indexOf(how)], POISON_AT)
   return copy

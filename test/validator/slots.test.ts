@@ -4,14 +4,14 @@ import type { BatchKind } from '../../src/actors/validator/packing.js'
 import { Slots } from '../../src/actors/validator/slots.js'
 import type { Slot } from '../../src/actors/validator/slots.js'
 
-function slotsOf (threads: number): Slots {
+function slotsOf(threads: number): Slots {
   const slots = new Slots(threads, 2)
   for (let id = 1; id <= threads; id++) slots.add(id)
   return slots
 }
 
 /** Takes every place that a kind of batch can have. */
-function fill (slots: Slots, kind: BatchKind): Slot[] {
+function fill(slots: Slots, kind: BatchKind): Slot[] {
   const taken: Slot[] = []
   for (let slot = slots.choose(kind); slot !== undefined; slot = slots.choose(kind)) {
     slots.take(slot, kind)

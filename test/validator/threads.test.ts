@@ -17,12 +17,12 @@ class Collector implements CheckedPort {
   #wanted = Infinity
   #done: (() => void) | undefined
 
-  commitments (items: readonly Checked[]): Feedback { return this.#take(items) }
-  txLists (items: readonly Checked[]): Feedback { return this.#take(items) }
-  page (_peer: string, _ticket: number, items: readonly Checked[]): Feedback { return this.#take(items) }
+  commitments(items: readonly Checked[]): Feedback { return this.#take(items) }
+  txLists(items: readonly Checked[]): Feedback { return this.#take(items) }
+  page(_peer: string, _ticket: number, items: readonly Checked[]): Feedback { return this.#take(items) }
 
   /** Resolves when so many have come in all. */
-  count (wanted: number): Promise<void> {
+  count(wanted: number): Promise<void> {
     this.#wanted = wanted
     return new Promise(resolve => {
       this.#done = resolve
@@ -30,13 +30,13 @@ class Collector implements CheckedPort {
     })
   }
 
-  findings (): Record<string, number> {
+  findings(): Record<string, number> {
     const counts: Record<string, number> = {}
     for (const { finding } of this.items) counts[findingName(finding)] = (counts[findingName(finding)] ?? 0) + 1
     return counts
   }
 
-  #take (items: readonly Checked[]): Feedback {
+  #take(items: readonly Checked[]): Feedback {
     this.items.push(...items)
     if (this.items.length >= this.#wanted) this.#done?.()
     return 'ok'
@@ -50,7 +50,7 @@ describe('validator with threads', () => {
     await tree.stop()
   })
 
-  async function start (options: ValidatorOptions): Promise<{ room: Validator; chain: Collector }> {
+  async function start(options: ValidatorOptions): Promise<{ room: Validator; chain: Collector }> {
     const chain = new Collector()
     tree = supervisor('test')
     const ref = tree.child('validator', () => validator({ chain }, validatorConfig(options)))

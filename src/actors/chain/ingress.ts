@@ -106,36 +106,36 @@ export const chainMailbox = mailbox<ChainMessage>({
 /** Judges what the validator has checked: the stateful half of SPEC §6. */
 export class Chain extends Handle<ChainMessage> {
   /** Hands over a batch of checked commitments. Never waits. */
-  commitments (items: readonly Checked[]) { return this.send({ type: 'commitments', items }) }
+  commitments(items: readonly Checked[]) { return this.send({ type: 'commitments', items }) }
   /** Hands over a batch of checked txlists. Never waits. */
-  txLists (items: readonly Checked[]) { return this.send({ type: 'txLists', items }) }
+  txLists(items: readonly Checked[]) { return this.send({ type: 'txLists', items }) }
   /** Hands over a checked page of a catch-up. Never waits; sync gets one `judged` for it. */
-  page (peer: PeerKey, ticket: number, items: readonly Checked[]) { return this.send({ type: 'page', peer, ticket, items }) }
+  page(peer: PeerKey, ticket: number, items: readonly Checked[]) { return this.send({ type: 'page', peer, ticket, items }) }
   /** The store's acknowledgement. */
-  durable (sequence: number) { return this.send({ type: 'durable', sequence }) }
+  durable(sequence: number) { return this.send({ type: 'durable', sequence }) }
   /** The store is there (again). */
-  storeReady () { return this.send({ type: 'storeReady' }) }
+  storeReady() { return this.send({ type: 'storeReady' }) }
   /** Answers `get_head`, through the answers port. */
-  serveHead (request: number) { return this.send({ type: 'serveHead', request }) }
+  serveHead(request: number) { return this.send({ type: 'serveHead', request }) }
   /** Overrides the served head; `undefined` takes the override back. */
-  updateHead (head: Head | undefined) { return this.send({ type: 'updateHead', head }) }
+  updateHead(head: Head | undefined) { return this.send({ type: 'updateHead', head }) }
   /** So many peers could not supply this parent. Never waits. */
-  parentUnavailable (hash: Uint8Array, peers: number) { return this.send({ type: 'parentUnavailable', hash, peers }) }
+  parentUnavailable(hash: Uint8Array, peers: number) { return this.send({ type: 'parentUnavailable', hash, peers }) }
   /** Moves the confirmed tip (SPEC §7); resolves when that is durable. @throws ChainError `tip_below_present` */
-  confirm (tip: ConfirmedTip, within: Deadline) { return this.ask('confirm', { tip }, within) }
+  confirm(tip: ConfirmedTip, within: Deadline) { return this.ask('confirm', { tip }, within) }
   /** Demotes every canonical block above `to`; resolves when that is durable. @throws ChainError `below_confirmed_tip`, `below_anchor`, `busy` */
-  rewind (to: bigint, within: Deadline) { return this.ask('rewind', { to }, within) }
+  rewind(to: bigint, within: Deadline) { return this.ask('rewind', { to }, within) }
   /**
    * Names a block that was demoted, or whose supersession was too deep: it becomes canonical in place of what holds its height (SPEC §7).
    * Its parent must be canonical. Resolves when that is durable. @throws ChainError `unknown_block`, `not_linked`, `below_confirmed_tip`
    */
-  reinstate (hash: Uint8Array, within: Deadline) { return this.ask('reinstate', { hash }, within) }
+  reinstate(hash: Uint8Array, within: Deadline) { return this.ask('reinstate', { hash }, within) }
   /**
    * Slashing protection, before we sign: records durably what is about to be signed (`ssz`: 317 bytes, or 382 with its signature).
    * @throws ChainError `conflicting_commitment`, `after_own_eop`, `eop_below_own_block`, `not_recorded`
    */
-  reserve (commitment: { readonly signer: Uint8Array; readonly hash: Uint8Array; readonly ssz: Uint8Array }, within: Deadline) {
+  reserve(commitment: { readonly signer: Uint8Array; readonly hash: Uint8Array; readonly ssz: Uint8Array }, within: Deadline) {
     return this.ask('reserve', commitment, within)
   }
-  standing (within: Deadline) { return this.ask('standing', {}, within) }
+  standing(within: Deadline) { return this.ask('standing', {}, within) }
 }

@@ -84,7 +84,7 @@ class Subscription<T> implements AsyncIterableIterator<T | Lagged> {
     return Promise.resolve({ done: false, value: missed > 0 ? { type: 'lagged', count: missed, lane: name } : this.#shift(lane) })
   }
 
-  return (): Promise<IteratorResult<T | Lagged>> {
+  return(): Promise<IteratorResult<T | Lagged>> {
     this.#cancel()
     return Promise.resolve({ done: true, value: undefined })
   }

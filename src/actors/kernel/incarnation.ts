@@ -18,7 +18,7 @@ export class Signal {
 interface Timer { handle: TimerHandle; waiting: boolean }
 
 /** What `Context.later` gives, from the inside. */
-export class LaterAnswer<T> { constructor (readonly promise: Promise<T>) {} }
+export class LaterAnswer<T> { constructor(readonly promise: Promise<T>) {} }
 
 /** One life of an actor, from `init` to its end: the `Context` of its handlers, and everything that must not outlive it. */
 export class Incarnation implements Context<Message> {

@@ -14,11 +14,11 @@ const SWEEP_EVERY_MS = 10_000
  * The network actor: one `NetworkDriver` an incarnation. What takes time (requests, dials, publishing) is answered later, so that
  * verdicts and answers never wait behind it. A driver that fails crashes the actor, and its supervisor starts another.
  */
-export function network (needs: DriverNeeds, config: NetworkConfig): ActorSpec<NetworkCommand, NetworkDriver> {
+export function network(needs: DriverNeeds, config: NetworkConfig): ActorSpec<NetworkCommand, NetworkDriver> {
   return actor<NetworkCommand, NetworkDriver>({
     name: 'network',
     mailbox: networkMailbox,
-    async init (ctx) {
+    async init(ctx) {
       const driver = new NetworkDriver(config, needs, {
         clock: ctx.clock, random: ctx.random, log: ctx.log, failed: error => { ctx.fail(error) },
       })

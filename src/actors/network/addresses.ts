@@ -6,7 +6,7 @@ import type { MultiaddrResolver, PeerId } from '@libp2p/interface'
 import { NetworkError } from './errors.js'
 
 /** A multiaddr. @throws NetworkError `bad_address` with the text */
-export function parseAddress (address: string): Multiaddr {
+export function parseAddress(address: string): Multiaddr {
   try {
     return multiaddr(address)
   } catch (cause) {
@@ -15,7 +15,7 @@ export function parseAddress (address: string): Multiaddr {
 }
 
 /** An address with the peer that it leads to. @throws NetworkError `bad_address`, `peer_id_missing` (SPEC §8: needed to dial) */
-export function addressWithPeer (address: string): { readonly address: Multiaddr; readonly peer: PeerId } {
+export function addressWithPeer(address: string): { readonly address: Multiaddr; readonly peer: PeerId } {
   const parsed = parseAddress(address)
   const id = peerIn(parsed)
   if (id === undefined) throw new NetworkError('peer_id_missing', `${shortened(address)} does not end in /p2p/…`, { value: address })
@@ -27,7 +27,7 @@ export function addressWithPeer (address: string): { readonly address: Multiaddr
 }
 
 /** The peer id in an address, as text. */
-export function peerIn (address: Multiaddr): string | undefined {
+export function peerIn(address: Multiaddr): string | undefined {
   return address.getComponents().findLast(component => component.name === 'p2p')?.value
 }
 
@@ -42,10 +42,10 @@ const FAMILIES: Record<string, 4 | 6 | 0> = { dns: 0, dns4: 4, dns6: 6 }
  * Resolves `/dns…` in libp2p's dialer, before the gate is asked about addresses: left to the transport, a host name would pass every
  * rule about addresses and subnets (H17). A name that does not resolve has no addresses.
  */
-export function hostResolver (find: HostLookup = systemLookup): MultiaddrResolver {
+export function hostResolver(find: HostLookup = systemLookup): MultiaddrResolver {
   return {
     canResolve: address => address.getComponents().some(({ name }) => name in FAMILIES),
-    async resolve (address) {
+    async resolve(address) {
       const components = address.getComponents()
       const at = components.findIndex(({ name }) => name in FAMILIES)
       const host = components[at]?.value
@@ -57,6 +57,6 @@ export function hostResolver (find: HostLookup = systemLookup): MultiaddrResolve
   }
 }
 
-function shortened (text: string): string {
+function shortened(text: string): string {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text
 }

@@ -169,7 +169,7 @@ export const defaultRedial: RedialPolicy = {
  * Fills the defaults in and checks everything that can be checked before a start.
  * @throws NetworkError `bad_config`, `bad_address`, `peer_id_missing` with the offending value
  */
-export function networkConfig (init: NetworkConfigInit = {}): NetworkConfig {
+export function networkConfig(init: NetworkConfigInit = {}): NetworkConfig {
   const config: NetworkConfig = {
     chainId: init.chainId ?? DEFAULT_CHAIN_ID,
     listen: init.listen === undefined ? [DEFAULT_LISTEN] : typeof init.listen === 'string' ? [init.listen] : init.listen,
@@ -193,7 +193,7 @@ export function networkConfig (init: NetworkConfigInit = {}): NetworkConfig {
   return config
 }
 
-function check (config: NetworkConfig): void {
+function check(config: NetworkConfig): void {
   topicsOf(config.chainId)
   for (const address of [...config.listen, ...config.announce]) parseAddress(address)
   for (const address of config.staticPeers) addressWithPeer(address)

@@ -46,7 +46,7 @@ export class Connections {
   #stopping = false
 
   /** @throws NetworkError for static peers that cannot be dialled */
-  constructor (needs: ConnectionsNeeds) {
+  constructor(needs: ConnectionsNeeds) {
     const { clock, config, counters, random } = needs
     this.#needs = needs
     this.#protocols = Object.values(protocolsOf(config.chainId))
@@ -61,7 +61,7 @@ export class Connections {
   }
 
   /** Before the node starts, so that no connection goes unseen. */
-  watch (node: Node): void {
+  watch(node: Node): void {
     this.#node = node
     const { guarded } = this.#needs
     node.addEventListener('connection:open', guarded(({ detail }) => { this.#opened(detail) }))
@@ -71,16 +71,16 @@ export class Connections {
   }
 
   /** Once the node runs. */
-  start (): void { this.#statics.start() }
+  start(): void { this.#statics.start() }
 
   /** No more dials; what closes from now on is closed by us. */
-  stop (): void {
+  stop(): void {
     this.#stopping = true
     this.#statics.stop()
   }
 
   /** Connects to an address that ends in `/p2p/…`. @throws NetworkError `bad_address`, `peer_id_missing`, `dial_…` */
-  async dial (text: string, signal?: AbortSignal): Promise<PeerKey> {
+  async dial(text: string, signal?: AbortSignal): Promise<PeerKey> {
     const { address, peer } = addressWithPeer(text)
     const key = peer.toString()
     const now = this.#needs.clock.monotonic()
@@ -100,7 +100,7 @@ export class Connections {
   }
 
   /** Closes all connections to a peer once nothing is under way with it (H40). */
-  async hangUp (peer: PeerKey): Promise<void> {
+  async hangUp(peer: PeerKey): Promise<void> {
     const known = this.book.get(peer)
     if (known === undefined) return
     this.book.leave(peer)
@@ -114,17 +114,17 @@ export class Connections {
   }
 
   /** The same for who does not wait for it. */
-  letGo (peer: PeerKey): void {
+  letGo(peer: PeerKey): void {
     this.hangUp(peer).catch((error: unknown) => { this.#needs.log.debug({ peer, error: describeError(error) }, 'not hung up in good order') })
   }
 
-  block (peer: PeerKey): void {
+  block(peer: PeerKey): void {
     this.gater.block(peer)
     this.letGo(peer)
   }
 
   /** Also takes back that the peer has refused us. */
-  unblock (peer: PeerKey): void {
+  unblock(peer: PeerKey): void {
     this.gater.unblock(peer)
     this.book.forgive(peer)
   }
@@ -133,7 +133,7 @@ export class Connections {
    * Forgets what libp2p keeps of peers that have left: addresses and agents of whoever came by, for hours, without a bound. Whom to dial
    * is known elsewhere, with its address.
    */
-  sweep (): void {
+  sweep(): void {
     const node = this.#node
     if (node === undefined || this.#stopping) return
     const departed = ({ id }: Peer): boolean => this.book.get(id.toString()) === undefined && !id.equals(node.peerId)
@@ -143,13 +143,13 @@ export class Connections {
   }
 
   /** Connected peers that speak gossipsub, by identify. */
-  * gossipers (): Generator<PeerId> {
+  * gossipers(): Generator<PeerId> {
     for (const { id, leaving, protocols } of this.book.all()) {
       if (!leaving && [...protocols].some(protocol => protocol.startsWith('/meshsub/'))) yield id
     }
   }
 
-  async #open (addresses: readonly Multiaddr[], signal: AbortSignal | undefined): Promise<Connection> {
+  async #open(addresses: readonly Multiaddr[], signal: AbortSignal | undefined): Promise<Connection> {
     const { clock, config, counters } = this.#needs
     if (this.#node === undefined || this.#stopping) throw new NetworkError('stopping', 'the driver does not run')
     const deadline = startDeadline(clock, config.connections.dialTimeoutMs)
@@ -164,7 +164,7 @@ export class Connections {
     }
   }
 
-  #opened (connection: Connection): void {
+  #opened(connection: Connection): void {
     const { clock, counters, notices } = this.#needs
     const peer = connection.remotePeer.toString()
     const first = this.book.opened(connection, clock.monotonic())
@@ -174,7 +174,7 @@ export class Connections {
     if (connection.status !== 'open') this.#closed(connection, false)
   }
 
-  #closed (connection: Connection, byUs: boolean): void {
+  #closed(connection: Connection, byUs: boolean): void {
     const { clock, counters, notices } = this.#needs
     const now = clock.monotonic()
     const since = this.book.get(connection.remotePeer.toString())?.since ?? now
@@ -193,7 +193,7 @@ export class Connections {
     this.#needs.changed()
   }
 
-  #identified (peer: PeerKey, agent: string, protocols: readonly string[]): void {
+  #identified(peer: PeerKey, agent: string, protocols: readonly string[]): void {
     const known = this.book.get(peer)
     if (known === undefined) return
     const wasReady = this.#isReady(known)
@@ -202,10 +202,10 @@ export class Connections {
     this.#needs.changed()
   }
 
-  #isReady ({ protocols }: KnownPeer): boolean { return this.#protocols.some(protocol => protocols.has(protocol)) }
+  #isReady({ protocols }: KnownPeer): boolean { return this.#protocols.some(protocol => protocols.has(protocol)) }
 }
 
-function dialError (cause: unknown, address: string): NetworkError {
+function dialError(cause: unknown, address: string): NetworkError {
   const errors = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause]
   const names = errors.map(errorName)
   const code = names.some(name => name === 'DialDeniedError' || name === 'ConnectionInterceptedError') ? 'dial_denied'

@@ -11,21 +11,21 @@ export interface RunningDeadline {
 /** Why a deadline's signal was aborted: libp2p tells it apart by its name. */
 class DeadlinePassed extends Error {
   override readonly name = 'TimeoutError'
-  constructor (ms: number) { super(`nothing within ${ms} ms`) }
+  constructor(ms: number) { super(`nothing within ${ms} ms`) }
 }
 
-export function startDeadline (clock: Clock, ms: number): RunningDeadline {
+export function startDeadline(clock: Clock, ms: number): RunningDeadline {
   const controller = new AbortController()
   const timer = clock.setTimeout(() => { controller.abort(new DeadlinePassed(ms)) }, ms)
   return {
     signal: controller.signal,
-    get passed () { return controller.signal.aborted },
+    get passed() { return controller.signal.aborted },
     clear: () => { clock.clearTimeout(timer) },
   }
 }
 
 /** Resolves after `promise` or after `ms`, whichever is first; says whether it was the promise. Its rejection counts as an end. */
-export async function within (clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+export async function within(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
   let timer: object | undefined
   const late = new Promise<false>(resolve => { timer = clock.setTimeout(() => { resolve(false) }, ms) })
   try {

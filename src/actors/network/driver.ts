@@ -79,7 +79,7 @@ export class NetworkDriver {
   #stopping = false
 
   /** @throws NetworkError for static peers that cannot be dialled */
-  constructor (config: NetworkConfig, needs: DriverNeeds, ground: DriverGround) {
+  constructor(config: NetworkConfig, needs: DriverNeeds, ground: DriverGround) {
     const { clock, random } = ground
     const shared = { clock, counters: this.#counters, exchanges: this.#exchanges }
     const violated = (peer: PeerKey, kind: RequestKind, violation: Violation, code: string): void => { this.#violated(peer, kind, violation, code) }
@@ -105,7 +105,7 @@ export class NetworkDriver {
   }
 
   /** Listens, subscribes, dials the static peers. @throws NetworkError `listen_failed`, `library_changed` */
-  async start (): Promise<void> {
+  async start(): Promise<void> {
     const topics = topicsOf(this.#config.chainId)
     const node = await createNode(this.#config, {
       topics,
@@ -139,7 +139,7 @@ export class NetworkDriver {
    * Takes nothing on any more, answers who waits, lets exchanges finish within their deadline, then closes (H40).
    * To be called once; the rooms that answer requests are not needed any more.
    */
-  async stop (): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopping = true
     this.#connections.stop()
     this.#client.stop()
@@ -151,33 +151,33 @@ export class NetworkDriver {
   }
 
   /** See `NetworkHandle.publish`. @throws NetworkError `not_started`, `stopping`, and those of `Gossip.publish` */
-  async publish (topic: Topic, bytes: Uint8Array): Promise<number> {
+  async publish(topic: Topic, bytes: Uint8Array): Promise<number> {
     if (this.#stopping) throw new NetworkError('stopping', 'the driver is stopping')
     if (this.#running === undefined) throw new NetworkError('not_started', 'the driver has not started')
     return this.#running.gossip.publish(topic, bytes)
   }
 
-  verdict (messageId: string, verdict: Verdict): void { this.#running?.gossip.verdict(messageId, verdict) }
-  answer (request: number, body: Uint8Array): void { this.#server.answer(request, body) }
+  verdict(messageId: string, verdict: Verdict): void { this.#running?.gossip.verdict(messageId, verdict) }
+  answer(request: number, body: Uint8Array): void { this.#server.answer(request, body) }
 
   /** See `NetworkHandle.request`. @throws RequestError */
-  async request (kind: RequestKind, body: Uint8Array, options: RequestOptions = {}): Promise<Response> {
+  async request(kind: RequestKind, body: Uint8Array, options: RequestOptions = {}): Promise<Response> {
     if (this.#running === undefined) throw new RequestError('stopping', 'the driver does not run')
     return this.#client.request(kind, body, options)
   }
 
   /** See `Connections`. @throws NetworkError */
-  dial (address: string, signal?: AbortSignal): Promise<PeerKey> { return this.#connections.dial(address, signal) }
-  hangUp (peer: PeerKey): Promise<void> { return this.#connections.hangUp(peer) }
-  block (peer: PeerKey): void { this.#connections.block(peer) }
-  unblock (peer: PeerKey): void { this.#connections.unblock(peer) }
+  dial(address: string, signal?: AbortSignal): Promise<PeerKey> { return this.#connections.dial(address, signal) }
+  hangUp(peer: PeerKey): Promise<void> { return this.#connections.hangUp(peer) }
+  block(peer: PeerKey): void { this.#connections.block(peer) }
+  unblock(peer: PeerKey): void { this.#connections.unblock(peer) }
 
-  addresses (): { readonly peerId: PeerKey; readonly addresses: readonly string[] } {
+  addresses(): { readonly peerId: PeerKey; readonly addresses: readonly string[] } {
     return { peerId: this.#self, addresses: this.#running?.node.getMultiaddrs().map(address => address.toString()) ?? [] }
   }
 
   /** Who is connected, and who has closed on us. */
-  peers (): readonly PeerInfo[] {
+  peers(): readonly PeerInfo[] {
     const { book } = this.#connections
     const refused = book.refused(this.#ground.clock.monotonic()).map<PeerInfo>(({ peer, address }) => ({
       peer, addresses: [address], direction: 'outbound', connections: 0, agent: '', protocols: [],
@@ -186,7 +186,7 @@ export class NetworkDriver {
     return [...[...book.all()].map(known => this.#info(known)), ...refused]
   }
 
-  figures (): NetworkFigures {
+  figures(): NetworkFigures {
     const { book } = this.#connections
     return {
       ...structuredClone(this.#counters),
@@ -205,17 +205,17 @@ export class NetworkDriver {
   }
 
   /** Ignores gossip that has no verdict in time. To be called a few times a second. */
-  expireVerdicts (): void { this.#running?.gossip.expire() }
+  expireVerdicts(): void { this.#running?.gossip.expire() }
 
   /** Forgets what is kept of peers longer than it counts, and lets those go that do not read. To be called every 10 s. */
-  sweep (): void {
+  sweep(): void {
     this.#quota.sweep(this.#ground.clock.monotonic())
     this.#server.sweep()
     this.#connections.sweep()
     for (const peer of this.#running?.gossip.sweep() ?? []) this.#lost(peer)
   }
 
-  async #serve (node: Node): Promise<void> {
+  async #serve(node: Node): Promise<void> {
     const protocols = protocolsOf(this.#config.chainId)
     // our own count of streams comes first, so that what is refused is counted
     const options = { maxInboundStreams: this.#config.serving.maxStreamsPerPeer + 8, maxOutboundStreams: MAX_OUTBOUND_STREAMS }
@@ -224,7 +224,7 @@ export class NetworkDriver {
     }
   }
 
-  #ask (request: number, what: DecodedRequest): Feedback {
+  #ask(request: number, what: DecodedRequest): Feedback {
     const { chain, store } = this.#needs
     switch (what.kind) {
       case 'head': return chain.serveHead(request)
@@ -233,14 +233,14 @@ export class NetworkDriver {
     }
   }
 
-  #watchListeners (node: Node): void {
+  #watchListeners(node: Node): void {
     node.addEventListener('transport:close', () => {
       if (!this.#stopping) this.#ground.failed(new NetworkError('listener_closed', 'a listener closed by itself', { value: this.#config.listen }))
     })
   }
 
   /** Gossip streams that are lost are opened again; who sends what is no frame is hung up on. */
-  #keepStreams (node: Node, internals: GossipsubInternals): void {
+  #keepStreams(node: Node, internals: GossipsubInternals): void {
     const { gossip } = this.#counters
     const keeper = new GossipStreamKeeper({
       gossipsub: internals,
@@ -261,12 +261,12 @@ export class NetworkDriver {
   }
 
   /** Nothing that we gossip reaches this peer any more: a new connection may help. */
-  #lost (peer: PeerKey): void {
+  #lost(peer: PeerKey): void {
     this.#counters.gossip.streamsLost++
     this.#connections.letGo(peer)
   }
 
-  #info (known: KnownPeer): PeerInfo {
+  #info(known: KnownPeer): PeerInfo {
     const { agent, connections, direction, peer, protocols } = known
     return {
       peer, direction, agent,
@@ -280,15 +280,15 @@ export class NetworkDriver {
     }
   }
 
-  #score (peer: PeerKey): number { return this.#running?.internals.getScore(peer) ?? 0 }
+  #score(peer: PeerKey): number { return this.#running?.internals.getScore(peer) ?? 0 }
 
-  #violated (peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
+  #violated(peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
     this.#counters.violations[violation]++
     this.#notices.violation(peer, kind, violation, code)
   }
 }
 
 /** Errors of a gossip stream that only its sender can have caused. */
-function isFrameError (error: Error): boolean {
+function isFrameError(error: Error): boolean {
   return ['InvalidDataLengthError', 'InvalidDataLengthLengthError', 'InvalidMessageLengthError'].includes(error.name)
 }

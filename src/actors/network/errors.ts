@@ -50,7 +50,7 @@ export class RequestError extends Error {
   readonly limit: number | undefined
   readonly peer: PeerKey | undefined
 
-  constructor (readonly code: RequestErrorCode, message: string, detail: ErrorDetail = {}) {
+  constructor(readonly code: RequestErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
     this.value = detail.value
     this.limit = detail.limit
@@ -98,7 +98,7 @@ export class NetworkError extends Error {
   readonly limit: number | undefined
   readonly peer: PeerKey | undefined
 
-  constructor (readonly code: NetworkErrorCode, message: string, detail: ErrorDetail = {}) {
+  constructor(readonly code: NetworkErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
     this.value = detail.value
     this.limit = detail.limit
@@ -107,11 +107,11 @@ export class NetworkError extends Error {
 }
 
 /** The text of anything thrown. */
-export function describeError (error: unknown): string {
+export function describeError(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
 /** The name of anything thrown: libp2p tells its errors apart by name. */
-export function errorName (error: unknown): string {
+export function errorName(error: unknown): string {
   return error instanceof Error ? error.name : typeof error
 }

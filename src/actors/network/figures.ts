@@ -118,12 +118,12 @@ const perTopic = (): Record<Topic, number> => ({ commitments: 0, txLists: 0 })
 const perKind = (): Record<RequestKind, number> => ({ head: 0, commitments: 0, txList: 0 })
 const perVerdict = () => ({ accept: 0, reject: 0, ignore: 0 })
 
-function zeros<K extends string> (keys: readonly K[]): Record<K, number> {
+function zeros<K extends string>(keys: readonly K[]): Record<K, number> {
   return Object.fromEntries(keys.map(key => [key, 0])) as Record<K, number>
 }
 
 /** Counters at zero, with every label that there is. */
-export function newCounters (): Counters {
+export function newCounters(): Counters {
   return {
     gossip: {
       received: perTopic(), receivedBytes: perTopic(), published: perTopic(), publishedBytes: perTopic(),
@@ -143,7 +143,7 @@ export function newCounters (): Counters {
 const MAX_LABELS = 32
 
 /** Adds one under a label whose set is not known beforehand. */
-export function countLabel (counts: Record<string, number | undefined>, label: string): void {
+export function countLabel(counts: Record<string, number | undefined>, label: string): void {
   const key = counts[label] !== undefined || Object.keys(counts).length < MAX_LABELS ? label : 'other'
   counts[key] = (counts[key] ?? 0) + 1
 }

@@ -40,20 +40,20 @@ export class Gater {
   readonly #needs: GaterNeeds
   readonly #blocked = new Set<PeerKey>()
 
-  constructor (needs: GaterNeeds) { this.#needs = needs }
+  constructor(needs: GaterNeeds) { this.#needs = needs }
 
-  block (peer: PeerKey): void { this.#blocked.add(peer) }
-  unblock (peer: PeerKey): void { this.#blocked.delete(peer) }
-  isBlocked (peer: PeerKey): boolean { return this.#blocked.has(peer) }
+  block(peer: PeerKey): void { this.#blocked.add(peer) }
+  unblock(peer: PeerKey): void { this.#blocked.delete(peer) }
+  isBlocked(peer: PeerKey): boolean { return this.#blocked.has(peer) }
 
   /** The reason against a connection, where there is one. */
-  ask (question: GateQuestion): string | undefined {
+  ask(question: GateQuestion): string | undefined {
     if (question.peer !== undefined && this.#blocked.has(question.peer)) return 'blocked'
     return this.#overLimit(question) ?? this.#needs.gate?.(question)
   }
 
   /** For `createLibp2p`: every hook that it has asks the same predicate. */
-  hooks (): ConnectionGater {
+  hooks(): ConnectionGater {
     return {
       denyDialPeer: peer => this.#deny('outbound', peer),
       denyDialMultiaddr: address => this.#deny('outbound', undefined, address),
@@ -68,14 +68,14 @@ export class Gater {
     }
   }
 
-  #deny (direction: Direction, peer: PeerId | undefined, at?: Multiaddr | MultiaddrConnection): boolean {
+  #deny(direction: Direction, peer: PeerId | undefined, at?: Multiaddr | MultiaddrConnection): boolean {
     const address = at === undefined ? undefined : 'remoteAddr' in at ? at.remoteAddr.toString() : at.toString()
     const reason = this.ask({ direction, peer: peer?.toString(), address })
     if (reason !== undefined) countLabel(this.#needs.denied, reason)
     return reason !== undefined
   }
 
-  #overLimit ({ direction, peer }: GateQuestion): string | undefined {
+  #overLimit({ direction, peer }: GateQuestion): string | undefined {
     const { limits, counts } = this.#needs
     if (counts.inbound + counts.outbound >= limits.total) return 'too_many_connections'
     if (counts[direction] >= limits[direction]) return `too_many_${direction}`

@@ -23,7 +23,7 @@ export const DECODE_LIMITS = {
 const MAX_TOPIC_BYTES_PER_PEER = 16_384
 
 /** SPEC §5's parameters in gossipsub's words. */
-export function gossipsubOptions (config: NetworkConfig, topics: Topics, appScore: (peer: PeerKey) => number): Partial<GossipsubOpts> {
+export function gossipsubOptions(config: NetworkConfig, topics: Topics, appScore: (peer: PeerKey) => number): Partial<GossipsubOpts> {
   const messageId = gossipMessageId({ topics, scheme: config.messageIds === 'topic-bound' ? 'topic-bound' : 'snappy' })
   return {
     globalSignaturePolicy: 'StrictSign',
@@ -60,7 +60,7 @@ export function gossipsubOptions (config: NetworkConfig, topics: Topics, appScor
   }
 }
 
-function scoreOptions (preset: ScorePreset, topics: Topics, appScore: (peer: PeerKey) => number): Pick<GossipsubOpts, 'scoreParams' | 'scoreThresholds'> {
+function scoreOptions(preset: ScorePreset, topics: Topics, appScore: (peer: PeerKey) => number): Pick<GossipsubOpts, 'scoreParams' | 'scoreThresholds'> {
   const { thresholds } = preset
   const topic = topicScore(preset)
   return {
@@ -90,7 +90,7 @@ function scoreOptions (preset: ScorePreset, topics: Topics, appScore: (peer: Pee
 
 type TopicScoreParams = NonNullable<GossipsubOpts['scoreParams']['topics']>[string]
 
-function topicScore ({ topic }: ScorePreset): TopicScoreParams {
+function topicScore({ topic }: ScorePreset): TopicScoreParams {
   return {
     topicWeight: topic.weight,
     timeInMeshWeight: topic.timeInMesh.weight,

@@ -63,7 +63,7 @@ export class Gossip {
   readonly #pending = new Map<string, Pending>()
   #publishing: Promise<unknown> = Promise.resolve()
 
-  constructor (needs: GossipNeeds) {
+  constructor(needs: GossipNeeds) {
     this.#needs = needs
     this.#names = new Map<string, Topic>([[needs.topics.commitments, 'commitments'], [needs.topics.txLists, 'txLists']])
     this.#guard = new OutboundGuard(needs.internals, needs.clock, {
@@ -79,20 +79,20 @@ export class Gossip {
   }
 
   /** Messages whose verdict is awaited. */
-  get pending (): number { return this.#pending.size }
+  get pending(): number { return this.#pending.size }
   /** Peers whose gossip is held back, because there is more of it than we can handle. */
-  get pausedPeers (): number { return this.#pace.paused }
+  get pausedPeers(): number { return this.#pace.paused }
   /** Bytes in the fullest buffer towards a peer. */
-  get largestBuffer (): number { return this.#guard.largest }
+  get largestBuffer(): number { return this.#guard.largest }
 
   /** To be called once gossipsub runs. */
-  subscribe (): void { for (const topic of this.#names.keys()) this.#needs.pubsub.subscribe(topic) }
+  subscribe(): void { for (const topic of this.#names.keys()) this.#needs.pubsub.subscribe(topic) }
 
   /**
    * Publishes, one message after the other and no faster than the mesh takes them; gives the number of peers it went to.
    * @throws NetworkError `too_large`, `duplicate`, `congested`, `publish_failed`
    */
-  publish (topic: Topic, bytes: Uint8Array): Promise<number> {
+  publish(topic: Topic, bytes: Uint8Array): Promise<number> {
     const limit = MESSAGE_SIZES[topic]
     if (bytes.length > limit) throw new NetworkError('too_large', `${bytes.length} bytes on ${topic}, at most ${limit}`, { value: bytes.length, limit })
     const published = this.#publishing.then(() => this.#publish(topic, bytes))
@@ -101,14 +101,14 @@ export class Gossip {
   }
 
   /** The verdict on a message. One that is unknown, or came too late, is only counted. */
-  verdict (messageId: string, verdict: Verdict): void {
+  verdict(messageId: string, verdict: Verdict): void {
     const pending = this.#pending.get(messageId)
     if (pending === undefined) { this.#needs.counters.gossip.verdictsUnknown++; return }
     this.#report(messageId, pending, verdict)
   }
 
   /** Ignores what has no verdict in time. */
-  expire (): void {
+  expire(): void {
     const now = this.#needs.clock.monotonic()
     for (const [messageId, pending] of this.#pending) {
       if (pending.until > now) return
@@ -118,12 +118,12 @@ export class Gossip {
   }
 
   /** Forgets what is kept of peers that have left and did no wrong; gives the peers that do not read what we send. */
-  sweep (): PeerKey[] {
+  sweep(): PeerKey[] {
     forgetDeparted(this.#needs.internals)
     return this.#guard.sweep()
   }
 
-  inMesh (peer: PeerKey): Record<Topic, boolean> {
+  inMesh(peer: PeerKey): Record<Topic, boolean> {
     const { internals, topics } = this.#needs
     return {
       commitments: internals.getMeshPeers(topics.commitments).includes(peer),
@@ -131,7 +131,7 @@ export class Gossip {
     }
   }
 
-  async #publish (topic: Topic, bytes: Uint8Array): Promise<number> {
+  async #publish(topic: Topic, bytes: Uint8Array): Promise<number> {
     const { counters, limits, pubsub, topics } = this.#needs
     if (!await this.#guard.ready(topics[topic], limits.publishWithinMs)) {
       throw new NetworkError('congested', `the mesh took nothing within ${limits.publishWithinMs} ms`, { value: this.#guard.largest })
@@ -148,7 +148,7 @@ export class Gossip {
   }
 
   /** Step 1. */
-  #refuseEarly (): void {
+  #refuseEarly(): void {
     const { internals } = this.#needs
     const receiveRpc = internals.handleReceivedRpc.bind(internals)
     internals.handleReceivedRpc = (from: PeerId, rpc: Rpc) => {
@@ -169,13 +169,13 @@ export class Gossip {
     }
   }
 
-  #impossible (topic: Topic, { topic: name, data }: RpcMessage): Refusal | undefined {
+  #impossible(topic: Topic, { topic: name, data }: RpcMessage): Refusal | undefined {
     const bytes = data ?? new Uint8Array(0)
     if (bytes.length > MESSAGE_SIZES[topic]) return 'oversize'
     return isPlausible(this.#needs.topics, name, bytes) ? undefined : 'undecodable'
   }
 
-  #countMalformed (): void {
+  #countMalformed(): void {
     const { counters, internals } = this.#needs
     const decode = internals.decodeRpc.bind(internals)
     internals.decodeRpc = bytes => {
@@ -189,7 +189,7 @@ export class Gossip {
   }
 
   /** Step 3. */
-  #received ({ msg, msgId, propagationSource }: GossipsubMessage): void {
+  #received({ msg, msgId, propagationSource }: GossipsubMessage): void {
     const { clock, counters, limits, self } = this.#needs
     const topic = this.#names.get(msg.topic)
     if (topic === undefined || msg.type !== 'signed') return
@@ -209,7 +209,7 @@ export class Gossip {
   }
 
   /** The bytes are copied: gossipsub keeps its own for forwarding, and they are a part of a larger buffer. */
-  #handOn (topic: Topic, data: Uint8Array, peer: PeerKey, messageId: string): boolean {
+  #handOn(topic: Topic, data: Uint8Array, peer: PeerKey, messageId: string): boolean {
     const { validator } = this.#needs
     const origin = { kind: 'gossip', peer, messageId } as const
     const bytes = new Uint8Array(data)
@@ -218,7 +218,7 @@ export class Gossip {
   }
 
   /** Step 4. */
-  #report (messageId: string, { author, source, topic }: Pending, verdict: Verdict): void {
+  #report(messageId: string, { author, source, topic }: Pending, verdict: Verdict): void {
     const { counters, internals } = this.#needs
     this.#pending.delete(messageId)
     counters.gossip.verdicts[topic][verdict]++
@@ -226,7 +226,7 @@ export class Gossip {
     internals.reportMessageValidationResult(messageId, source, verdict)
   }
 
-  #refused (topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {
+  #refused(topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {
     this.#needs.counters.gossip.refused[topic === 'commitments' || topic === 'txLists' ? topic : 'other'][reason]++
     this.#needs.refused(topic.slice(0, 200), from, reason, penalty)
   }

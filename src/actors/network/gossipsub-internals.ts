@@ -63,7 +63,7 @@ const METHODS = [
 ] as const satisfies ReadonlyArray<keyof GossipsubInternals>
 
 /** gossipsub as this room needs it. @throws NetworkError `library_changed` where something is missing: its name is the `value` */
-export function internalsOf (pubsub: GossipSub): GossipsubInternals {
+export function internalsOf(pubsub: GossipSub): GossipsubInternals {
   const internals = pubsub as unknown as GossipsubInternals
   for (const method of METHODS) if (typeof internals[method] !== 'function') throw missing(method)
   for (const map of ['peers', 'streamsOutbound', 'streamsInbound'] as const) if (!(internals[map] instanceof Map)) throw missing(map)
@@ -74,6 +74,6 @@ export function internalsOf (pubsub: GossipSub): GossipsubInternals {
   return internals
 }
 
-function missing (what: string): NetworkError {
+function missing(what: string): NetworkError {
   return new NetworkError('library_changed', `gossipsub has no ${what} any more`, { value: what })
 }

@@ -9,14 +9,14 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import { NetworkError } from './errors.js'
 
 /** A new network identity: Ed25519, which is cheap for everybody who verifies it (SPEC §8). */
-export function newPrivateKey (): PrivateKey {
+export function newPrivateKey(): PrivateKey {
   const { d, x } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
   if (d === undefined || x === undefined) throw new NetworkError('identity_unreadable', 'the platform exports no Ed25519 key')
   return privateKeyFromRaw(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
 }
 
 /** The peer id of a key, as text. */
-export function peerKeyOf (privateKey: PrivateKey): PeerKey {
+export function peerKeyOf(privateKey: PrivateKey): PeerKey {
   return peerIdFromPrivateKey(privateKey).toString()
 }
 
@@ -26,14 +26,14 @@ export function peerKeyOf (privateKey: PrivateKey): PeerKey {
  * @throws NetworkError `identity_damaged` (not such a key), `identity_foreign` (a key type that gossip cannot use: RSA, SPEC §10),
  * `identity_unreadable` (the file system); `value` is the file's path
  */
-export async function loadIdentity (path: string): Promise<PrivateKey> {
+export async function loadIdentity(path: string): Promise<PrivateKey> {
   const bytes = await read(path)
   if (bytes !== undefined) return parse(bytes, path)
   const created = newPrivateKey()
   return await create(path, privateKeyToProtobuf(created)) ? created : loadIdentity(path)
 }
 
-async function read (path: string): Promise<Uint8Array | undefined> {
+async function read(path: string): Promise<Uint8Array | undefined> {
   try {
     return await readFile(path)
   } catch (cause) {
@@ -42,7 +42,7 @@ async function read (path: string): Promise<Uint8Array | undefined> {
   }
 }
 
-async function parse (bytes: Uint8Array, path: string): Promise<PrivateKey> {
+async function parse(bytes: Uint8Array, path: string): Promise<PrivateKey> {
   let key: PrivateKey
   try {
     key = privateKeyFromProtobuf(bytes)
@@ -57,7 +57,7 @@ async function parse (bytes: Uint8Array, path: string): Promise<PrivateKey> {
 }
 
 /** The stored form repeats the public key: a flipped bit in either shows in a signature. */
-async function fits (key: PrivateKey): Promise<boolean> {
+async function fits(key: PrivateKey): Promise<boolean> {
   const probe = new TextEncoder().encode('identity')
   try {
     return await key.publicKey.verify(probe, await key.sign(probe))
@@ -67,7 +67,7 @@ async function fits (key: PrivateKey): Promise<boolean> {
 }
 
 /** Writes the whole file beside its place and links it there: a crash leaves no half of a key, and nobody else's is overwritten. */
-async function create (path: string, bytes: Uint8Array): Promise<boolean> {
+async function create(path: string, bytes: Uint8Array): Promise<boolean> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.new`
   try {
     await mkdir(dirname(path), { recursive: true })
@@ -88,10 +88,10 @@ async function create (path: string, bytes: Uint8Array): Promise<boolean> {
   }
 }
 
-function unreadable (path: string, cause: unknown): NetworkError {
+function unreadable(path: string, cause: unknown): NetworkError {
   return new NetworkError('identity_unreadable', `${path}: ${codeOf(cause) ?? String(cause)}`, { value: path, cause })
 }
 
-function codeOf (error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -29,7 +29,7 @@ export class InboundPace {
   #sliceStart: number | undefined
   #turn: Promise<void> = Promise.resolve()
 
-  constructor (gossipsub: GossipsubInternals, clock: Clock) {
+  constructor(gossipsub: GossipsubInternals, clock: Clock) {
     this.#gossipsub = gossipsub
     this.#clock = clock
     const receiveRpc = gossipsub.handleReceivedRpc.bind(gossipsub)
@@ -42,13 +42,13 @@ export class InboundPace {
   }
 
   /** Peers whose streams are paused. */
-  get paused (): number {
+  get paused(): number {
     let count = 0
     for (const lane of this.#lanes.values()) if (lane.paused !== undefined) count++
     return count
   }
 
-  async #during (from: PeerId, handle: () => Promise<void>): Promise<void> {
+  async #during(from: PeerId, handle: () => Promise<void>): Promise<void> {
     const peer = from.toString()
     const lane = this.#lanes.get(peer) ?? { working: 0, paused: undefined }
     this.#lanes.set(peer, lane)
@@ -65,7 +65,7 @@ export class InboundPace {
   }
 
   /** Waits for the next turn of the loop where this one has been used up. */
-  async #yield (from: PeerId): Promise<void> {
+  async #yield(from: PeerId): Promise<void> {
     const now = this.#clock.monotonic()
     if (this.#sliceStart === undefined) {
       this.#sliceStart = now
@@ -78,18 +78,18 @@ export class InboundPace {
     await this.#turn
   }
 
-  #forget (peer: PeerKey, lane: Lane): void {
+  #forget(peer: PeerKey, lane: Lane): void {
     if (lane.working === 0 && this.#lanes.get(peer) === lane) this.#lanes.delete(peer)
   }
 }
 
-function pause (stream: Stream | undefined): Stream | undefined {
+function pause(stream: Stream | undefined): Stream | undefined {
   if (stream?.readStatus !== 'readable') return undefined
   stream.pause()
   return stream
 }
 
-function resume (lane: Lane): void {
+function resume(lane: Lane): void {
   const stream = lane.paused
   lane.paused = undefined
   if (stream?.readStatus !== 'paused') return

@@ -85,18 +85,18 @@ export type DriverEvent =
 /** The driver's mailbox, as the other rooms hold it. */
 export class NetworkHandle extends Handle<NetworkCommand> {
   /** Publishes to a topic; answers with the number of peers it went to. */
-  publish (topic: Topic, bytes: Uint8Array, within: Deadline) { return this.ask('publish', { topic, bytes }, within) }
-  verdict (messageId: string, peer: PeerKey, verdict: Verdict) { return this.send({ type: 'verdict', messageId, peer, verdict }) }
-  answer (request: number, body: Uint8Array) { return this.send({ type: 'answer', request, body }) }
+  publish(topic: Topic, bytes: Uint8Array, within: Deadline) { return this.ask('publish', { topic, bytes }, within) }
+  verdict(messageId: string, peer: PeerKey, verdict: Verdict) { return this.send({ type: 'verdict', messageId, peer, verdict }) }
+  answer(request: number, body: Uint8Array) { return this.send({ type: 'answer', request, body }) }
   /** One request to a peer (SPEC §3, §8): its SSZ body, or a `RequestError`. */
-  request (kind: RequestKind, body: Uint8Array, options: { peer?: PeerKey | undefined; exclude?: readonly PeerKey[] | undefined }, within: Deadline) {
+  request(kind: RequestKind, body: Uint8Array, options: { peer?: PeerKey | undefined; exclude?: readonly PeerKey[] | undefined }, within: Deadline) {
     return this.ask('request', { kind, body, peer: options.peer, exclude: options.exclude }, within)
   }
-  dial (address: string, within: Deadline) { return this.ask('dial', { address }, within) }
-  hangUp (peer: PeerKey, within: Deadline) { return this.ask('hangUp', { peer }, within) }
-  peers (within: Deadline) { return this.ask('peers', {}, within) }
-  addresses (within: Deadline) { return this.ask('addresses', {}, within) }
-  figures (within: Deadline) { return this.ask('figures', {}, within) }
-  block (peer: PeerKey) { return this.send({ type: 'block', peer }) }
-  unblock (peer: PeerKey) { return this.send({ type: 'unblock', peer }) }
+  dial(address: string, within: Deadline) { return this.ask('dial', { address }, within) }
+  hangUp(peer: PeerKey, within: Deadline) { return this.ask('hangUp', { peer }, within) }
+  peers(within: Deadline) { return this.ask('peers', {}, within) }
+  addresses(within: Deadline) { return this.ask('addresses', {}, within) }
+  figures(within: Deadline) { return this.ask('figures', {}, within) }
+  block(peer: PeerKey) { return this.send({ type: 'block', peer }) }
+  unblock(peer: PeerKey) { return this.send({ type: 'unblock', peer }) }
 }

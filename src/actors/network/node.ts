@@ -37,7 +37,7 @@ const STREAMS_PER_CONNECTION = 256
 const WINDOW_BYTES = 2 * 1024 * 1024
 
 /** A libp2p node after SPEC §8, not started. */
-export async function createNode (config: NetworkConfig, needs: NodeNeeds): Promise<Node> {
+export async function createNode(config: NetworkConfig, needs: NodeNeeds): Promise<Node> {
   const { connections } = config
   const [name = '', version = ''] = config.agent.split('/')
   return createLibp2p({
@@ -74,7 +74,7 @@ const identifyOf = identify({ maxInboundStreams: 4, maxOutboundStreams: 4 })
 type IdentifyComponents = Parameters<typeof identifyOf>[0]
 
 /** identify has no option for the protocol string that it tells: `protocolPrefix` renames its own protocol too. */
-function tellProtocol (service: Identify): Identify {
+function tellProtocol(service: Identify): Identify {
   const host = (service as unknown as { host?: { protocolVersion: unknown } }).host
   if (typeof host?.protocolVersion !== 'string') throw new NetworkError('library_changed', 'identify has no host.protocolVersion any more')
   host.protocolVersion = IDENTIFY_PROTOCOL

@@ -15,30 +15,30 @@ export class Notices {
     refused: { second: -1, count: 0 }, violation: { second: -1, count: 0 }, served: { second: -1, count: 0 },
   }
 
-  constructor (port: Port<DriverEvent>, clock: Clock, perSecond: number) {
+  constructor(port: Port<DriverEvent>, clock: Clock, perSecond: number) {
     this.#port = port
     this.#clock = clock
     this.#perSecond = perSecond
   }
 
-  emit (event: DriverEvent): void {
+  emit(event: DriverEvent): void {
     // events are for the application: a full port loses them, and says so itself
     void this.#port.send(event)
   }
 
-  refused (topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {
+  refused(topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {
     if (this.#may('refused')) this.emit({ type: 'refused', topic, from, reason, penalty })
   }
 
-  violation (peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
+  violation(peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
     if (this.#may('violation')) this.emit({ type: 'violation', peer, kind, violation, code })
   }
 
-  served (peer: PeerKey, kind: RequestKind, bytes: number): void {
+  served(peer: PeerKey, kind: RequestKind, bytes: number): void {
     if (this.#may('served')) this.emit({ type: 'served', peer, kind, bytes })
   }
 
-  #may (type: Frequent): boolean {
+  #may(type: Frequent): boolean {
     const told = this.#told[type]
     const second = Math.floor(this.#clock.monotonic() / 1_000)
     if (second !== told.second) { told.second = second; told.count = 0 }

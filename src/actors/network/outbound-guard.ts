@@ -34,7 +34,7 @@ export class OutboundGuard {
   /** At how many sweeps in a row a peer's stream was full. */
   readonly #fullSince = new Map<PeerKey, number>()
 
-  constructor (gossipsub: GossipsubInternals, clock: Clock, options: OutboundGuardOptions) {
+  constructor(gossipsub: GossipsubInternals, clock: Clock, options: OutboundGuardOptions) {
     this.#gossipsub = gossipsub
     this.#clock = clock
     this.#options = options
@@ -43,12 +43,12 @@ export class OutboundGuard {
   }
 
   /** Bytes that wait for a peer. */
-  buffered (peer: PeerKey): number {
+  buffered(peer: PeerKey): number {
     return this.#gossipsub.streamsOutbound.get(peer)?.rawStream.writeBufferLength ?? 0
   }
 
   /** Bytes in the fullest buffer. */
-  get largest (): number {
+  get largest(): number {
     let largest = 0
     for (const { rawStream } of this.#gossipsub.streamsOutbound.values()) largest = Math.max(largest, rawStream.writeBufferLength)
     return largest
@@ -58,7 +58,7 @@ export class OutboundGuard {
    * Resolves when the buffers of at least half of the topic's mesh can take a message, at the latest after `ms`; says whether they can.
    * Half of it: one peer that does not read must not hold our publishing up.
    */
-  async ready (topic: string, ms: number): Promise<boolean> {
+  async ready(topic: string, ms: number): Promise<boolean> {
     const until = this.#clock.monotonic() + ms
     while (!this.#mostCanTake(topic)) {
       if (this.#clock.monotonic() >= until) return false
@@ -67,14 +67,14 @@ export class OutboundGuard {
     return true
   }
 
-  #mostCanTake (topic: string): boolean {
+  #mostCanTake(topic: string): boolean {
     const mesh = this.#gossipsub.getMeshPeers(topic)
     const full = mesh.filter(peer => this.#isFull(peer)).length
     return full * 2 <= mesh.length && (mesh.length !== 1 || full === 0)
   }
 
   /** To be called every 10 s: peers that have not read for 20 s or more, and whose connection is better closed. */
-  sweep (): PeerKey[] {
+  sweep(): PeerKey[] {
     const stuck: PeerKey[] = []
     for (const peer of this.#fullSince.keys()) if (!this.#isFull(peer)) this.#fullSince.delete(peer)
     for (const peer of this.#gossipsub.streamsOutbound.keys()) {
@@ -88,19 +88,19 @@ export class OutboundGuard {
     return stuck
   }
 
-  #isFull (peer: PeerKey): boolean {
+  #isFull(peer: PeerKey): boolean {
     const buffered = this.buffered(peer)
     if (buffered >= this.#options.pauseOutboundBytes) return true
     return buffered > SMALL_BUFFER && this.#total() >= this.#options.totalOutboundBytes
   }
 
-  #total (): number {
+  #total(): number {
     let total = 0
     for (const { rawStream } of this.#gossipsub.streamsOutbound.values()) total += rawStream.writeBufferLength
     return total
   }
 
-  #send (send: (peer: string, rpc: Rpc) => boolean, peer: PeerKey, rpc: Rpc): boolean {
+  #send(send: (peer: string, rpc: Rpc) => boolean, peer: PeerKey, rpc: Rpc): boolean {
     const [first, ...rest] = rpc.messages
     if (first === undefined) return send(peer, rpc)
     let sent = this.#sendOne(send, peer, { ...rpc, messages: [first] })
@@ -108,7 +108,7 @@ export class OutboundGuard {
     return sent
   }
 
-  #sendOne (send: (peer: string, rpc: Rpc) => boolean, peer: PeerKey, rpc: Rpc): boolean {
+  #sendOne(send: (peer: string, rpc: Rpc) => boolean, peer: PeerKey, rpc: Rpc): boolean {
     if (!this.#isFull(peer)) return send(peer, rpc)
     this.#options.heldBack()
     // what the message carried with it still goes: it is small, and the mesh depends on it
@@ -117,6 +117,6 @@ export class OutboundGuard {
   }
 }
 
-function alone (message: RpcMessage): Rpc {
+function alone(message: RpcMessage): Rpc {
   return { subscriptions: [], messages: [message] }
 }

@@ -64,18 +64,18 @@ export class PeerBook implements ConnectionCounts {
   #outbound = 0
   #asked = 0
 
-  constructor (options: PeerBookOptions) { this.#options = options }
+  constructor(options: PeerBookOptions) { this.#options = options }
 
-  get size (): number { return this.#entries.size }
-  get inbound (): number { return this.#inbound }
-  get outbound (): number { return this.#outbound }
-  of (peer: PeerKey): number { return this.#entries.get(peer)?.connections.length ?? 0 }
+  get size(): number { return this.#entries.size }
+  get inbound(): number { return this.#inbound }
+  get outbound(): number { return this.#outbound }
+  of(peer: PeerKey): number { return this.#entries.get(peer)?.connections.length ?? 0 }
 
-  get (peer: PeerKey): KnownPeer | undefined { return this.#entries.get(peer) }
-  all (): IterableIterator<KnownPeer> { return this.#entries.values() }
+  get(peer: PeerKey): KnownPeer | undefined { return this.#entries.get(peer) }
+  all(): IterableIterator<KnownPeer> { return this.#entries.values() }
 
   /** Whether it is the peer's first one. */
-  opened (connection: Connection, now: number): boolean {
+  opened(connection: Connection, now: number): boolean {
     this.#count(connection.direction, 1)
     const peer = connection.remotePeer.toString()
     const entry = this.#entries.get(peer)
@@ -91,7 +91,7 @@ export class PeerBook implements ConnectionCounts {
   }
 
   /** What became of the peer; `undefined` where the connection was closed before. */
-  closed (connection: Connection, byUs: boolean, now: number): Departure | undefined {
+  closed(connection: Connection, byUs: boolean, now: number): Departure | undefined {
     const peer = connection.remotePeer.toString()
     const entry = this.#entries.get(peer)
     const at = entry?.connections.indexOf(connection) ?? -1
@@ -106,7 +106,7 @@ export class PeerBook implements ConnectionCounts {
     return { peer, last: true, refused }
   }
 
-  identified (peer: PeerKey, agent: string, protocols: readonly string[]): void {
+  identified(peer: PeerKey, agent: string, protocols: readonly string[]): void {
     const entry = this.#entries.get(peer)
     if (entry === undefined) return
     entry.agent = agent
@@ -115,18 +115,18 @@ export class PeerBook implements ConnectionCounts {
   }
 
   /** Marks a peer that is about to be hung up. */
-  leave (peer: PeerKey): void {
+  leave(peer: PeerKey): void {
     const entry = this.#entries.get(peer)
     if (entry !== undefined) entry.leaving = true
   }
 
   /** A connection over which a stream can be opened now; the oldest one. */
-  connectionTo (peer: PeerKey): Connection | undefined {
+  connectionTo(peer: PeerKey): Connection | undefined {
     return this.#entries.get(peer)?.connections.find(connection => connection.status === 'open')
   }
 
   /** Who can be asked on a protocol, the one asked longest ago first. */
-  candidates (protocol: string, exclude: ReadonlySet<PeerKey>): KnownPeer[] {
+  candidates(protocol: string, exclude: ReadonlySet<PeerKey>): KnownPeer[] {
     const able: Entry[] = []
     for (const entry of this.#entries.values()) {
       if (!entry.leaving && entry.protocols.has(protocol) && !exclude.has(entry.peer)) able.push(entry)
@@ -135,13 +135,13 @@ export class PeerBook implements ConnectionCounts {
   }
 
   /** The peer's turn is over. */
-  asked (peer: PeerKey): void {
+  asked(peer: PeerKey): void {
     const entry = this.#entries.get(peer)
     if (entry !== undefined) entry.asked = ++this.#asked
   }
 
   /** Until when a peer that closed on us is not to be dialled; `undefined` where it may be. */
-  refusedUntil (peer: PeerKey, now: number): number | undefined {
+  refusedUntil(peer: PeerKey, now: number): number | undefined {
     const refusal = this.#refused.get(peer)
     if (refusal === undefined || refusal.until > now) return refusal?.until
     this.#refused.delete(peer)
@@ -149,22 +149,22 @@ export class PeerBook implements ConnectionCounts {
   }
 
   /** Peers that closed on us and are not connected, with the address that led to them. */
-  refused (now: number): Array<{ readonly peer: PeerKey; readonly address: string }> {
+  refused(now: number): Array<{ readonly peer: PeerKey; readonly address: string }> {
     const standing = [...this.#refused].filter(([peer]) => this.refusedUntil(peer, now) !== undefined && !this.#entries.has(peer))
     return standing.map(([peer, { address }]) => ({ peer, address }))
   }
 
   /** The operator wants it tried again. */
-  forgive (peer: PeerKey): void { this.#refused.delete(peer) }
+  forgive(peer: PeerKey): void { this.#refused.delete(peer) }
 
-  #remember (peer: PeerKey, address: string, now: number): void {
+  #remember(peer: PeerKey, address: string, now: number): void {
     this.#refused.delete(peer)
     this.#refused.set(peer, { until: now + this.#options.refusedMs, address })
     const oldest = this.#refused.keys().next()
     if (this.#refused.size > MAX_REFUSALS && oldest.done !== true) this.#refused.delete(oldest.value)
   }
 
-  #count (direction: Direction, by: number): void {
+  #count(direction: Direction, by: number): void {
     if (direction === 'inbound') this.#inbound += by
     else this.#outbound += by
   }

@@ -32,7 +32,7 @@ export class StaticPeers {
   #running = false
 
   /** Several addresses of one peer are tried together. @throws NetworkError `bad_address`, `peer_id_missing` */
-  constructor (needs: StaticPeersNeeds, addresses: readonly string[]) {
+  constructor(needs: StaticPeersNeeds, addresses: readonly string[]) {
     this.#needs = needs
     for (const text of addresses) {
       const { address, peer } = addressWithPeer(text)
@@ -42,31 +42,31 @@ export class StaticPeers {
     }
   }
 
-  has (peer: PeerKey): boolean { return this.#targets.has(peer) }
+  has(peer: PeerKey): boolean { return this.#targets.has(peer) }
 
-  start (): void {
+  start(): void {
     this.#running = true
     for (const [peer, target] of this.#targets) void this.#dial(peer, target)
   }
 
-  stop (): void {
+  stop(): void {
     this.#running = false
     for (const target of this.#targets.values()) this.#cancel(target)
   }
 
   /** It stayed long enough to count as reached. */
-  settled (peer: PeerKey): void {
+  settled(peer: PeerKey): void {
     const target = this.#targets.get(peer)
     if (target !== undefined) target.failures = 0
   }
 
   /** Its last connection closed. */
-  disconnected (peer: PeerKey): void {
+  disconnected(peer: PeerKey): void {
     const target = this.#targets.get(peer)
     if (target !== undefined) this.#later(peer, target)
   }
 
-  async #dial (peer: PeerKey, target: Target): Promise<void> {
+  async #dial(peer: PeerKey, target: Target): Promise<void> {
     if (!this.#running || target.dialling || this.#needs.isConnected(peer)) return
     target.dialling = true
     let reached = false
@@ -83,7 +83,7 @@ export class StaticPeers {
     else if (!this.#needs.isConnected(peer)) this.#later(peer, target)
   }
 
-  #later (peer: PeerKey, target: Target): void {
+  #later(peer: PeerKey, target: Target): void {
     this.#cancel(target)
     if (!this.#running) return
     target.timer = this.#needs.clock.setTimeout(() => {
@@ -92,7 +92,7 @@ export class StaticPeers {
     }, this.#delay(peer, target))
   }
 
-  #delay (peer: PeerKey, target: Target): number {
+  #delay(peer: PeerKey, target: Target): number {
     const { clock, policy, random } = this.#needs
     const full = Math.min(policy.maxMs, policy.firstMs * policy.factor ** target.failures)
     target.failures = Math.min(target.failures + 1, 64)
@@ -101,7 +101,7 @@ export class StaticPeers {
     return refusedUntil === undefined ? jittered : Math.max(jittered, refusedUntil - clock.monotonic() + jittered)
   }
 
-  #cancel (target: Target): void {
+  #cancel(target: Target): void {
     if (target.timer === undefined) return
     this.#needs.clock.clearTimeout(target.timer)
     target.timer = undefined

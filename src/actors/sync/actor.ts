@@ -18,7 +18,7 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
   return actor<SyncMessage, Room>({
     name: 'sync',
     mailbox: syncMailbox,
-    init (ctx) {
+    init(ctx) {
       const room = new Room(ctx, needs, config)
       ctx.every('round', config.roundEvery)
       ctx.every('progress', config.progressEvery)
@@ -26,37 +26,37 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
       return room
     },
     receive: {
-      answered (room, { exchange, response }) { room.answered(exchange, response); room.pump() },
-      unanswered (room, { exchange, error }) { room.unanswered(exchange, error); room.pump() },
-      stood (room, { query, standing, error }, ctx) {
+      answered(room, { exchange, response }) { room.answered(exchange, response); room.pump() },
+      unanswered(room, { exchange, error }) { room.unanswered(exchange, error); room.pump() },
+      stood(room, { query, standing, error }, ctx) {
         if (standing === undefined) ctx.log.warn({ error }, 'chain did not say where it stands')
         room.desk.stood(query, standing)
         room.pump()
       },
-      handed (room, { ticket, result }) { room.desk.handed(ticket, result); room.pump() },
-      judged (room, message) { room.desk.judged(message); room.pump() },
-      durable (room, message) { room.desk.judged(message); room.pump() },
-      missingParent (room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
+      handed(room, { ticket, result }) { room.desk.handed(ticket, result); room.pump() },
+      judged(room, message) { room.desk.judged(message); room.pump() },
+      durable(room, message) { room.desk.judged(message); room.pump() },
+      missingParent(room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
       // one of these comes with every block: the timer that they set is enough
-      missingTxList (room, { hash, height, from }) { room.backfill.missing(hash, height, from) },
-      haveTxList (room, { hash }) { room.backfill.have(hash) },
-      txListsMissing (room, { page }) { room.backfill.found(page); room.pump() },
-      peersSeen (room, { peers }) { room.peersSeen(peers); room.pump() },
-      peerReady (room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },
-      peerGone (room, { peer }) { room.peerGone(peer); room.pump() },
-      gaveUp (room, { asker }) { room.gaveUp(asker); room.pump() },
-      cancel (room) { room.cancel(); room.pump() },
-      sync (room, _message, ctx) {
+      missingTxList(room, { hash, height, from }) { room.backfill.missing(hash, height, from) },
+      haveTxList(room, { hash }) { room.backfill.have(hash) },
+      txListsMissing(room, { page }) { room.backfill.found(page); room.pump() },
+      peersSeen(room, { peers }) { room.peersSeen(peers); room.pump() },
+      peerReady(room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },
+      peerGone(room, { peer }) { room.peerGone(peer); room.pump() },
+      gaveUp(room, { asker }) { room.gaveUp(asker); room.pump() },
+      cancel(room) { room.cancel(); room.pump() },
+      sync(room, _message, ctx) {
         const result = room.sync(ctx.askSignal)
         room.pump()
         return ctx.later(result)
       },
-      standing (room) { return room.describe() },
+      standing(room) { return room.describe() },
     },
     timers: {
-      round (room) { room.round('round'); room.pump() },
-      progress (room) { room.progress() },
-      pump (room) { room.woken() },
+      round(room) { room.round('round'); room.pump() },
+      progress(room) { room.progress() },
+      pump(room) { room.woken() },
     },
   })
 }

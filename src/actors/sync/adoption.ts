@@ -33,12 +33,12 @@ export class Adoption {
   #pollAt = 0
   #asking = false
 
-  constructor (private readonly world: World, private readonly hooks: AdoptionHooks) {}
+  constructor(private readonly world: World, private readonly hooks: AdoptionHooks) {}
 
-  get unstored (): number { return this.#unstored.size }
+  get unstored(): number { return this.#unstored.size }
 
   /** Hands on what may be. */
-  pump (plan: Plan): void {
+  pump(plan: Plan): void {
     const { pagesInValidator, pagesUnstored } = this.world.config
     if (!this.#expireHanded(plan) || this.#paused) return
     for (let next = plan.next; next !== undefined; next = plan.next) {
@@ -48,7 +48,7 @@ export class Adoption {
   }
 
   /** Whether nothing is left to hand on or to hear of. Asks chain now and then where it waits for the store. */
-  idle (plan: Plan): boolean {
+  idle(plan: Plan): boolean {
     if (this.#asking) return false
     if (this.#paused) { this.#poll(); return false }
     if (plan.count('handed') > 0) return false
@@ -57,7 +57,7 @@ export class Adoption {
     return false
   }
 
-  stood ({ next, unstored, confirmedTip }: ChainStanding): void {
+  stood({ next, unstored, confirmedTip }: ChainStanding): void {
     const plan = this.hooks.plan()
     if (plan === undefined) return
     if (confirmedTip !== undefined) this.lowest = confirmedTip.blockNumber + 1n
@@ -73,7 +73,7 @@ export class Adoption {
   }
 
   /** Gives false where the run has failed. Pages that were judged by nobody in time are handed over again. */
-  #expireHanded (plan: Plan): boolean {
+  #expireHanded(plan: Plan): boolean {
     const { judgeWithin, handOvers } = this.world.config
     const expired = this.world.now() - judgeWithin
     for (const each of plan.stretches) {
@@ -89,7 +89,7 @@ export class Adoption {
     return true
   }
 
-  #hand (stretch: Stretch): void {
+  #hand(stretch: Stretch): void {
     const { page, from } = stretch
     if (page === undefined || from === undefined) return
     stretch.state = 'handed'
@@ -104,13 +104,13 @@ export class Adoption {
   }
 
   /** The validator did not take it, or went and took it along. */
-  #lost (stretch: Stretch, ticket: number): void {
+  #lost(stretch: Stretch, ticket: number): void {
     if (stretch.state !== 'handed' || stretch.ticket !== ticket) return
     if (stretch.handOvers >= this.world.config.handOvers) this.hooks.failed('room_failed', 'the validator does not take pages')
     else stretch.state = 'ready'
   }
 
-  #judged (stretch: Stretch, ticket: number, results: readonly Judgement[]): void {
+  #judged(stretch: Stretch, ticket: number, results: readonly Judgement[]): void {
     const plan = this.hooks.plan()
     const { from } = stretch
     if (from === undefined) return
@@ -130,14 +130,14 @@ export class Adoption {
   }
 
   /** Moves the frontier over what chain took. Where that is not plain from its words, chain is asked where it stands. */
-  #settleFront (plan: Plan): void {
+  #settleFront(plan: Plan): void {
     for (let first = plan.stretches[0]; first?.state === 'judged'; first = plan.stretches[0]) {
       if (first.results.length !== first.page?.count || !first.results.every(isTaken)) { this.#lookUp(); return }
       this.#taken(plan, first)
     }
   }
 
-  #lookUp (): void {
+  #lookUp(): void {
     if (this.#asking) return
     this.#asking = true
     this.world.standing(standing => {
@@ -148,7 +148,7 @@ export class Adoption {
     })
   }
 
-  #poll (): void {
+  #poll(): void {
     const now = this.world.now()
     if (now < this.#pollAt) { this.world.wake(this.#pollAt - now); return }
     this.#pollAt = now + POLL_MS
@@ -156,7 +156,7 @@ export class Adoption {
   }
 
   /** Chain has everything below `reached`, by its own word. */
-  #catchUpWith (plan: Plan, reached: bigint, wasPaused: boolean): void {
+  #catchUpWith(plan: Plan, reached: bigint, wasPaused: boolean): void {
     for (let first = plan.stretches[0]; first?.state === 'judged'; first = plan.stretches[0]) {
       if (first.end < reached || first.end < first.start) { this.#taken(plan, first); continue }
       if (wasPaused || first.early) {
@@ -171,7 +171,7 @@ export class Adoption {
     this.#settleFront(plan)
   }
 
-  #taken (plan: Plan, stretch: Stretch): void {
+  #taken(plan: Plan, stretch: Stretch): void {
     const { from, page } = stretch
     if (from !== undefined) {
       this.delivered.add(from)
@@ -189,7 +189,7 @@ export class Adoption {
   }
 
   /** Chain has `reached`, which is not all of this page: what is left is asked of another peer. */
-  #notTaken (plan: Plan, stretch: Stretch, reached: bigint): void {
+  #notTaken(plan: Plan, stretch: Stretch, reached: bigint): void {
     const { from } = stretch
     const reason = reasonOfFirst(stretch.results)
     if (reached > stretch.start) plan.advance(reached)
@@ -204,7 +204,7 @@ export class Adoption {
   }
 }
 
-function reasonOfFront (plan: Plan): string {
+function reasonOfFront(plan: Plan): string {
   const first = plan.stretches[0]
   return first?.state === 'judged' ? reasonOfFirst(first.results) : ''
 }

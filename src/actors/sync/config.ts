@@ -119,7 +119,7 @@ export const syncDefaults: SyncConfig = {
 }
 
 /** Fills in the defaults. @throws SyncError `bad_config` */
-export function syncConfig (options: Partial<SyncConfig> = {}): SyncConfig {
+export function syncConfig(options: Partial<SyncConfig> = {}): SyncConfig {
   const config: SyncConfig = { ...syncDefaults, ...options }
   for (const [name, value] of Object.entries(config) as [string, unknown][]) {
     if (typeof value === 'number' && !(Number.isFinite(value) && value > 0)) {

@@ -36,7 +36,7 @@ export class Desk {
   readonly #queries = new Map<number, (standing: ChainStanding | undefined) => void>()
   #last: number
 
-  constructor (
+  constructor(
     private readonly ctx: Context<SyncMessage>, private readonly config: SyncConfig,
     private readonly needs: { readonly network: NetworkHandle; readonly validator: Validator; readonly chain: Chain },
     private readonly stray: (what: string) => void,
@@ -47,7 +47,7 @@ export class Desk {
 
   // ---- requests
 
-  request (state: SyncPeerState, kind: RequestKind, body: Uint8Array, done: (answer: Answer) => void): void {
+  request(state: SyncPeerState, kind: RequestKind, body: Uint8Array, done: (answer: Answer) => void): void {
     const key = `${kind} ${toHex(body)} ${state.peer}`
     const same = this.#byKey.get(key)
     if (same !== undefined) { same.waiting.push(done); return }
@@ -64,7 +64,7 @@ export class Desk {
   }
 
   /** Gives how long the exchange took, ms, where it was ours. */
-  answered (id: number, { body, ms }: Response): { readonly state: SyncPeerState; readonly ms: number } | undefined {
+  answered(id: number, { body, ms }: Response): { readonly state: SyncPeerState; readonly ms: number } | undefined {
     const exchange = this.#over(id)
     if (exchange === undefined) return undefined
     const now = this.ctx.clock.monotonic()
@@ -74,7 +74,7 @@ export class Desk {
   }
 
   /** Gives who did not answer and why, where it was ours. */
-  unanswered (id: number, error: unknown): { readonly state: SyncPeerState; readonly code: string; readonly ms: number } | undefined {
+  unanswered(id: number, error: unknown): { readonly state: SyncPeerState; readonly code: string; readonly ms: number } | undefined {
     const exchange = this.#over(id)
     if (exchange === undefined) return undefined
     const code = codeOf(error)
@@ -84,7 +84,7 @@ export class Desk {
     return { state: exchange.state, code, ms: now - exchange.askedAt }
   }
 
-  #over (id: number): Exchange | undefined {
+  #over(id: number): Exchange | undefined {
     const exchange = this.#exchanges.get(id)
     if (exchange === undefined) { this.stray('strayAnswers'); return undefined }
     this.#exchanges.delete(id)
@@ -94,7 +94,7 @@ export class Desk {
 
   // ---- validator and chain
 
-  handPage (bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number {
+  handPage(bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number {
     const ticket = this.#ticket(tracked)
     this.ctx.pipe(this.needs.validator.page(bytes, peer, ticket, this.ctx.signal), {
       ok: result => ({ type: 'handed', ticket, result }),
@@ -103,18 +103,18 @@ export class Desk {
     return ticket
   }
 
-  handTxList (bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number {
+  handTxList(bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number {
     const ticket = this.#ticket(tracked)
     const feedback = this.needs.validator.txList(bytes, { kind: 'sync', peer, ticket, height })
     if (feedback === 'rejected' || feedback === 'closed') this.#lose(ticket)
     return ticket
   }
 
-  handed (ticket: number, result: 'ok' | 'closed'): void {
+  handed(ticket: number, result: 'ok' | 'closed'): void {
     if (result === 'closed') this.#lose(ticket)
   }
 
-  judged (message: JudgedMessage): void {
+  judged(message: JudgedMessage): void {
     const { ticket } = message
     const entry = this.#tickets.get(ticket)
     if (entry === undefined) {
@@ -133,10 +133,10 @@ export class Desk {
     entry.tracked.judged(message.results)
   }
 
-  forget (ticket: number): void { this.#tickets.delete(ticket) }
+  forget(ticket: number): void { this.#tickets.delete(ticket) }
 
   /** Gives up on what has been in the validator or on its way to disk for too long: a restart there took it along. */
-  sweep (): void {
+  sweep(): void {
     const before = this.ctx.clock.monotonic() - 2 * this.config.judgeWithin
     for (const [ticket, { since, judged }] of this.#tickets) {
       if (since > before) continue
@@ -145,7 +145,7 @@ export class Desk {
     }
   }
 
-  standing (then: (standing: ChainStanding | undefined) => void): void {
+  standing(then: (standing: ChainStanding | undefined) => void): void {
     const query = ++this.#last
     this.#queries.set(query, then)
     this.ctx.pipe(this.needs.chain.standing(this.config.roomsWithin), {
@@ -154,19 +154,19 @@ export class Desk {
     })
   }
 
-  stood (query: number, standing: ChainStanding | undefined): void {
+  stood(query: number, standing: ChainStanding | undefined): void {
     const then = this.#queries.get(query)
     this.#queries.delete(query)
     then?.(standing)
   }
 
-  #ticket (tracked: Tracked): number {
+  #ticket(tracked: Tracked): number {
     const ticket = ++this.#last
     this.#tickets.set(ticket, { tracked, since: this.ctx.clock.monotonic(), judged: false })
     return ticket
   }
 
-  #lose (ticket: number): void {
+  #lose(ticket: number): void {
     const entry = this.#tickets.get(ticket)
     this.#tickets.delete(ticket)
     if (entry !== undefined && !entry.judged) entry.tracked.lost()
@@ -174,7 +174,7 @@ export class Desk {
 }
 
 /** Errors of the driver and of the kernel carry a `code`. */
-function codeOf (error: unknown): string {
+function codeOf(error: unknown): string {
   const code = (error as { readonly code?: unknown } | null)?.code
   return typeof code === 'string' ? code : 'failed'
 }

@@ -20,31 +20,31 @@ export class Doubts {
   /** Heads that were shown, by peer: the highest. */
   readonly #shown = new Map<SyncPeerState, bigint>()
 
-  constructor (private readonly world: World) {}
+  constructor(private readonly world: World) {}
 
-  get size (): number { return this.#doubts.size }
+  get size(): number { return this.#doubts.size }
 
   /** Whether the answer to a doubt is under way. */
-  get asking (): boolean { return [...this.#doubts.values()].some(({ asking }) => asking) }
+  get asking(): boolean { return [...this.#doubts.values()].some(({ asking }) => asking) }
 
-  has (peer: SyncPeerState, kind: DoubtKind): boolean { return this.#doubts.has(key(peer, kind)) }
+  has(peer: SyncPeerState, kind: DoubtKind): boolean { return this.#doubts.has(key(peer, kind)) }
 
   /** Whether the peer has shown a block at or above this height. */
-  shown (peer: SyncPeerState, height: bigint): boolean { return (this.#shown.get(peer) ?? -1n) >= height }
+  shown(peer: SyncPeerState, height: bigint): boolean { return (this.#shown.get(peer) ?? -1n) >= height }
 
-  raise (peer: SyncPeerState, kind: DoubtKind, height: bigint): void {
+  raise(peer: SyncPeerState, kind: DoubtKind, height: bigint): void {
     const id = key(peer, kind)
     if (!this.#doubts.has(id)) this.#doubts.set(id, { peer, kind, height, asking: false })
   }
 
   /** A departed peer is in no doubt any more. */
-  drop (peer: SyncPeerState): void {
+  drop(peer: SyncPeerState): void {
     this.#shown.delete(peer)
     for (const [id, doubt] of this.#doubts) if (doubt.peer === peer) this.#doubts.delete(id)
   }
 
   /** A new run begins: doubts that nothing has borne out are over. */
-  renew (): void {
+  renew(): void {
     this.#shown.clear()
     for (const [id, doubt] of this.#doubts) if (!doubt.asking) this.#doubts.delete(id)
   }
@@ -53,7 +53,7 @@ export class Doubts {
    * Asks those that can be settled now: `floor` and `outlier` at once, `short` and `empty` when others have delivered the height in
    * question (`taken`: everything below is). With `all`, at the end of a run, every `empty` one too: nobody has more than that.
    */
-  settle (taken: bigint, all: boolean): void {
+  settle(taken: bigint, all: boolean): void {
     for (const doubt of this.#doubts.values()) {
       if (doubt.asking || doubt.peer.discounted) continue
       const due = doubt.kind === 'floor' || doubt.kind === 'outlier' || doubt.height < taken || (all && doubt.kind === 'empty')
@@ -61,7 +61,7 @@ export class Doubts {
     }
   }
 
-  #probe (doubt: Doubt, taken: bigint): void {
+  #probe(doubt: Doubt, taken: bigint): void {
     const { peer, kind, height } = doubt
     const start = kind === 'empty' || kind === 'outlier' ? peer.head?.blockNumber : height
     if (start === undefined) { this.#over(doubt); return }
@@ -78,7 +78,7 @@ export class Doubts {
     })
   }
 
-  #judge ({ peer, kind, height }: Doubt, start: bigint, taken: bigint, body: Uint8Array): void {
+  #judge({ peer, kind, height }: Doubt, start: bigint, taken: bigint, body: Uint8Array): void {
     const check = checkPage(body, { start, count: 1 })
     if (!check.ok) {
       peer.discounted = true
@@ -104,12 +104,12 @@ export class Doubts {
     }
   }
 
-  #liar (peer: SyncPeerState, reason: 'truncated' | 'shifted' | 'inflated_head' | 'withheld', detail: string): void {
+  #liar(peer: SyncPeerState, reason: 'truncated' | 'shifted' | 'inflated_head' | 'withheld', detail: string): void {
     peer.discounted = true
     this.world.fault(peer.peer, reason, detail, 'found_out')
   }
 
-  #over (doubt: Doubt): void { this.#doubts.delete(key(doubt.peer, doubt.kind)) }
+  #over(doubt: Doubt): void { this.#doubts.delete(key(doubt.peer, doubt.kind)) }
 }
 
 const key = (peer: SyncPeerState, kind: DoubtKind): string => `${kind} ${peer.peer}`

@@ -11,13 +11,13 @@ import type { Answer, World } from './world.js'
 const HANDOVER_ROOM = 32n
 
 /** What is asked for a stretch: at most a page, and nothing that the next stretch is for. */
-export function askedFor (start: bigint, end: bigint, pageSize: number): AskedPage {
+export function askedFor(start: bigint, end: bigint, pageSize: number): AskedPage {
   const heights = end - start + 1n + HANDOVER_ROOM
   return { start, count: heights < BigInt(pageSize) ? Number(heights) : pageSize, through: end }
 }
 
 /** The lowest height for which nothing is there yet. */
-export function openHeight (plan: Plan): bigint {
+export function openHeight(plan: Plan): bigint {
   for (const each of plan.stretches) if (each.state === 'wanted' || each.state === 'asked') return each.start
   return plan.end
 }
@@ -34,10 +34,10 @@ export interface FetchHooks {
 
 /** Asks peers for the stretches of a plan, several at once, and checks what they answer by itself. */
 export class Fetch {
-  constructor (private readonly world: World, private readonly doubts: Doubts, private readonly hooks: FetchHooks) {}
+  constructor(private readonly world: World, private readonly doubts: Doubts, private readonly hooks: FetchHooks) {}
 
   /** Asks whoever can be asked now. Gives true where nobody can be, now or later, for the lowest stretch that is wanted. */
-  pump (plan: Plan, target: bigint): boolean {
+  pump(plan: Plan, target: bigint): boolean {
     const open = openHeight(plan)
     let stuck = false
     for (const stretch of [...plan.wanted()]) {
@@ -48,13 +48,13 @@ export class Fetch {
   }
 
   /** Who left is waited for no more; what it was asked for goes to others at once. */
-  gone (plan: Plan, state: SyncPeerState): void {
+  gone(plan: Plan, state: SyncPeerState): void {
     for (const stretch of plan.stretches) {
       if (stretch.asking.delete(state.peer) && stretch.asking.size === 0 && stretch.state === 'asked') plan.want(stretch)
     }
   }
 
-  #ask (plan: Plan, stretch: Stretch, open: bigint, target: bigint): 'asked' | 'later' | 'nobody' {
+  #ask(plan: Plan, stretch: Stretch, open: bigint, target: bigint): 'asked' | 'later' | 'nobody' {
     const now = this.world.now()
     const chosen = this.world.book.choose('commitments', now, state => {
       const { peer } = state
@@ -71,7 +71,7 @@ export class Fetch {
     return 'asked'
   }
 
-  #askTheLateAgain (plan: Plan, open: bigint, target: bigint): void {
+  #askTheLateAgain(plan: Plan, open: bigint, target: bigint): void {
     const late = this.world.now() - this.world.config.lateAfter
     for (const stretch of plan.stretches) {
       if (stretch.state !== 'asked' || stretch.asking.size > 1) continue
@@ -80,7 +80,7 @@ export class Fetch {
     }
   }
 
-  #request (plan: Plan, stretch: Stretch, state: SyncPeerState): void {
+  #request(plan: Plan, stretch: Stretch, state: SyncPeerState): void {
     const asked = askedFor(stretch.start, stretch.end, this.world.config.pageSize)
     if (stretch.state === 'wanted') {
       stretch.state = 'asked'
@@ -93,13 +93,13 @@ export class Fetch {
     })
   }
 
-  #answered (plan: Plan, stretch: Stretch, state: SyncPeerState, asked: AskedPage, answer: Answer): void {
+  #answered(plan: Plan, stretch: Stretch, state: SyncPeerState, asked: AskedPage, answer: Answer): void {
     if (answer.ok) this.#take(plan, stretch, state, asked, answer.body)
     else if (state.failures >= this.world.config.failuresPerRun) state.discounted = true
     if (stretch.state === 'asked' && stretch.asking.size === 0) plan.want(stretch)
   }
 
-  #take (plan: Plan, stretch: Stretch, state: SyncPeerState, asked: AskedPage, body: Uint8Array): void {
+  #take(plan: Plan, stretch: Stretch, state: SyncPeerState, asked: AskedPage, body: Uint8Array): void {
     const check = checkPage(body, asked)
     if (!check.ok) {
       state.discounted = true

@@ -43,11 +43,11 @@ export class GapFill {
   #looking = false
   #notBefore = -Infinity
 
-  constructor (private readonly world: World, private readonly catchUp: CatchUp) {}
+  constructor(private readonly world: World, private readonly catchUp: CatchUp) {}
 
-  get size (): number { return this.#gaps.size }
+  get size(): number { return this.#gaps.size }
 
-  missing (hash: Uint8Array, height: bigint, from: PeerKey | undefined): void {
+  missing(hash: Uint8Array, height: bigint, from: PeerKey | undefined): void {
     if (this.catchUp.covers(height)) {
       // pages may be judged in another order than they were handed over
       this.#announce({ from, height })
@@ -65,7 +65,7 @@ export class GapFill {
   }
 
   /** Asks for what is due. */
-  pump (): void {
+  pump(): void {
     const now = this.world.now()
     let due = false
     for (const gap of this.#gaps.values()) {
@@ -85,7 +85,7 @@ export class GapFill {
     })
   }
 
-  #ask ({ next, confirmedTip, pendingParents }: ChainStanding): void {
+  #ask({ next, confirmedTip, pendingParents }: ChainStanding): void {
     // nothing waits for a parent any more: they came by themselves
     if (pendingParents === 0) for (const [id, { state }] of this.#gaps) if (state === 'waiting') this.#gaps.delete(id)
     const { config } = this.world
@@ -113,14 +113,14 @@ export class GapFill {
   }
 
   /** Who brings a block has what it stands on. */
-  #announce ({ from, height }: Pick<Gap, 'from' | 'height'>): void {
+  #announce({ from, height }: Pick<Gap, 'from' | 'height'>): void {
     const state = from === undefined ? undefined : this.world.book.get(from)
     if (state === undefined || (state.brought !== undefined && state.brought >= height)) return
     state.brought = height
     if (state.exhaustedAt !== undefined && state.exhaustedAt <= height) state.exhaustedAt = undefined
   }
 
-  #fetch (gaps: readonly Gap[], asked: AskedPage): void {
+  #fetch(gaps: readonly Gap[], asked: AskedPage): void {
     const state = this.#choose(gaps)
     if (state === 'nobody') { this.#give(gaps, true); return }
     if (state === undefined) return
@@ -129,7 +129,7 @@ export class GapFill {
   }
 
   /** `undefined`: those that could be asked cannot now. */
-  #choose (gaps: readonly Gap[]): SyncPeerState | 'nobody' | undefined {
+  #choose(gaps: readonly Gap[]): SyncPeerState | 'nobody' | undefined {
     const now = this.world.now()
     const fits = (state: SyncPeerState): boolean => !state.discounted && !gaps.some(({ tried }) => tried.has(state.peer))
     const bringers = new Set(gaps.map(({ from }) => from))
@@ -143,7 +143,7 @@ export class GapFill {
     return 'nobody'
   }
 
-  #answered (gaps: readonly Gap[], { peer }: SyncPeerState, asked: AskedPage, answer: Answer): void {
+  #answered(gaps: readonly Gap[], { peer }: SyncPeerState, asked: AskedPage, answer: Answer): void {
     if (!answer.ok) { this.#give(gaps, false); return }
     const check = checkPage(answer.body, asked)
     if (!check.ok) {
@@ -158,7 +158,7 @@ export class GapFill {
     })
   }
 
-  #judged (gaps: readonly Gap[], peer: PeerKey, results: readonly Judgement[]): void {
+  #judged(gaps: readonly Gap[], peer: PeerKey, results: readonly Judgement[]): void {
     const culprit = results.find(({ penalty }) => penalty)
     if (culprit !== undefined) this.world.fault(peer, 'invalid', culprit.reason, 'proved')
     let some = false
@@ -175,7 +175,7 @@ export class GapFill {
   }
 
   /** They are to be asked of another peer, unless there is none, or enough were asked. */
-  #give (gaps: readonly Gap[], none: boolean): void {
+  #give(gaps: readonly Gap[], none: boolean): void {
     for (const gap of gaps) {
       gap.state = 'waiting'
       if (!none && gap.tried.size < this.world.config.gapPeers) continue

@@ -5,7 +5,7 @@ import type { PeerBook, SyncPeerState } from './peers.js'
 export const HIGHEST_HEAD = 2n ** 64n - 1n
 
 /** The height up to which a peer may be asked, as far as it says itself and has not shown otherwise. */
-export function reachOf (state: SyncPeerState): bigint | undefined {
+export function reachOf(state: SyncPeerState): bigint | undefined {
   if (state.head === undefined || state.discounted) return undefined
   const head = state.head.blockNumber
   return state.exhaustedAt !== undefined && head >= state.exhaustedAt ? state.exhaustedAt - 1n : head
@@ -22,7 +22,7 @@ export interface Target {
  * Where a run heads for: the highest announced head (SPEC §9). One that stands more than `outlier` blocks above the next lower one does
  * not count until it has been shown, so that a single peer cannot inflate the target.
  */
-export function targetOf (book: PeerBook, outlier: bigint, shown: (state: SyncPeerState, height: bigint) => boolean): Target {
+export function targetOf(book: PeerBook, outlier: bigint, shown: (state: SyncPeerState, height: bigint) => boolean): Target {
   let first: SyncPeerState | undefined
   let highest: bigint | undefined
   let second: bigint | undefined
@@ -47,27 +47,27 @@ export class Unheard {
   #told: readonly PeerKey[] = []
 
   /** Those to tell of now. */
-  get peers (): readonly PeerKey[] { return this.#told }
+  get peers(): readonly PeerKey[] { return this.#told }
 
-  get behind (): bigint { return this.#behind }
+  get behind(): bigint { return this.#behind }
 
   /** In this round this peer was so many blocks ahead of what we had when it began. */
-  ahead (peer: PeerKey, blocks: bigint): void {
+  ahead(peer: PeerKey, blocks: bigint): void {
     this.#now.add(peer)
     if (blocks > this.#behind) this.#behind = blocks
   }
 
   /** A liar's word does not count. */
-  dismiss (peer: PeerKey): void {
+  dismiss(peer: PeerKey): void {
     this.#now.delete(peer)
     this.#before.delete(peer)
   }
 
   /** The round did not catch up: that somebody is ahead says nothing. */
-  reset (): void { this.#now.clear() }
+  reset(): void { this.#now.clear() }
 
   /** The round is over. Gives true when what is to be told has changed. */
-  round (): boolean {
+  round(): boolean {
     const told = [...this.#now].filter(peer => this.#before.has(peer)).sort()
     const changed = told.length !== this.#told.length || told.some((peer, at) => peer !== this.#told[at])
     this.#told = told

@@ -139,14 +139,14 @@ export class Sync extends Handle<SyncMessage> {
    * Catches up now, or joins the run under way; resolves when it has ended and what it brought is durable. A run that was started for
    * callers is cancelled when the last of them gives up.
    */
-  sync (within: Deadline) { return this.ask('sync', {}, within) }
-  standing (within: Deadline) { return this.ask('standing', {}, within) }
+  sync(within: Deadline) { return this.ask('sync', {}, within) }
+  standing(within: Deadline) { return this.ask('standing', {}, within) }
   /** Ends the present run. */
-  cancel () { return this.send({ type: 'cancel' }) }
-  peerReady (peer: PeerKey, agent: string) { return this.send({ type: 'peerReady', peer, agent }) }
-  peerGone (peer: PeerKey) { return this.send({ type: 'peerGone', peer }) }
+  cancel() { return this.send({ type: 'cancel' }) }
+  peerReady(peer: PeerKey, agent: string) { return this.send({ type: 'peerReady', peer, agent }) }
+  peerGone(peer: PeerKey) { return this.send({ type: 'peerGone', peer }) }
   /** What of the driver's events concerns this room. Never waits. */
-  driver (event: DriverEvent): Feedback {
+  driver(event: DriverEvent): Feedback {
     switch (event.type) {
       case 'peerReady': return this.peerReady(event.peer, event.agent)
       case 'peerDisconnected': return this.peerGone(event.peer)

@@ -39,7 +39,7 @@ export type PageCheck = { readonly ok: true; readonly page: CheckedPage } | { re
  * ascending, each block once, nothing below `start`. A gap is no fault: nodes may lack a block, and some answer with what they have above
  * the asked range. Everything here costs microseconds; what is valid and linked is for validator and chain.
  */
-export function checkPage (body: Uint8Array, asked: AskedPage): PageCheck {
+export function checkPage(body: Uint8Array, asked: AskedPage): PageCheck {
   let records: Uint8Array
   try {
     records = viewPage(body)
@@ -78,7 +78,7 @@ export function checkPage (body: Uint8Array, asked: AskedPage): PageCheck {
 }
 
 /** Whether one may stand behind the other: a higher block, or another commitment of a height that only hand-overs had so far. */
-function follows (before: CommitmentView, view: CommitmentView): PageCheck | undefined {
+function follows(before: CommitmentView, view: CommitmentView): PageCheck | undefined {
   const height = view.blockNumber
   if (height > before.blockNumber) return undefined
   if (height < before.blockNumber) return fault('out_of_order', `block ${height} after ${before.blockNumber}`)

@@ -19,18 +19,18 @@ class Lane {
   /** When each finished request ends to count to the quota, ascending. */
   readonly #until: number[] = []
 
-  used (now: number): number {
+  used(now: number): number {
     while (this.#until.length > 0 && (this.#until[0] as number) <= now) this.#until.shift()
     return this.#until.length + this.inFlight
   }
 
-  ended (now: number, windowMs: number): void {
+  ended(now: number, windowMs: number): void {
     this.inFlight--
     this.#until.push(now + windowMs)
   }
 
   /** With `over` places too many taken: when so many are free again. */
-  freeAt (over: number): number | undefined { return this.#until[over] }
+  freeAt(over: number): number | undefined { return this.#until[over] }
 }
 
 /** One peer: what it said, how it serves, and what of the present run concerns it. */
@@ -61,15 +61,15 @@ export class SyncPeerState {
   #floor: { readonly height: bigint; readonly until: number } | undefined
   readonly #lanes: Readonly<Record<RequestKind, Lane>> = { head: new Lane(), commitments: new Lane(), txList: new Lane() }
 
-  constructor (readonly peer: PeerKey, private readonly config: SyncConfig) { this.#window = config.perWindowToKin }
+  constructor(readonly peer: PeerKey, private readonly config: SyncConfig) { this.#window = config.perWindowToKin }
 
-  get kin (): boolean { return this.agent.startsWith(this.config.kinAgent) }
+  get kin(): boolean { return this.agent.startsWith(this.config.kinAgent) }
 
-  get inFlight (): number { return this.#lanes.head.inFlight + this.#lanes.commitments.inFlight + this.#lanes.txList.inFlight }
+  get inFlight(): number { return this.#lanes.head.inFlight + this.#lanes.commitments.inFlight + this.#lanes.txList.inFlight }
 
-  load (kind: RequestKind): number { return this.#lanes[kind].inFlight }
+  load(kind: RequestKind): number { return this.#lanes[kind].inFlight }
 
-  readiness (kind: RequestKind, now: number): Readiness {
+  readiness(kind: RequestKind, now: number): Readiness {
     const lane = this.#lanes[kind]
     const used = lane.used(now)
     const perWindow = this.kin ? this.#window : this.config.perWindow
@@ -81,7 +81,7 @@ export class SyncPeerState {
     return this.backoffUntil > now ? this.backoffUntil : 'now'
   }
 
-  asked (kind: RequestKind, now: number): void {
+  asked(kind: RequestKind, now: number): void {
     this.#lanes[kind].inFlight++
     this.lastAsked = now
   }
@@ -90,7 +90,7 @@ export class SyncPeerState {
    * @param ms of the exchange @param waited ms before it, for the driver's own quota
    * A peer of ours that answers at once has room to spare, and is asked for more than it guarantees; one that delays its answers is not.
    */
-  answered (kind: RequestKind, ms: number, waited: number, now: number): void {
+  answered(kind: RequestKind, ms: number, waited: number, now: number): void {
     this.#lanes[kind].ended(now, this.config.windowMs)
     this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + LATENCY_WEIGHT * (ms - this.latencyMs)
     if (kind === 'head') return
@@ -105,7 +105,7 @@ export class SyncPeerState {
   }
 
   /** @param blamed whether the peer failed, and not something on our side */
-  failed (kind: RequestKind, blamed: boolean, now: number): void {
+  failed(kind: RequestKind, blamed: boolean, now: number): void {
     this.#lanes[kind].ended(now, this.config.windowMs)
     if (blamed) {
       this.failures++
@@ -116,19 +116,19 @@ export class SyncPeerState {
   }
 
   /** What it serves begins here, it says; asked from below it gives what is above. */
-  floorIs (height: bigint, now: number): void { this.#floor = { height, until: now + this.config.floorFor } }
+  floorIs(height: bigint, now: number): void { this.#floor = { height, until: now + this.config.floorFor } }
 
-  floor (now: number): bigint | undefined { return this.#floor !== undefined && this.#floor.until > now ? this.#floor.height : undefined }
+  floor(now: number): bigint | undefined { return this.#floor !== undefined && this.#floor.until > now ? this.#floor.height : undefined }
 
   /** A new run: what it could not do in the last one it may be able to do now. */
-  renew (): void {
+  renew(): void {
     this.discounted = false
     this.failures = 0
     this.exhaustedAt = undefined
   }
 
   /** Whether it may have blocks from this height on. */
-  mayHave (height: bigint, now: number): boolean {
+  mayHave(height: bigint, now: number): boolean {
     if (this.discounted || !this.connected) return false
     if (this.exhaustedAt !== undefined && height >= this.exhaustedAt) return false
     const floor = this.floor(now)
@@ -136,7 +136,7 @@ export class SyncPeerState {
     return this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
   }
 
-  #atOnce (): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
+  #atOnce(): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
 }
 
 /** Some fit, and none can be asked now: from then on, or (`undefined`) after one of them has answered. */
@@ -146,14 +146,14 @@ export interface Later { readonly readyAt: number | undefined }
 export class PeerBook {
   readonly #peers = new Map<PeerKey, SyncPeerState>()
 
-  constructor (private readonly config: SyncConfig, private readonly choosable: (peer: PeerKey) => boolean = () => true) {}
+  constructor(private readonly config: SyncConfig, private readonly choosable: (peer: PeerKey) => boolean = () => true) {}
 
-  get size (): number { return this.#peers.size }
+  get size(): number { return this.#peers.size }
 
-  get (peer: PeerKey): SyncPeerState | undefined { return this.#peers.get(peer) }
+  get(peer: PeerKey): SyncPeerState | undefined { return this.#peers.get(peer) }
 
   /** Gives true where it was not connected before. */
-  ready (peer: PeerKey, agent: string): boolean {
+  ready(peer: PeerKey, agent: string): boolean {
     const known = this.#peers.get(peer)
     const state = known ?? new SyncPeerState(peer, this.config)
     const isNew = known?.connected !== true
@@ -172,7 +172,7 @@ export class PeerBook {
     return isNew
   }
 
-  gone (peer: PeerKey): void {
+  gone(peer: PeerKey): void {
     const state = this.#peers.get(peer)
     if (state === undefined) return
     state.connected = false
@@ -182,22 +182,22 @@ export class PeerBook {
   }
 
   /** Those connected. */
-  * all (): IterableIterator<SyncPeerState> {
+  * all(): IterableIterator<SyncPeerState> {
     for (const state of this.#peers.values()) if (state.connected) yield state
   }
 
   /** Those connected whom reputation lets us ask (SPEC §8: above −1). */
-  * askable (): IterableIterator<SyncPeerState> {
+  * askable(): IterableIterator<SyncPeerState> {
     for (const state of this.all()) if (this.choosable(state.peer)) yield state
   }
 
-  mayAsk (state: SyncPeerState): boolean { return state.connected && this.choosable(state.peer) }
+  mayAsk(state: SyncPeerState): boolean { return state.connected && this.choosable(state.peer) }
 
   /**
    * The peer to ask among those that fit: the least loaded, then the one that waited longest, so that the choice rotates (H27).
    * `undefined` where none fits at all.
    */
-  choose (kind: RequestKind, now: number, fits: (state: SyncPeerState) => boolean): SyncPeerState | Later | undefined {
+  choose(kind: RequestKind, now: number, fits: (state: SyncPeerState) => boolean): SyncPeerState | Later | undefined {
     let best: SyncPeerState | undefined
     let readyAt: number | undefined
     let any = false
@@ -216,7 +216,7 @@ export class PeerBook {
   }
 
   /** The most of a list that a departed peer may take; those connected are bounded by the driver's limit of connections. */
-  #sweep (): void {
+  #sweep(): void {
     for (const [peer, state] of this.#peers) {
       if (this.#peers.size <= this.config.peers) return
       if (!state.connected && state.inFlight === 0) this.#peers.delete(peer)

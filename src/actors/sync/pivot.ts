@@ -26,14 +26,14 @@ export class Pivot {
   #aside: readonly PeerKey[] = []
   #settled = false
 
-  private constructor (private readonly world: World, private readonly doubts: Doubts, height: bigint, voters: readonly SyncPeerState[]) {
+  private constructor(private readonly world: World, private readonly doubts: Doubts, height: bigint, voters: readonly SyncPeerState[]) {
     this.#height = height
     this.#askedAt = world.now()
     for (const state of voters) this.#ask(state)
   }
 
   /** `undefined` where there are too few peers, or too little to catch up with, for a vote. */
-  static call (world: World, doubts: Doubts, from: bigint): Pivot | undefined {
+  static call(world: World, doubts: Doubts, from: bigint): Pivot | undefined {
     const now = world.now()
     const askable = [...world.book.askable()].filter(state => !state.discounted && state.readiness('commitments', now) === 'now')
     const heads = askable.flatMap(({ head }) => head === undefined ? [] : [head.blockNumber]).sort((a, b) => a < b ? 1 : a > b ? -1 : 0)
@@ -44,12 +44,12 @@ export class Pivot {
     return voters.length < VOTERS ? undefined : new Pivot(world, doubts, height, voters)
   }
 
-  get height (): bigint { return this.#height }
+  get height(): bigint { return this.#height }
   /** Peers with another block there. */
-  get aside (): readonly PeerKey[] { return this.#aside }
+  get aside(): readonly PeerKey[] { return this.#aside }
 
   /** Whether pages may be handed on: enough have voted, or too much time has passed. */
-  get settled (): boolean {
+  get settled(): boolean {
     if (this.#settled) return true
     const left = this.#askedAt + this.world.config.lateAfter - this.world.now()
     if (this.#waiting.size > 0 && left > 0 && !this.#decided()) { this.world.wake(left); return false }
@@ -59,18 +59,18 @@ export class Pivot {
   }
 
   /** Whether pages may be asked of this peer. */
-  trusts (peer: PeerKey): boolean { return this.#trusted?.has(peer) ?? !this.#aside.includes(peer) }
+  trusts(peer: PeerKey): boolean { return this.#trusted?.has(peer) ?? !this.#aside.includes(peer) }
 
   /** Those who agreed cannot deliver: others may. Gives false where that changes nothing. */
-  release (): boolean {
+  release(): boolean {
     if (this.#trusted === undefined) return false
     this.#trusted = undefined
     return true
   }
 
-  gone (state: SyncPeerState): void { this.#waiting.delete(state) }
+  gone(state: SyncPeerState): void { this.#waiting.delete(state) }
 
-  #ask (state: SyncPeerState): void {
+  #ask(state: SyncPeerState): void {
     this.#waiting.add(state)
     this.world.request(state, 'commitments', pageRequest(this.#height, 1), answer => {
       if (!this.#waiting.delete(state) || !answer.ok) return
@@ -89,7 +89,7 @@ export class Pivot {
   }
 
   /** It said that it has this block, by its head. */
-  #lacks (state: SyncPeerState, resumes: bigint | undefined): void {
+  #lacks(state: SyncPeerState, resumes: bigint | undefined): void {
     if (resumes !== undefined) {
       state.floorIs(resumes, this.world.now())
       this.doubts.raise(state, 'floor', resumes)
@@ -99,12 +99,12 @@ export class Pivot {
   }
 
   /** More agree already than could still disagree. */
-  #decided (): boolean {
+  #decided(): boolean {
     const [most = 0, next = 0] = [...this.#votes.values()].map(({ length }) => length).sort((a, b) => b - a)
     return most > next + this.#waiting.size
   }
 
-  #settle (): void {
+  #settle(): void {
     const groups = [...this.#votes.values()].sort((a, b) => b.length - a.length)
     const [most, next] = groups
     if (most === undefined || most.length < 2 || most.length === next?.length) return

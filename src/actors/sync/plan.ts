@@ -35,18 +35,18 @@ export class Plan {
   #frontier: bigint
 
   /** @param ahead stretches at most */
-  constructor (frontier: bigint, private readonly pageSize: number, private readonly ahead: number) { this.#frontier = frontier }
+  constructor(frontier: bigint, private readonly pageSize: number, private readonly ahead: number) { this.#frontier = frontier }
 
   /** The lowest height that is not taken yet. */
-  get frontier (): bigint { return this.#frontier }
+  get frontier(): bigint { return this.#frontier }
 
-  get stretches (): readonly Stretch[] { return this.#stretches }
+  get stretches(): readonly Stretch[] { return this.#stretches }
 
   /** The height behind the last stretch. */
-  get end (): bigint { return this.#stretches.at(-1)?.end === undefined ? this.#frontier : (this.#stretches.at(-1) as Stretch).end + 1n }
+  get end(): bigint { return this.#stretches.at(-1)?.end === undefined ? this.#frontier : (this.#stretches.at(-1) as Stretch).end + 1n }
 
   /** Cuts what lies up to `to` (inclusive) into stretches, as far as there is room. The last one may reach beyond: heads move. */
-  reach (to: bigint): void {
+  reach(to: bigint): void {
     while (this.#stretches.length < this.ahead && this.end <= to) {
       const start = this.end
       this.#stretches.push(stretch(start, start + BigInt(this.pageSize) - 1n))
@@ -54,19 +54,19 @@ export class Plan {
   }
 
   /** Takes back what lies above `to` and is not in hand yet. */
-  shrink (to: bigint): void {
+  shrink(to: bigint): void {
     for (let last = this.#stretches.at(-1); last !== undefined && last.start > to && last.state === 'wanted'; last = this.#stretches.at(-1)) {
       last.state = 'gone'
       this.#stretches.pop()
     }
   }
 
-  * wanted (): IterableIterator<Stretch> {
+  * wanted(): IterableIterator<Stretch> {
     for (const each of this.#stretches) if (each.state === 'wanted') yield each
   }
 
   /** The next one that may be handed on: all before it are on their way, and it is there. */
-  get next (): Stretch | undefined {
+  get next(): Stretch | undefined {
     for (const each of this.#stretches) {
       if (each.state === 'ready') return each
       if (each.state !== 'handed' && each.state !== 'judged') return undefined
@@ -74,19 +74,19 @@ export class Plan {
     return undefined
   }
 
-  count (state: Stretch['state']): number {
+  count(state: Stretch['state']): number {
     let count = 0
     for (const each of this.#stretches) if (each.state === state) count++
     return count
   }
 
-  byTicket (ticket: number): Stretch | undefined { return this.#stretches.find(each => each.ticket === ticket) }
+  byTicket(ticket: number): Stretch | undefined { return this.#stretches.find(each => each.ticket === ticket) }
 
   /**
    * What a peer delivered for a stretch. Where it ends before the stretch does, the rest becomes one of its own, still wanted.
    * Gives false where there is nothing to use, or it is filled already.
    */
-  fill (target: Stretch, page: CheckedPage, from: PeerKey): boolean {
+  fill(target: Stretch, page: CheckedPage, from: PeerKey): boolean {
     if (page.count === 0 || (target.state !== 'asked' && target.state !== 'wanted')) return false
     const at = this.#stretches.indexOf(target)
     if (at < 0) return false
@@ -99,7 +99,7 @@ export class Plan {
   }
 
   /** It is wanted (again): nobody is asked for it, nothing is there. */
-  want (target: Stretch): void {
+  want(target: Stretch): void {
     if (target.state === 'gone') return
     target.state = 'wanted'
     target.page = undefined
@@ -109,7 +109,7 @@ export class Plan {
   }
 
   /** Chain has everything below `height`: stretches below it are done, one that it cuts begins there. Never moves back. */
-  advance (height: bigint): void {
+  advance(height: bigint): void {
     if (height <= this.#frontier) return
     while (this.#stretches[0] !== undefined && this.#stretches[0].end < height) (this.#stretches.shift() as Stretch).state = 'gone'
     const first = this.#stretches[0]
@@ -123,7 +123,7 @@ export class Plan {
   }
 
   /** Removes a stretch that covers no height and is judged: hand-overs at the tip. */
-  dropEmpty (target: Stretch): void {
+  dropEmpty(target: Stretch): void {
     const at = this.#stretches.indexOf(target)
     if (at < 0 || target.end >= target.start) return
     target.state = 'gone'
@@ -131,13 +131,13 @@ export class Plan {
   }
 
   /** Nothing is under way any more. */
-  clear (): void {
+  clear(): void {
     for (const each of this.#stretches) each.state = 'gone'
     this.#stretches = []
   }
 }
 
-function stretch (start: bigint, end: bigint): Stretch {
+function stretch(start: bigint, end: bigint): Stretch {
   return {
     start, end, state: 'wanted', asking: new Set(), askedAt: 0, tried: new Set(), refused: new Map(),
     page: undefined, from: undefined, ticket: undefined, handedAt: 0, handOvers: 0,

@@ -2,10 +2,10 @@
 export class Pace {
   readonly #marks: { readonly ms: number; readonly at: bigint }[] = []
 
-  constructor (private readonly overMs: number) {}
+  constructor(private readonly overMs: number) {}
 
   /** Blocks a second between the oldest mark within the span and this one. Marks: at most one a call, those out of the span are dropped. */
-  mark (at: bigint, ms: number): number {
+  mark(at: bigint, ms: number): number {
     const marks = this.#marks
     marks.push({ ms, at })
     while (marks.length > 2 && ms - (marks[1] as { ms: number }).ms >= this.overMs) marks.shift()
@@ -16,7 +16,7 @@ export class Pace {
 }
 
 /** What is left at this pace, in ms; `undefined` where nothing moves. */
-export function etaMs (at: bigint, to: bigint, perSecond: number): number | undefined {
+export function etaMs(at: bigint, to: bigint, perSecond: number): number | undefined {
   if (at > to) return 0
   return perSecond > 0 ? Math.ceil(Number(to - at + 1n) * 1_000 / perSecond) : undefined
 }

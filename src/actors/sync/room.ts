@@ -55,7 +55,7 @@ export class Room implements World {
   #wakeAt = Infinity
   #rounds = 0
 
-  constructor (private readonly ctx: Context<SyncMessage>, private readonly needs: SyncNeeds, readonly config: SyncConfig) {
+  constructor(private readonly ctx: Context<SyncMessage>, private readonly needs: SyncNeeds, readonly config: SyncConfig) {
     this.book = new PeerBook(config, needs.choosable)
     this.#desk = new Desk(ctx, config, needs, what => { this.count(what) })
     this.#doubts = new Doubts(this)
@@ -69,25 +69,25 @@ export class Room implements World {
 
   // ---- the world, as the parts see it
 
-  now (): number { return this.ctx.clock.monotonic() }
+  now(): number { return this.ctx.clock.monotonic() }
 
-  request (peer: SyncPeerState, kind: RequestKind, body: Uint8Array, done: (answer: Answer) => void): void {
+  request(peer: SyncPeerState, kind: RequestKind, body: Uint8Array, done: (answer: Answer) => void): void {
     this.#desk.request(peer, kind, body, done)
   }
 
-  handPage (bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number { return this.#desk.handPage(bytes, peer, tracked) }
-  handTxList (bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number {
+  handPage(bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number { return this.#desk.handPage(bytes, peer, tracked) }
+  handTxList(bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number {
     return this.#desk.handTxList(bytes, peer, height, tracked)
   }
 
-  parentUnavailable (hash: Uint8Array, peers: number): void {
+  parentUnavailable(hash: Uint8Array, peers: number): void {
     if (this.needs.chain.parentUnavailable(hash, peers) !== 'ok') this.count('parentUnavailableRefused')
   }
 
-  forget (ticket: number): void { this.#desk.forget(ticket) }
-  standing (then: (standing: ChainStanding | undefined) => void): void { this.#desk.standing(then) }
+  forget(ticket: number): void { this.#desk.forget(ticket) }
+  standing(then: (standing: ChainStanding | undefined) => void): void { this.#desk.standing(then) }
 
-  fault (peer: PeerKey, reason: FaultReason, detail: string, gravity: Gravity): void {
+  fault(peer: PeerKey, reason: FaultReason, detail: string, gravity: Gravity): void {
     const state = this.book.get(peer)
     let penalty = gravity === 'proved'
     if (gravity === 'found_out' && state !== undefined && this.now() - state.lastSoftPenalty >= this.config.softPenaltyEvery) {
@@ -100,15 +100,15 @@ export class Room implements World {
     this.emit({ type: 'peerFault', peer, reason, detail, penalty })
   }
 
-  credit (peer: PeerKey): void {
+  credit(peer: PeerKey): void {
     if (this.needs.outcomes.send({ type: 'report', peer, outcome: 'accepted' }) !== 'ok') this.count('outcomesRefused')
   }
 
-  emit (event: SyncEvent): void {
+  emit(event: SyncEvent): void {
     if (this.needs.events.send(event) !== 'ok') this.count('eventsRefused')
   }
 
-  wake (ms: number): void {
+  wake(ms: number): void {
     if (ms === Infinity) return
     const at = this.now() + Math.max(1, ms)
     if (at >= this.#wakeAt && this.#wakeAt > this.now()) return
@@ -116,20 +116,20 @@ export class Room implements World {
     this.ctx.after('pump', Math.max(1, ms))
   }
 
-  count (counter: string): void { this.#counters[counter] = (this.#counters[counter] ?? 0) + 1 }
+  count(counter: string): void { this.#counters[counter] = (this.#counters[counter] ?? 0) + 1 }
 
-  get desk (): Desk { return this.#desk }
-  get gaps (): GapFill { return this.#gaps }
-  get backfill (): TxListBackfill { return this.#backfill }
+  get desk(): Desk { return this.#desk }
+  get gaps(): GapFill { return this.#gaps }
+  get backfill(): TxListBackfill { return this.#backfill }
 
   // ---- what happens
 
-  answered (exchange: number, response: Response): void {
+  answered(exchange: number, response: Response): void {
     const done = this.#desk.answered(exchange, response)
     if (done !== undefined && done.ms > this.config.slowAfter) this.fault(done.state.peer, 'slow', `${Math.round(done.ms)} ms`, 'found_out')
   }
 
-  unanswered (exchange: number, error: unknown): void {
+  unanswered(exchange: number, error: unknown): void {
     const failed = this.#desk.unanswered(exchange, error)
     if (failed === undefined || OURS.has(failed.code) || !failed.state.connected) return
     const { state: { peer }, code, ms } = failed
@@ -139,20 +139,20 @@ export class Room implements World {
   }
 
   /** The timer of `wake` has fired: a moment early by the clock, as the platform's timers may. */
-  woken (): void {
+  woken(): void {
     this.#wakeAt = Infinity
     this.pump()
   }
 
   /** After every message: each part does what can be done now. */
-  pump (): void {
+  pump(): void {
     this.#run?.pump()
     this.#gaps.pump()
     this.#backfill.pump()
   }
 
   /** Every 30 s (SPEC §9), and at start. */
-  round (reason: 'start' | 'round'): void {
+  round(reason: 'start' | 'round'): void {
     this.ctx.pipe(this.needs.network.peers(this.config.roomsWithin), {
       ok: peers => ({ type: 'peersSeen', peers }),
       failed: () => ({ type: 'peersSeen', peers: undefined }),
@@ -168,7 +168,7 @@ export class Room implements World {
   }
 
   /** What the driver knows of its peers repairs what was missed of its events. */
-  peersSeen (peers: readonly PeerInfo[] | undefined): void {
+  peersSeen(peers: readonly PeerInfo[] | undefined): void {
     if (peers === undefined) return
     const there = new Set<PeerKey>()
     for (const { peer, agent, connections, refused, protocols } of peers) {
@@ -179,7 +179,7 @@ export class Room implements World {
     for (const { peer } of [...this.book.all()]) if (!there.has(peer)) this.peerGone(peer)
   }
 
-  peerReady (peer: PeerKey, agent: string): void {
+  peerReady(peer: PeerKey, agent: string): void {
     if (!this.book.ready(peer, agent)) return
     this.#backfill.newPeer()
     const state = this.book.get(peer) as SyncPeerState
@@ -187,7 +187,7 @@ export class Room implements World {
     else this.#askHead(state)
   }
 
-  peerGone (peer: PeerKey): void {
+  peerGone(peer: PeerKey): void {
     const state = this.book.get(peer)
     this.book.gone(peer)
     if (state === undefined) return
@@ -196,7 +196,7 @@ export class Room implements World {
   }
 
   /** Joins the run under way or starts one. */
-  sync (asker: AbortSignal | undefined): Promise<SyncResult> {
+  sync(asker: AbortSignal | undefined): Promise<SyncResult> {
     const id = ++this.#askers
     const result = new Promise<SyncResult>(resolve => { this.#waiting.set(id, resolve) })
     asker?.addEventListener('abort', () => { if (this.#waiting.has(id)) void this.ctx.self.send({ type: 'gaveUp', asker: id }) }, { once: true })
@@ -205,17 +205,17 @@ export class Room implements World {
     return result
   }
 
-  gaveUp (asker: number): void {
+  gaveUp(asker: number): void {
     if (this.#waiting.delete(asker) && this.#waiting.size === 0 && this.#run?.reason === 'asked') this.#run.cancel()
   }
 
-  cancel (): void { this.#run?.cancel() }
+  cancel(): void { this.#run?.cancel() }
 
-  progress (): void { this.#run?.progress() }
+  progress(): void { this.#run?.progress() }
 
   // ---- runs
 
-  #start (reason: RunReason, only?: SyncPeerState): Run {
+  #start(reason: RunReason, only?: SyncPeerState): Run {
     if (this.#run !== undefined) return this.#run
     for (const state of this.book.all()) state.renew()
     this.#doubts.renew()
@@ -225,7 +225,7 @@ export class Room implements World {
     return this.#run
   }
 
-  #ended (result: SyncResult, run: Run): void {
+  #ended(result: SyncResult, run: Run): void {
     if (this.#run !== run) return
     this.#run = undefined
     // behind for another reason
@@ -239,14 +239,14 @@ export class Room implements World {
 
   // ---- heads
 
-  #headsLeft (): number { return this.#heads === 0 ? 0 : Math.max(0, this.#headsSince + this.config.headsWithin - this.now()) }
+  #headsLeft(): number { return this.#heads === 0 ? 0 : Math.max(0, this.#headsSince + this.config.headsWithin - this.now()) }
 
-  #askHeads (): void {
+  #askHeads(): void {
     const all = [...this.book.askable()].sort((a, b) => a.lastAsked - b.lastAsked).slice(0, this.config.headsPerRound)
     for (const state of all) this.#askHead(state)
   }
 
-  #askHead (state: SyncPeerState): void {
+  #askHead(state: SyncPeerState): void {
     if (!this.book.mayAsk(state) || state.readiness('head', this.now()) !== 'now') return
     this.#headsSince = this.now()
     this.#heads++
@@ -257,7 +257,7 @@ export class Room implements World {
     })
   }
 
-  #headIs (state: SyncPeerState, body: Uint8Array, ms: number, round: boolean): void {
+  #headIs(state: SyncPeerState, body: Uint8Array, ms: number, round: boolean): void {
     const head = readHead(body)
     if (head === undefined) { this.fault(state.peer, 'undecodable', 'no head', 'proved'); return }
     if (head.blockNumber > HIGHEST_HEAD) {
@@ -273,12 +273,12 @@ export class Room implements World {
   }
 
   /** Peers that are well ahead at a round's beginning have said what did not reach us (H42). */
-  #compare (state: SyncPeerState, head: bigint): void {
+  #compare(state: SyncPeerState, head: bigint): void {
     const ours = this.#run?.from ?? 0n
     if (ours > 0n && head >= ours + this.config.unheardBlocks - 1n) this.#unheard.ahead(state.peer, head - ours + 1n)
   }
 
-  #scan (from: bigint, max: number): void {
+  #scan(from: bigint, max: number): void {
     this.ctx.pipe(this.needs.store.missingTxLists(from, max, this.config.roomsWithin), {
       ok: page => ({ type: 'txListsMissing', page }),
       failed: () => ({ type: 'txListsMissing', page: undefined }),
@@ -287,7 +287,7 @@ export class Room implements World {
 
   // ---- what it says of itself
 
-  describe (): SyncStanding {
+  describe(): SyncStanding {
     const run = this.#run
     return {
       running: run === undefined ? undefined : { from: run.from, at: run.at, to: run.to },

@@ -24,10 +24,10 @@ export class RootSearch {
   readonly #found: Root[] = []
 
   /** @param headsLeft how long heads that are under way are waited for, ms */
-  constructor (private readonly world: World, private readonly headsLeft: () => number) {}
+  constructor(private readonly world: World, private readonly headsLeft: () => number) {}
 
   /** The root, `none` where nobody has a block, `undefined` while that is open. Asks who is to be asked next. */
-  pump (): Root | 'none' | undefined {
+  pump(): Root | 'none' | undefined {
     const late = this.world.now() - this.#askedAt >= this.world.config.lateAfter
     if (this.#found.length > 0 && (this.#underWay === 0 || late)) return this.#best()
     if (this.#underWay > 0) {
@@ -43,7 +43,7 @@ export class RootSearch {
     return this.#ask() ? undefined : 'none'
   }
 
-  #ask (): boolean {
+  #ask(): boolean {
     const before = this.#asked.size
     const now = this.world.now()
     for (let some = 0; some < PEERS; some++) {
@@ -57,7 +57,7 @@ export class RootSearch {
     return this.#asked.size > before
   }
 
-  #request (state: SyncPeerState): void {
+  #request(state: SyncPeerState): void {
     const { pageSize } = this.world.config
     const head = state.head?.blockNumber ?? 0n
     const start = this.#stage === 'lowest' || head < BigInt(pageSize) ? 0n : head - BigInt(pageSize) + 1n
@@ -78,7 +78,7 @@ export class RootSearch {
     })
   }
 
-  #best (): Root {
+  #best(): Root {
     return this.#found.reduce((best, each) => {
       if (each.page.start !== best.page.start) return each.page.start < best.page.start ? each : best
       return each.page.next > best.page.next ? each : best
@@ -86,5 +86,5 @@ export class RootSearch {
   }
 
   /** What is still under way is not waited for. */
-  stop (): void { this.#round++ }
+  stop(): void { this.#round++ }
 }

@@ -51,7 +51,7 @@ export class Run {
   #settledAt = 0
 
   /** @param headsLeft how long heads that are under way are waited for, ms; 0: none are */
-  constructor (
+  constructor(
     private readonly world: World, private readonly doubts: Doubts, readonly reason: RunReason,
     private readonly headsLeft: () => number, private readonly ended: (result: SyncResult, run: Run) => void,
   ) {
@@ -70,31 +70,31 @@ export class Run {
     world.standing(standing => { this.#begin(standing) })
   }
 
-  get from (): bigint { return this.#from }
+  get from(): bigint { return this.#from }
   /** Everything below is taken. */
-  get at (): bigint { return this.#plan?.frontier ?? this.#from }
-  get to (): bigint {
+  get at(): bigint { return this.#plan?.frontier ?? this.#from }
+  get to(): bigint {
     const to = this.#announced()
     return to < this.at - 1n ? this.at - 1n : to
   }
 
   /** Peers whose blocks were taken in this run. */
-  get delivered (): ReadonlySet<string> { return this.#adoption.delivered }
+  get delivered(): ReadonlySet<string> { return this.#adoption.delivered }
 
   /** A live block names a parent at this height. */
-  want (height: bigint): void { if (height > this.#wanted) this.#wanted = height }
+  want(height: bigint): void { if (height > this.#wanted) this.#wanted = height }
 
   /** Whether this height is yet to be taken. */
-  covers (height: bigint): boolean { return this.#phase === 'paging' && height >= this.at }
+  covers(height: bigint): boolean { return this.#phase === 'paging' && height >= this.at }
 
-  gone (state: SyncPeerState): void {
+  gone(state: SyncPeerState): void {
     this.#voted()?.gone(state)
     if (this.#plan !== undefined) this.#fetch.gone(this.#plan, state)
   }
 
-  cancel (): void { this.#end('cancelled', undefined, 'cancelled') }
+  cancel(): void { this.#end('cancelled', undefined, 'cancelled') }
 
-  progress (): void {
+  progress(): void {
     if (!this.#visible || this.#phase !== 'paging') return
     const perSecond = this.#pace.mark(this.at, this.world.now())
     const { from, at, to } = this
@@ -102,7 +102,7 @@ export class Run {
   }
 
   /** Does what can be done now. Called after everything that happens; cheap when there is nothing. */
-  pump (): void {
+  pump(): void {
     if (this.#phase === 'starting' && this.#root !== undefined) this.#lookForRoot()
     if (this.#phase === 'paging' && this.#plan !== undefined) this.#page(this.#plan)
     if (this.#phase === 'settling') this.#finish()
@@ -110,7 +110,7 @@ export class Run {
 
   // ---- where to begin
 
-  #begin (standing: ChainStanding | undefined): void {
+  #begin(standing: ChainStanding | undefined): void {
     if (this.#phase !== 'starting') return
     if (standing === undefined) { this.#end('incomplete', 'room_failed', 'chain did not say where it stands'); return }
     this.#adoption.lowest = standing.confirmedTip === undefined ? 0n : standing.confirmedTip.blockNumber + 1n
@@ -118,7 +118,7 @@ export class Run {
     else this.#root = new RootSearch(this.world, this.headsLeft)
   }
 
-  #lookForRoot (): void {
+  #lookForRoot(): void {
     const root = this.#root?.pump()
     if (root === undefined) return
     this.#root?.stop()
@@ -131,7 +131,7 @@ export class Run {
     this.#show()
   }
 
-  #open (from: bigint): void {
+  #open(from: bigint): void {
     this.#from = from
     this.#plan = this.#planFrom(from)
     this.#phase = 'paging'
@@ -140,17 +140,17 @@ export class Run {
   }
 
   /** There is something to do: the application hears of this run. */
-  #show (): void {
+  #show(): void {
     if (this.#visible) return
     this.#visible = true
     this.world.emit({ type: 'syncStarted', reason: this.reason, from: this.#from })
   }
 
-  #planFrom (height: bigint): Plan { return new Plan(height, this.world.config.pageSize, this.world.config.pagesAhead) }
+  #planFrom(height: bigint): Plan { return new Plan(height, this.world.config.pageSize, this.world.config.pagesAhead) }
 
   // ---- paging
 
-  #page (plan: Plan): void {
+  #page(plan: Plan): void {
     const target = this.#target(plan)
     plan.reach(target)
     plan.shrink(target)
@@ -163,10 +163,10 @@ export class Run {
     if (plan.stretches.length === 0 || stuck) this.#conclude(plan)
   }
 
-  #voted (): Pivot | undefined { return this.#pivot === 'none' ? undefined : this.#pivot }
+  #voted(): Pivot | undefined { return this.#pivot === 'none' ? undefined : this.#pivot }
 
   /** Whether pages may be asked and taken: once it is settled whose. */
-  #mayTake (plan: Plan): boolean {
+  #mayTake(plan: Plan): boolean {
     if (this.#pivot === undefined) {
       const patience = Math.min(this.headsLeft(), this.startedAt + VOTE_AFTER_MS - this.world.now())
       if (patience > 0) { this.world.wake(patience); return false }
@@ -182,14 +182,14 @@ export class Run {
   }
 
   /** The highest height that somebody announces, or that a live block stands on. */
-  #announced (): bigint {
+  #announced(): bigint {
     const { height, outlier } = targetOf(this.world.book, this.world.config.outlier, (state, head) => this.doubts.shown(state, head))
     if (outlier?.head !== undefined) this.doubts.raise(outlier, 'outlier', outlier.head.blockNumber)
     return height === undefined || height < this.#wanted ? this.#wanted : height
   }
 
   /** How far stretches are cut: to what is announced, and by one page beyond what is there for peers whose heads are unknown. */
-  #target (plan: Plan): bigint {
+  #target(plan: Plan): bigint {
     const target = this.#announced()
     const open = openHeight(plan)
     if (target >= open) return target
@@ -206,7 +206,7 @@ export class Run {
   // ---- ending
 
   /** Nothing is under way, and nobody can be asked for what comes next. */
-  #conclude (plan: Plan): void {
+  #conclude(plan: Plan): void {
     const patience = this.headsLeft()
     if (patience > 0) { this.world.wake(patience); return }
     if (this.#voted()?.release() === true) { this.world.wake(1); return }
@@ -220,10 +220,10 @@ export class Run {
     else this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
   }
 
-  #alone (): boolean { return this.world.book.askable().next().done === true }
+  #alone(): boolean { return this.world.book.askable().next().done === true }
 
   /** Raises a doubt about everybody who announces what they did not deliver; gives one who has shown its head all the same. */
-  #claims (plan: Plan): SyncPeerState | undefined {
+  #claims(plan: Plan): SyncPeerState | undefined {
     let claim: SyncPeerState | undefined
     for (const state of this.world.book.askable()) {
       const head = state.head?.blockNumber
@@ -236,7 +236,7 @@ export class Run {
   }
 
   /** Everybody's page was refused here: perhaps it is we who are on the wrong chain, a little below. */
-  #refusedByAll (plan: Plan, { refused }: Stretch): void {
+  #refusedByAll(plan: Plan, { refused }: Stretch): void {
     const back = STEPS_BACK[this.#stepsBack]
     const { lowest } = this.#adoption
     const from = back === undefined || plan.frontier < lowest + back ? lowest : plan.frontier - back
@@ -251,7 +251,7 @@ export class Run {
     this.world.wake(1)
   }
 
-  #end (outcome: SyncResult['outcome'], code: SyncFailure | undefined, reason: string): void {
+  #end(outcome: SyncResult['outcome'], code: SyncFailure | undefined, reason: string): void {
     if (this.#phase === 'settling' || this.#phase === 'ended') return
     this.#phase = 'settling'
     this.#outcome = { outcome, code, reason }
@@ -260,7 +260,7 @@ export class Run {
   }
 
   /** Waits until what was taken is durable, then says what came of it all. */
-  #finish (): void {
+  #finish(): void {
     const { outcome, code, reason } = this.#outcome as Outcome
     const left = this.#settledAt + this.world.config.durableWithin - this.world.now()
     if (this.#adoption.unstored > 0 && left > 0 && outcome !== 'cancelled') { this.world.wake(left); return }

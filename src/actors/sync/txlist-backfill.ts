@@ -39,20 +39,20 @@ export class TxListBackfill {
   #scanning = false
 
   /** @param scan asks the store what is missing from a height on, at most so many; the answer comes back through `found` */
-  constructor (private readonly world: World, private readonly scan: (from: bigint, max: number) => void) {}
+  constructor(private readonly world: World, private readonly scan: (from: bigint, max: number) => void) {}
 
-  get size (): number { return this.#wants.size }
+  get size(): number { return this.#wants.size }
 
   /** Chain found one missing, just now: it may come by gossip within moments. */
-  missing (hash: Uint8Array, height: bigint, from: PeerKey | undefined): void {
+  missing(hash: Uint8Array, height: bigint, from: PeerKey | undefined): void {
     if (this.#wants.size < this.world.config.txLists) this.#want(hash, height, from, this.world.now() + this.world.config.gapAfter)
     else this.#later(height)
   }
 
-  have (hash: Uint8Array): void { if (this.#wants.delete(toHex(hash))) this.#idleUntil = 0 }
+  have(hash: Uint8Array): void { if (this.#wants.delete(toHex(hash))) this.#idleUntil = 0 }
 
   /** The store's answer: a page of what it lacks, or nothing where it could not say. */
-  found (page: MissingTxLists | undefined): void {
+  found(page: MissingTxLists | undefined): void {
     this.#scanning = false
     this.#idleUntil = 0
     if (page === undefined) return
@@ -64,17 +64,17 @@ export class TxListBackfill {
   }
 
   /** Looks the whole store through again: what was dropped or forgotten is found. */
-  rescan (): void { this.#cursor = 0n }
+  rescan(): void { this.#cursor = 0n }
 
   /** Somebody new may have what nobody had. */
-  newPeer (): void {
+  newPeer(): void {
     const now = this.world.now()
     this.#idleUntil = 0
     for (const want of this.#wants.values()) if (want.asking.size === 0 && !want.judging) want.notBefore = Math.min(want.notBefore, now)
   }
 
   /** Asks for what can be asked for now. Costs nothing while that cannot have changed: chain tells of every block that it adopts. */
-  pump (): void {
+  pump(): void {
     this.#fill()
     const now = this.world.now()
     if (now < this.#idleUntil) {
@@ -98,7 +98,7 @@ export class TxListBackfill {
   }
 
   /** `busy`: it has its place; else when to look at it again, or (`until`) at it and all behind it, since nobody can be asked now. */
-  #step (want: Want, now: number): number | 'busy' | { readonly until: number } {
+  #step(want: Want, now: number): number | 'busy' | { readonly until: number } {
     if (want.judging) return 'busy'
     if (want.notBefore > now) return want.notBefore
     const late = want.asking.size > 0
@@ -121,13 +121,13 @@ export class TxListBackfill {
     return 'busy'
   }
 
-  #prefer (want: Want, fits: (state: SyncPeerState) => boolean): SyncPeerState | undefined {
+  #prefer(want: Want, fits: (state: SyncPeerState) => boolean): SyncPeerState | undefined {
     if (want.from === undefined) return undefined
     const chosen = this.world.book.choose('txList', this.world.now(), state => state.peer === want.from && fits(state))
     return chosen === undefined || 'readyAt' in chosen ? undefined : chosen
   }
 
-  #want (hash: Uint8Array, height: bigint, from: PeerKey | undefined, notBefore = 0): void {
+  #want(hash: Uint8Array, height: bigint, from: PeerKey | undefined, notBefore = 0): void {
     const id = toHex(hash)
     if (this.#wants.has(id)) return
     this.#idleUntil = Math.min(this.#idleUntil, notBefore)
@@ -136,19 +136,19 @@ export class TxListBackfill {
   }
 
   /** There is no room: the store is asked from this height on when there is. */
-  #later (height: bigint): void {
+  #later(height: bigint): void {
     this.world.count('txListsDeferred')
     if (this.#cursor === undefined || height < this.#cursor) this.#cursor = height
   }
 
-  #fill (): void {
+  #fill(): void {
     const room = this.world.config.txLists - this.#wants.size
     if (this.#cursor === undefined || this.#scanning || room < this.world.config.txLists / 2) return
     this.#scanning = true
     this.scan(this.#cursor, Math.floor(room / 2))
   }
 
-  #ask (want: Want, state: SyncPeerState): void {
+  #ask(want: Want, state: SyncPeerState): void {
     if (want.asking.size === 0) want.askedAt = this.world.now()
     want.asking.add(state.peer)
     this.#underWay++
@@ -160,7 +160,7 @@ export class TxListBackfill {
     })
   }
 
-  #answered (want: Want, peer: PeerKey, answer: Answer): void {
+  #answered(want: Want, peer: PeerKey, answer: Answer): void {
     want.tried.add(peer)
     if (!answer.ok) return
     const kind = readTxListAnswer(answer.body, want.id)
@@ -176,7 +176,7 @@ export class TxListBackfill {
     })
   }
 
-  #judged (want: Want, peer: PeerKey, [result]: readonly Judgement[]): void {
+  #judged(want: Want, peer: PeerKey, [result]: readonly Judgement[]): void {
     this.#idleUntil = 0
     if (this.#wants.get(want.id) !== want) return
     if (result?.verdict === 'accept' || result?.reason === 'duplicate') {
@@ -190,7 +190,7 @@ export class TxListBackfill {
     if (result?.penalty !== true) this.#again(want)
   }
 
-  #again (want: Want): void {
+  #again(want: Want): void {
     this.#idleUntil = 0
     want.judging = false
     want.tried.clear()

@@ -12,7 +12,7 @@ export const pageRequest = (startBlockNumber: bigint, maxCount: number): Uint8Ar
 export const txListRequest = (rawTxListHash: Uint8Array): Uint8Array => GetRawTxListRequestCodec.encode({ rawTxListHash })
 
 /** A head; `undefined` where the bytes are none. Zeros mean that the peer knows none (SPEC §7, §9). */
-export function readHead (body: Uint8Array): Head | undefined {
+export function readHead(body: Uint8Array): Head | undefined {
   try {
     return PreconfHeadCodec.decode(body)
   } catch (error) {
@@ -27,7 +27,7 @@ const EMPTY_HASH = 'c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85
 /** What an answer to `get_raw_txlist` is, as far as its form goes; whether the bytes fit the hash is for the validator. */
 export type TxListAnswer = 'found' | 'not_found' | 'undecodable' | 'wrong_hash'
 
-export function readTxListAnswer (body: Uint8Array, askedHash: string): TxListAnswer {
+export function readTxListAnswer(body: Uint8Array, askedHash: string): TxListAnswer {
   try {
     viewTxList(body)
   } catch (error) {

@@ -67,7 +67,7 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
   name: 'validator',
   mailbox: inbound,
 
-  async init (ctx) {
+  async init(ctx) {
     const pool = await (needs.openPool ?? openPool)({ clock: ctx.clock, log: ctx.log }, config.pool, {
       ready: () => { void ctx.self.send({ type: 'dispatch' }) },
       broken: error => { ctx.fail(error) },
@@ -80,16 +80,16 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
   },
 
   receive: {
-    commitment (state, { bytes, origin }, ctx) {
+    commitment(state, { bytes, origin }, ctx) {
       const finding = bytes.length === SIGNED_COMMITMENT_SIZE ? undefined : Finding.undecodable
       admit(state, 'live', { bytes, origin }, finding, ctx)
     },
 
-    txList (state, { bytes, origin }, ctx) {
+    txList(state, { bytes, origin }, ctx) {
       admit(state, 'txLists', { bytes, origin }, condemned(bytes), ctx)
     },
 
-    page (state, { bytes, peer, ticket }, ctx) {
+    page(state, { bytes, peer, ticket }, ctx) {
       const { entries, whole } = splitPage(bytes, peer, ticket)
       if (entries.length === 0) state.settlement.emptyPage(peer, ticket)
       else if (!whole) state.settlement.unchecked('pages', entries, Finding.undecodable)
@@ -99,12 +99,12 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
 
     figures: ({ pool, lanes, counters }) => snapshot(pool, lanes, counters, config.pool.threads),
 
-    dispatch (state, _message, ctx) {
+    dispatch(state, _message, ctx) {
       state.pending = false
       pump(state, ctx)
     },
 
-    landed (state, { flight, outcome }, ctx) {
+    landed(state, { flight, outcome }, ctx) {
       if ('error' in outcome) {
         ctx.log.warn({ err: outcome.error, messages: flight.batch.entries.length }, 'a batch came back without findings')
       }
@@ -114,13 +114,13 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
   },
 
   timers: {
-    [LINGER] (state, ctx) {
+    [LINGER](state, ctx) {
       state.lingerAt = undefined
       pump(state, ctx)
     },
   },
 
-  async stop ({ dispatch, settlement, pool }, ctx, reason) {
+  async stop({ dispatch, settlement, pool }, ctx, reason) {
     settlement.flush()
     if (reason === 'stop') await drain(dispatch, ctx, config.drainMs)
     dispatch.abandon()
@@ -129,13 +129,13 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
 })
 
 /** What size and offset alone say of a txlist message: it is not worth its copy. */
-function condemned (bytes: Uint8Array): Finding | undefined {
+function condemned(bytes: Uint8Array): Finding | undefined {
   if (!hasTxListOffset(bytes)) return Finding.undecodable
   return bytes.length > TXLIST_HEADER_SIZE + MAX_TXLIST_BYTES ? Finding.oversize : undefined
 }
 
 /** Puts a message into its lane, or has it refused. */
-function admit (state: State, lane: 'live' | 'txLists', entry: Entry, finding: Finding | undefined, ctx: Context<Inbound>): void {
+function admit(state: State, lane: 'live' | 'txLists', entry: Entry, finding: Finding | undefined, ctx: Context<Inbound>): void {
   const refusal = finding ?? (state.lanes.add(lane, [entry], ctx.clock.monotonic()) ? undefined : Finding.overloaded)
   wake(state, ctx)
   if (refusal !== undefined) state.settlement.refuse(lane, entry, refusal)
@@ -143,12 +143,12 @@ function admit (state: State, lane: 'live' | 'txLists', entry: Entry, finding: F
   else if (state.lanes.messages(lane) % state.full === 0) pump(state, ctx)
 }
 
-function wake (state: State, ctx: Context<Inbound>): void {
+function wake(state: State, ctx: Context<Inbound>): void {
   if (!state.pending) state.pending = ctx.self.send({ type: 'dispatch' }) !== 'closed'
 }
 
 /** Sends off what may leave, and wakes up again for what waits for company. */
-function pump (state: State, ctx: Context<Inbound>): void {
+function pump(state: State, ctx: Context<Inbound>): void {
   state.settlement.flush()
   const now = ctx.clock.monotonic()
   for (let flight = state.dispatch.next(now); flight !== undefined; flight = state.dispatch.next(now)) {
@@ -161,7 +161,7 @@ function pump (state: State, ctx: Context<Inbound>): void {
   linger(state, now, ctx)
 }
 
-function linger (state: State, now: number, ctx: Context<Inbound>): void {
+function linger(state: State, now: number, ctx: Context<Inbound>): void {
   const wait = state.dispatch.wait(now)
   if (wait === undefined || state.lingerAt !== undefined) return
   state.lingerAt = now + wait
@@ -169,7 +169,7 @@ function linger (state: State, now: number, ctx: Context<Inbound>): void {
 }
 
 /** Runs what is queued and in flight to its end, for so many ms. */
-async function drain (dispatch: Dispatch, ctx: Context<Inbound>, ms: number): Promise<void> {
+async function drain(dispatch: Dispatch, ctx: Context<Inbound>, ms: number): Promise<void> {
   let timer: TimerHandle | undefined
   const late = new Promise<'late'>(resolve => { timer = ctx.clock.setTimeout(() => { resolve('late') }, ms) })
   try {
@@ -184,7 +184,7 @@ async function drain (dispatch: Dispatch, ctx: Context<Inbound>, ms: number): Pr
   }
 }
 
-function snapshot (pool: CheckPool, lanes: Lanes, counters: Counters, threads: number): ValidatorFigures {
+function snapshot(pool: CheckPool, lanes: Lanes, counters: Counters, threads: number): ValidatorFigures {
   const { batches, messages, findings, batchSizes, retried, killers, undelivered } = counters
   const waiting = (lane: LaneName) => ({ messages: lanes.messages(lane), bytes: lanes.bytes(lane) })
   return {

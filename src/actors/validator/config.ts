@@ -56,7 +56,7 @@ const LEAST_THREADS = 2
 const MOST_THREADS = 4
 
 /** The default number of threads on a machine of so many cores. */
-export function defaultThreads (cores = availableParallelism()): number {
+export function defaultThreads(cores = availableParallelism()): number {
   return Math.min(Math.max(cores - 1, LEAST_THREADS), MOST_THREADS)
 }
 
@@ -70,7 +70,7 @@ const DEFAULT_LANES: ValidatorConfig['lanes'] = {
  * Fills in the defaults.
  * @throws ValidatorError `bad_config`
  */
-export function validatorConfig ({ pool, batch, lanes, drainMs = 2_000 }: ValidatorOptions = {}): ValidatorConfig {
+export function validatorConfig({ pool, batch, lanes, drainMs = 2_000 }: ValidatorOptions = {}): ValidatorConfig {
   const config: ValidatorConfig = {
     pool: {
       threads: defaultThreads(),
@@ -95,7 +95,7 @@ export function validatorConfig ({ pool, batch, lanes, drainMs = 2_000 }: Valida
   return config
 }
 
-function check ({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
+function check({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
   atLeast('pool.threads', pool.threads, 1)
   if (pool.domain.length !== 32) throw new ValidatorError('bad_config', 'pool.domain has 32 bytes', pool.domain.length)
   if (pool.slasher !== undefined && pool.slasher.length !== 20) {
@@ -116,6 +116,6 @@ function check ({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
   if (shares > 1) throw new ValidatorError('bad_config', 'the minimum shares of the lanes add up to more than 1', shares)
 }
 
-function atLeast (name: string, value: number, least: number): void {
+function atLeast(name: string, value: number, least: number): void {
   if (!(value >= least)) throw new ValidatorError('bad_config', `${name} is ${value}, must be at least ${least}`, value)
 }

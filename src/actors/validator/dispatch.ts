@@ -31,7 +31,7 @@ export class Dispatch {
   readonly #inFlight: Record<BatchKind, number> = { commitments: 0, txLists: 0 }
   readonly #shelves: Readonly<Record<BatchKind, Shelf>>
 
-  constructor (
+  constructor(
     private readonly pool: CheckPool,
     private readonly lanes: Lanes,
     private readonly config: BatchConfig,
@@ -41,14 +41,14 @@ export class Dispatch {
     this.#shelves = { commitments: new Shelf(SHELF, packedCommitments(config.most)), txLists: new Shelf(SHELF, config.bytes) }
   }
 
-  get flights (): readonly Flight[] { return [...this.#flights] }
+  get flights(): readonly Flight[] { return [...this.#flights] }
   /** Nothing is queued, nothing under way. */
-  get idle (): boolean {
+  get idle(): boolean {
     return this.#flights.size === 0 && this.#suspects.length === 0 && LANES.every(lane => this.lanes.messages(lane) === 0)
   }
 
   /** The next batch that may leave now, on its way; undefined where none may. `hurry`: nothing waits for company. */
-  next (now: number, hurry = false): Flight | undefined {
+  next(now: number, hurry = false): Flight | undefined {
     const at = this.#suspects.findIndex(({ lane }) => this.pool.room(kindOf(lane)) === 'idle')
     const [suspect] = at < 0 ? [] : this.#suspects.splice(at, 1)
     if (suspect !== undefined) return this.#send(suspect)
@@ -58,7 +58,7 @@ export class Dispatch {
   }
 
   /** ms from now to when a lane that waits for company leaves without; undefined where none does. */
-  wait (now: number): number | undefined {
+  wait(now: number): number | undefined {
     let least: number | undefined
     for (const lane of LANES) {
       const since = this.lanes.since(lane)
@@ -70,7 +70,7 @@ export class Dispatch {
   }
 
   /** A flight is over: its findings go on, or its batch is tried again. */
-  land (flight: Flight, outcome: Outcome): void {
+  land(flight: Flight, outcome: Outcome): void {
     if (!this.#flights.delete(flight)) return
     const { batch } = flight
     const { lane, entries } = batch
@@ -81,14 +81,14 @@ export class Dispatch {
   }
 
   /** Hands on everything that is not back yet as `unjudged`. */
-  abandon (): void {
+  abandon(): void {
     const batches = [...this.#suspects.splice(0), ...this.flights.map(({ batch }) => batch)]
     this.#flights.clear()
     for (const lane of LANES) batches.push({ lane, entries: this.lanes.take(lane, Infinity, Infinity), deaths: 0 })
     for (const { lane, entries } of batches) if (entries.length > 0) this.settlement.unchecked(lane, entries, Finding.unjudged)
   }
 
-  #leaves (lane: LaneName, now: number, hurry: boolean): boolean {
+  #leaves(lane: LaneName, now: number, hurry: boolean): boolean {
     const room = this.#room(lane)
     if (room === 'full') return false
     const whole = this.lanes.messages(lane) >= this.config.full || this.lanes.bytes(lane) >= this.config.bytes
@@ -98,19 +98,19 @@ export class Dispatch {
   }
 
   /** Messages of the next batch: what is waiting is shared out among idle workers, as far as that makes whole batches. */
-  #size (lane: LaneName): number {
+  #size(lane: LaneName): number {
     const { full, most } = this.config
     const each = Math.ceil(this.lanes.messages(lane) / Math.max(1, this.pool.idle(kindOf(lane))))
     return Math.min(most, Math.max(full, each))
   }
 
   /** While a suspect waits for a worker of its own, nothing lines up behind what runs. */
-  #room (lane: LaneName): 'idle' | 'behind' | 'full' {
+  #room(lane: LaneName): 'idle' | 'behind' | 'full' {
     const room = this.pool.room(kindOf(lane))
     return room === 'behind' && this.#suspects.length > 0 ? 'full' : room
   }
 
-  #send (batch: Batch): Flight {
+  #send(batch: Batch): Flight {
     const { lane, entries, deaths } = batch
     const kind = kindOf(lane)
     const packed = packBatch(kind, entries.map(({ bytes }) => bytes), this.#shelves[kind].take)
@@ -124,7 +124,7 @@ export class Dispatch {
     return flight
   }
 
-  #failed (batch: Batch, error: unknown): void {
+  #failed(batch: Batch, error: unknown): void {
     const { lane, entries } = batch
     if (!(error instanceof ValidatorError && error.code === 'worker_died')) {
       this.settlement.unchecked(lane, entries, Finding.unjudged)

@@ -8,7 +8,7 @@ export type ValidatorErrorCode = 'worker_died' | 'pool_broken' | 'pool_closed' |
 /** `value` is what offended: an option's value, a batch's kind, what the thread died of. */
 export class ValidatorError extends Error {
   override readonly name = 'ValidatorError'
-  constructor (readonly code: ValidatorErrorCode, message: string, readonly value?: unknown, options?: ErrorOptions) {
+  constructor(readonly code: ValidatorErrorCode, message: string, readonly value?: unknown, options?: ErrorOptions) {
     super(message, options)
   }
 }

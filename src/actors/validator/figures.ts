@@ -38,13 +38,13 @@ export class Counters {
   readonly batchSizes: number[] = new Array<number>(SIZES).fill(0)
   readonly findings: Record<LaneName, Partial<Record<FindingName, number>>> = { live: {}, pages: {}, txLists: {} }
 
-  batch (size: number): void {
+  batch(size: number): void {
     this.batches++
     const bucket = Math.min(SIZES - 1, 32 - Math.clz32(size - 1))
     this.batchSizes[bucket] = (this.batchSizes[bucket] ?? 0) + 1
   }
 
-  found (lane: LaneName, finding: Finding): void {
+  found(lane: LaneName, finding: Finding): void {
     this.messages++
     const name = findingName(finding)
     const of = this.findings[lane]

@@ -34,13 +34,13 @@ export const validatorMailbox = mailbox<ValidatorMessage>({
  */
 export class Validator extends Handle<ValidatorMessage> {
   /** Never waits. `rejected` means overloaded: the sender reports Ignore itself. */
-  commitment (bytes: Uint8Array, origin: Origin) { return this.send({ type: 'commitment', bytes, origin }) }
+  commitment(bytes: Uint8Array, origin: Origin) { return this.send({ type: 'commitment', bytes, origin }) }
   /** Never waits. `rejected` means overloaded: the sender reports Ignore itself. */
-  txList (bytes: Uint8Array, origin: Origin) { return this.send({ type: 'txList', bytes, origin }) }
+  txList(bytes: Uint8Array, origin: Origin) { return this.send({ type: 'txList', bytes, origin }) }
   /** Waits for room. A page beyond the lane's bound comes back with every finding `overloaded`. */
-  page (bytes: Uint8Array, peer: PeerKey, ticket: number, signal: AbortSignal) {
+  page(bytes: Uint8Array, peer: PeerKey, ticket: number, signal: AbortSignal) {
     return this.offer({ type: 'page', bytes, peer, ticket }, { signal })
   }
   /** Counters, queues and the libraries in use. */
-  figures (within: Deadline) { return this.ask('figures', {}, within) }
+  figures(within: Deadline) { return this.ask('figures', {}, within) }
 }

@@ -8,7 +8,7 @@ import { openBatch } from './packing.js'
  * Judges every item by the stateless rules of SPEC §6 and writes its record into the batch. A bad item never fails its neighbours.
  * @throws ValidatorError `bad_batch` where the buffer is no batch: our own fault, never a sender's
  */
-export function judgeBatch (buffer: ArrayBuffer, rules: CommitmentRules, crypto: Crypto): void {
+export function judgeBatch(buffer: ArrayBuffer, rules: CommitmentRules, crypto: Crypto): void {
   const { kind, items, records } = openBatch(buffer)
   for (const [index, item] of items.entries()) {
     if (kind === 'commitments') checkCommitment(item, rules, crypto, records, index * RECORD_SIZE)

@@ -39,17 +39,17 @@ const HORIZON = 100_000
 export class Lanes {
   readonly #lanes: Readonly<Record<LaneName, Lane>>
 
-  constructor (bounds: Readonly<Record<LaneName, LaneBound>>) {
+  constructor(bounds: Readonly<Record<LaneName, LaneBound>>) {
     this.#lanes = { live: new Lane(bounds.live), pages: new Lane(bounds.pages), txLists: new Lane(bounds.txLists) }
   }
 
-  messages (lane: LaneName): number { return this.#lanes[lane].length }
-  bytes (lane: LaneName): number { return this.#lanes[lane].bytes }
+  messages(lane: LaneName): number { return this.#lanes[lane].length }
+  bytes(lane: LaneName): number { return this.#lanes[lane].bytes }
   /** When the lane's first entry came; undefined where none waits. */
-  since (lane: LaneName): number | undefined { return this.#lanes[lane].since() }
+  since(lane: LaneName): number | undefined { return this.#lanes[lane].since() }
 
   /** All of the entries, or none where they would overrun a bound: then they are overloaded. */
-  add (lane: LaneName, entries: readonly Entry[], now: number): boolean {
+  add(lane: LaneName, entries: readonly Entry[], now: number): boolean {
     const into = this.#lanes[lane]
     const idle = into.length === 0
     if (!into.add(entries, now)) return false
@@ -58,19 +58,19 @@ export class Lanes {
   }
 
   /** Whether it waits and got less than its share of the recent work. */
-  owed (lane: LaneName): boolean {
+  owed(lane: LaneName): boolean {
     const { length, spent, bound } = this.#lanes[lane]
     return length > 0 && spent < bound.share * this.#spent()
   }
 
   /** The lane whose turn it is, among those that wait and that `may` lets pass. */
-  next (may: (lane: LaneName) => boolean): LaneName | undefined {
+  next(may: (lane: LaneName) => boolean): LaneName | undefined {
     const waiting = LANES.filter(lane => this.#lanes[lane].length > 0 && may(lane))
     return waiting.find(lane => this.owed(lane)) ?? waiting[0]
   }
 
   /** Takes the first entries of a lane: at least one, up to both bounds. */
-  take (lane: LaneName, messages: number, bytes: number): Entry[] {
+  take(lane: LaneName, messages: number, bytes: number): Entry[] {
     const from = this.#lanes[lane]
     const before = from.bytes
     const taken = from.take(messages, bytes)
@@ -80,11 +80,11 @@ export class Lanes {
   }
 
   /** What a lane would have spent had it had its share all along: who comes back gets no credit for the time without work. */
-  #fair ({ spent, bound: { share } }: Lane): number {
+  #fair({ spent, bound: { share } }: Lane): number {
     return share < 1 ? share / (1 - share) * (this.#spent() - spent) : spent
   }
 
-  #spent (): number {
+  #spent(): number {
     const { live, pages, txLists } = this.#lanes
     return live.spent + pages.spent + txLists.spent
   }
@@ -100,13 +100,13 @@ class Lane {
   #entries: { readonly entry: Entry; readonly at: number }[] = []
   #head = 0
 
-  constructor (readonly bound: LaneBound) {}
+  constructor(readonly bound: LaneBound) {}
 
-  get length (): number { return this.#entries.length - this.#head }
+  get length(): number { return this.#entries.length - this.#head }
 
-  since (): number | undefined { return this.#entries[this.#head]?.at }
+  since(): number | undefined { return this.#entries[this.#head]?.at }
 
-  add (entries: readonly Entry[], at: number): boolean {
+  add(entries: readonly Entry[], at: number): boolean {
     let bytes = 0
     for (const entry of entries) bytes += entry.bytes.length
     if (this.length + entries.length > this.bound.messages || this.bytes + bytes > this.bound.bytes) return false
@@ -115,7 +115,7 @@ class Lane {
     return true
   }
 
-  take (messages: number, bytes: number): Entry[] {
+  take(messages: number, bytes: number): Entry[] {
     const taken: Entry[] = []
     let size = 0
     for (let next = this.#entries[this.#head]; next !== undefined && taken.length < messages; next = this.#entries[this.#head]) {

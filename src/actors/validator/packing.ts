@@ -25,7 +25,7 @@ const LENGTH_SIZE = 4
  * Copies the items into one buffer. A commitment has 382 bytes; a txlist message any number.
  * @throws ValidatorError `bad_batch` for a commitment of another length
  */
-export function packBatch (kind: BatchKind, items: readonly Uint8Array[], allocate: Allocate = size => new ArrayBuffer(size)): ArrayBuffer {
+export function packBatch(kind: BatchKind, items: readonly Uint8Array[], allocate: Allocate = size => new ArrayBuffer(size)): ArrayBuffer {
   const buffer = allocate(packedSize(kind, items))
   const bytes = new Uint8Array(buffer)
   const view = new DataView(buffer)
@@ -47,11 +47,11 @@ export function packBatch (kind: BatchKind, items: readonly Uint8Array[], alloca
 }
 
 /** Bytes of a packed batch of so many commitments. */
-export function packedCommitments (count: number): number {
+export function packedCommitments(count: number): number {
   return HEADER_SIZE + count * (RECORD_SIZE + SIGNED_COMMITMENT_SIZE)
 }
 
-function packedSize (kind: BatchKind, items: readonly Uint8Array[]): number {
+function packedSize(kind: BatchKind, items: readonly Uint8Array[]): number {
   if (kind === 'commitments') return packedCommitments(items.length)
   return items.reduce((size, item) => size + LENGTH_SIZE + item.length, HEADER_SIZE + items.length * RECORD_SIZE)
 }
@@ -65,7 +65,7 @@ export interface OpenBatch {
 }
 
 /** @throws ValidatorError `bad_batch` for anything that `packBatch` does not give */
-export function openBatch (buffer: ArrayBuffer): OpenBatch {
+export function openBatch(buffer: ArrayBuffer): OpenBatch {
   const { kind, count } = readHeader(buffer)
   const bytes = new Uint8Array(buffer)
   let at = HEADER_SIZE + count * RECORD_SIZE
@@ -104,7 +104,7 @@ export interface Records {
  * The records of a batch that came back, copied out of it: its buffer may be used again.
  * @throws ValidatorError `bad_batch` where they are not as many as were sent
  */
-export function readRecords (buffer: ArrayBuffer, sent: number): Records {
+export function readRecords(buffer: ArrayBuffer, sent: number): Records {
   const { count } = readHeader(buffer)
   if (count !== sent) throw new ValidatorError('bad_batch', `${count} records came back for ${sent} messages`, count)
   const records = new Uint8Array(buffer.slice(HEADER_SIZE, HEADER_SIZE + count * RECORD_SIZE))
@@ -116,11 +116,11 @@ export function readRecords (buffer: ArrayBuffer, sent: number): Records {
   }
 }
 
-function asFinding (byte = 0): Finding {
+function asFinding(byte = 0): Finding {
   return Finding[findingName(byte)]
 }
 
-function readHeader (buffer: ArrayBuffer): { readonly kind: BatchKind; readonly count: number } {
+function readHeader(buffer: ArrayBuffer): { readonly kind: BatchKind; readonly count: number } {
   if (buffer.byteLength < HEADER_SIZE) throw new ValidatorError('bad_batch', 'a batch without a header', buffer.byteLength)
   const view = new DataView(buffer)
   const code = view.getUint32(0, true)

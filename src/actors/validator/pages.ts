@@ -8,10 +8,10 @@ export class Page {
   readonly #checked: Checked[] = []
   #missing: number
 
-  constructor (readonly peer: PeerKey, readonly ticket: number, count: number) { this.#missing = count }
+  constructor(readonly peer: PeerKey, readonly ticket: number, count: number) { this.#missing = count }
 
   /** Gives all of them, in the order of the response, once none is missing. */
-  settle (index: number, checked: Checked): readonly Checked[] | undefined {
+  settle(index: number, checked: Checked): readonly Checked[] | undefined {
     this.#checked[index] = checked
     this.#missing--
     return this.#missing === 0 ? this.#checked : undefined
@@ -25,7 +25,7 @@ export interface SplitPage {
   readonly whole: boolean
 }
 
-export function splitPage (bytes: Uint8Array, peer: PeerKey, ticket: number): SplitPage {
+export function splitPage(bytes: Uint8Array, peer: PeerKey, ticket: number): SplitPage {
   const whole = bytes.length % SIGNED_COMMITMENT_SIZE === 0
   const size = whole ? SIGNED_COMMITMENT_SIZE : bytes.length
   const page = new Page(peer, ticket, bytes.length / size)

@@ -70,7 +70,7 @@ class PiscinaPool implements CheckPool {
   /** The thread that the next task goes to: asked for by the balancer within `Piscina.run`. */
   #target = -1
 
-  constructor (private readonly needs: PoolNeeds, private readonly config: PoolConfig, private readonly events: PoolEvents) {
+  constructor(private readonly needs: PoolNeeds, private readonly config: PoolConfig, private readonly events: PoolEvents) {
     const { threads } = config
     this.#slots = new Slots(threads, DEPTH)
     const data: WorkerData = { rules: { domain: config.domain, slasher: config.slasher }, crypto: config.crypto }
@@ -105,18 +105,18 @@ class PiscinaPool implements CheckPool {
     this.#piscina.on('workerDestroy', () => { queueMicrotask(() => { this.#reconcile() }) })
   }
 
-  get workers (): readonly WorkerReport[] { return [...this.#reports.values()] }
-  get running (): number { return this.#slots.running }
+  get workers(): readonly WorkerReport[] { return [...this.#reports.values()] }
+  get running(): number { return this.#slots.running }
 
-  room (kind: BatchKind): Room {
+  room(kind: BatchKind): Room {
     return this.#closing === undefined ? this.#slots.room(kind) : 'full'
   }
 
-  idle (kind: BatchKind): number {
+  idle(kind: BatchKind): number {
     return this.#closing === undefined ? this.#slots.idle(kind) : 0
   }
 
-  async run (kind: BatchKind, batch: ArrayBuffer, { alone = false }: { readonly alone?: boolean } = {}): Promise<ArrayBuffer> {
+  async run(kind: BatchKind, batch: ArrayBuffer, { alone = false }: { readonly alone?: boolean } = {}): Promise<ArrayBuffer> {
     if (this.#closing !== undefined) throw new ValidatorError('pool_closed', 'the pool is closed', kind)
     const slot = this.#slots.choose(kind, alone)
     if (slot === undefined) throw new ValidatorError('pool_full', `no worker takes ${kind} now`, kind)
@@ -137,12 +137,12 @@ class PiscinaPool implements CheckPool {
     }
   }
 
-  close (): Promise<void> {
+  close(): Promise<void> {
     this.#closing ??= this.#finish()
     return this.#closing
   }
 
-  async #finish (): Promise<void> {
+  async #finish(): Promise<void> {
     if (this.running > 0) {
       const idle = new Promise<void>(resolve => { this.#idle = resolve })
       await within(this.needs.clock, this.config.closeWithin, idle).catch((error: unknown) => {
@@ -153,7 +153,7 @@ class PiscinaPool implements CheckPool {
     await this.#piscina.destroy()
   }
 
-  #onThread (id: number, name: 'check' | 'greet', batch?: ArrayBuffer): Promise<unknown> {
+  #onThread(id: number, name: 'check' | 'greet', batch?: ArrayBuffer): Promise<unknown> {
     this.#target = id
     try {
       return this.#piscina.run(batch, batch === undefined ? { name } : { name, transferList: [batch] })
@@ -162,7 +162,7 @@ class PiscinaPool implements CheckPool {
     }
   }
 
-  async #greet (id: number): Promise<void> {
+  async #greet(id: number): Promise<void> {
     // Piscina says `workerCreate` just before it gives that worker any task.
     await Promise.resolve()
     try {
@@ -175,15 +175,15 @@ class PiscinaPool implements CheckPool {
     }
   }
 
-  #log (report: WorkerReport): void {
+  #log(report: WorkerReport): void {
     if (report.degraded) this.needs.log.warn(report, 'validator thread ready, on a slow library')
     else this.needs.log.info(report, 'validator thread ready')
   }
 
-  #alive (id: number): boolean { return this.#piscina.threads.some(thread => thread.threadId === id) }
+  #alive(id: number): boolean { return this.#piscina.threads.some(thread => thread.threadId === id) }
 
   /** Takes threads that are gone out of the slots. */
-  #reconcile (): void {
+  #reconcile(): void {
     if (this.#closing !== undefined) return
     const alive = new Set(this.#piscina.threads.map(thread => thread.threadId))
     for (const id of this.#slots.ids()) if (!alive.has(id)) this.#bury(id)
@@ -193,19 +193,19 @@ class PiscinaPool implements CheckPool {
     }
   }
 
-  #bury (id: number): void {
+  #bury(id: number): void {
     if (!this.#slots.remove(id)) return
     this.#reports.delete(id)
     this.deaths++
     this.needs.log.warn({ threadId: id, deaths: this.deaths }, 'a validator thread died and is replaced')
   }
 
-  #fail (error: unknown): void {
+  #fail(error: unknown): void {
     if (this.#closing === undefined) this.events.broken(broken(error))
   }
 
   /** Whatever Piscina rejects with while the thread is gone is its death; else the worker refused the batch. */
-  #explain (error: unknown, slot: Slot): ValidatorError {
+  #explain(error: unknown, slot: Slot): ValidatorError {
     if (error instanceof ValidatorError) return error
     if (this.#alive(slot.id)) {
       return new ValidatorError('bad_batch', `the worker refused a batch: ${messageOf(error)}`, slot.id, { cause: error })
@@ -216,7 +216,7 @@ class PiscinaPool implements CheckPool {
 }
 
 /** The promise's outcome, or an error after so many ms. */
-async function within<T> (clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
+async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
   let timer: TimerHandle | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = clock.setTimeout(() => { reject(new Error(`nothing within ${ms} ms`)) }, ms)
@@ -228,11 +228,11 @@ async function within<T> (clock: Clock, ms: number, promise: Promise<T>): Promis
   }
 }
 
-function broken (cause: unknown): ValidatorError {
+function broken(cause: unknown): ValidatorError {
   if (cause instanceof ValidatorError) return cause
   return new ValidatorError('pool_broken', `a validator thread did not start: ${messageOf(cause)}`, undefined, { cause })
 }
 
-function messageOf (error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -15,7 +15,7 @@ const PARTS = 8
  * What becomes of a batch whose thread died: it is tried once more, then split until the killer is alone (H31).
  * Gives the batches to run again, or undefined where the only entry in it is the killer.
  */
-export function afterDeath ({ lane, entries, deaths }: Batch): readonly Batch[] | undefined {
+export function afterDeath({ lane, entries, deaths }: Batch): readonly Batch[] | undefined {
   if (deaths === 0) return [{ lane, entries, deaths: 1 }]
   if (entries.length === 1) return undefined
   const size = Math.ceil(entries.length / PARTS)

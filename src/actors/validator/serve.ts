@@ -30,7 +30,7 @@ export interface WorkerTasks {
   readonly check: Promise<Check>
 }
 
-export function serve (rules: CommitmentRules, loading: Promise<Crypto>): WorkerTasks {
+export function serve(rules: CommitmentRules, loading: Promise<Crypto>): WorkerTasks {
   return {
     greet: loading.then(({ recoverBackend, keccakBackend, degraded, warnings }) => () => (
       { threadId, recover: recoverBackend, keccak: keccakBackend, degraded, warnings }

@@ -19,42 +19,42 @@ const REFUSALS = 128
 export class Settlement {
   readonly #refused: Record<'live' | 'txLists', Checked[]> = { live: [], txLists: [] }
 
-  constructor (private readonly chain: CheckedPort, private readonly counters: Counters) {}
+  constructor(private readonly chain: CheckedPort, private readonly counters: Counters) {}
 
   /** With the records that a worker wrote, in the order of the entries. */
-  checked (lane: LaneName, entries: readonly Entry[], records: Records): void {
+  checked(lane: LaneName, entries: readonly Entry[], records: Records): void {
     this.#deliver(lane, entries, entries.map(({ bytes, origin }, index) => (
       { bytes, finding: records.finding(index), signer: records.signer(index), hash: records.hash(index), origin }
     )))
   }
 
   /** Without a check, all with one finding. */
-  unchecked (lane: LaneName, entries: readonly Entry[], finding: Finding): void {
+  unchecked(lane: LaneName, entries: readonly Entry[], finding: Finding): void {
     this.#deliver(lane, entries, entries.map(entry => without(entry, finding)))
   }
 
   /** One message without a check. It goes on with its like at the next `flush`, so that a flood of them is none of messages to chain. */
-  refuse (lane: 'live' | 'txLists', entry: Entry, finding: Finding): void {
+  refuse(lane: 'live' | 'txLists', entry: Entry, finding: Finding): void {
     const refused = this.#refused[lane]
     refused.push(without(entry, finding))
     if (refused.length >= REFUSALS) this.#flush(lane)
   }
 
-  flush (): void {
+  flush(): void {
     this.#flush('live')
     this.#flush('txLists')
   }
 
   /** A response without commitments: nothing to check, but sync waits for its page. */
-  emptyPage (peer: PeerKey, ticket: number): void {
+  emptyPage(peer: PeerKey, ticket: number): void {
     this.#count(this.chain.page(peer, ticket, []), 0)
   }
 
-  #flush (lane: 'live' | 'txLists'): void {
+  #flush(lane: 'live' | 'txLists'): void {
     if (this.#refused[lane].length > 0) this.#deliver(lane, [], this.#refused[lane].splice(0))
   }
 
-  #deliver (lane: LaneName, entries: readonly Entry[], items: readonly Checked[]): void {
+  #deliver(lane: LaneName, entries: readonly Entry[], items: readonly Checked[]): void {
     for (const { finding } of items) this.counters.found(lane, finding)
     switch (lane) {
       case 'live': this.#count(this.chain.commitments(items), items.length); break
@@ -63,7 +63,7 @@ export class Settlement {
     }
   }
 
-  #deliverPages (entries: readonly Entry[], items: readonly Checked[]): void {
+  #deliverPages(entries: readonly Entry[], items: readonly Checked[]): void {
     for (const [at, { page, index }] of entries.entries()) {
       const item = items[at]
       if (page === undefined || index === undefined || item === undefined) continue
@@ -72,11 +72,11 @@ export class Settlement {
     }
   }
 
-  #count (feedback: Feedback, messages: number): void {
+  #count(feedback: Feedback, messages: number): void {
     if (feedback === 'rejected' || feedback === 'closed') this.counters.undelivered += messages
   }
 }
 
-function without ({ bytes, origin }: Entry, finding: Finding): Checked {
+function without({ bytes, origin }: Entry, finding: Finding): Checked {
   return { bytes, finding, signer: NO_SIGNER, hash: NO_HASH, origin }
 }

@@ -6,7 +6,7 @@ export class Shelf {
   readonly #buffers: ArrayBuffer[] = []
 
   /** @param most buffers kept @param unit bytes; sizes are rounded up to a multiple, so that most fit most batches */
-  constructor (private readonly most: number, private readonly unit: number) {}
+  constructor(private readonly most: number, private readonly unit: number) {}
 
   /** A buffer of at least so many bytes. What is in it is left over from before. */
   readonly take = (size: number): ArrayBuffer => {
@@ -16,7 +16,7 @@ export class Shelf {
   }
 
   /** Takes a buffer back; with no place left the smallest goes. */
-  put (buffer: ArrayBuffer): void {
+  put(buffer: ArrayBuffer): void {
     this.#buffers.push(buffer)
     this.#buffers.sort((a, b) => a.byteLength - b.byteLength)
     if (this.#buffers.length > this.most) this.#buffers.shift()

@@ -24,35 +24,35 @@ export class Slots {
    * @param threads with two or more, one at a time is reserved
    * @param depth batches in one worker's hands, the running one included
    */
-  constructor (private readonly threads: number, private readonly depth: number) {}
+  constructor(private readonly threads: number, private readonly depth: number) {}
 
-  get size (): number { return this.#slots.size }
-  get running (): number { return this.#sum(slot => slot.running) }
+  get size(): number { return this.#slots.size }
+  get running(): number { return this.#sum(slot => slot.running) }
 
   /** A worker is ready. The first takes the reserve, and so does the successor of a reserved one that died. */
-  add (id: number): Slot {
+  add(id: number): Slot {
     const reserved = this.threads > 1 && !this.#some(slot => slot.reserved)
     const slot: Slot = { id, reserved, running: 0, txLists: false, alone: false }
     this.#slots.set(id, slot)
     return slot
   }
 
-  remove (id: number): boolean { return this.#slots.delete(id) }
-  has (id: number): boolean { return this.#slots.has(id) }
-  ids (): readonly number[] { return [...this.#slots.keys()] }
+  remove(id: number): boolean { return this.#slots.delete(id) }
+  has(id: number): boolean { return this.#slots.has(id) }
+  ids(): readonly number[] { return [...this.#slots.keys()] }
 
   /** Workers with nothing in hand that would take such a batch. */
-  idle (kind: BatchKind): number {
+  idle(kind: BatchKind): number {
     return this.#sum(slot => slot.running === 0 && !(slot.reserved && kind === 'txLists') ? 1 : 0)
   }
 
-  room (kind: BatchKind): Room {
+  room(kind: BatchKind): Room {
     const slot = this.choose(kind)
     return slot === undefined ? 'full' : slot.running === 0 ? 'idle' : 'behind'
   }
 
   /** The best worker for a batch; with `alone` only an idle one. Commitments never go behind txlists. */
-  choose (kind: BatchKind, alone = false): Slot | undefined {
+  choose(kind: BatchKind, alone = false): Slot | undefined {
     let best: Slot | undefined
     for (const slot of this.#slots.values()) {
       if (kind === 'txLists' && slot.reserved) continue
@@ -62,14 +62,14 @@ export class Slots {
     return best
   }
 
-  take (slot: Slot, kind: BatchKind, alone = false): void {
+  take(slot: Slot, kind: BatchKind, alone = false): void {
     slot.running++
     slot.txLists ||= kind === 'txLists'
     slot.alone = alone
   }
 
   /** A batch came back. Nothing but txlists goes behind txlists, so the mark holds until all are back. */
-  release (slot: Slot): void {
+  release(slot: Slot): void {
     slot.running--
     if (slot.running > 0) return
     slot.txLists = false
@@ -77,18 +77,18 @@ export class Slots {
   }
 
   /** Whether a batch may line up behind what a worker has in hand. */
-  #joins (slot: Slot, kind: BatchKind): boolean {
+  #joins(slot: Slot, kind: BatchKind): boolean {
     if (slot.alone || slot.running >= this.depth) return false
     // Commitments never wait for two batches of txlists: not even where there is no reserved worker.
     return !slot.txLists || (kind === 'txLists' && this.threads > 1)
   }
 
-  #some (test: (slot: Slot) => boolean): boolean {
+  #some(test: (slot: Slot) => boolean): boolean {
     for (const slot of this.#slots.values()) if (test(slot)) return true
     return false
   }
 
-  #sum (of: (slot: Slot) => number): number {
+  #sum(of: (slot: Slot) => number): number {
     let sum = 0
     for (const slot of this.#slots.values()) sum += of(slot)
     return sum

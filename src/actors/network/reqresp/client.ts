@@ -56,19 +56,19 @@ export class RequestClient {
   readonly #needs: ClientNeeds
   readonly #queue: RequestQueue
 
-  constructor (needs: ClientNeeds) {
+  constructor(needs: ClientNeeds) {
     this.#needs = needs
     this.#queue = new RequestQueue(needs)
   }
 
   /** Requests that wait for their turn. */
-  get waiting (): number { return this.#queue.size }
+  get waiting(): number { return this.#queue.size }
   #inFlight = 0
   /** Requests under way. */
-  get inFlight (): number { return this.#inFlight }
+  get inFlight(): number { return this.#inFlight }
 
   /** The SSZ body of the answer, not decoded. @throws RequestError */
-  async request (kind: RequestKind, body: Uint8Array, options: RequestOptions = {}): Promise<Response> {
+  async request(kind: RequestKind, body: Uint8Array, options: RequestOptions = {}): Promise<Response> {
     const { counters } = this.#needs
     try {
       checkRequest(kind, body)
@@ -82,12 +82,12 @@ export class RequestClient {
   }
 
   /** Peers came, went or told their protocols: whoever waits may have a turn now. */
-  peersChanged (): void { this.#queue.dispatch() }
+  peersChanged(): void { this.#queue.dispatch() }
 
   /** Takes nothing on any more and sends away who waits. What is under way goes on. */
-  stop (): void { this.#queue.stop() }
+  stop(): void { this.#queue.stop() }
 
-  async #carryOut (kind: RequestKind, body: Uint8Array, chosen: Chosen): Promise<Response> {
+  async #carryOut(kind: RequestKind, body: Uint8Array, chosen: Chosen): Promise<Response> {
     const { clock, counters, exchanges } = this.#needs
     const { peer } = chosen
     const over = exchanges.begin(peer)
@@ -109,7 +109,7 @@ export class RequestClient {
     }
   }
 
-  async #exchange (kind: RequestKind, body: Uint8Array, peer: PeerKey): Promise<Uint8Array> {
+  async #exchange(kind: RequestKind, body: Uint8Array, peer: PeerKey): Promise<Uint8Array> {
     const { book, clock, limits, protocols } = this.#needs
     const connection = book.connectionTo(peer)
     if (connection === undefined) throw new RequestError('not_connected', `${peer} is not connected`, { peer })
@@ -134,7 +134,7 @@ export class RequestClient {
     }
   }
 
-  #failure (error: unknown, kind: RequestKind, peer: PeerKey | undefined): RequestError {
+  #failure(error: unknown, kind: RequestKind, peer: PeerKey | undefined): RequestError {
     if (error instanceof RequestError) return error
     if (error instanceof ProtocolError) {
       const code = error.code === 'frame_too_long' ? 'oversize' : 'malformed_frame'
@@ -148,7 +148,7 @@ export class RequestClient {
 }
 
 /** The answer is there; the other side has until the exchange's deadline to close its end. */
-function endWithin (stream: Stream, deadline: RunningDeadline): void {
+function endWithin(stream: Stream, deadline: RunningDeadline): void {
   if (stream.status !== 'open') { deadline.clear(); return }
   deadline.signal.addEventListener('abort', () => { stream.abort(new Error('the other side did not close the stream')) }, { once: true })
   stream.addEventListener('close', () => { deadline.clear() }, { once: true })

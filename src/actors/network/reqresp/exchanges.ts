@@ -9,7 +9,7 @@ export class Exchanges {
   readonly #waiting = new Set<{ readonly peer: PeerKey | undefined; readonly resolve: () => void }>()
 
   /** Exchanges under way, with one peer or with all. */
-  count (peer?: PeerKey): number {
+  count(peer?: PeerKey): number {
     if (peer !== undefined) return this.#open.get(peer) ?? 0
     let sum = 0
     for (const count of this.#open.values()) sum += count
@@ -17,7 +17,7 @@ export class Exchanges {
   }
 
   /** An exchange begins; call what is returned when it is over, once. */
-  begin (peer: PeerKey): () => void {
+  begin(peer: PeerKey): () => void {
     this.#open.set(peer, this.count(peer) + 1)
     let over = false
     return () => {
@@ -35,7 +35,7 @@ export class Exchanges {
   }
 
   /** Resolves when nothing is under way with this peer, or with anybody. */
-  idle (peer?: PeerKey): Promise<void> {
+  idle(peer?: PeerKey): Promise<void> {
     if (this.count(peer) === 0) return Promise.resolve()
     return new Promise(resolve => { this.#waiting.add({ peer, resolve }) })
   }

@@ -4,7 +4,7 @@ import { FrameReader } from '../../../protocol/index.js'
 /** The stream ended or was reset before anything of a frame was there. */
 export class StreamEnded extends Error {
   override readonly name = 'StreamEnded'
-  constructor (options?: ErrorOptions) { super('the stream ended without a frame', options) }
+  constructor(options?: ErrorOptions) { super('the stream ended without a frame', options) }
 }
 
 /**
@@ -12,7 +12,7 @@ export class StreamEnded extends Error {
  * was sent, ignores what follows the frame, and keeps ignoring it until the stream closes.
  * @throws ProtocolError for what is no frame or one above the cap, `StreamEnded`, or the signal's reason
  */
-export function readOneFrame (stream: Stream, cap: number, signal: AbortSignal): Promise<Uint8Array> {
+export function readOneFrame(stream: Stream, cap: number, signal: AbortSignal): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const reader = new FrameReader(cap)
     let settled = false

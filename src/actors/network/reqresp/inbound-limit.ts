@@ -27,16 +27,16 @@ export class InboundLimit {
   readonly #lanes = new Map<string, Lane>()
   readonly #spacing: number
 
-  constructor (options: InboundLimitOptions) {
+  constructor(options: InboundLimitOptions) {
     this.#options = options
     this.#spacing = options.delayWithinMs / Math.max(1, options.maxDelayed)
   }
 
   /** Lanes kept at this moment. */
-  get size (): number { return this.#lanes.size }
+  get size(): number { return this.#lanes.size }
 
   /** How long the answer to a request that came now must wait, in milliseconds; `undefined` where the queue is full. */
-  admit (peer: PeerKey, kind: RequestKind, now: number): number | undefined {
+  admit(peer: PeerKey, kind: RequestKind, now: number): number | undefined {
     const id = `${kind} ${peer}`
     let lane = this.#lanes.get(id)
     if (lane === undefined) {
@@ -51,7 +51,7 @@ export class InboundLimit {
   }
 
   /** Forgets lanes in which nothing counts any more: what keeps this bounded by the peers that asked within one window. */
-  sweep (now: number): void {
+  sweep(now: number): void {
     for (const [id, lane] of this.#lanes) if (lane.lastLeaves <= now && lane.window.used(now) === 0) this.#lanes.delete(id)
   }
 }

@@ -26,30 +26,30 @@ export class OutboundQuota {
   readonly #options: QuotaOptions
   readonly #windows = new Map<string, SlidingWindow>()
 
-  constructor (options: QuotaOptions) { this.#options = options }
+  constructor(options: QuotaOptions) { this.#options = options }
 
   /** Windows kept at this moment. */
-  get size (): number { return this.#windows.size }
+  get size(): number { return this.#windows.size }
 
-  hold (peer: PeerKey, kind: RequestKind, kin: boolean, now: number): boolean {
+  hold(peer: PeerKey, kind: RequestKind, kin: boolean, now: number): boolean {
     return this.#window(peer, kind, kin).hold(now)
   }
 
-  release (peer: PeerKey, kind: RequestKind, now: number): void {
+  release(peer: PeerKey, kind: RequestKind, now: number): void {
     this.#windows.get(key(peer, kind))?.release(now)
   }
 
   /** When a request to this peer may go: `now`, later, or `undefined` where only the end of an exchange can tell. */
-  roomAt (peer: PeerKey, kind: RequestKind, kin: boolean, now: number): number | undefined {
+  roomAt(peer: PeerKey, kind: RequestKind, kin: boolean, now: number): number | undefined {
     return this.#windows.has(key(peer, kind)) ? this.#window(peer, kind, kin).roomAt(now) : now
   }
 
   /** Forgets windows in which nothing counts any more: what keeps this bounded by the peers asked within one window. */
-  sweep (now: number): void {
+  sweep(now: number): void {
     for (const [id, window] of this.#windows) if (window.used(now) === 0) this.#windows.delete(id)
   }
 
-  #window (peer: PeerKey, kind: RequestKind, kin: boolean): SlidingWindow {
+  #window(peer: PeerKey, kind: RequestKind, kin: boolean): SlidingWindow {
     const id = key(peer, kind)
     const limit = kin ? this.#options.perWindowToKin : this.#options.perWindow
     let window = this.#windows.get(id)
@@ -59,6 +59,6 @@ export class OutboundQuota {
   }
 }
 
-function key (peer: PeerKey, kind: RequestKind): string {
+function key(peer: PeerKey, kind: RequestKind): string {
   return `${kind} ${peer}`
 }

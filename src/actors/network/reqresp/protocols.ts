@@ -23,7 +23,7 @@ export const ANSWER_SIZES: Record<RequestKind, number> = {
 export const frameCaps: Record<RequestKind, { readonly request: number; readonly response: number }> = FRAME_CAPS
 
 /** An inbound request's body. More than 256 commitments asked counts as 256. @throws ProtocolError where it is not one */
-export function decodeRequest (kind: RequestKind, body: Uint8Array): DecodedRequest {
+export function decodeRequest(kind: RequestKind, body: Uint8Array): DecodedRequest {
   switch (kind) {
     case 'head':
       GetHeadRequestCodec.decode(body)
@@ -38,7 +38,7 @@ export function decodeRequest (kind: RequestKind, body: Uint8Array): DecodedRequ
 }
 
 /** The answer of one who has nothing: a head of zeros, no commitments, or the asked hash with an empty txlist (SPEC §9). */
-export function emptyAnswer (request: DecodedRequest): Uint8Array {
+export function emptyAnswer(request: DecodedRequest): Uint8Array {
   switch (request.kind) {
     case 'head': return new Uint8Array(PreconfHeadCodec.maxSize)
     case 'commitments': return GetCommitmentsByNumberResponseCodec.encode({ commitments: [] })
@@ -50,7 +50,7 @@ export function emptyAnswer (request: DecodedRequest): Uint8Array {
  * Whether an outgoing request can be asked at all, so that a bad argument is an error at once and no time-out (H28).
  * @throws RequestError `max_count_exceeded` (value, limit 256), `empty_range`, `malformed_request`
  */
-export function checkRequest (kind: RequestKind, body: Uint8Array): void {
+export function checkRequest(kind: RequestKind, body: Uint8Array): void {
   try {
     switch (kind) {
       case 'head': GetHeadRequestCodec.decode(body); return
@@ -64,7 +64,7 @@ export function checkRequest (kind: RequestKind, body: Uint8Array): void {
 }
 
 /** How many commitments may be asked. @throws RequestError `max_count_exceeded`, `empty_range` */
-export function checkMaxCount (maxCount: number): void {
+export function checkMaxCount(maxCount: number): void {
   if (maxCount === 0) throw new RequestError('empty_range', 'no commitment is asked', { value: maxCount })
   if (maxCount > MAX_COMMITMENTS) {
     throw new RequestError('max_count_exceeded', `${maxCount} commitments are asked, at most ${MAX_COMMITMENTS}`, { value: maxCount, limit: MAX_COMMITMENTS })

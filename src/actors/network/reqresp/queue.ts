@@ -29,12 +29,12 @@ export class RequestQueue {
   #timer: TimerHandle | undefined
   #stopped = false
 
-  constructor (needs: ClientNeeds) { this.#needs = needs }
+  constructor(needs: ClientNeeds) { this.#needs = needs }
 
-  get size (): number { return this.#waiting.size }
+  get size(): number { return this.#waiting.size }
 
   /** A peer to ask now. @throws RequestError `no_peer`, `not_connected`, `unsupported`, `queue_full`, `timeout`, `cancelled`, `stopping` */
-  turn (kind: RequestKind, { peer, exclude = [], signal }: RequestOptions): Promise<Chosen> {
+  turn(kind: RequestKind, { peer, exclude = [], signal }: RequestOptions): Promise<Chosen> {
     const { clock, limits } = this.#needs
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
@@ -61,7 +61,7 @@ export class RequestQueue {
   }
 
   /** Gives everyone a turn for whom there is room now. */
-  dispatch (): void {
+  dispatch(): void {
     const { clock, limits } = this.#needs
     const now = clock.monotonic()
     let next = Infinity
@@ -76,17 +76,17 @@ export class RequestQueue {
     this.#wakeAt(next, now)
   }
 
-  stop (): void {
+  stop(): void {
     this.#stopped = true
     for (const waiter of this.#waiting) waiter.settle(new RequestError('stopping', 'the driver is stopping', { peer: waiter.peer }))
     this.#wakeAt(Infinity, 0)
   }
 
-  #choose (waiter: Waiter, now: number): Choice {
+  #choose(waiter: Waiter, now: number): Choice {
     return waiter.peer === undefined ? this.#chooseAny(waiter, now) : this.#chooseNamed(waiter.peer, waiter.kind, now)
   }
 
-  #chooseNamed (peer: PeerKey, kind: RequestKind, now: number): Choice {
+  #chooseNamed(peer: PeerKey, kind: RequestKind, now: number): Choice {
     const { book, protocols } = this.#needs
     const known = book.get(peer)
     if (known === undefined || known.leaving) return { error: new RequestError('not_connected', `${peer} is not connected`, { peer, value: peer }) }
@@ -97,7 +97,7 @@ export class RequestQueue {
     return this.#hold(peer, kind, now) ?? { at: this.#roomAt(peer, kind, now) }
   }
 
-  #chooseAny ({ kind, exclude }: Waiter, now: number): Choice {
+  #chooseAny({ kind, exclude }: Waiter, now: number): Choice {
     const { book, protocols } = this.#needs
     const candidates = book.candidates(protocols[kind], exclude).filter(({ peer }) => this.#needs.mayAsk(peer))
     if (candidates.length === 0) {
@@ -113,7 +113,7 @@ export class RequestQueue {
     return { at }
   }
 
-  #hold (peer: PeerKey, kind: RequestKind, now: number): Choice | undefined {
+  #hold(peer: PeerKey, kind: RequestKind, now: number): Choice | undefined {
     const { book, clock, quota } = this.#needs
     if (!quota.hold(peer, kind, this.#needs.isKin(peer), now)) return undefined
     book.asked(peer)
@@ -126,11 +126,11 @@ export class RequestQueue {
     return { chosen: { peer, release } }
   }
 
-  #roomAt (peer: PeerKey, kind: RequestKind, now: number): number | undefined {
+  #roomAt(peer: PeerKey, kind: RequestKind, now: number): number | undefined {
     return this.#needs.quota.roomAt(peer, kind, this.#needs.isKin(peer), now)
   }
 
-  #wakeAt (at: number, now: number): void {
+  #wakeAt(at: number, now: number): void {
     const { clock } = this.#needs
     if (this.#timer !== undefined) clock.clearTimeout(this.#timer)
     this.#timer = at === Infinity ? undefined : clock.setTimeout(() => { this.#timer = undefined; this.dispatch() }, Math.max(1, at - now))

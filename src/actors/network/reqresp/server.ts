@@ -26,7 +26,7 @@ export interface ServerNeeds {
 
 /** The other side broke the protocol or a deadline: the stream is reset. */
 class Broken extends Error {
-  constructor (readonly violation: Violation, readonly code: string) { super(code) }
+  constructor(readonly violation: Violation, readonly code: string) { super(code) }
 }
 
 /**
@@ -52,30 +52,30 @@ export class RequestServer {
   #last = 0
   #stopping = false
 
-  constructor (needs: ServerNeeds) {
+  constructor(needs: ServerNeeds) {
     this.#needs = needs
     this.#limit = new InboundLimit(needs.limits)
     this.#budget = new ServingBudget(needs.limits)
   }
 
   /** Inbound streams open now. */
-  get open (): number { return this.#open }
+  get open(): number { return this.#open }
   /** Bytes reserved for answers under way. */
-  get reserved (): number { return this.#budget.used }
+  get reserved(): number { return this.#budget.used }
 
   /** The answer to a request; one that nobody awaits any more is dropped. */
-  answer (request: number, body: Uint8Array): void { this.#awaited.get(request)?.(body) }
+  answer(request: number, body: Uint8Array): void { this.#awaited.get(request)?.(body) }
 
   /** From now on everyone gets an empty answer at once: the other rooms' answers can not reach us any more. */
-  stop (): void {
+  stop(): void {
     this.#stopping = true
     for (const finish of this.#awaited.values()) finish(undefined)
   }
 
-  sweep (): void { this.#limit.sweep(this.#needs.clock.monotonic()) }
+  sweep(): void { this.#limit.sweep(this.#needs.clock.monotonic()) }
 
   /** Serves one inbound stream. Never rejects. */
-  async serve (kind: RequestKind, stream: Stream, connection: Connection): Promise<void> {
+  async serve(kind: RequestKind, stream: Stream, connection: Connection): Promise<void> {
     const peer = connection.remotePeer.toString()
     const { limits, exchanges } = this.#needs
     const lane = `${kind} ${peer}`
@@ -105,7 +105,7 @@ export class RequestServer {
   }
 
   /** Stage 2. */
-  async #read (kind: RequestKind, stream: Stream): Promise<DecodedRequest> {
+  async #read(kind: RequestKind, stream: Stream): Promise<DecodedRequest> {
     const deadline = startDeadline(this.#needs.clock, this.#needs.limits.readWithinMs)
     let body: Uint8Array
     try {
@@ -125,7 +125,7 @@ export class RequestServer {
   }
 
   /** Stages 3 to 5. */
-  async #answerTo (request: DecodedRequest, peer: PeerKey, stream: Stream): Promise<void> {
+  async #answerTo(request: DecodedRequest, peer: PeerKey, stream: Stream): Promise<void> {
     const { clock, counters, limits } = this.#needs
     const deadline = startDeadline(clock, limits.answerWithinMs)
     let giveBack: (() => void) | undefined
@@ -154,7 +154,7 @@ export class RequestServer {
   }
 
   /** Stage 4: the other room's answer, or `undefined` when it cannot come or is late. */
-  async #obtain (request: DecodedRequest, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async #obtain(request: DecodedRequest, signal: AbortSignal): Promise<Uint8Array | undefined> {
     if (this.#stopping || signal.aborted) return undefined
     if (request.kind === 'commitments' && request.max === 0) return undefined
     const number = ++this.#last
@@ -173,7 +173,7 @@ export class RequestServer {
   }
 
   /** Stage 5. */
-  async #write (stream: Stream, body: Uint8Array, cap: number): Promise<void> {
+  async #write(stream: Stream, body: Uint8Array, cap: number): Promise<void> {
     const deadline = startDeadline(this.#needs.clock, this.#needs.limits.writeWithinMs)
     try {
       stream.send(encodeFrame(body, cap))
@@ -186,13 +186,13 @@ export class RequestServer {
     }
   }
 
-  #break (stream: Stream, peer: PeerKey, kind: RequestKind, { violation, code }: Broken): void {
+  #break(stream: Stream, peer: PeerKey, kind: RequestKind, { violation, code }: Broken): void {
     stream.abort(new Error(code))
     this.#needs.violated(peer, kind, violation, code)
   }
 }
 
-function aborted (signal: AbortSignal): Promise<void> {
+function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise(resolve => { signal.addEventListener('abort', () => { resolve() }, { once: true }) })
 }

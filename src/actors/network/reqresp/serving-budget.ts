@@ -20,13 +20,13 @@ export class ServingBudget {
   readonly #waiting = new Set<Waiter>()
   #used = 0
 
-  constructor (options: ServingBudgetOptions) { this.#options = options }
+  constructor(options: ServingBudgetOptions) { this.#options = options }
 
   /** Bytes reserved. */
-  get used (): number { return this.#used }
+  get used(): number { return this.#used }
 
   /** Resolves with the function that gives the bytes back, once; with `undefined` when the signal comes first. */
-  reserve (peer: PeerKey, bytes: number, signal: AbortSignal): Promise<(() => void) | undefined> {
+  reserve(peer: PeerKey, bytes: number, signal: AbortSignal): Promise<(() => void) | undefined> {
     if (this.#fits(peer, bytes)) return Promise.resolve(this.#take(peer, bytes))
     if (signal.aborted) return Promise.resolve(undefined)
     return new Promise(resolve => {
@@ -44,13 +44,13 @@ export class ServingBudget {
     })
   }
 
-  #fits (peer: PeerKey, bytes: number): boolean {
+  #fits(peer: PeerKey, bytes: number): boolean {
     const ofPeer = this.#byPeer.get(peer) ?? 0
     if (ofPeer > 0 && ofPeer + bytes > this.#options.maxBytesPerPeer) return false
     return this.#used === 0 || this.#used + bytes <= this.#options.maxBytes
   }
 
-  #take (peer: PeerKey, bytes: number): () => void {
+  #take(peer: PeerKey, bytes: number): () => void {
     this.#used += bytes
     this.#byPeer.set(peer, (this.#byPeer.get(peer) ?? 0) + bytes)
     let given = false

@@ -17,46 +17,46 @@ export class SlidingWindow {
   /** Those that are under way: they count until `windowMs` after their end. */
   #held = 0
 
-  constructor (limit: number, windowMs: number) {
+  constructor(limit: number, windowMs: number) {
     this.limit = limit
     this.#windowMs = windowMs
   }
 
   /** Places taken at this moment. */
-  used (now: number): number {
+  used(now: number): number {
     this.#forget(now)
     return this.#until.length + this.#held
   }
 
-  hasRoom (now: number): boolean { return this.used(now) < this.limit }
+  hasRoom(now: number): boolean { return this.used(now) < this.limit }
 
   /** Takes a place for one that counts from now on, or says no. */
-  take (now: number): boolean {
+  take(now: number): boolean {
     if (!this.hasRoom(now)) return false
     this.#until.push(now + this.#windowMs)
     return true
   }
 
   /** Takes a place for one that lasts, to be given back by `release`; or says no. */
-  hold (now: number): boolean {
+  hold(now: number): boolean {
     if (!this.hasRoom(now)) return false
     this.#held++
     return true
   }
 
   /** What was held has ended: it counts for another window. */
-  release (now: number): void {
+  release(now: number): void {
     this.#held--
     this.#until.push(now + this.#windowMs)
   }
 
   /** When there may be room, as far as is known now: `now` where there is, `undefined` where only a release can tell. */
-  roomAt (now: number): number | undefined {
+  roomAt(now: number): number | undefined {
     const over = this.used(now) - this.limit
     return over < 0 ? now : this.#until[over]
   }
 
-  #forget (now: number): void {
+  #forget(now: number): void {
     let past = 0
     while (past < this.#until.length && (this.#until[past] as number) <= now) past++
     if (past > 0) this.#until.splice(0, past)

@@ -13,6 +13,6 @@ export const GOSSIPSUB_VERSION = '17.1.1'
 export interface DuplicateObserver { observeDuplicate(messageId: string, peer: string): void }
 
 /** To be called directly before `reportMessageValidationResult(…, 'accept')`. */
-export function leaveAuthorOut (cache: DuplicateObserver, messageId: string, author: PeerKey): void {
+export function leaveAuthorOut(cache: DuplicateObserver, messageId: string, author: PeerKey): void {
   cache.observeDuplicate(messageId, author)
 }

@@ -31,15 +31,15 @@ export class GossipStreamKeeper {
   /** Attempts by peer; holds connected peers only. */
   readonly #attempts = new Map<string, number>()
 
-  constructor (needs: ReopenNeeds) { this.#needs = needs }
+  constructor(needs: ReopenNeeds) { this.#needs = needs }
 
   /** A connection closed: its peer may have another one. The stream's own close event has been handled when this runs. */
-  connectionClosed (peer: PeerId): void {
+  connectionClosed(peer: PeerId): void {
     this.#reopen(peer)
   }
 
   /** Every heartbeat. A peer has one heartbeat to open its stream by itself. */
-  heartbeat (): void {
+  heartbeat(): void {
     const speakers = new Set<string>()
     for (const peer of this.#needs.speakers()) {
       const id = peer.toString()
@@ -54,7 +54,7 @@ export class GossipStreamKeeper {
     for (const id of this.#attempts.keys()) if (!speakers.has(id)) this.#attempts.delete(id)
   }
 
-  #reopen (peer: PeerId): void {
+  #reopen(peer: PeerId): void {
     const { gossipsub } = this.#needs
     const id = peer.toString()
     const connection = this.#needs.connectionTo(peer)

@@ -14,7 +14,7 @@ export { GOSSIPSUB_VERSION } from './forward-to-author.js'
 export const MAX_KEPT = 10_000
 
 /** Installs the remedy on one instance. */
-export function keepScores ({ score }: GossipsubInternals): void {
+export function keepScores({ score }: GossipsubInternals): void {
   const addPeer = score.addPeer.bind(score)
   score.addPeer = peer => {
     const kept = score.peerStats.get(peer)
@@ -29,7 +29,7 @@ export function keepScores ({ score }: GossipsubInternals): void {
 }
 
 /** To be called now and then: forgets those of the departed of whom nothing bad is known, and what is too much. */
-export function forgetDeparted ({ score }: GossipsubInternals, max = MAX_KEPT): void {
+export function forgetDeparted({ score }: GossipsubInternals, max = MAX_KEPT): void {
   const blamed: Array<[string, PeerStats]> = []
   for (const entry of score.peerStats) {
     const [peer, stats] = entry
@@ -42,12 +42,12 @@ export function forgetDeparted ({ score }: GossipsubInternals, max = MAX_KEPT): 
   for (const [peer, stats] of blamed.slice(0, blamed.length - max)) forget(score, peer, stats)
 }
 
-function isBlameless ({ behaviourPenalty, topics }: PeerStats): boolean {
+function isBlameless({ behaviourPenalty, topics }: PeerStats): boolean {
   return behaviourPenalty === 0
     && Object.values(topics).every(({ invalidMessageDeliveries, meshFailurePenalty }) => invalidMessageDeliveries === 0 && meshFailurePenalty === 0)
 }
 
-function forget (score: GossipsubInternals['score'], peer: string, { knownIPs }: PeerStats): void {
+function forget(score: GossipsubInternals['score'], peer: string, { knownIPs }: PeerStats): void {
   for (const ip of [...knownIPs]) score.removeIP(peer, ip)
   score.peerStats.delete(peer)
   score.scoreCache.delete(peer)

@@ -19,7 +19,7 @@ interface SizedStream { maxMessageSize?: number }
 interface MuxerInternals { _newStream(...args: unknown[]): SizedStream }
 
 /** yamux whose streams send frames of at most 64 KiB. */
-export function yamuxWithSmallFrames (init: YamuxMuxerInit = {}): () => StreamMuxerFactory {
+export function yamuxWithSmallFrames(init: YamuxMuxerInit = {}): () => StreamMuxerFactory {
   return () => {
     const factory = yamux(init)()
     const create = factory.createStreamMuxer.bind(factory)
@@ -35,7 +35,7 @@ export function yamuxWithSmallFrames (init: YamuxMuxerInit = {}): () => StreamMu
   }
 }
 
-function limitFrames (stream: SizedStream): SizedStream {
+function limitFrames(stream: SizedStream): SizedStream {
   let size = stream.maxMessageSize ?? MAX_FRAME_BYTES
   Object.defineProperty(stream, 'maxMessageSize', {
     configurable: true,
