@@ -2,12 +2,13 @@ import type { TreeSnapshot } from '../kernel/index.js'
 import type { ChainStanding } from '../chain/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
 import type { StoreStanding } from '../store/ingress.js'
+import type { SyncStanding } from '../sync/ingress.js'
 import type { ValidatorFigures } from '../validator/ingress.js'
 import type { Tree } from './tree.js'
 
 /** Why a node is not at its best. */
 export interface Ailment {
-  /** `store_failing`, `slow_signatures`, `no_peers`, `not_answering`, `stopping`, … */
+  /** `store_failing`, `slow_signatures`, `unheard` (H42), `no_peers`, `not_answering`, `stopping`, … */
   readonly code: string
   readonly message: string
 }
@@ -34,32 +35,36 @@ export interface Figures {
   readonly network: NetworkFigures | undefined
   readonly chain: ChainStanding | undefined
   readonly store: StoreStanding | undefined
+  readonly sync: SyncStanding | undefined
 }
 
 /** A part that is at work answers at once; one that is being restarted does not, ms. */
 const ANSWER_WITHIN = 1_000
 
 /** Asks every part. */
-export async function figuresOf({ supervisor, validator, network, chain, store }: Tree): Promise<Figures> {
-  const [validatorFigures, networkFigures, standing, storing] = await Promise.all([
-    orUndefined(validator.figures(ANSWER_WITHIN)), orUndefined(network.figures(ANSWER_WITHIN)),
-    orUndefined(chain.standing(ANSWER_WITHIN)), orUndefined(store.standing(ANSWER_WITHIN)),
+export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures> {
+  const [validator, network, chain, store, sync] = await Promise.all([
+    orUndefined(parts.validator.figures(ANSWER_WITHIN)), orUndefined(parts.network.figures(ANSWER_WITHIN)),
+    orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)), orUndefined(parts.sync.standing(ANSWER_WITHIN)),
   ])
-  return { tree: supervisor.describe(), validator: validatorFigures, network: networkFigures, chain: standing, store: storing }
+  return { tree: supervisor.describe(), validator, network, chain, store, sync }
 }
 
 /** Never rejects: a part that does not answer is an ailment. */
 export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
   const [figures, peers] = await Promise.all([figuresOf(tree), orUndefined(tree.network.peers(ANSWER_WITHIN))])
-  const { validator, chain, store } = figures
+  const { validator, chain, store, sync } = figures
   const connected = peers?.filter(({ connections }) => connections > 0).length ?? 0
   const ailments: Ailment[] = []
-  for (const part of ['validator', 'network', 'chain', 'store'] as const) {
+  for (const part of ['validator', 'network', 'chain', 'store', 'sync'] as const) {
     if (figures[part] === undefined) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
   }
   if (store?.failing !== undefined) ailments.push({ code: 'store_failing', message: `${store.failing.code}: ${store.failing.message}` })
   const signatures = [...new Set(validator?.workers.map(({ recover }) => recover))].join(', ')
   if (validator?.degraded === true) ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${signatures}` })
+  if (sync !== undefined && sync.unheard.length > 0) {
+    ailments.push({ code: 'unheard', message: `what these peers gossip does not reach us, they may have graylisted us: ${sync.unheard.join(', ')}` })
+  }
   if (connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
     status: stopping ? 'stopping' : ailments.length > 0 ? 'degraded' : 'ok',

@@ -35,7 +35,7 @@ export const publisherMailbox = mailbox<PublisherMessage>({
 })
 
 export class Publisher extends Handle<PublisherMessage> {
-  publish (topic: Topic, bytes: Uint8Array, within: Deadline) { return this.ask('publish', { topic, bytes }, within) }
+  publish(topic: Topic, bytes: Uint8Array, within: Deadline) { return this.ask('publish', { topic, bytes }, within) }
 }
 
 export type PublisherEvent =
@@ -89,7 +89,7 @@ export const publisher = ({ validator, network, events }: Needs) => {
     // Tickets of an earlier incarnation may still be answered: start where it cannot have been.
     init: ctx => ({ next: Math.floor(ctx.clock.now()), underWay: new Map() }),
     receive: {
-      publish (state, { topic, bytes }, ctx) {
+      publish(state, { topic, bytes }, ctx) {
         const ticket = state.next++
         const feedback = topic === 'commitments'
           ? validator.commitment(bytes, { kind: 'own', ticket })
@@ -102,7 +102,7 @@ export const publisher = ({ validator, network, events }: Needs) => {
           state.underWay.set(ticket, { topic, bytes, resolve, reject, judgement: undefined, stored: false })
         }))
       },
-      judged (state, { ticket, results }, ctx) {
+      judged(state, { ticket, results }, ctx) {
         const message = state.underWay.get(ticket)
         const judgement = results[0]
         if (message === undefined || judgement === undefined) return
@@ -113,13 +113,13 @@ export const publisher = ({ validator, network, events }: Needs) => {
         message.judgement = judgement
         if (message.topic === 'txLists' || message.stored) sendOut(ticket, message, ctx)
       },
-      durable (state, { ticket }, ctx) {
+      durable(state, { ticket }, ctx) {
         const message = state.underWay.get(ticket)
         if (message === undefined) return
         message.stored = true
         if (message.topic === 'commitments' && message.judgement !== undefined) sendOut(ticket, message, ctx)
       },
-      sent (state, { ticket, recipients }, ctx) {
+      sent(state, { ticket, recipients }, ctx) {
         settle(state, ticket, ({ topic, judgement, stored, resolve }) => {
           const hash = judgement?.hash ?? new Uint8Array(32)
           ctx.log.debug({ topic, hash: toHex(hash), recipients }, 'published')
@@ -127,11 +127,11 @@ export const publisher = ({ validator, network, events }: Needs) => {
           resolve({ hash, recipients, stored })
         })
       },
-      notSent (state, { ticket, error }) {
+      notSent(state, { ticket, error }) {
         settle(state, ticket, ({ reject }) => reject(error))
       },
     },
-    stop (state) {
+    stop(state) {
       for (const { reject } of state.underWay.values()) reject(new ServiceError('stopped', 'the publisher stopped'))
       state.underWay.clear()
     },

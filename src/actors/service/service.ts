@@ -49,6 +49,17 @@ export interface PublishOptions {
   readonly signal?: AbortSignal
 }
 
+/** What `start` has built. */
+interface Parts {
+  readonly config: FilledConfig
+  readonly tree: Tree
+  readonly events: Broadcast<NetworkEvent>
+  readonly first: AsyncIterableIterator<NetworkEvent | Lagged>
+  readonly crypto: Crypto
+  readonly signer: Signer | undefined
+  readonly peerId: PeerKey
+}
+
 /**
  * A preconfirmation node: start it, publish, ask, and follow what the network says. Everything that can fail fails with an error
  * that has a `code`. Nothing is installed on `process`.
@@ -68,7 +79,7 @@ export class P2pService implements AsyncDisposable {
   /** The node's libp2p peer id. */
   readonly peerId: PeerKey
 
-  private constructor(parts: { config: FilledConfig; tree: Tree; events: Broadcast<NetworkEvent>; crypto: Crypto; signer: Signer | undefined; first: AsyncIterableIterator<NetworkEvent | Lagged>; peerId: PeerKey }) {
+  private constructor(parts: Parts) {
     this.#config = parts.config
     this.#tree = parts.tree
     this.#events = parts.events
