@@ -18,7 +18,10 @@ async function rig() {
   const chain = kit.probe<ChainMessage>('chain')
   const answers = kit.probe<Answer>('answers')
   const events = kit.probe<StoreEvent>('events')
-  const faults = { commit: undefined as StoreError | undefined, open: undefined as StoreError | undefined, opened: 0, commits: 0 }
+  const faults = {
+    commit: undefined as StoreError | undefined, open: undefined as StoreError | undefined, read: undefined as StoreError | undefined,
+    opened: 0, commits: 0,
+  }
   const inner = memoryDatabase()
   const database = new Proxy(inner, {
     get(target, name) {
@@ -29,6 +32,7 @@ async function rig() {
           faults.commits++
           if (faults.commit !== undefined) throw faults.commit
         }
+        if (name === 'stats' && faults.read !== undefined) throw faults.read
         if (name === 'open' && faults.opened++ > 0) {
           if (faults.open !== undefined) throw faults.open
           return undefined
@@ -37,8 +41,10 @@ async function rig() {
       }
     },
   })
-  const ref = await kit.spawn(store({ chain: new Chain(chain), answers, events, database: () => database }))
-  return { ...kit, chain, answers, events, faults, store: new Store(ref), ref }
+  let die: (error: StoreError) => void = () => undefined
+  const make = (died: (error: StoreError) => void) => { die = died; return database }
+  const ref = await kit.spawn(store({ chain: new Chain(chain), answers, events, database: make }))
+  return { ...kit, chain, answers, events, faults, store: new Store(ref), ref, die: (error: StoreError) => { die(error) } }
 }
 
 const write = (height: bigint) => ({ commitments: [commitment({ height })] })
@@ -94,6 +100,55 @@ describe('the store actor', () => {
     faults.commit = undefined
     await advance(30_000)
     expect(durable(chain.received)).to.deep.equal([1])
+    await stop()
+  })
+
+  it('H33: goes on trying to open the database, whatever that fails with, and says meanwhile why it cannot store', async () => {
+    const { store, settle, advance, faults, events, chain, stop } = await rig()
+    void store.resume()
+    faults.commit = new StoreError('thread_died', 'the thread ended')
+    void store.write(1, write(1n))
+    await settle()
+    faults.open = faults.commit = new StoreError('damaged', 'no CURRENT')
+    await advance(20_000)
+    expect(faults.opened).to.be.greaterThan(4)
+    events.expect('storeFailing', { code: 'thread_died' })
+    events.expect('storeFailing', { code: 'damaged' })
+    expect((await answered(store.standing(1_000), settle)).failing?.code).to.equal('damaged')
+    faults.open = faults.commit = undefined
+    await advance(11_000)
+    expect(durable(chain.received)).to.deep.equal([1])
+    events.expect('storeRecovered')
+    await stop()
+  })
+
+  it('H33: a thread that dies while nothing is written is replaced at once', async () => {
+    const { store, settle, advance, faults, events, die, stop } = await rig()
+    void store.resume()
+    await settle()
+    die(new StoreError('thread_died', 'the thread ended'))
+    await settle()
+    events.expect('storeFailing', { code: 'thread_died' })
+    await advance(300)
+    expect(faults.opened).to.equal(2)
+    events.expect('storeRecovered')
+    expect((await answered(store.standing(1_000), settle)).failing).to.equal(undefined)
+    die(new StoreError('thread_died', 'again'))
+    await advance(300)
+    expect(faults.opened).to.equal(3)
+    await stop()
+  })
+
+  it('H33: answers how it is while its database does not', async () => {
+    const { store, settle, faults, stop } = await rig()
+    void store.resume()
+    void store.write(1, write(1n))
+    await settle()
+    expect(await answered(store.standing(1_000), settle)).to.deep.include({ readable: true, failing: undefined })
+    faults.read = new StoreError('thread_died', 'the thread ended')
+    const standing = await answered(store.standing(1_000), settle)
+    expect(standing).to.deep.include({ readable: false, failing: { code: 'thread_died', message: 'the thread ended' } })
+    expect(standing.stats.commitments, 'as of the last time').to.equal(1)
     await stop()
   })
 

@@ -1,10 +1,11 @@
 import type { Clock } from '../kernel/index.js'
-import type { CommitmentRecord, Stats, Store } from '../store/ingress.js'
+import { StoreError } from '../store/index.js'
+import type { CommitmentRecord, Stats, Store, StoreStanding } from '../store/ingress.js'
 
 const WITHIN = 10_000
 const AGAIN_AFTER = 500
 
-/** Failures of the store that pass: it opens its database again, or its supervisor starts it again. The others are the reader's to know. */
+/** Failures of the store that pass: it opens its database again, or its supervisor starts it again. */
 const PASSING: ReadonlySet<unknown> = new Set(['thread_died', 'closed', 'timeout', 'crashed', 'io', 'rejected'])
 
 /** The store as the ordered stream reads it: what fails for a while is tried again until it works or the reader has gone. */
@@ -14,16 +15,28 @@ export class PatientStore {
   async scan(from: bigint, max: number): Promise<Iterable<CommitmentRecord>> { return this.#patiently(store => store.scan(from, max, undefined, WITHIN)) }
   async commitment(hash: Uint8Array): Promise<CommitmentRecord | undefined> { return this.#patiently(store => store.commitment(hash, WITHIN)) }
   async txList(hash: Uint8Array): Promise<Uint8Array | undefined> { return this.#patiently(store => store.txList(hash, WITHIN)) }
-  async stats(): Promise<Stats> { return this.#patiently(async store => (await store.standing(WITHIN)).stats) }
+  async stats(): Promise<Stats> { return this.#patiently(async store => (await readable(store)).stats) }
 
   async #patiently<T>(read: (store: Store) => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await read(this.needs.store)
       } catch (error) {
-        if (this.signal.aborted || !PASSING.has((error as { code?: unknown } | undefined)?.code)) throw error
+        if (this.signal.aborted || !await this.#passes(error)) throw error
         await new Promise<void>(resolve => { this.needs.clock.setTimeout(resolve, AGAIN_AFTER) })
       }
     }
   }
+
+  /** While the database cannot be opened again, for whatever reason, it is waited for; what it answers itself is the reader's to know. */
+  async #passes(error: unknown): Promise<boolean> {
+    if (PASSING.has((error as { code?: unknown } | undefined)?.code)) return true
+    return !(await this.needs.store.standing(WITHIN).catch(() => undefined))?.readable
+  }
+}
+
+async function readable(store: Store): Promise<StoreStanding> {
+  const standing = await store.standing(WITHIN)
+  if (!standing.readable) throw new StoreError('closed', 'the database does not answer')
+  return standing
 }

@@ -9,6 +9,7 @@ import type { NetworkConfig } from '../network/index.js'
 import { NetworkHandle } from '../network/ingress.js'
 import type { DriverEvent, NetworkCommand } from '../network/ingress.js'
 import { memoryDatabase, store, threadDatabase } from '../store/index.js'
+import type { StoreError } from '../store/index.js'
 import { Store } from '../store/ingress.js'
 import type { StoreMessage } from '../store/ingress.js'
 import { sync } from '../sync/index.js'
@@ -89,9 +90,9 @@ export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, eve
       return handles.sync.driver(event)
     },
   }
-  const database = () => config.dataDir === undefined
+  const database = (died: (error: StoreError) => void) => config.dataDir === undefined
     ? memoryDatabase({ chainId: config.chainId, limits: MEMORY_LIMITS })
-    : threadDatabase({ dataDir: config.dataDir, chainId: config.chainId })
+    : threadDatabase({ dataDir: config.dataDir, chainId: config.chainId, died })
   return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news }
 }
 

@@ -2,11 +2,11 @@ import { actor, keep, mailbox } from '../kernel/index.js'
 import type { Context, Later, Port } from '../kernel/index.js'
 import type { Chain } from '../chain/ingress.js'
 import type { Answers } from '../chain/ports.js'
-import type { Database, Opened } from './database.js'
+import type { Database, Opened, Stats } from './database.js'
 import { storeErrorOf } from './errors.js'
 import type { StoreError } from './errors.js'
 import { storeMailbox } from './ingress.js'
-import type { Restored, StoreMessage } from './ingress.js'
+import type { Restored, StoreMessage, StoreStanding } from './ingress.js'
 import { commitmentsBody, txListBody } from './serving.js'
 import { WriteQueue } from './write-queue.js'
 
@@ -20,23 +20,21 @@ export interface StoreNeeds {
   readonly chain: Pick<Chain, 'durable' | 'storeReady'>
   readonly answers: Answers
   readonly events: Port<StoreEvent>
-  /** Makes the database: the one in its thread, or the one in memory. */
-  readonly database: () => Database
+  /** Makes the database: the one in its thread, which calls `died` when that ends by itself, or the one in memory. */
+  readonly database: (died: (error: StoreError) => void) => Database
 }
 
 type Internal =
   | { readonly type: 'committed'; readonly sequence: number }
   | { readonly type: 'commitFailed'; readonly error: StoreError }
+  | { readonly type: 'died'; readonly error: StoreError }
   | { readonly type: 'reopened' }
   | { readonly type: 'reopenFailed'; readonly error: StoreError }
   | { readonly type: 'answered'; readonly request: number; readonly body: Uint8Array }
 type Received = StoreMessage | Internal
 
-/**
- * `awaiting_resume`: just started; writes in the mailbox may lack those before them, and chain sends all of them again.
- * `running`: writes go to disk as they come. `draining`: one failed; the others under way end first. `paused`: until the next try.
- */
-type Phase = 'awaiting_resume' | 'running' | 'draining' | 'paused'
+/** `running`: writes go to disk as they come. `draining`: one failed; the others under way end first. `paused`: until the next try. */
+type Phase = 'running' | 'draining' | 'paused'
 
 interface State {
   readonly database: Database
@@ -45,12 +43,23 @@ interface State {
   /** As chain last wrote them. */
   anchor: Pick<Opened, 'confirmedTip' | 'headOverride'>
   readonly writes: WriteQueue
+  /** False just after the start: writes in the mailbox may lack those before them, and chain sends all of them again. */
+  resumed: boolean
   phase: Phase
   failing: StoreError | undefined
+  /** The database is not open: its thread has ended. */
+  lost: boolean
   retryMs: number
+  /** As last read. */
+  stats: Stats
+  /** Waits for the next end of the thread. */
+  readonly awaitDeath: () => void
   /** Run when the queue is empty, or cannot empty. */
   waitingForQueue: (() => void)[]
 }
+
+/** What a commit fails with when the database has to be opened again. */
+const LOST: ReadonlySet<StoreError['code']> = new Set<StoreError['code']>(['thread_died', 'closed', 'timeout'])
 
 /** Pauses between tries after a failure, ms: doubled from the first to the last. */
 const FIRST_RETRY = 200
@@ -62,6 +71,7 @@ const receivedMailbox = mailbox<Received>({
     ...storeMailbox.whenFull,
     committed: keep('one a batch under way'),
     commitFailed: keep('one a batch under way'),
+    died: keep('one an end of the thread'),
     reopened: keep('one try at a time'),
     reopenFailed: keep('one try at a time'),
     answered: keep('one an inbound request, whose number the network bounds'),
@@ -106,6 +116,13 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
     pauseWhenIdle(state, ctx)
     pump(state, ctx)
   }
+  const recovered = (state: State, ctx: Context<Received>) => {
+    if (state.failing === undefined) return
+    ctx.log.info({ was: state.failing.code }, 'storing again')
+    void events.send({ type: 'storeRecovered' })
+    state.failing = undefined
+    state.retryMs = FIRST_RETRY
+  }
   const asked = <T>(ctx: Context<Received>, reading: Promise<T>): Later<T> =>
     ctx.later(reading.catch((error: unknown) => { throw storeErrorOf(error, 'read') }))
   const serve = (ctx: Context<Received>, request: number, body: Promise<Uint8Array>, empty: Uint8Array) => {
@@ -114,6 +131,22 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       // While the disk does not answer, who asks gets what a node without data gives.
       failed: () => ({ type: 'answered', request, body: empty }),
     })
+  }
+  const standing = async (state: State): Promise<StoreStanding> => {
+    let unreadable: StoreError | undefined
+    try {
+      state.stats = await state.database.stats()
+    } catch (error) {
+      unreadable = storeErrorOf(error, 'read')
+    }
+    const failing = state.failing ?? unreadable
+    return {
+      durable: state.durable,
+      stats: state.stats,
+      readable: unreadable === undefined,
+      waiting: state.writes.length,
+      failing: failing === undefined ? undefined : { code: failing.code, message: failing.message },
+    }
   }
   const restore = async (state: State, tail: number, pending: number): Promise<Restored> => {
     if (state.writes.length > 0 && state.failing === undefined) await new Promise<void>(resolve => state.waitingForQueue.push(resolve))
@@ -126,19 +159,30 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
     name: 'store',
     mailbox: receivedMailbox,
     async init(ctx) {
-      const database = make()
+      let tell: (error: StoreError) => void = () => undefined
+      const database = make(error => { tell(error) })
       const { durable, confirmedTip, headOverride, droppedBytes, stats } = await database.open()
       if (droppedBytes > 0) ctx.log.warn({ droppedBytes }, 'an unfinished write of an earlier run was dropped')
       ctx.log.info({ durable, commitments: stats.commitments, txLists: stats.txLists }, 'the store is open')
       void chain.storeReady()
-      return { database, durable, anchor: { confirmedTip, headOverride }, writes: new WriteQueue(), phase: 'awaiting_resume', failing: undefined, retryMs: FIRST_RETRY, waitingForQueue: [] }
+      // By the way of what the database answers, so that each death is known before the next try to open it.
+      const awaitDeath = () => ctx.pipe(new Promise<StoreError>(resolve => { tell = resolve }), {
+        ok: error => ({ type: 'died', error }),
+        failed: error => ({ type: 'died', error: storeErrorOf(error, 'run') }),
+      })
+      awaitDeath()
+      return {
+        database, durable, anchor: { confirmedTip, headOverride }, writes: new WriteQueue(), resumed: false, phase: 'running',
+        failing: undefined, lost: false, retryMs: FIRST_RETRY, stats, awaitDeath, waitingForQueue: [],
+      }
     },
     receive: {
       resume(state, _message, ctx) {
-        if (state.phase === 'awaiting_resume') runAgain(state, ctx)
+        state.resumed = true
+        pump(state, ctx)
       },
       write(state, { sequence, batch }, ctx) {
-        if (state.phase === 'awaiting_resume') return
+        if (!state.resumed) return
         state.writes.push(sequence, batch)
         const { confirmedTip = state.anchor.confirmedTip, headOverride = state.anchor.headOverride } = batch
         state.anchor = { confirmedTip: confirmedTip ?? undefined, headOverride: headOverride ?? undefined }
@@ -147,20 +191,26 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       committed(state, { sequence }, ctx) {
         const upTo = state.writes.durable(sequence)
         if (upTo !== undefined) void chain.durable(upTo)
-        if (state.phase === 'running' && state.failing !== undefined) {
-          ctx.log.info({ was: state.failing.code }, 'storing again')
-          void events.send({ type: 'storeRecovered' })
-          state.failing = undefined
-          state.retryMs = FIRST_RETRY
-        }
+        if (state.phase === 'running') recovered(state, ctx)
         pauseWhenIdle(state, ctx)
         pump(state, ctx)
       },
       commitFailed(state, { error }, ctx) {
         state.writes.failed()
+        state.lost ||= LOST.has(error.code)
         failed(state, error, ctx)
       },
-      reopened: (state, _message, ctx) => runAgain(state, ctx),
+      died(state, { error }, ctx) {
+        state.awaitDeath()
+        state.lost = true
+        failed(state, error, ctx)
+      },
+      reopened(state, _message, ctx) {
+        state.lost = false
+        // Where writes wait, the first that is durable shows that it stores again.
+        if (state.writes.length === 0) recovered(state, ctx)
+        runAgain(state, ctx)
+      },
       reopenFailed: (state, { error }, ctx) => failed(state, error, ctx),
       serveCommitments({ database }, { request, start, max }, ctx) {
         serve(ctx, request, database.canonicalRange(start, max).then(commitmentsBody), commitmentsBody(new Uint8Array(0)))
@@ -182,17 +232,11 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       evidence: ({ database }, { from, max }, ctx) => asked(ctx, database.evidence(from, max)),
       meta: ({ database }, { name }, ctx) => asked(ctx, database.meta(name)),
       setMeta: ({ database }, { name, value }, ctx) => asked(ctx, database.commit({ meta: [{ name, value }] })),
-      standing: (state, _message, ctx) => asked(ctx, state.database.stats().then(stats => ({
-        durable: state.durable,
-        stats,
-        waiting: state.writes.length,
-        failing: state.failing === undefined ? undefined : { code: state.failing.code, message: state.failing.message },
-      }))),
+      standing: (state, _message, ctx) => ctx.later(standing(state)),
     },
     timers: {
       retry(state, ctx) {
-        const code = state.failing?.code
-        if (code !== 'thread_died' && code !== 'closed' && code !== 'timeout') {
+        if (!state.lost) {
           runAgain(state, ctx)
           return
         }

@@ -23,6 +23,8 @@ export interface StoreStanding {
   /** False where everything is kept in memory only. */
   readonly durable: boolean
   readonly stats: Stats
+  /** False where the database does not answer: then `stats` are those of the last time. */
+  readonly readable: boolean
   /** Writes taken and not yet on disk. */
   readonly waiting: number
   /** The error that keeps it from storing now, where there is one (H33). */
