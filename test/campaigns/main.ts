@@ -50,7 +50,8 @@ for (const name of names) {
   }
   command.action(async (flags: Readonly<Record<string, number>>) => { process.exitCode = await run(name, campaign, flags) })
 }
-program.action(() => {
+program.argument('[name]', 'which campaign; without it, their names').action((name: string | undefined) => {
+  if (name !== undefined) console.error(`unknown campaign: ${name}`)
   console.error(`campaigns:\n${program.commands.map(each => `  ${each.name().padEnd(12)} ${each.description()}`).join('\n')}`)
   process.exitCode = 2
 })
