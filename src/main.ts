@@ -7,9 +7,6 @@ import { addDevnet } from './cli/devnet/command.js'
 import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
 import { addRun } from './cli/run.js'
 
-/** When all is done and something keeps the process alive all the same, it ends after so many ms (H32). */
-const LINGER = 2_000
-
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once (H32). */
 function untilSignal(): AbortSignal {
   const controller = new AbortController()
@@ -43,7 +40,6 @@ async function main(): Promise<void> {
       process.exitCode = exitCodeOf(error)
     }
   }
-  setTimeout(() => process.exit(), LINGER).unref()
 }
 
 await main()

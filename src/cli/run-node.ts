@@ -7,6 +7,9 @@ import { FAILED } from './options.js'
 import type { RunOptions } from './run.js'
 import { serveStdio } from './stdio.js'
 
+/** When all is stopped and something keeps the process alive all the same, such as a reader who does not read, it ends after so many ms (H32). */
+const LINGER = 2_000
+
 /** One node from its options, until the signal, or with `--stdio` until its session ends. */
 export async function runNode(options: RunOptions, signal: AbortSignal): Promise<void> {
   const log = logTo(process.stderr, options.logLevel)
@@ -32,6 +35,7 @@ export async function runNode(options: RunOptions, signal: AbortSignal): Promise
   } finally {
     await service.stop()
     log.info({}, 'stopped')
+    setTimeout(() => process.exit(), LINGER).unref()
   }
 }
 

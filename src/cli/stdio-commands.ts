@@ -1,5 +1,6 @@
 /** The commands of `run --stdio` (docs/stdio.md): what each takes, and what it answers. */
 import type { P2pService } from '../actors/service/index.js'
+import type { SyncResult } from '../actors/sync/ingress.js'
 import { codecs, toHex } from '../protocol/index.js'
 import { int, toJson } from './json.js'
 import type { JsonObject } from './json.js'
@@ -10,9 +11,17 @@ import type { BlockStreams } from './stdio-streams.js'
 export type StdioNode = Pick<P2pService,
   | 'peerId' | 'listenAddresses' | 'subscribe' | 'ended' | 'stop' | 'blocks'
   | 'publishCommitment' | 'publishTxList' | 'requestHead' | 'requestCommitments' | 'requestTxList'
-  | 'head' | 'updateHead' | 'confirm' | 'rewind' | 'storedCommitments' | 'storedTxList' | 'dial' | 'hangUp' | 'peers' | 'health' | 'figures'>
+  | 'head' | 'updateHead' | 'confirm' | 'rewind' | 'reinstate' | 'storedCommitments' | 'storedTxList' | 'evidence'
+  | 'dial' | 'hangUp' | 'peers' | 'health' | 'figures'> & {
+    sync(options: { readonly signal: AbortSignal }): PromiseLike<SyncResult>
+  }
 
-export interface Session { readonly node: StdioNode; readonly streams: BlockStreams }
+export interface Session {
+  readonly node: StdioNode
+  readonly streams: BlockStreams
+  /** Aborted when the session ends: what has no deadline of its own ends with it. */
+  readonly ending: AbortSignal
+}
 
 /** Begins its work before it first waits, so that commands begin in the order of their lines. Gives the result, made into JSON when its turn to be written comes. */
 type Command = (session: Session, fields: Fields) => Promise<() => JsonObject>
@@ -57,6 +66,23 @@ export const commands: Readonly<Record<string, Command>> = {
   rewind: async ({ node }, fields) => {
     await node.rewind(fields.integer('to'))
     return nothing
+  },
+  reinstate: async ({ node }, fields) => {
+    await node.reinstate(fields.bytes('hash'))
+    return nothing
+  },
+  sync: async ({ node, ending }) => {
+    const { outcome, code, from, to, blocks, ms } = await node.sync({ signal: ending })
+    return () => ({ outcome, code: code ?? null, from: int(from), to: int(to), blocks: int(blocks), ms })
+  },
+  evidence: async ({ node }, fields) => {
+    const found = await node.evidence({ ...fields.has('from') ? { from: fields.count('from') } : {}, ...fields.has('max') ? { max: fields.count('max') } : {} })
+    return () => ({
+      evidence: found.map(({ sequence, kind, reason, signer, blockNumber, submissionWindowEnd, messages, seenAt }) => ({
+        sequence: int(sequence), kind, reason, signer: toHex(signer), blockNumber: int(blockNumber), submissionWindowEnd: int(submissionWindowEnd),
+        messages: messages.map(toHex), seenAt: int(Math.floor(seenAt)),
+      })),
+    })
   },
   dial: async ({ node }, fields) => {
     const peer = await node.dial(fields.text('addr'))

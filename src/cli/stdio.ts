@@ -56,7 +56,7 @@ export async function serveStdio(node: StdioNode, { input, output, log, signal, 
   const ready: JsonObject = { event: 'ready', peerId: node.peerId, addresses: [...await node.listenAddresses()] }
   void lines.write(() => ready)
   const telling = tellEvents(node, lines, ready, log)
-  const session: Session = { node, streams: new BlockStreams(node, lines) }
+  const session: Session = { node, streams: new BlockStreams(node, lines), ending: ending.signal }
   const underWay = new UnderWay()
 
   ending.signal.addEventListener('abort', () => {

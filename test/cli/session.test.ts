@@ -41,7 +41,8 @@ class Stage {
       head: async () => ({ blockNumber: 5n, submissionWindowEnd: 6n }),
       publishCommitment: refuse, publishTxList: refuse, requestHead: refuse, requestCommitments: refuse, requestTxList: refuse, updateHead: () => undefined,
       confirm: refuse, rewind: refuse, storedCommitments: refuse, storedTxList: async () => undefined, dial: refuse, hangUp: refuse, peers: async () => [],
-      health: refuse, figures: refuse, ...answers,
+      health: refuse, figures: refuse, reinstate: refuse, evidence: async () => [],
+      sync: async () => ({ outcome: 'no_peers', code: undefined, from: 1n, to: 0n, blocks: 0, ms: 1.5 }), ...answers,
     }
   }
 
@@ -158,6 +159,20 @@ describe('cli/stdio session', () => {
     expect(await stage.session).to.equal('stop')
     expect(stage.names().toSorted()).to.deep.equal([1, 2, 'ready', 'stopped'])
     expect(stage.stops).to.equal(1)
+  })
+
+  it('a catch-up has no deadline of its own: it ends with the input', async () => {
+    const stage = new Stage({
+      sync: async ({ signal }) => new Promise(resolve => {
+        signal.addEventListener('abort', () => resolve({ outcome: 'cancelled', code: undefined, from: 1n, to: 5n, blocks: 5, ms: 20 }), { once: true })
+      }),
+    }).start()
+    stage.say({ cmd: 'sync', id: 1 })
+    stage.input.end()
+    expect(await stage.session).to.equal('end_of_input')
+    const answer = await stage.answer(1)
+    expect(answer['result']).to.deep.include({ outcome: 'cancelled', code: null, from: '1', to: '5', blocks: '5' })
+    expect(wrongWith(answer, 'sync')).to.deep.equal([])
   })
 
   it('after a signal a command that hangs fails when the node stops, and is answered', async () => {

@@ -36,10 +36,10 @@ function open({ service }: TestNode) {
   return { input, lines, ended, send, call, items: (stream: string) => lines.filter(line => line['stream'] === stream) }
 }
 
-async function signedChain(count: number) {
+async function signedChain(count: number, txListBytes = 50) {
   const chain = await ChainMaker.create()
   const crypto = await loadCrypto()
-  return Promise.all(Array.from({ length: count }, () => chain.block({ txListBytes: 50 })).map(async ({ commitment, txList, hash }) => ({
+  return Promise.all(Array.from({ length: count }, () => chain.block({ txListBytes })).map(async ({ commitment, txList, hash }) => ({
     ssz: toHex(SignedCommitmentCodec.encode(await signCommitment(commitment, signerFromKey(KEY), { crypto }))), txlist: toHex(txList), hash: toHex(hash),
   })))
 }
@@ -105,6 +105,24 @@ describe('cli/stdio with a real node', function () {
     expect(answers.filter(answer => (answer?.['result'] as Line | undefined)?.['hash'] === undefined)).to.deep.equal([])
     expect(session.lines.filter(({ event }) => event === 'head').at(-1)).to.have.property('blockNumber', String(TIP + 20n))
     expect(session.lines.filter(({ event }) => event === 'stored')).to.have.length(40)
+  })
+
+  it('evidence names both messages of a signer who signed twice for one place', async () => {
+    const honest = await net.start()
+    const session = open(honest)
+    const cheat = open(await net.start({}, [honest]))
+    const other = open(await net.start({}, [honest]))
+    const [[first], [second]] = [await signedChain(1), await signedChain(1, 60)]
+    await until(async () => (await honest.service.peers()).filter(({ mesh }) => mesh.commitments).length === 2, 'two peers in the mesh')
+    await Promise.all([cheat.call('publishCommitment', { ssz: first!.ssz }), other.call('publishCommitment', { ssz: second!.ssz })])
+    expect(await until(() => session.lines.find(({ event }) => event === 'equivocation'), 'the event')).to.have.property('blockNumber', '1000')
+    const found = await until(async () => ((await session.call('evidence', { from: '0', max: 10 }))['evidence'] as Line[])[0], 'evidence')
+    expect(found).to.deep.include({ kind: 'equivocation', blockNumber: '1000', signer: toHex(signerFromKey(KEY).address) })
+    expect(found['messages']).to.have.members([first!.ssz, second!.ssz])
+    for (const { input, ended } of [session, cheat, other]) {
+      input.end()
+      await ended
+    }
   })
 
   it('updateHead takes both fields, or neither to take the override back', async () => {

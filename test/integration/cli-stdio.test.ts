@@ -93,6 +93,10 @@ describeProcesses('run --stdio', () => {
     await tell(bob, 'endBlocks', { stream })
     await tell(bob, 'rewind', { to: '1000' })
     expect(await bob.event('rewind')).to.deep.include({ to: '1000', reason: 'application' })
+    await tell(bob, 'reinstate', { hash: last.hash })
+    await until(async () => (await bob.call('head'))['blockNumber'] === '1001', 'the block that was demoted')
+    expect(await tell(bob, 'sync')).to.deep.include({ outcome: 'caught_up', code: null })
+    expect(await tell(bob, 'evidence')).to.deep.equal({ evidence: [] })
     await tell(bob, 'confirm', { blockNumber: '1000', hash: first.hash })
     expect(await bob.refusal('rewind', { to: '999' })).to.have.property('code', 'below_confirmed_tip')
 
