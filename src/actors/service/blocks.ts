@@ -39,7 +39,7 @@ export interface BlocksOptions {
 
 interface Needs {
   readonly store: Store
-  readonly chain: Chain
+  readonly chain: Pick<Chain, 'standing'>
   /** Woken when the head moves, the chain is rewound, or something was stored. */
   readonly news: Wake
   readonly clock: Clock
@@ -57,13 +57,28 @@ const STALLED_AFTER = 30_000
  * The ordered stream from a place on.
  * @throws ServiceError `bad_cursor` at once, not at the first item
  */
-export function blocks(needs: Needs, { from, withTxList = false, signal = new AbortController().signal }: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> {
+export function blocks(
+  needs: Needs, { from, withTxList = false, signal: until }: BlocksOptions,
+): AsyncGenerator<StreamItem, void, undefined> {
   const last = typeof from === 'string' ? parseCursor(from) : undefined
-  return untilGone(follow({ ...needs, store: new PatientStore(needs, signal) }, { last, next: last === undefined ? checkHeight(from) : last.blockNumber + 1n, withTxList, signal }), signal)
+  const next = last === undefined ? checkHeight(from) : last.blockNumber + 1n
+  const left = new AbortController()
+  const signal = until === undefined ? left.signal : AbortSignal.any([until, left.signal])
+  const reading = { ...needs, store: new PatientStore(needs, signal) }
+  const items = untilGone(follow(reading, { last, next, withTxList, signal }), signal)
+  // A generator alone would let `return` wait behind a `next` that waits for news.
+  const end = items.return.bind(items)
+  items.return = async () => {
+    left.abort()
+    return end()
+  }
+  return items
 }
 
 /** What was under way when the reader left, or the node stopped, is of no interest. */
-async function * untilGone(items: AsyncGenerator<StreamItem, void, undefined>, signal: AbortSignal): AsyncGenerator<StreamItem, void, undefined> {
+async function * untilGone(
+  items: AsyncGenerator<StreamItem, void, undefined>, signal: AbortSignal,
+): AsyncGenerator<StreamItem, void, undefined> {
   try {
     yield * items
   } catch (error) {
@@ -74,8 +89,8 @@ async function * untilGone(items: AsyncGenerator<StreamItem, void, undefined>, s
 interface Following { last: Position | undefined; next: bigint; readonly withTxList: boolean; readonly signal: AbortSignal }
 
 /**
- * The canonical chain in block order, from the store, then live. The reader's pace is its own: everything is read from the store when
- * it is asked for, so a slow one loses nothing and holds nothing up. Each round
+ * The canonical chain in block order, from the store, then live. The reader's pace is its own: everything is read from the store
+ * when it is asked for, so a slow one loses nothing and holds nothing up. Each round
  * 1. reads from the last block given on, that block included;
  * 2. if it is not there any more, the chain was rewound: goes back along its parents to the last one that is canonical still;
  * 3. gives what follows, or waits for news.
@@ -109,10 +124,14 @@ async function * follow(needs: Reading, { last, next, withTxList, signal }: Foll
 }
 
 function blockItem({ blockNumber, hash, ssz, signer }: CommitmentRecord, txList: Uint8Array | undefined): StreamItem {
-  return { kind: 'block', cursor: cursorOf({ blockNumber, hash }), blockNumber, commitment: SignedCommitmentCodec.decode(ssz), ssz, hash, signer, txList }
+  const commitment = SignedCommitmentCodec.decode(ssz)
+  return { kind: 'block', cursor: cursorOf({ blockNumber, hash }), blockNumber, commitment, ssz, hash, signer, txList }
 }
 
-/** Waits for a block's txlist. `demoted`: the block is not canonical any more, or the reader left; `evicted`: it was dropped for lack of room. */
+/**
+ * Waits for a block's txlist. `demoted`: the block is not canonical any more, or the reader left; `evicted`: it was dropped for lack of
+ * room.
+ */
 async function * txListOf(
   { store, news, clock }: Reading, record: CommitmentRecord, signal: AbortSignal,
 ): AsyncGenerator<StreamItem, Uint8Array | 'demoted' | 'evicted', undefined> {
