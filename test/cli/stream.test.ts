@@ -110,10 +110,10 @@ describe('cli/stdio with a real node', function () {
   it('evidence names both messages of a signer who signed twice for one place', async () => {
     const honest = await net.start()
     const session = open(honest)
-    const cheat = open(await net.start({}, [honest]))
-    const other = open(await net.start({}, [honest]))
+    const publishers = [await net.start({}, [honest]), await net.start({}, [honest])]
+    for (const node of [honest, ...publishers]) await node.meshed(node === honest ? 2 : 1)
+    const [cheat, other] = publishers.map(open) as [ReturnType<typeof open>, ReturnType<typeof open>]
     const [[first], [second]] = [await signedChain(1), await signedChain(1, 60)]
-    await until(async () => (await honest.service.peers()).filter(({ mesh }) => mesh.commitments).length === 2, 'two peers in the mesh')
     await Promise.all([cheat.call('publishCommitment', { ssz: first!.ssz }), other.call('publishCommitment', { ssz: second!.ssz })])
     expect(await until(() => session.lines.find(({ event }) => event === 'equivocation'), 'the event')).to.have.property('blockNumber', '1000')
     const found = await until(async () => ((await session.call('evidence', { from: '0', max: 10 }))['evidence'] as Line[])[0], 'evidence')

@@ -113,6 +113,14 @@ describeProcesses('devnet', () => {
     await nothingLeft(program)
   })
 
+  it('when nobody reads it any more it ends, and cleans up', async () => {
+    const program = devnet('--json')
+    await until(() => program.stdout.length > 0, 'its first line', 30_000)
+    program.child.stdout!.destroy()
+    expect(await program.exits(30_000)).to.deep.equal({ code: 1, signal: null })
+    expect(await readdir(folder)).to.deep.equal([])
+  })
+
   it('when it is killed itself, its nodes end too', async () => {
     const program = devnet('--json')
     await until(() => pids(program).length === 3, 'three nodes', 60_000)

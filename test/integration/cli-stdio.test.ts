@@ -41,6 +41,13 @@ async function stopped(node: StdioNode): Promise<void> {
   expect(node.wrong, 'lines that are not as docs/stdio.md says').to.deep.equal([])
 }
 
+async function stoppedBy(node: StdioNode, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+  node.program.signal(signal)
+  await stopped(node)
+  expect(node.events.at(-1)).to.have.property('reason', 'signal')
+  expect(node.program.stderr).to.contain(`stopped by ${signal}`)
+}
+
 describeProcesses('run --stdio', () => {
   it('two nodes speak every command and tell every event that this brings about, as docs/stdio.md has them', async () => {
     const said = new Set<string>()
@@ -114,7 +121,7 @@ describeProcesses('run --stdio', () => {
     expect([...said].sort()).to.deep.equal([...documentedCommands].sort())
   })
 
-  it('H28: arguments that cannot be are typed errors at once', async () => {
+  it('H28: arguments that cannot be are typed errors at once; SIGINT stops it cleanly', async () => {
     const node = await StdioNode.start(common)
     const hash = '11'.repeat(32)
     const cases: [string, Line, string][] = [
@@ -129,11 +136,10 @@ describeProcesses('run --stdio', () => {
       ['confirm', { blockNumber: '1' }, 'tip_below_present'], ['nonsense', {}, 'unknown_command'],
     ]
     for (const [cmd, fields, code] of cases) expect((await node.refusal(cmd, fields))['code'], `${cmd} ${JSON.stringify(fields).slice(0, 80)}`).to.equal(code)
-    node.end()
-    await stopped(node)
+    await stoppedBy(node, 'SIGINT')
   })
 
-  it('bad lines of every kind each get an error, and nothing breaks', async () => {
+  it('bad lines of every kind each get an error, and nothing breaks; SIGTERM stops it cleanly', async () => {
     const node = await StdioNode.start(common)
     const garbage = Buffer.from(Array.from({ length: 4_096 }, (_, at) => (at * 131) % 256).filter(byte => byte !== 10))
     const bad: [string | Buffer, string][] = [
@@ -149,8 +155,7 @@ describeProcesses('run --stdio', () => {
     await until(() => node.answers.length === bad.length + 1, 'an answer to each')
     expect(node.answers.filter(({ id }) => id === null).map(({ error }) => (error as Line)['code'])).to.deep.equal(bad.map(([, code]) => code))
     expect(await node.call('status')).to.have.property('durable', false)
-    node.end()
-    await stopped(node)
+    await stoppedBy(node, 'SIGTERM')
   })
 
   it('what is sent before ready is answered, all of it, when the input ends at once', async () => {
@@ -170,17 +175,6 @@ describeProcesses('run --stdio', () => {
     expect(node.program.stderr).to.equal('')
   })
 
-  it('SIGTERM and SIGINT stop it cleanly', async () => {
-    const signals = ['SIGTERM', 'SIGINT'] as const
-    await Promise.all(signals.map(async signal => {
-      const node = await StdioNode.start(common)
-      node.program.signal(signal)
-      await stopped(node)
-      expect(node.events.at(-1)).to.have.property('reason', 'signal')
-      expect(node.program.stderr).to.contain(`stopped by ${signal}`)
-    }))
-  })
-
   it('H32: a second signal ends it at once, whatever the first one waits for', async () => {
     const [node, peer] = await Promise.all([StdioNode.start(common), StdioNode.start(common)])
     await node.call('dial', { addr: peer.address })
@@ -196,20 +190,14 @@ describeProcesses('run --stdio', () => {
     expect(node.of('stopped')).to.have.length(0)
   })
 
-  it('it ends when nobody can read it any more, though its input stays open', async () => {
-    const node = await StdioNode.start(common)
-    node.program.child.stdout!.destroy()
-    node.write('{"cmd":"head"}\n{"cmd":"head"}\n')
-    expect(await node.program.exits()).to.deep.equal({ code: 0, signal: null })
-  })
-
-  it('a log that nobody reads, or can read, does not disturb it', async () => {
+  it('a log that nobody can read does not disturb it; it ends when nobody can read its lines, though its input stays open', async () => {
     const node = new StdioNode([...common, '--log-level', 'trace'])
     node.program.child.stderr!.destroy()
     await node.event('ready')
     for (let call = 0; call < 20; call++) await node.call('status')
-    node.end()
-    await stopped(node)
+    node.program.child.stdout!.destroy()
+    node.write('{"cmd":"head"}\n{"cmd":"head"}\n')
+    expect(await node.program.exits()).to.deep.equal({ code: 0, signal: null })
   })
 
   it('a reader that does not read holds up its own lines and nothing else, and memory stays bounded', async () => {
