@@ -179,6 +179,18 @@ describe('the ordered stream', () => {
     await stop()
   })
 
+  it('ends when its reader returns while it waits', async () => {
+    const { settle, stop, store, news, clock } = await rig()
+    const stream = blocks({ store, chain: new Chain({} as never), news, clock }, { from: 1n })
+    const waiting = stream.next()
+    await settle()
+    const returned = stream.return()
+    await settle()
+    expect((await waiting).done).to.equal(true)
+    expect((await returned).done).to.equal(true)
+    await stop()
+  })
+
   it('refuses what is no cursor', () => {
     for (const bad of ['', '5', '5:', 'x:00', '5:00', `-1:${'0'.repeat(64)}`, `5:${'g'.repeat(64)}`, `5:${'0'.repeat(64)}:1`]) {
       expect(() => parseCursor(bad), bad).to.throw().that.includes({ code: 'bad_cursor' })

@@ -63,7 +63,8 @@ describe('publishing', () => {
     const { publisher, validator, ref, sent, settle, stop } = await rig()
     const publishing = publisher.publish('commitments', new Uint8Array(382), 30_000).catch((error: unknown) => error)
     await settle()
-    void ref.send({ type: 'judged', ticket: ticketOf(validator.expect('commitment')), results: [{ ...accepted, verdict: 'ignore', reason: 'equivocation' }] })
+    const ticket = ticketOf(validator.expect('commitment'))
+    void ref.send({ type: 'judged', ticket, results: [{ ...accepted, verdict: 'ignore', reason: 'equivocation' }] })
     await settle()
     const error = await publishing as ServiceError
     expect(error).to.be.instanceOf(ServiceError)
@@ -83,6 +84,22 @@ describe('publishing', () => {
     void ref.send({ type: 'judged', ticket, results: [accepted] })
     await settle()
     expect((await first).recipients).to.equal(3)
+    await stop()
+  })
+
+  it('a commitment that is not durable in time does not leave, and the caller learns it', async () => {
+    const { publisher, validator, ref, sent, settle, clock, stop } = await rig()
+    const publishing = publisher.publish('commitments', new Uint8Array(382), 30_000).catch((error: unknown) => error)
+    await settle()
+    const ticket = ticketOf(validator.expect('commitment'))
+    void ref.send({ type: 'judged', ticket, results: [accepted] })
+    await settle()
+    clock.advance(20_000)
+    await settle()
+    expect(await publishing).to.include({ code: 'not_stored', value: 20_000 })
+    void ref.send({ type: 'durable', ticket })
+    await settle()
+    expect(sent).to.have.length(0)
     await stop()
   })
 

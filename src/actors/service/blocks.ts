@@ -95,7 +95,9 @@ interface Following { last: Position | undefined; next: bigint; readonly withTxL
  * 2. if it is not there any more, the chain was rewound: goes back along its parents to the last one that is canonical still;
  * 3. gives what follows, or waits for news.
  */
-async function * follow(needs: Reading, { last, next, withTxList, signal }: Following): AsyncGenerator<StreamItem, void, undefined> {
+async function * follow(
+  needs: Reading, { last, next, withTxList, signal }: Following,
+): AsyncGenerator<StreamItem, void, undefined> {
   const { store, news } = needs
   while (!signal.aborted) {
     const round = news.round
@@ -129,8 +131,8 @@ function blockItem({ blockNumber, hash, ssz, signer }: CommitmentRecord, txList:
 }
 
 /**
- * Waits for a block's txlist. `demoted`: the block is not canonical any more, or the reader left; `evicted`: it was dropped for lack of
- * room.
+ * Waits for a block's txlist. `demoted`: the block is not canonical any more, or the reader left; `evicted`: it was dropped for
+ * lack of room.
  */
 async function * txListOf(
   { store, news, clock }: Reading, record: CommitmentRecord, signal: AbortSignal,

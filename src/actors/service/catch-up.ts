@@ -4,7 +4,8 @@ import type { SyncEvent, SyncResult } from '../sync/ingress.js'
 import { isSyncEvent } from './events.js'
 
 /**
- * A catch-up under way: `await` it for its result, or follow it with `for await` (progress, faults of peers, its end). Ends by itself.
+ * A catch-up under way: `await` it for its result, or follow it with `for await` (progress, faults of peers, its end). Ends by
+ * itself.
  */
 export class CatchUp implements PromiseLike<SyncResult>, AsyncIterable<SyncEvent | Lagged> {
   readonly #result: Promise<SyncResult>
@@ -20,7 +21,8 @@ export class CatchUp implements PromiseLike<SyncResult>, AsyncIterable<SyncEvent
       for await (const event of all) if (isSyncEvent(event)) this.#events.publish(event)
       this.#events.close()
     })()
-    // Whoever only follows it is not to be surprised by a rejection. The end itself was said before the result: it goes out first.
+    // Whoever only follows it is not to be surprised by a rejection.
+    // The end itself was said before the result: it goes out first.
     const leave = () => { setImmediate(() => { void all.return?.() }) }
     result.then(leave, leave)
   }

@@ -2,8 +2,7 @@ import { silentLogger, systemClock, systemRandom } from '../kernel/index.js'
 import type { Clock, Logger, Random } from '../kernel/index.js'
 import { DEFAULT_CHAIN_ID, DEFAULT_DOMAIN, ProtocolError, fromHex, parseDomain, topicsOf } from '../../protocol/index.js'
 import type { Signer } from '../../protocol/index.js'
-import type { ChainRules, ScheduleResolver } from '../chain/index.js'
-import type { ChainConfig } from '../chain/index.js'
+import type { ChainConfig, ChainRules, ScheduleResolver } from '../chain/index.js'
 import type { ConfirmedTip } from '../chain/ingress.js'
 import type { NetworkConfigInit } from '../network/index.js'
 import type { SyncConfig } from '../sync/index.js'
@@ -70,15 +69,18 @@ const DEFAULT_EVENT_CAPACITY = 4_096
 /** Fills the defaults in. @throws ServiceError `bad_config` with the value that cannot be */
 export function fillConfig(config: P2pConfig): FilledConfig {
   const { domain, slasherAddress, listen, ...rest } = config
-  if (typeof config.schedule !== 'function') throw badConfig('schedule', 'is a function from a window to its signer', config.schedule)
+  if (typeof config.schedule !== 'function') {
+    throw badConfig('schedule', 'is a function from a window to its signer', config.schedule)
+  }
   const chainId = config.chainId ?? DEFAULT_CHAIN_ID
-  topicsOf(chainId)
+  asConfig('chainId', 'is a chain id', config.chainId, () => topicsOf(chainId))
   return {
     ...rest,
     chainId,
     listen: listen === undefined ? [DEFAULT_LISTEN] : typeof listen === 'string' ? [listen] : listen,
     staticPeers: config.staticPeers ?? [],
-    domain: domain === undefined ? DEFAULT_DOMAIN : parseDomain(domain),
+    domain: domain === undefined ? DEFAULT_DOMAIN
+      : asConfig('domain', 'is 32 bytes or 64 hex digits', domain, () => parseDomain(domain)),
     slasherAddress: slasherAddress === undefined ? undefined : parseAddress('slasherAddress', slasherAddress),
     eventCapacity: positive('eventCapacity', config.eventCapacity ?? DEFAULT_EVENT_CAPACITY),
     log: config.log ?? silentLogger,
@@ -89,19 +91,23 @@ export function fillConfig(config: P2pConfig): FilledConfig {
 
 /** An Ethereum address: 20 bytes, or 40 hex digits with or without 0x. @throws ServiceError `bad_config` */
 export function parseAddress(option: string, address: Uint8Array | string): Uint8Array {
-  let bytes: Uint8Array
-  try {
-    bytes = typeof address === 'string' ? fromHex(address) : address
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error
-    throw badConfig(option, 'is an address of 40 hex digits', address)
-  }
-  if (bytes.length !== 20) throw badConfig(option, 'is an address of 20 bytes', address)
+  const bytes = typeof address !== 'string' ? address
+    : asConfig(option, 'is an address of 40 hex digits', address, () => fromHex(address))
+  if (!(bytes instanceof Uint8Array) || bytes.length !== 20) throw badConfig(option, 'is an address of 20 bytes', address)
   return bytes
 }
 
 export const badConfig = (option: string, what: string, value: unknown): ServiceError =>
   new ServiceError('bad_config', `${option} ${what}`, value)
+
+function asConfig<T>(option: string, what: string, value: unknown, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    throw badConfig(option, what, value)
+  }
+}
 
 function positive(option: string, value: number): number {
   if (!Number.isSafeInteger(value) || value < 1) throw badConfig(option, 'is a positive integer', value)

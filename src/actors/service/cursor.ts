@@ -11,7 +11,9 @@ export const cursorOf = ({ blockNumber, hash }: Position): string => `${blockNum
 export function parseCursor(cursor: string): Position {
   const [height, hash, ...more] = cursor.split(':')
   try {
-    if (height === undefined || hash === undefined || more.length > 0 || !/^\d{1,78}$/.test(height)) throw new ProtocolError('invalid_hex', 'not a cursor', {})
+    if (height === undefined || hash === undefined || more.length > 0 || !/^\d{1,78}$/.test(height)) {
+      throw new ProtocolError('invalid_hex', 'not a cursor', {})
+    }
     const bytes = fromHex(hash)
     if (bytes.length !== 32) throw new ProtocolError('invalid_hex', 'not a hash', {})
     return { blockNumber: BigInt(height), hash: bytes }

@@ -7,10 +7,13 @@ import type { P2pService } from './service.js'
 export type ServiceMessage = Ask<'service', object, P2pService>
 
 /**
- * A whole node as one actor, for an application's own supervisor: `app.child('p2p', () => P2pService.actor(config), { stopWithin: seconds(30) })`.
+ * A whole node as one actor, for an application's own supervisor:
+ * `app.child('p2p', () => P2pService.actor(config), { stopWithin: seconds(30) })`.
  * When the node's own supervisors give up, this actor fails, and the application's strategy decides.
  */
-export const serviceActor = (config: P2pConfig, starter: { start(config: P2pConfig): Promise<P2pService> }): ActorSpec<ServiceMessage, P2pService> => actor<ServiceMessage, P2pService>({
+export const serviceActor = (
+  config: P2pConfig, starter: { start(config: P2pConfig): Promise<P2pService> },
+): ActorSpec<ServiceMessage, P2pService> => actor<ServiceMessage, P2pService>({
   name: 'p2p',
   mailbox: mailbox<ServiceMessage>({ capacity: 64, whenFull: { service: reject('the caller is told') } }),
   async init(ctx) {

@@ -24,7 +24,7 @@ export type ServiceErrorCode =
 /** An error at the service's face. `value` is what was offending, `limit` the bound that it broke, where there is one. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'
-  constructor (
+  constructor(
     readonly code: ServiceErrorCode, message: string,
     readonly value?: unknown, readonly limit?: unknown, options?: ErrorOptions,
   ) { super(message, options) }

@@ -15,7 +15,8 @@ export type NetworkEvent = DriverEvent | ChainEvent | SyncEvent | PublisherEvent
 
 /** Events that carry no data of the chain. They wait in a lane of their own, so that they cannot crowd data out (H21). */
 const notices: ReadonlySet<NetworkEvent['type']> = new Set<NetworkEvent['type']>([
-  'refused', 'violation', 'served', 'rejected', 'actorFailed', 'actorRestarted', 'storeFailing', 'storeRecovered', 'scheduleFailed', 'syncProgress', 'peerFault',
+  'refused', 'violation', 'served', 'rejected', 'actorFailed', 'actorRestarted', 'storeFailing', 'storeRecovered',
+  'scheduleFailed', 'syncProgress', 'peerFault',
 ])
 
 export const laneOf = (event: NetworkEvent): 'data' | 'notice' => notices.has(event.type) ? 'notice' : 'data'
@@ -24,7 +25,8 @@ const ofSync: ReadonlySet<NetworkEvent['type']> = new Set<SyncEvent['type']>([
   'syncStarted', 'syncProgress', 'syncDone', 'syncFailed', 'peerFault', 'unheard', 'gapFailed',
 ])
 
-export const isSyncEvent = (event: { readonly type: string }): event is SyncEvent => ofSync.has(event.type as NetworkEvent['type'])
+export const isSyncEvent = (event: { readonly type: string }): event is SyncEvent =>
+  ofSync.has(event.type as NetworkEvent['type'])
 
 /** What an event holds in memory, bytes: only what a remote can make large. */
 export const weightOf = (event: NetworkEvent): number => event.type === 'txList' ? event.txList.length : 0
@@ -35,6 +37,6 @@ export type P2pHandler = {
 } & {
   /** The handler was too slow: so many events of its subscription were dropped (H20). */
   readonly lagged?: (count: number) => void | Promise<void>
-  /** One of the functions above threw. Without this the failure goes to the log. Either way the node goes on. */
+  /** A function of an event threw. Without this, or where it throws too, the failure goes to the log. The node goes on. */
   readonly failed?: (error: unknown, event: NetworkEvent) => void | Promise<void>
 }

@@ -8,7 +8,7 @@ import type { Tree } from './tree.js'
 
 /** Why a node is not at its best. */
 export interface Ailment {
-  /** `store_failing`, `slow_signatures`, `unheard` (H42), `no_peers`, `not_answering`, `stopping`, … */
+  /** `not_answering`, `store_failing`, `slow_signatures`, `unheard` (H42), `no_peers`. */
   readonly code: string
   readonly message: string
 }
@@ -45,7 +45,8 @@ const ANSWER_WITHIN = 1_000
 export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures> {
   const [validator, network, chain, store, sync] = await Promise.all([
     orUndefined(parts.validator.figures(ANSWER_WITHIN)), orUndefined(parts.network.figures(ANSWER_WITHIN)),
-    orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)), orUndefined(parts.sync.standing(ANSWER_WITHIN)),
+    orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)),
+    orUndefined(parts.sync.standing(ANSWER_WITHIN)),
   ])
   return { tree: supervisor.describe(), validator, network, chain, store, sync }
 }
@@ -59,13 +60,19 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
   for (const part of ['validator', 'network', 'chain', 'store', 'sync'] as const) {
     if (figures[part] === undefined) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
   }
-  if (store?.failing !== undefined) ailments.push({ code: 'store_failing', message: `${store.failing.code}: ${store.failing.message}` })
-  const signatures = [...new Set(validator?.workers.map(({ recover }) => recover))].join(', ')
-  if (validator?.degraded === true) ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${signatures}` })
-  if (sync !== undefined && sync.unheard.length > 0) {
-    ailments.push({ code: 'unheard', message: `what these peers gossip does not reach us, they may have graylisted us: ${sync.unheard.join(', ')}` })
+  if (store?.failing !== undefined) {
+    ailments.push({ code: 'store_failing', message: `${store.failing.code}: ${store.failing.message}` })
   }
-  if (connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
+  const signatures = [...new Set(validator?.workers.map(({ recover }) => recover))].join(', ')
+  if (validator?.degraded === true) {
+    ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${signatures}` })
+  }
+  if (sync !== undefined && sync.unheard.length > 0) {
+    const message = `what these peers gossip does not reach us, they may have graylisted us: ${sync.unheard.join(', ')}`
+    ailments.push({ code: 'unheard', message })
+  }
+  // Nobody knows while the network does not answer.
+  if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
     status: stopping ? 'stopping' : ailments.length > 0 ? 'degraded' : 'ok',
     ailments, peers: connected,

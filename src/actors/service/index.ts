@@ -1,5 +1,5 @@
 export { P2pService } from './service.js'
-export type { PublishOptions } from './service.js'
+export type { PublishOptions } from './publishing.js'
 export { CatchUp } from './catch-up.js'
 export type { BlocksOptions, StreamItem } from './blocks.js'
 export type { ServiceMessage } from './embedded.js'

@@ -48,6 +48,8 @@ interface Needs {
 }
 
 interface UnderWay {
+  /** Clears what it has waiting. */
+  readonly over: AbortController
   readonly topic: Topic
   readonly bytes: Uint8Array
   readonly resolve: (result: PublishResult) => void
@@ -59,6 +61,8 @@ interface UnderWay {
 /** State: our messages between `publish` and their answer, by ticket. Their number is bounded by the callers' deadlines. */
 interface State { next: number; readonly underWay: Map<number, UnderWay> }
 
+/** How long the store may take, ms: less than the caller waits, who is told. */
+const STORE_WITHIN = 20_000
 /** How long the network may take to hand a message to its peers' streams, ms. */
 const SEND_WITHIN = 10_000
 
@@ -74,6 +78,7 @@ export const publisher = ({ validator, network, events }: Needs) => {
     const message = state.underWay.get(ticket)
     if (message === undefined) return
     state.underWay.delete(ticket)
+    message.over.abort()
     how(message)
   }
   const sendOut = (ticket: number, message: UnderWay, ctx: Context<PublisherMessage>) => {
@@ -81,6 +86,14 @@ export const publisher = ({ validator, network, events }: Needs) => {
       ok: ({ recipients }) => ({ type: 'sent', ticket, recipients }),
       failed: error => ({ type: 'notSent', ticket, error }),
     })
+  }
+
+  const storeInTime = (state: State, ticket: number, { over }: UnderWay, { clock }: Context<PublisherMessage>) => {
+    const timer = clock.setTimeout(() => {
+      const error = new ServiceError('not_stored', `not durable within ${STORE_WITHIN} ms`, STORE_WITHIN, STORE_WITHIN)
+      settle(state, ticket, ({ reject }) => reject(error))
+    }, STORE_WITHIN)
+    over.signal.addEventListener('abort', () => { clock.clearTimeout(timer) }, { once: true })
   }
 
   return actor<PublisherMessage, State>({
@@ -97,9 +110,10 @@ export const publisher = ({ validator, network, events }: Needs) => {
         if (feedback === 'rejected' || feedback === 'closed') {
           return ctx.later(Promise.reject(new ServiceError('overloaded', `the validator takes nothing now (${feedback})`, topic)))
         }
-        ctx.askSignal?.addEventListener('abort', () => state.underWay.delete(ticket), { once: true })
+        ctx.askSignal?.addEventListener('abort', () => { settle(state, ticket, () => undefined) }, { once: true })
         return ctx.later(new Promise<PublishResult>((resolve, reject) => {
-          state.underWay.set(ticket, { topic, bytes, resolve, reject, judgement: undefined, stored: false })
+          const over = new AbortController()
+          state.underWay.set(ticket, { topic, bytes, resolve, reject, over, judgement: undefined, stored: false })
         }))
       },
       judged(state, { ticket, results }, ctx) {
@@ -107,16 +121,19 @@ export const publisher = ({ validator, network, events }: Needs) => {
         const judgement = results[0]
         if (message === undefined || judgement === undefined) return
         if (judgement.verdict !== 'accept') {
-          settle(state, ticket, ({ reject }) => reject(new ServiceError('refused', `our own rules refuse it: ${judgement.reason}`, judgement.reason)))
+          const { reason } = judgement
+          settle(state, ticket, ({ reject }) => reject(new ServiceError('refused', `our own rules refuse it: ${reason}`, reason)))
           return
         }
         message.judgement = judgement
         if (message.topic === 'txLists' || message.stored) sendOut(ticket, message, ctx)
+        else storeInTime(state, ticket, message, ctx)
       },
       durable(state, { ticket }, ctx) {
         const message = state.underWay.get(ticket)
         if (message === undefined) return
         message.stored = true
+        message.over.abort()
         if (message.topic === 'commitments' && message.judgement !== undefined) sendOut(ticket, message, ctx)
       },
       sent(state, { ticket, recipients }, ctx) {
@@ -132,8 +149,9 @@ export const publisher = ({ validator, network, events }: Needs) => {
       },
     },
     stop(state) {
-      for (const { reject } of state.underWay.values()) reject(new ServiceError('stopped', 'the publisher stopped'))
-      state.underWay.clear()
+      for (const ticket of state.underWay.keys()) {
+        settle(state, ticket, ({ reject }) => reject(new ServiceError('stopped', 'the publisher stopped')))
+      }
     },
   })
 }

@@ -1,30 +1,28 @@
-import { join } from 'node:path'
 import { Broadcast, StartError } from '../kernel/index.js'
-import type { ActorSpec, Deadline, Feedback, Lagged, Termination, TreeSnapshot } from '../kernel/index.js'
-import {
-  CommitmentView, PRECONFIRMATION_SIZE, PreconfCommitmentCodec, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE, SignedCommitmentCodec, loadCrypto,
-  preconfirmationHash, signCommitment, txListHash,
-} from '../../protocol/index.js'
+import type { ActorSpec, Feedback, Lagged, Termination, TreeSnapshot } from '../kernel/index.js'
+import { SIGNED_COMMITMENT_SIZE, loadCrypto } from '../../protocol/index.js'
 import type { Crypto, PreconfCommitment, PreconfHead, SignedCommitment, Signer } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ConfirmedTip, Head } from '../chain/ingress.js'
-import { loadIdentity, networkConfig } from '../network/index.js'
-import type { NetworkConfig } from '../network/index.js'
 import type { NetworkCommand, PeerInfo } from '../network/ingress.js'
+import type { Evidence } from '../store/ingress.js'
 import { blocks } from './blocks.js'
 import type { BlocksOptions, StreamItem } from './blocks.js'
 import { fillConfig } from './config.js'
 import type { FilledConfig, P2pConfig } from './config.js'
 import { CatchUp } from './catch-up.js'
+import { driverConfigOf } from './driver-config.js'
 import { serviceActor } from './embedded.js'
 import type { ServiceMessage } from './embedded.js'
 import { ServiceError } from './errors.js'
 import { laneOf, weightOf } from './events.js'
 import type { NetworkEvent, P2pHandler } from './events.js'
-import type { Evidence } from '../store/ingress.js'
+import { handleAll } from './handling.js'
 import { figuresOf, healthOf } from './health.js'
 import type { Figures, Health } from './health.js'
 import type { PublishResult } from './publisher.js'
+import { Publishing } from './publishing.js'
+import type { PublishOptions } from './publishing.js'
 import { checkRange, requestCommitments, requestHead, requestTxList } from './requests.js'
 import type { RequestOptions } from './requests.js'
 import { signerFrom } from './signing.js'
@@ -35,19 +33,11 @@ import type { Tree } from './tree.js'
 const WITHIN = 10_000
 /** A dial with its handshakes, ms. */
 const DIAL_WITHIN = 20_000
-/** Judged, durable, sent. The disk is the slow part of it. */
-const PUBLISH_WITHIN = 30_000
 /** Hanging up lets exchanges under way finish first (SPEC §8), ms. */
 const HANG_UP_WITHIN = 20_000
 
-/** Txlists that wait for a slow subscriber at most, bytes. */
+/** Txlists that wait for a slow subscriber at most, bytes. Holds for the queue that waits for the first subscriber too. */
 const MAX_EVENT_BYTES = 64 * 1024 ** 2
-
-export interface PublishOptions {
-  /** Publishes after the end of its submission window too (SPEC §6, Publishing). */
-  readonly late?: boolean
-  readonly signal?: AbortSignal
-}
 
 /** What `start` has built. */
 interface Parts {
@@ -61,15 +51,19 @@ interface Parts {
 }
 
 /**
- * A preconfirmation node: start it, publish, ask, and follow what the network says. Everything that can fail fails with an error
- * that has a `code`. Nothing is installed on `process`.
+ * A preconfirmation node: start it, publish, ask, and follow what the network says. Nothing is installed on `process`.
+ *
+ * Everything that can fail fails with an error that has a `code`. Beside what each method names, a part of the node may not
+ * answer: KernelError `timeout`, `cancelled` (by the caller's signal), `rejected` (its mailbox is full), `crashed` or
+ * `interrupted` (it is being started again: asking again may succeed). Once the node stops, what changes or asks something
+ * fails with ServiceError `stopped`, and what only reads with KernelError `closed`.
  */
 export class P2pService implements AsyncDisposable {
   readonly #config: FilledConfig
   readonly #tree: Tree
   readonly #events: Broadcast<NetworkEvent>
   readonly #crypto: Crypto
-  readonly #signer: Signer | undefined
+  readonly #publishing: Publishing
   /** What happened since the start began, for the first who subscribes. */
   #first: AsyncIterableIterator<NetworkEvent | Lagged> | undefined
   #queue: AsyncIterableIterator<NetworkEvent | Lagged> | undefined
@@ -84,9 +78,14 @@ export class P2pService implements AsyncDisposable {
     this.#tree = parts.tree
     this.#events = parts.events
     this.#crypto = parts.crypto
-    this.#signer = parts.signer
     this.#first = parts.first
-    void this.ended.then(() => this.#closing.abort())
+    const { tree: { chain, publisher }, crypto, signer, config: { clock, domain } } = parts
+    this.#publishing = new Publishing({ chain, publisher, crypto, clock, domain, signer, closing: this.#closing.signal })
+    // Also when it was not `stop`: a part could not be kept running.
+    void this.ended.then(() => {
+      this.#closing.abort()
+      this.#events.close()
+    })
     this.peerId = parts.peerId
   }
 
@@ -96,10 +95,13 @@ export class P2pService implements AsyncDisposable {
    */
   static async start(options: P2pConfig): Promise<P2pService> {
     const config = fillConfig(options)
-    const [crypto, signer] = await Promise.all([loadCrypto(), config.signing === undefined ? undefined : signerFrom(config.signing)])
+    const crypto = await loadCrypto()
+    const signer = config.signing === undefined ? undefined : await signerFrom(config.signing)
     if (config.dataDir === undefined) config.log.warn({}, 'no data directory: everything is kept in memory and gone at stop')
     const driverConfig = await driverConfigOf(config)
-    const events = new Broadcast<NetworkEvent>({ capacity: config.eventCapacity, lane: laneOf, weigh: weightOf, maxWeight: MAX_EVENT_BYTES })
+    const events = new Broadcast<NetworkEvent>({
+      capacity: config.eventCapacity, lane: laneOf, weigh: weightOf, maxWeight: MAX_EVENT_BYTES,
+    })
     const first = events.subscribe()
     const tree = buildTree(config, driverConfig, events)
     try {
@@ -116,31 +118,29 @@ export class P2pService implements AsyncDisposable {
   // ---- publishing
 
   /**
-   * Publishes a commitment: signed (its value, or its 382 bytes of SSZ), or unsigned, to be signed here. It is judged and stored like
-   * what comes in, and is durable before it leaves (SPEC §7).
-   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `window_over`, `refused`, `overloaded`; ChainError where it conflicts with
-   * what we signed before (`conflicting_commitment`, `after_own_eop`, `eop_below_own_block`): then it is neither signed nor sent
+   * Publishes a commitment: signed (its value, or its 382 bytes of SSZ), or unsigned, to be signed here. It is judged and
+   * stored like what comes in, and is durable before it leaves (SPEC §7).
+   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `window_over`, `refused`, `overloaded`, `not_stored`,
+   * `stopped`; ChainError `not_recorded`, and where it conflicts with what we signed before (`conflicting_commitment`,
+   * `after_own_eop`, `eop_below_own_block`): then it is not sent, and where the signer tells its address, not signed either.
+   * After a KernelError (see above) or `not_stored` it may be kept here all the same: published again it is then `refused` as a
+   * `duplicate`, and peers get it by asking
    */
-  async publishCommitment(commitment: SignedCommitment | PreconfCommitment | Uint8Array, options: PublishOptions = {}): Promise<PublishResult> {
+  async publishCommitment(
+    commitment: SignedCommitment | PreconfCommitment | Uint8Array, options: PublishOptions = {},
+  ): Promise<PublishResult> {
     this.#ensureRunning()
-    if (commitment instanceof Uint8Array && commitment.length !== SIGNED_COMMITMENT_SIZE) {
-      throw new ServiceError('bad_message', `a signed commitment is ${SIGNED_COMMITMENT_SIZE} bytes`, commitment.length, SIGNED_COMMITMENT_SIZE)
-    }
-    if (options.late !== true) this.#checkWindow(windowEndOf(commitment))
-    const bytes = await this.#signedBytes(commitment)
-    return this.#tree.publisher.publish('commitments', bytes, deadline(PUBLISH_WITHIN, options.signal))
+    return this.#publishing.commitment(commitment, options)
   }
 
   /**
-   * Publishes a block's raw transaction list (compressed RLP, 1 byte to 2 MiB, opaque here). To come before its commitment (SPEC §6). An empty
-   * one could be served to nobody: in an answer it means that it is not there (SPEC §9).
-   * @throws ServiceError `bad_message`, `refused`, `overloaded`
+   * Publishes a block's raw transaction list (compressed RLP, 1 byte to 2 MiB, opaque here). To come before its commitment
+   * (SPEC §6). An empty one could be served to nobody: in an answer it means that it is not there (SPEC §9).
+   * @throws ServiceError `bad_message`, `refused`, `overloaded`, `stopped`
    */
   async publishTxList(txList: Uint8Array, options: Pick<PublishOptions, 'signal'> = {}): Promise<PublishResult> {
     this.#ensureRunning()
-    if (txList.length === 0) throw new ServiceError('bad_message', 'a txlist has at least 1 byte', 0, 1)
-    const bytes = encoded(() => RawTxListGossipCodec.encode({ rawTxListHash: txListHash(this.#crypto, txList), txlist: txList }))
-    return this.#tree.publisher.publish('txLists', bytes, deadline(PUBLISH_WITHIN, options.signal))
+    return this.#publishing.txList(txList, options)
   }
 
   // ---- asking peers
@@ -152,7 +152,9 @@ export class P2pService implements AsyncDisposable {
   }
 
   /** Up to 256 commitments of a peer, from `start` on, decoded and not judged: `sync` judges. @throws RequestError */
-  async requestCommitments(options: RequestOptions & { readonly start: bigint; readonly maxCount: number }): Promise<{ peer: PeerKey; commitments: readonly SignedCommitment[] }> {
+  async requestCommitments(
+    options: RequestOptions & { readonly start: bigint; readonly maxCount: number },
+  ): Promise<{ peer: PeerKey; commitments: readonly SignedCommitment[] }> {
     this.#ensureRunning()
     return requestCommitments(this.#tree.network, options)
   }
@@ -164,19 +166,22 @@ export class P2pService implements AsyncDisposable {
   }
 
   /**
-   * Catches up from the peers now, or joins the catch-up that is under way anyway (SPEC §9): `await service.sync()` for what came of it,
-   * `for await (const event of service.sync())` for its progress. The node catches up by itself too: at start, from every new peer, and
-   * every 30 s.
+   * Catches up from the peers now, or joins the catch-up that is under way anyway (SPEC §9): `await service.sync()` for what
+   * came of it, `for await (const event of service.sync())` for its progress. The node catches up by itself too: at start, from
+   * every new peer, and every 30 s.
    */
   sync({ signal }: { readonly signal?: AbortSignal } = {}): CatchUp {
     this.#ensureRunning()
     const events = this.#events.subscribe()
-    return new CatchUp(this.#tree.sync.sync(signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])), events)
+    return new CatchUp(this.#tree.sync.sync(this.#untilClosing(signal)), events)
   }
 
   // ---- our own chain
 
-  /** Our own head, which peers are told unless `updateHead` overrides it: the highest canonical block without a gap from the anchor, durable; zeros where there is none (SPEC §7). */
+  /**
+   * Our own head, which peers are told unless `updateHead` overrides it: the highest canonical block without a gap from the
+   * anchor, durable; zeros where there is none (SPEC §7).
+   */
   async head(): Promise<Head> {
     return (await this.#tree.chain.standing(WITHIN)).head
   }
@@ -200,8 +205,8 @@ export class P2pService implements AsyncDisposable {
   }
 
   /**
-   * Names a block that was demoted, or whose supersession was too deep to follow by itself: it takes its height again (SPEC §7). Its
-   * parent must be canonical. @throws ChainError
+   * Names a block that was demoted, or whose supersession was too deep to follow by itself: it takes its height again (SPEC
+   * §7). Its parent must be canonical. @throws ChainError
    */
   async reinstate(hash: Uint8Array): Promise<void> {
     this.#ensureRunning()
@@ -214,10 +219,13 @@ export class P2pService implements AsyncDisposable {
   }
 
   /** Canonical commitments that this node stores, from `start` on, in block order, as SSZ of 382 bytes. @throws RequestError */
-  async storedCommitments({ start, maxCount }: { readonly start: bigint; readonly maxCount: number }): Promise<readonly Uint8Array[]> {
+  async storedCommitments(
+    { start, maxCount }: { readonly start: bigint; readonly maxCount: number },
+  ): Promise<readonly Uint8Array[]> {
     checkRange(start, maxCount)
     const packed = await this.#tree.store.page(start, maxCount, WITHIN)
-    return Array.from({ length: packed.length / SIGNED_COMMITMENT_SIZE }, (_, at) => packed.subarray(at * SIGNED_COMMITMENT_SIZE, (at + 1) * SIGNED_COMMITMENT_SIZE))
+    const size = SIGNED_COMMITMENT_SIZE
+    return Array.from({ length: packed.length / size }, (_, at) => packed.subarray(at * size, (at + 1) * size))
   }
 
   /** A txlist that this node stores, `undefined` where it has none under this hash. */
@@ -260,13 +268,12 @@ export class P2pService implements AsyncDisposable {
    * restarts too where the application keeps the cursor (SPEC §7). At the reader's own pace.
    */
   blocks(options: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> {
-    const signal = options.signal === undefined ? this.#closing.signal : AbortSignal.any([options.signal, this.#closing.signal])
-    return blocks({ ...this.#tree, clock: this.#config.clock }, { ...options, signal })
+    return blocks({ ...this.#tree, clock: this.#config.clock }, { ...options, signal: this.#untilClosing(options.signal) })
   }
 
   /**
    * Every event, for one consumer: the first who subscribes gets them from the start on, later ones from now on. A slow one gets
-   * `lagged` with a count in place of what it missed (H20).
+   * `lagged` with a count in place of what it missed (H20); so does the first who comes late. Ends when the node has stopped.
    */
   subscribe({ signal }: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<NetworkEvent | Lagged> {
     const first = this.#first
@@ -282,24 +289,21 @@ export class P2pService implements AsyncDisposable {
     return { [Symbol.asyncIterator]: () => this.subscribe() }
   }
 
-  /** The next event of a queue that begins with the first call; `undefined` once the node has stopped. For one caller at a time. */
+  /**
+   * The next event of a queue that begins with the first call; `undefined` once the node has stopped. For one caller at a time.
+   */
   async nextEvent(): Promise<NetworkEvent | Lagged | undefined> {
     this.#queue ??= this.subscribe()
     const { value, done } = await this.#queue.next() as IteratorResult<NetworkEvent | Lagged, undefined>
     return done === true ? undefined : value
   }
 
-  /** Hands every event to the handler's function of its name, one at a time, until stop or the signal. What a function throws goes to `failed`. */
+  /**
+   * Hands every event to the handler's function of its name, one at a time, until stop or the signal. What a function throws
+   * goes to `failed`, and to the log where there is none or it throws too.
+   */
   async runWithHandler(handler: P2pHandler, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    for await (const event of this.subscribe(options)) {
-      try {
-        if (event.type === 'lagged') await handler.lagged?.(event.count)
-        else await (handler[event.type] as ((event: NetworkEvent) => void | Promise<void>) | undefined)?.(event)
-      } catch (error) {
-        if (handler.failed !== undefined && event.type !== 'lagged') await handler.failed(error, event)
-        else this.#config.log.error({ error, event: event.type }, 'the application\'s handler failed')
-      }
-    }
+    return handleAll(this.subscribe(options), handler, this.#config.log)
   }
 
   /** The node as one actor for an application's own supervisor: see `serviceActor`. */
@@ -316,7 +320,7 @@ export class P2pService implements AsyncDisposable {
 
   /** How the node is, and why not better. Never fails: a part that does not answer is a reason. */
   async health(): Promise<Health> {
-    return healthOf(this.#tree, this.#stopping !== undefined)
+    return healthOf(this.#tree, this.#closing.signal.aborted)
   }
 
   /** Figures of every part, for export. Names are stable. */
@@ -334,7 +338,9 @@ export class P2pService implements AsyncDisposable {
     return this.#tree.supervisor.terminated
   }
 
-  /** Stops in order, each part within its deadline: exchanges under way end, what is judged is made durable. Safe to call twice. */
+  /**
+   * Stops in order, each part within its deadline: exchanges under way end, what is judged is made durable. Safe to call twice.
+   */
   stop(): Promise<void> {
     this.#closing.abort()
     this.#stopping ??= this.#tree.supervisor.stop().finally(() => this.#events.close())
@@ -346,52 +352,10 @@ export class P2pService implements AsyncDisposable {
   }
 
   #ensureRunning(): void {
-    if (this.#stopping !== undefined) throw new ServiceError('stopped', 'the service is stopped')
+    if (this.#closing.signal.aborted) throw new ServiceError('stopped', 'the service is stopped')
   }
 
-  /** @throws ServiceError `window_over` */
-  #checkWindow(end: bigint): void {
-    const now = BigInt(Math.floor(this.#config.clock.now() / 1_000))
-    if (end < now) throw new ServiceError('window_over', `its submission window ended at ${end}, now is ${now}`, end, now)
-  }
-
-  async #signedBytes(commitment: SignedCommitment | PreconfCommitment | Uint8Array): Promise<Uint8Array> {
-    if (commitment instanceof Uint8Array) return commitment.slice()
-    if ('signature' in commitment) return encoded(() => SignedCommitmentCodec.encode(commitment))
-    const signer = this.#signer
-    if (signer === undefined) throw new ServiceError('no_signer', 'the commitment is unsigned, and the config names no `signing`')
-    const ssz = encoded(() => PreconfCommitmentCodec.encode(commitment))
-    // A commitment that may not leave is not signed either (SPEC §7, slashing protection).
-    if (signer.address !== undefined) {
-      await this.#tree.chain.reserve({ signer: signer.address, hash: preconfirmationHash(this.#crypto, ssz.subarray(0, PRECONFIRMATION_SIZE)), ssz }, WITHIN)
-    }
-    const signed = await signCommitment(commitment, signer, { domain: this.#config.domain, crypto: this.#crypto }).catch((error: unknown) => {
-      throw new ServiceError('signing_failed', `signing failed: ${error instanceof Error ? error.message : String(error)}`, undefined, undefined, { cause: error })
-    })
-    return encoded(() => SignedCommitmentCodec.encode(signed))
-  }
-}
-
-/** The identity comes from its file; without one, and without a data directory, it is new each time. */
-async function driverConfigOf(config: FilledConfig): Promise<NetworkConfig> {
-  const keyFile = config.keyFile ?? (config.dataDir === undefined ? undefined : join(config.dataDir, 'identity.key'))
-  return networkConfig({
-    ...config.network, chainId: config.chainId, listen: config.listen, staticPeers: config.staticPeers,
-    ...keyFile === undefined ? {} : { privateKey: await loadIdentity(keyFile) },
-  })
-}
-
-function windowEndOf(commitment: SignedCommitment | PreconfCommitment | Uint8Array): bigint {
-  if (commitment instanceof Uint8Array) return new CommitmentView(commitment).submissionWindowEnd
-  return ('signature' in commitment ? commitment.commitment : commitment).preconf.submissionWindowEnd
-}
-
-const deadline = (ms: number, signal: AbortSignal | undefined): Deadline => signal === undefined ? ms : { ms, signal }
-
-function encoded(encode: () => Uint8Array): Uint8Array {
-  try {
-    return encode()
-  } catch (error) {
-    throw new ServiceError('bad_message', error instanceof Error ? error.message : String(error), undefined, undefined, { cause: error })
+  #untilClosing(signal: AbortSignal | undefined): AbortSignal {
+    return signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])
   }
 }

@@ -1,15 +1,61 @@
 import { readFile } from 'node:fs/promises'
-import { signerFromKey } from '../../protocol/index.js'
-import type { Signer } from '../../protocol/index.js'
+import { signCommitment, signerFromKey } from '../../protocol/index.js'
+import type { Crypto, PreconfCommitment, SignedCommitment, Signer } from '../../protocol/index.js'
+import { CancelledError } from '../kernel/index.js'
+import type { Clock } from '../kernel/index.js'
 import { badConfig } from './config.js'
 import type { SigningConfig } from './config.js'
 import { ServiceError } from './errors.js'
 
+/** How long a remote signer may take, ms. */
+const SIGN_WITHIN = 10_000
+
 /** The signer that a config names. A key file holds 64 hex digits. @throws ServiceError `bad_config`, never with the key in it */
 export async function signerFrom(config: SigningConfig): Promise<Signer> {
-  if ('sign' in config) return config.sign
+  if (typeof config !== 'object' || config === null) {
+    throw badConfig('signing', 'is { key }, { keyFile } or { sign }', '(not shown)')
+  }
+  if ('sign' in config) {
+    if (typeof config.sign !== 'function') throw badConfig('signing.sign', 'is a function', typeof config.sign)
+    return config.sign
+  }
   if ('key' in config) return fromKey(config.key, 'signing.key')
+  if (typeof config.keyFile !== 'string') throw badConfig('signing', 'is { key }, { keyFile } or { sign }', Object.keys(config))
   return fromKey(await readKeyFile(config.keyFile), `signing.keyFile ${config.keyFile}`)
+}
+
+interface SignNeeds {
+  readonly crypto: Crypto
+  readonly domain: Uint8Array
+  readonly clock: Clock
+  readonly closing: AbortSignal
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * Has a commitment signed; whatever a signer that was given up answers later goes nowhere.
+ * @throws ServiceError `signing_failed` also when there is no answer within 10 s (`value`: the ms), `stopped`; CancelledError
+ */
+export async function signPatiently(commitment: PreconfCommitment, signer: Signer, needs: SignNeeds): Promise<SignedCommitment> {
+  const { crypto, domain, clock, closing, signal } = needs
+  const done = new AbortController()
+  return new Promise<SignedCommitment>((resolve, reject) => {
+    const on = (aborted: AbortSignal | undefined, error: (reason: unknown) => Error) => {
+      const give = () => { reject(error(aborted?.reason)) }
+      if (aborted?.aborted === true) give()
+      else aborted?.addEventListener('abort', give, { once: true, signal: done.signal })
+    }
+    on(closing, () => new ServiceError('stopped', 'the service is stopped'))
+    on(signal, reason => new CancelledError('publishCommitment', reason))
+    const timer = clock.setTimeout(() => {
+      reject(new ServiceError('signing_failed', `the signer did not answer within ${SIGN_WITHIN} ms`, SIGN_WITHIN, SIGN_WITHIN))
+    }, SIGN_WITHIN)
+    done.signal.addEventListener('abort', () => { clock.clearTimeout(timer) }, { once: true })
+    signCommitment(commitment, signer, { domain, crypto }).then(resolve, (cause: unknown) => {
+      const what = cause instanceof Error ? cause.message : String(cause)
+      reject(new ServiceError('signing_failed', `signing failed: ${what}`, undefined, undefined, { cause }))
+    })
+  }).finally(() => { done.abort() })
 }
 
 function fromKey(key: Uint8Array | string, option: string): Signer {

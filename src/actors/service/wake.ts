@@ -13,8 +13,9 @@ export class Wake {
   }
 
   /** Resolves at the first `wake` after `round`, after `ms`, or when the signal is aborted. Never rejects. */
-  async after(round: number, options: { readonly ms?: number; readonly signal: AbortSignal; readonly timer: Timer }): Promise<void> {
-    const { ms, signal, timer } = options
+  async after(
+    round: number, { ms, signal, timer }: { readonly ms?: number; readonly signal: AbortSignal; readonly timer: Timer },
+  ): Promise<void> {
     if (round !== this.#round || signal.aborted) return
     let resolve!: () => void
     const woken = new Promise<void>(done => { resolve = done })

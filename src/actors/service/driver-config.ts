@@ -1,0 +1,15 @@
+import { join } from 'node:path'
+import { loadIdentity, networkConfig } from '../network/index.js'
+import type { NetworkConfig } from '../network/index.js'
+import type { FilledConfig } from './config.js'
+
+/**
+ * What the driver is told. The identity comes from its file; without one, and without a data directory, it is new each time.
+ * @throws NetworkError for an identity that cannot be used, and for options that cannot be
+ */
+export async function driverConfigOf(config: FilledConfig): Promise<NetworkConfig> {
+  const { chainId, listen, staticPeers, dataDir } = config
+  const keyFile = config.keyFile ?? (dataDir === undefined ? undefined : join(dataDir, 'identity.key'))
+  const identity = keyFile === undefined ? {} : { privateKey: await loadIdentity(keyFile) }
+  return networkConfig({ ...config.network, chainId, listen, staticPeers, ...identity })
+}

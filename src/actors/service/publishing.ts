@@ -1,0 +1,116 @@
+import {
+  CommitmentView, PRECONFIRMATION_SIZE, PreconfCommitmentCodec, ProtocolError, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE,
+  SignedCommitmentCodec, preconfirmationHash, txListHash,
+} from '../../protocol/index.js'
+import type { Crypto, PreconfCommitment, SignedCommitment, Signer } from '../../protocol/index.js'
+import type { Chain } from '../chain/ingress.js'
+import { ClosedError, InterruptedError } from '../kernel/index.js'
+import type { Clock, Deadline } from '../kernel/index.js'
+import type { Topic } from '../network/ingress.js'
+import { ServiceError } from './errors.js'
+import type { Publisher, PublishResult } from './publisher.js'
+import { signPatiently } from './signing.js'
+
+/** How long chain may take to reserve what is about to be signed, ms: it is on disk by then. */
+const RESERVE_WITHIN = 10_000
+/** Judged, durable, sent. The disk is the slow part of it. */
+const PUBLISH_WITHIN = 30_000
+
+export interface PublishOptions {
+  /** Publishes after the end of its submission window too (SPEC §6, Publishing). */
+  readonly late?: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+interface Needs {
+  readonly chain: Pick<Chain, 'reserve'>
+  readonly publisher: Publisher
+  readonly crypto: Crypto
+  readonly clock: Clock
+  readonly domain: Uint8Array
+  readonly signer: Signer | undefined
+  /** Aborted when the node begins to stop. */
+  readonly closing: AbortSignal
+}
+
+/** What happens to a message of ours before the publisher gets it: its form, its window, slashing protection, the signature. */
+export class Publishing {
+  constructor(private readonly needs: Needs) {}
+
+  async commitment(
+    commitment: SignedCommitment | PreconfCommitment | Uint8Array, { late = false, signal }: PublishOptions,
+  ): Promise<PublishResult> {
+    const bytes = commitment instanceof Uint8Array ? ofSize(commitment)
+      : 'signature' in record(commitment) ? encoded(() => SignedCommitmentCodec.encode(commitment as SignedCommitment))
+        : await this.#signed(commitment as PreconfCommitment, late, signal)
+    if (!late) this.#checkWindow(new CommitmentView(bytes).submissionWindowEnd)
+    return this.#publish('commitments', bytes, signal)
+  }
+
+  async txList(txList: Uint8Array, { signal }: Pick<PublishOptions, 'signal'>): Promise<PublishResult> {
+    if (!(txList instanceof Uint8Array)) throw new ServiceError('bad_message', 'a txlist is bytes', typeof txList)
+    if (txList.length === 0) throw new ServiceError('bad_message', 'a txlist has at least 1 byte', 0, 1)
+    const rawTxListHash = txListHash(this.needs.crypto, txList)
+    return this.#publish('txLists', encoded(() => RawTxListGossipCodec.encode({ rawTxListHash, txlist: txList })), signal)
+  }
+
+  async #signed(commitment: PreconfCommitment, late: boolean, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const { signer, crypto, domain, clock, chain, closing } = this.needs
+    const ssz = encoded(() => PreconfCommitmentCodec.encode(commitment))
+    if (signer === undefined) throw new ServiceError('no_signer', 'the commitment is unsigned, and the config names no `signing`')
+    // The caller's object may change while the disk and the signer are waited for.
+    const own = PreconfCommitmentCodec.decode(ssz)
+    if (!late) this.#checkWindow(own.preconf.submissionWindowEnd)
+    // A commitment that may not leave is not signed either (SPEC §7, slashing protection).
+    if (signer.address !== undefined) {
+      const hash = preconfirmationHash(crypto, ssz.subarray(0, PRECONFIRMATION_SIZE))
+      await this.#unlessStopped(chain.reserve({ signer: signer.address, hash, ssz }, deadline(RESERVE_WITHIN, signal)))
+    }
+    const signed = await signPatiently(own, signer, { crypto, domain, clock, closing, signal })
+    return encoded(() => SignedCommitmentCodec.encode(signed))
+  }
+
+  async #publish(topic: Topic, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<PublishResult> {
+    if (this.needs.closing.aborted) throw stopped()
+    return this.#unlessStopped(this.needs.publisher.publish(topic, bytes, deadline(PUBLISH_WITHIN, signal)))
+  }
+
+  /** A part that ended because the node stops is no news to the caller: `stopped` is. */
+  async #unlessStopped<T>(answer: Promise<T>): Promise<T> {
+    return answer.catch((error: unknown) => {
+      const ended = error instanceof ClosedError || error instanceof InterruptedError
+      throw ended && this.needs.closing.aborted ? stopped(error) : error
+    })
+  }
+
+  /** @throws ServiceError `window_over` */
+  #checkWindow(end: bigint): void {
+    const now = BigInt(Math.floor(this.needs.clock.now() / 1_000))
+    if (end < now) throw new ServiceError('window_over', `its submission window ended at ${end}, now is ${now}`, end, now)
+  }
+}
+
+const stopped = (cause?: unknown) => new ServiceError('stopped', 'the service is stopped', undefined, undefined, { cause })
+
+const deadline = (ms: number, signal: AbortSignal | undefined): Deadline => signal === undefined ? ms : { ms, signal }
+
+/** A copy, since the caller may go on writing to what it gave. */
+function ofSize(signed: Uint8Array): Uint8Array {
+  if (signed.length === SIGNED_COMMITMENT_SIZE) return signed.slice()
+  const size = SIGNED_COMMITMENT_SIZE
+  throw new ServiceError('bad_message', `a signed commitment is ${size} bytes`, signed.length, size)
+}
+
+function record(commitment: object): object {
+  if (typeof commitment === 'object' && commitment !== null) return commitment
+  throw new ServiceError('bad_message', 'a commitment is its value or its SSZ', typeof commitment)
+}
+
+function encoded(encode: () => Uint8Array): Uint8Array {
+  try {
+    return encode()
+  } catch (cause) {
+    const { value, limit } = cause instanceof ProtocolError ? cause : {}
+    throw new ServiceError('bad_message', cause instanceof Error ? cause.message : String(cause), value, limit, { cause })
+  }
+}

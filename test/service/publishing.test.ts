@@ -1,0 +1,99 @@
+import { expect } from 'chai'
+import { ClosedError } from '../../src/actors/kernel/index.js'
+import { ManualClock } from '../../src/actors/kernel/testing/index.js'
+import { Publishing } from '../../src/actors/service/publishing.js'
+import { DEFAULT_DOMAIN, loadCrypto, signerFromKey } from '../../src/protocol/index.js'
+import type { PreconfCommitment, Signer } from '../../src/protocol/index.js'
+import { ChainMaker, KEY } from '../support/nodes.js'
+
+const never = new Promise<never>(() => undefined)
+const failure = async (work: Promise<unknown>): Promise<unknown> =>
+  work.then(() => { throw new Error('did not fail') }, (error: unknown) => error)
+const ticks = () => new Promise<void>(resolve => { setImmediate(resolve) })
+
+/** What stands behind is mocked: chain reserves at once, the publisher counts. */
+async function rig({ signer = signerFromKey(KEY), publish = async () => ({}) }: { signer?: Signer; publish?: () => Promise<unknown> } = {}) {
+  const clock = new ManualClock()
+  const closing = new AbortController()
+  const published: Uint8Array[] = []
+  const reserved: unknown[] = []
+  const publishing = new Publishing({
+    clock, signer, crypto: await loadCrypto(), domain: DEFAULT_DOMAIN, closing: closing.signal,
+    chain: { reserve: async (what: unknown) => { reserved.push(what) } },
+    publisher: { publish: (_topic: unknown, bytes: Uint8Array) => { published.push(bytes); return publish() } } as never,
+  })
+  const windowEnd = BigInt(Math.floor(clock.now() / 1_000) + 5)
+  const { commitment } = (await ChainMaker.create(windowEnd)).block()
+  return { clock, closing, published, reserved, publishing, commitment }
+}
+
+describe('before a message is published', () => {
+  it('what is no message is `bad_message`, whatever it is', async () => {
+    const { publishing, published, reserved } = await rig()
+    for (const bad of [{}, { signature: new Uint8Array(65) }, null, undefined, 'text', new Uint8Array(381), { preconf: {} }]) {
+      expect(await failure(publishing.commitment(bad as never, {})), String(bad)).to.include({ code: 'bad_message' })
+    }
+    for (const bad of [undefined, 'text', new Uint8Array(0), new Uint8Array(2 * 1024 ** 2 + 1)]) {
+      expect(await failure(publishing.txList(bad as never, {}))).to.include({ code: 'bad_message' })
+    }
+    expect([published, reserved]).to.deep.equal([[], []])
+  })
+
+  it('a window that is over is not signed for, `late` overrides', async () => {
+    const { publishing, clock, commitment, published, reserved } = await rig()
+    clock.advance(6_000)
+    expect(await failure(publishing.commitment(commitment, {}))).to.include({ code: 'window_over' })
+    expect(reserved).to.deep.equal([])
+    await publishing.commitment(commitment, { late: true })
+    expect(published).to.have.length(1)
+  })
+
+  it('a window that ends while the signer thinks is over too', async () => {
+    const key = signerFromKey(KEY)
+    let release!: () => void
+    const thinking = new Promise<void>(resolve => { release = resolve })
+    const { publishing, clock, commitment, published } = await rig({ signer: async digest => { await thinking; return key(digest) } })
+    const failing = failure(publishing.commitment(commitment, {}))
+    await ticks()
+    clock.advance(6_000)
+    release()
+    expect(await failing).to.include({ code: 'window_over' })
+    expect(published).to.have.length(0)
+  })
+
+  it('a signer that never answers is given up, at the deadline, at the signal and at stop', async () => {
+    const { publishing, clock, closing, commitment } = await rig({ signer: () => never })
+    const late = failure(publishing.commitment(commitment, {}))
+    await ticks()
+    clock.advance(10_000)
+    expect(await late).to.include({ code: 'signing_failed', value: 10_000 })
+    const caller = new AbortController()
+    const left = failure(publishing.commitment(commitment, { late: true, signal: caller.signal }))
+    await ticks()
+    caller.abort()
+    expect(await left).to.include({ code: 'cancelled' })
+    const stopping = failure(publishing.commitment(commitment, { late: true }))
+    await ticks()
+    closing.abort()
+    expect(await stopping).to.include({ code: 'stopped' })
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('what the caller changes while it is signed does not get out', async () => {
+    const { publishing, commitment, published } = await rig()
+    const mine = { ...commitment, preconf: { ...commitment.preconf } } as { -readonly [K in keyof PreconfCommitment]: PreconfCommitment[K] }
+    const under = publishing.commitment(mine, {})
+    mine.preconf = { ...mine.preconf, blockNumber: 5n }
+    await under
+    await publishing.commitment(commitment, {})
+    expect(published[0]).to.deep.equal(published[1])
+  })
+
+  it('a publisher that is closed because the node stops is `stopped`; otherwise its own error is told', async () => {
+    const { publishing, closing } = await rig({ publish: async () => { throw new ClosedError('p2p/publisher') } })
+    expect(await failure(publishing.txList(Uint8Array.of(1), {}))).to.include({ code: 'closed', value: 'p2p/publisher' })
+    const racing = failure(publishing.txList(Uint8Array.of(1), {}))
+    closing.abort()
+    expect(await racing).to.include({ code: 'stopped' })
+  })
+})
