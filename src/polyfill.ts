@@ -8,7 +8,7 @@ interface WithResolvers<T> {
   readonly reject: (reason?: unknown) => void
 }
 
-function withResolvers<T> (this: PromiseConstructor): WithResolvers<T> {
+function withResolvers<T>(this: PromiseConstructor): WithResolvers<T> {
   let resolve!: WithResolvers<T>['resolve']
   let reject!: WithResolvers<T>['reject']
   const promise = new this<T>((onResolve, onReject) => { resolve = onResolve; reject = onReject })

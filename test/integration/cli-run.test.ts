@@ -20,15 +20,24 @@ describe('the command line', function () {
   afterEach(endAll)
 
   it('--help and --version tell the truth', async () => {
-    const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
-    const [of, whole, run, devnet] = await Promise.all([said(['--version']), said(['--help']), said(['run', '--help']), said(['devnet', '--help'])])
+    const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+      version: string
+    }
+    const [of, whole, run, devnet] = await Promise.all([
+      said(['--version']),
+      said(['--help']),
+      said(['run', '--help']),
+      said(['devnet', '--help']),
+    ])
     expect(of).to.deep.include({ code: 0, stdout: version, stderr: '' })
     for (const { code, stderr } of [whole, run, devnet]) expect([code, stderr]).to.deep.equal([0, ''])
     for (const command of ['run', 'devnet']) expect(whole.stdout).to.contain(`${command} [options]`)
-    for (const option of ['--listen', '--chain-id', '--peer', '--data-dir', '--key-file', '--schedule', '--signer', '--stdio']) expect(run.stdout).to.contain(option)
+    for (const option of ['--listen', '--chain-id', '--peer', '--data-dir', '--key-file', '--schedule', '--signer', '--stdio'])
+      expect(run.stdout).to.contain(option)
     expect(run.stdout).to.match(/--chain-id <number>\s+chain id \(default: 167000\)/)
     for (const option of ['--blocks-per-second', '--blocks', '--json']) expect(devnet.stdout).to.contain(option)
-    for (const line of [whole, run, devnet].flatMap(({ stdout }) => stdout.split('\n'))) expect(line.length, line).to.be.at.most(80)
+    for (const line of [whole, run, devnet].flatMap(({ stdout }) => stdout.split('\n')))
+      expect(line.length, line).to.be.at.most(80)
   })
 
   it('run without a schedule names both ways to give one', async () => {
@@ -97,7 +106,7 @@ describeProcesses('run', () => {
     expect(await readFile(keyFile, 'utf8')).to.equal('not a key')
   })
 
-  it('a data directory that another process holds: an error that names the holder, who goes on; an address that is taken', async () => {
+  it('a data directory, or an address, that another process holds is an error; the holder is named, and goes on', async () => {
     const holder = await StdioNode.start(arguments_('--data-dir', folder))
     const { code, stderr } = await said(['run', ...LOOPBACK, ...arguments_('--data-dir', folder)])
     expect(code).to.equal(1)

@@ -19,7 +19,12 @@ class Chain {
   async next(options: { eop?: boolean; txListBytes?: number } = {}, signer = signerFromKey(KEY)): Promise<Block> {
     const { commitment, txList, hash, txListHash } = this.maker.block(options)
     const signed = await signCommitment(commitment, signer, { crypto: await loadCrypto() })
-    return { ssz: toHex(SignedCommitmentCodec.encode(signed)), txlist: toHex(txList), hash: toHex(hash), txListHash: toHex(txListHash) }
+    return {
+      ssz: toHex(SignedCommitmentCodec.encode(signed)),
+      txlist: toHex(txList),
+      hash: toHex(hash),
+      txListHash: toHex(txListHash),
+    }
   }
 }
 
@@ -51,7 +56,10 @@ async function stoppedBy(node: StdioNode, signal: 'SIGINT' | 'SIGTERM'): Promise
 describeProcesses('run --stdio', () => {
   it('two nodes speak every command and tell every event that this brings about, as docs/stdio.md has them', async () => {
     const said = new Set<string>()
-    const tell = async (node: StdioNode, cmd: string, fields: Line = {}): Promise<Line> => { said.add(cmd); return node.call(cmd, fields) }
+    const tell = async (node: StdioNode, cmd: string, fields: Line = {}): Promise<Line> => {
+      said.add(cmd)
+      return node.call(cmd, fields)
+    }
     const alice = await StdioNode.start(common)
     const bob = await StdioNode.start([...common, '--signer', toHex(STRANGER.address)])
 
@@ -64,11 +72,24 @@ describeProcesses('run --stdio', () => {
 
     const chain = await Chain.create()
     const [first, last] = [await chain.next({ txListBytes: 5_000 }), await chain.next({ eop: true })]
-    expect(await tell(alice, 'publishTxList', { txlist: first.txlist })).to.deep.include({ hash: first.txListHash, recipients: '1' })
-    expect(await tell(alice, 'publishCommitment', { ssz: `0x${first.ssz.toUpperCase()}` })).to.deep.equal({ hash: first.hash, recipients: '1', stored: true })
+    expect(await tell(alice, 'publishTxList', { txlist: first.txlist })).to.deep.include({
+      hash: first.txListHash,
+      recipients: '1',
+    })
+    expect(await tell(alice, 'publishCommitment', { ssz: `0x${first.ssz.toUpperCase()}` })).to.deep.equal({
+      hash: first.hash,
+      recipients: '1',
+      stored: true,
+    })
     await publish(alice, last)
 
-    expect(await alice.event('commitment')).to.deep.include({ ssz: first.ssz, from: null, blockNumber: '1000', signer: toHex(SIGNER), hash: first.hash })
+    expect(await alice.event('commitment')).to.deep.include({
+      ssz: first.ssz,
+      from: null,
+      blockNumber: '1000',
+      signer: toHex(SIGNER),
+      hash: first.hash,
+    })
     expect(await bob.event('commitment')).to.deep.include({ ssz: first.ssz, from: alice.peerId, blockNumber: '1000' })
     expect(await bob.event('txlist')).to.deep.include({ hash: first.txListHash, bytes: '5000', from: alice.peerId })
     expect(await bob.event('handover')).to.deep.include({ blockNumber: '1001', withBlock: true, hash: last.hash })
@@ -78,11 +99,22 @@ describeProcesses('run --stdio', () => {
 
     // A commitment that only bob's schedule allows.
     await bob.call('publishCommitment', { ssz: (await (await Chain.create()).next({}, STRANGER)).ssz })
-    expect(await alice.event('rejected')).to.deep.include({ topic: 'commitments', from: bob.peerId, reason: 'not_elected', verdict: 'reject' })
+    expect(await alice.event('rejected')).to.deep.include({
+      topic: 'commitments',
+      from: bob.peerId,
+      reason: 'not_elected',
+      verdict: 'reject',
+    })
 
     expect(await tell(bob, 'requestHead')).to.deep.include({ peer: alice.peerId, blockNumber: '1001' })
-    expect(await tell(bob, 'requestCommitments', { start: '1000', max: 256, peer: alice.peerId })).to.deep.equal({ peer: alice.peerId, commitments: [first.ssz, last.ssz] })
-    expect(await tell(bob, 'requestTxList', { hash: first.txListHash })).to.deep.equal({ peer: alice.peerId, txlist: first.txlist })
+    expect(await tell(bob, 'requestCommitments', { start: '1000', max: 256, peer: alice.peerId })).to.deep.equal({
+      peer: alice.peerId,
+      commitments: [first.ssz, last.ssz],
+    })
+    expect(await tell(bob, 'requestTxList', { hash: first.txListHash })).to.deep.equal({
+      peer: alice.peerId,
+      txlist: first.txlist,
+    })
     await alice.event('served', ({ kind }) => kind === 'txList')
     expect(await tell(bob, 'stored', { start: '1000', max: '1' })).to.deep.equal({ commitments: [first.ssz] })
     expect(await tell(bob, 'storedTxList', { hash: last.txListHash })).to.deep.equal({ txlist: last.txlist })
@@ -107,7 +139,13 @@ describeProcesses('run --stdio', () => {
     await tell(bob, 'confirm', { blockNumber: '1000', hash: first.hash })
     expect(await bob.refusal('rewind', { to: '999' })).to.have.property('code', 'below_confirmed_tip')
 
-    expect(await tell(alice, 'status')).to.deep.include({ status: 'ok', ailments: [], peers: '1', peerId: alice.peerId, durable: false })
+    expect(await tell(alice, 'status')).to.deep.include({
+      status: 'ok',
+      ailments: [],
+      peers: '1',
+      peerId: alice.peerId,
+      durable: false,
+    })
     expect(await tell(alice, 'peers')).to.have.nested.property('peers[0].peer', bob.peerId)
     expect(await tell(alice, 'figures')).to.have.nested.property('network.gossip.published.commitments', 2)
     await tell(alice, 'hangUp', { peer: bob.peerId })
@@ -125,17 +163,31 @@ describeProcesses('run --stdio', () => {
     const node = await StdioNode.start(common)
     const hash = '11'.repeat(32)
     const cases: [string, Line, string][] = [
-      ['requestCommitments', { start: '5', max: '300' }, 'max_count_exceeded'], ['requestCommitments', { start: '5', max: 0 }, 'empty_range'],
-      ['requestCommitments', { start: '-5', max: 1 }, 'bad_field'], ['requestCommitments', { start: '5' }, 'missing_field'],
+      ['requestCommitments', { start: '5', max: '300' }, 'max_count_exceeded'],
+      ['requestCommitments', { start: '5', max: 0 }, 'empty_range'],
+      ['requestCommitments', { start: '-5', max: 1 }, 'bad_field'],
+      ['requestCommitments', { start: '5' }, 'missing_field'],
       ['requestCommitments', { start: '9'.repeat(78), max: 1 }, 'bad_argument'],
-      ['requestTxList', { hash: '11' }, 'bad_argument'], ['requestTxList', { hash }, 'no_peer'], ['requestTxList', { hash, peer: 5 }, 'bad_field'], ['requestHead', {}, 'no_peer'],
-      ['requestHead', { peer: 'nobody' }, 'not_connected'], ['publishCommitment', { ssz: '00' }, 'bad_message'], ['publishCommitment', {}, 'missing_field'],
-      ['publishCommitment', { ssz: '00'.repeat(382), late: 1 }, 'bad_field'], ['publishCommitment', { ssz: '00'.repeat(382) }, 'window_over'],
-      ['publishTxList', { txlist: '' }, 'bad_message'], ['dial', { addr: 'nowhere' }, 'bad_address'], ['dial', { addr: '/ip4/127.0.0.1/tcp/1' }, 'peer_id_missing'],
-      ['stored', { start: '1', max: '257' }, 'max_count_exceeded'], ['blocks', { from: '-1' }, 'bad_field'], ['rewind', { to: '1' }, 'below_confirmed_tip'],
-      ['confirm', { blockNumber: '1' }, 'tip_below_present'], ['nonsense', {}, 'unknown_command'],
+      ['requestTxList', { hash: '11' }, 'bad_argument'],
+      ['requestTxList', { hash }, 'no_peer'],
+      ['requestTxList', { hash, peer: 5 }, 'bad_field'],
+      ['requestHead', {}, 'no_peer'],
+      ['requestHead', { peer: 'nobody' }, 'not_connected'],
+      ['publishCommitment', { ssz: '00' }, 'bad_message'],
+      ['publishCommitment', {}, 'missing_field'],
+      ['publishCommitment', { ssz: '00'.repeat(382), late: 1 }, 'bad_field'],
+      ['publishCommitment', { ssz: '00'.repeat(382) }, 'window_over'],
+      ['publishTxList', { txlist: '' }, 'bad_message'],
+      ['dial', { addr: 'nowhere' }, 'bad_address'],
+      ['dial', { addr: '/ip4/127.0.0.1/tcp/1' }, 'peer_id_missing'],
+      ['stored', { start: '1', max: '257' }, 'max_count_exceeded'],
+      ['blocks', { from: '-1' }, 'bad_field'],
+      ['rewind', { to: '1' }, 'below_confirmed_tip'],
+      ['confirm', { blockNumber: '1' }, 'tip_below_present'],
+      ['nonsense', {}, 'unknown_command'],
     ]
-    for (const [cmd, fields, code] of cases) expect((await node.refusal(cmd, fields))['code'], `${cmd} ${JSON.stringify(fields).slice(0, 80)}`).to.equal(code)
+    for (const [cmd, fields, code] of cases)
+      expect((await node.refusal(cmd, fields))['code'], `${cmd} ${JSON.stringify(fields).slice(0, 80)}`).to.equal(code)
     await stoppedBy(node, 'SIGINT')
   })
 
@@ -143,9 +195,18 @@ describeProcesses('run --stdio', () => {
     const node = await StdioNode.start(common)
     const garbage = Buffer.from(Array.from({ length: 4_096 }, (_, at) => (at * 131) % 256).filter(byte => byte !== 10))
     const bad: [string | Buffer, string][] = [
-      ['nonsense', 'bad_json'], ['', 'bad_json'], [garbage, 'bad_json'], ['{"cmd":"head"', 'bad_json'], ['[]', 'bad_command'], ['{}', 'bad_command'],
-      ['{"cmd":{"a":1}}', 'bad_command'], ['{"cmd":"nonsense"}', 'unknown_command'], ['{"cmd":"dial"}', 'missing_field'], ['{"cmd":"dial","addr":5}', 'bad_field'],
-      ['x'.repeat(5 * 1_024 ** 2), 'line_too_long'], [`{"cmd":"dial","id":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 'bad_command'],
+      ['nonsense', 'bad_json'],
+      ['', 'bad_json'],
+      [garbage, 'bad_json'],
+      ['{"cmd":"head"', 'bad_json'],
+      ['[]', 'bad_command'],
+      ['{}', 'bad_command'],
+      ['{"cmd":{"a":1}}', 'bad_command'],
+      ['{"cmd":"nonsense"}', 'unknown_command'],
+      ['{"cmd":"dial"}', 'missing_field'],
+      ['{"cmd":"dial","addr":5}', 'bad_field'],
+      ['x'.repeat(5 * 1_024 ** 2), 'line_too_long'],
+      [`{"cmd":"dial","id":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 'bad_command'],
     ]
     for (const [line] of bad) {
       node.write(line)
@@ -153,7 +214,9 @@ describeProcesses('run --stdio', () => {
     }
     await node.call('head')
     await until(() => node.answers.length === bad.length + 1, 'an answer to each')
-    expect(node.answers.filter(({ id }) => id === null).map(({ error }) => (error as Line)['code'])).to.deep.equal(bad.map(([, code]) => code))
+    expect(node.answers.filter(({ id }) => id === null).map(({ error }) => (error as Line)['code'])).to.deep.equal(
+      bad.map(([, code]) => code),
+    )
     expect(await node.call('status')).to.have.property('durable', false)
     await stoppedBy(node, 'SIGTERM')
   })
@@ -190,7 +253,7 @@ describeProcesses('run --stdio', () => {
     expect(node.of('stopped')).to.have.length(0)
   })
 
-  it('a log that nobody can read does not disturb it; it ends when nobody can read its lines, though its input stays open', async () => {
+  it('a log that nobody can read does not disturb it; it ends when nobody can read its lines', async () => {
     const node = new StdioNode([...common, '--log-level', 'trace'])
     node.program.child.stderr!.destroy()
     await node.event('ready')
@@ -207,13 +270,18 @@ describeProcesses('run --stdio', () => {
     bob.send('dial', { addr: alice.address })
     await alice.event('peerReady')
     await meshed(alice)
-    const resident = async (): Promise<number> => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024
+    const resident = async (): Promise<number> =>
+      Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024
     const before = process.platform === 'linux' ? await resident() : 0
 
     const asked = Array.from({ length: 3_000 }, () => bob.send('figures'))
     const chain = await Chain.create()
     for (let block = 0; block < 40; block++) await publish(alice, await chain.next({ txListBytes: 50_000 }))
-    await until(async () => (await alice.call('requestHead', { peer: bob.peerIdOf(alice) }))['blockNumber'] === '1039', 'bob\'s head, as it serves it', 30_000)
+    await until(
+      async () => (await alice.call('requestHead', { peer: bob.peerIdOf(alice) }))['blockNumber'] === '1039',
+      "bob's head, as it serves it",
+      30_000,
+    )
     if (process.platform === 'linux') expect(await resident() - before, 'MiB more').to.be.below(150)
     expect(bob.answers).to.have.length(0)
 

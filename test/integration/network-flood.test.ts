@@ -18,7 +18,7 @@ const COMMITMENTS = 3_000
 const TXLISTS = 8
 
 /** A network and a validator with its threads; every message is ignored, which costs its sender nothing. */
-async function startVictim () {
+async function startVictim() {
   const seen = { commitments: 0, txLists: 0, recovered: 0, matching: 0 }
   const tree = supervisor('victim')
   const judge = (items: readonly Checked[]): void => {
@@ -26,13 +26,13 @@ async function startVictim () {
   }
   const checking = tree.child('validator', () => validator({
     chain: {
-      commitments (items) {
+      commitments(items) {
         seen.commitments += items.length
         seen.recovered += items.filter(({ signer }) => signer.some(byte => byte !== 0)).length
         judge(items)
         return 'ok'
       },
-      txLists (items) {
+      txLists(items) {
         seen.txLists += items.length
         seen.matching += items.filter(({ finding }) => finding === Finding.valid).length
         judge(items)
@@ -52,7 +52,7 @@ async function startVictim () {
 }
 
 /** The longest time that no timer could fire, and what 99 % of the turns of the loop stayed below, in milliseconds. */
-function watchLoop () {
+function watchLoop() {
   const histogram = monitorEventLoopDelay({ resolution: 5 })
   histogram.enable()
   return () => {

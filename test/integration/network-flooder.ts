@@ -16,7 +16,7 @@ const send = internals.sendRpc.bind(peer.pubsub)
 const crypto = await loadCrypto()
 
 /** In the form of a valid signature, so that a public key has to be recovered. */
-function signed (n: number): Uint8Array {
+function signed(n: number): Uint8Array {
   const bytes = commitment(n)
   bytes[OFFSETS.rawTxListHash] = 1
   bytes.set(createHash('sha256').update(`r${n}`).digest().fill(0x7f, 0, 1), OFFSETS.signature)
@@ -24,7 +24,7 @@ function signed (n: number): Uint8Array {
   return bytes
 }
 
-function fullTxList (n: number): Uint8Array {
+function fullTxList(n: number): Uint8Array {
   const bytes = txList(n, 2_097_152)
   bytes.set(txListHash(crypto, bytes.subarray(36)), 0)
   return bytes

@@ -11,9 +11,9 @@ class Writer {
   #bytes: Buffer
   #at = 0
 
-  constructor (size: number) { this.#bytes = Buffer.allocUnsafeSlow(size) }
+  constructor(size: number) { this.#bytes = Buffer.allocUnsafeSlow(size) }
 
-  #room (size: number): number {
+  #room(size: number): number {
     const at = this.#at
     this.#at += size
     if (this.#at > this.#bytes.length) {
@@ -24,52 +24,52 @@ class Writer {
     return at
   }
 
-  byte (value: number): void { const at = this.#room(1); this.#bytes[at] = value }
-  count (value: number): void { const at = this.#room(4); this.#bytes.writeUInt32BE(value, at) }
-  number (value: number): void { const at = this.#room(8); this.#bytes.writeDoubleBE(value, at) }
-  raw (value: Uint8Array): void { const at = this.#room(value.length); this.#bytes.set(value, at) }
+  byte(value: number): void { const at = this.#room(1); this.#bytes[at] = value }
+  count(value: number): void { const at = this.#room(4); this.#bytes.writeUInt32BE(value, at) }
+  number(value: number): void { const at = this.#room(8); this.#bytes.writeDoubleBE(value, at) }
+  raw(value: Uint8Array): void { const at = this.#room(value.length); this.#bytes.set(value, at) }
 
-  bytes (value: Uint8Array): void {
+  bytes(value: Uint8Array): void {
     this.count(value.length)
     this.raw(value)
   }
 
-  text (value: string): void { this.bytes(Buffer.from(value, 'utf8')) }
+  text(value: string): void { this.bytes(Buffer.from(value, 'utf8')) }
 
-  uint (value: bigint): void {
+  uint(value: bigint): void {
     const digits = value.toString(16)
     const hex = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex')
     this.byte(hex.length)
     this.raw(hex)
   }
 
-  optional<T> (value: T | undefined, write: (value: T) => void): void {
+  optional<T>(value: T | undefined, write: (value: T) => void): void {
     this.byte(value === undefined ? 0 : 1)
     if (value !== undefined) write(value)
   }
 
-  nullable<T> (value: T | null | undefined, write: (value: T) => void): void {
+  nullable<T>(value: T | null | undefined, write: (value: T) => void): void {
     this.byte(value === undefined ? 0 : value === null ? 2 : 1)
     if (value !== undefined && value !== null) write(value)
   }
 
-  list<T> (values: readonly T[] | undefined, write: (value: T) => void): void {
+  list<T>(values: readonly T[] | undefined, write: (value: T) => void): void {
     this.optional(values, all => {
       this.count(all.length)
       for (const value of all) write(value)
     })
   }
 
-  done (): Uint8Array<ArrayBuffer> { return new Uint8Array(this.#bytes.buffer as ArrayBuffer, 0, this.#at) }
+  done(): Uint8Array<ArrayBuffer> { return new Uint8Array(this.#bytes.buffer as ArrayBuffer, 0, this.#at) }
 }
 
 class Reader {
   readonly #bytes: Buffer
   #at = 0
 
-  constructor (bytes: Uint8Array) { this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) }
+  constructor(bytes: Uint8Array) { this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) }
 
-  #take (size: number): number {
+  #take(size: number): number {
     const at = this.#at
     this.#at += size
     const { length } = this.#bytes
@@ -77,31 +77,31 @@ class Reader {
     return at
   }
 
-  byte (): number { return this.#bytes[this.#take(1)] ?? 0 }
-  count (): number { return this.#bytes.readUInt32BE(this.#take(4)) }
-  number (): number { return this.#bytes.readDoubleBE(this.#take(8)) }
+  byte(): number { return this.#bytes[this.#take(1)] ?? 0 }
+  count(): number { return this.#bytes.readUInt32BE(this.#take(4)) }
+  number(): number { return this.#bytes.readDoubleBE(this.#take(8)) }
 
-  raw (size: number): Uint8Array {
+  raw(size: number): Uint8Array {
     const at = this.#take(size)
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + at, size)
   }
 
-  bytes (): Uint8Array { return this.raw(this.count()) }
-  text (): string { return Buffer.from(this.bytes()).toString('utf8') }
-  uint (): bigint { return BigInt(`0x${Buffer.from(this.raw(this.byte())).toString('hex')}`) }
-  optional<T> (read: () => T): T | undefined { return this.byte() === 0 ? undefined : read() }
+  bytes(): Uint8Array { return this.raw(this.count()) }
+  text(): string { return Buffer.from(this.bytes()).toString('utf8') }
+  uint(): bigint { return BigInt(`0x${Buffer.from(this.raw(this.byte())).toString('hex')}`) }
+  optional<T>(read: () => T): T | undefined { return this.byte() === 0 ? undefined : read() }
 
-  nullable<T> (read: () => T): T | null | undefined {
+  nullable<T>(read: () => T): T | null | undefined {
     const kind = this.byte()
     return kind === 0 ? undefined : kind === 2 ? null : read()
   }
 
-  list<T> (read: () => T): readonly T[] | undefined {
+  list<T>(read: () => T): readonly T[] | undefined {
     return this.optional(() => Array.from({ length: this.count() }, read))
   }
 }
 
-export function encodeBatch (batch: WriteBatch): Uint8Array<ArrayBuffer> {
+export function encodeBatch(batch: WriteBatch): Uint8Array<ArrayBuffer> {
   const to = new Writer(sizeHint(batch))
   to.optional(batch.sequence, value => { to.number(value) })
   to.optional(batch.rewindTo, value => { to.uint(value) })
@@ -144,7 +144,7 @@ export function encodeBatch (batch: WriteBatch): Uint8Array<ArrayBuffer> {
 }
 
 /** Byte fields are views of the buffer. @throws StoreError `invalid` for a buffer that is no batch */
-export function decodeBatch (bytes: Uint8Array): WriteBatch {
+export function decodeBatch(bytes: Uint8Array): WriteBatch {
   const from = new Reader(bytes)
   // In the order in which `encodeBatch` writes.
   const fields = {
@@ -174,7 +174,7 @@ export function decodeBatch (bytes: Uint8Array): WriteBatch {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
-function writeEvidence (to: Writer, evidence: EvidencePut): void {
+function writeEvidence(to: Writer, evidence: EvidencePut): void {
   const { kind, reason, signer, blockNumber, submissionWindowEnd, messages, seenAt } = evidence
   to.byte(kind === 'equivocation' ? 0 : 1)
   to.text(reason)
@@ -185,7 +185,7 @@ function writeEvidence (to: Writer, evidence: EvidencePut): void {
   to.number(seenAt)
 }
 
-function readEvidence (from: Reader): EvidencePut {
+function readEvidence(from: Reader): EvidencePut {
   return {
     kind: from.byte() === 0 ? 'equivocation' : 'misbehaviour',
     reason: from.text(),
@@ -200,7 +200,7 @@ function readEvidence (from: Reader): EvidencePut {
 const readStanding = (from: Reader): Standing => standingOf(from.byte())
 
 /** Enough for most batches, so that the buffer is made once. */
-function sizeHint ({ commitments = [], standings = [], txLists = [], referenced = [] }: WriteBatch): number {
+function sizeHint({ commitments = [], standings = [], txLists = [], referenced = [] }: WriteBatch): number {
   let size = 1_024 + commitments.length * 460 + (standings.length + referenced.length) * 80
   for (const { bytes } of txLists) size += bytes.length + 512
   return size

@@ -6,23 +6,23 @@ import { StoreError } from './errors.js'
 const MAX_NAME = 256
 const MAX_PEER = 256
 
-function refuse (what: string, value: string | number, limit?: number): never {
+function refuse(what: string, value: string | number, limit?: number): never {
   const bound = limit === undefined ? '' : `, must be ${limit}`
   throw new StoreError('invalid', `${what}: ${value}${bound}`, limit === undefined ? { value } : { value, limit })
 }
 
-function size (what: string, bytes: Uint8Array, ...allowed: readonly number[]): void {
+function size(what: string, bytes: Uint8Array, ...allowed: readonly number[]): void {
   if (!allowed.includes(bytes.length)) refuse(`bytes of ${what}`, bytes.length, allowed[0])
 }
 
 const hashes = (what: string, all: readonly Uint8Array[] = []): void => { for (const hash of all) size(what, hash, HASH_SIZE) }
 
-function height (what: string, value: bigint): void {
+function height(what: string, value: bigint): void {
   if (value < 0n || value >> 256n !== 0n) refuse(what, value.toString())
 }
 
 /** Looks at a whole batch before any of it is applied. @throws StoreError `invalid` */
-export function checkBatch (batch: WriteBatch): void {
+export function checkBatch(batch: WriteBatch): void {
   for (const { hash, signer, ssz } of batch.commitments ?? []) {
     size('a preconfirmation hash', hash, HASH_SIZE)
     size('a signer', signer, ADDRESS_SIZE)
@@ -52,7 +52,7 @@ export function checkBatch (batch: WriteBatch): void {
   }
 }
 
-export function checkOwnSigned ({ signer, hash, ssz }: OwnSigned): void {
+export function checkOwnSigned({ signer, hash, ssz }: OwnSigned): void {
   size('a signer', signer, ADDRESS_SIZE)
   size('a preconfirmation hash', hash, HASH_SIZE)
   size('a commitment', ssz, SIGNED_COMMITMENT_SIZE, COMMITMENT_SIZE)

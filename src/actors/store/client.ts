@@ -41,7 +41,7 @@ interface Thread {
 }
 
 /** The database in a thread of its own. After `thread_died` or `timeout`, `open` starts another thread on the same directory. */
-export function threadDatabase (options: ThreadDatabaseOptions): ThreadDatabase {
+export function threadDatabase(options: ThreadDatabaseOptions): ThreadDatabase {
   return new ThreadDatabase(options)
 }
 
@@ -54,13 +54,13 @@ export class ThreadDatabase implements Database {
   /** Why there is no thread. */
   #gone = new StoreError('closed', 'the database is not open')
 
-  constructor (options: ThreadDatabaseOptions) {
+  constructor(options: ThreadDatabaseOptions) {
     this.#options = options
     this.#token = options.token ?? newToken()
     this.#clock = options.clock ?? systemClock
   }
 
-  async open ({ tail = 0 }: OpenOptions = {}): Promise<Opened> {
+  async open({ tail = 0 }: OpenOptions = {}): Promise<Opened> {
     if (this.#thread !== undefined) throw new StoreError('invalid', 'the database is open already', { value: 'open' })
     const { dataDir, limits = {}, chainId, openWithin = 30_000 } = this.#options
     const thread = this.#start()
@@ -76,7 +76,7 @@ export class ThreadDatabase implements Database {
     }
   }
 
-  #start (): Thread {
+  #start(): Thread {
     const worker = (this.#options.startThread ?? startWorker)(new URL('./thread.js', import.meta.url))
     let cause: unknown
     worker.on('error', (error: unknown) => { cause = error })
@@ -95,7 +95,7 @@ export class ThreadDatabase implements Database {
   }
 
   /** Forgets a thread and fails what it was doing. False where it is forgotten already. */
-  #drop (thread: Thread, error: StoreError): boolean {
+  #drop(thread: Thread, error: StoreError): boolean {
     if (this.#thread !== thread) return false
     this.#thread = undefined
     this.#gone = error
@@ -104,7 +104,7 @@ export class ThreadDatabase implements Database {
   }
 
   /** A call to a thread that has ended never settles by itself. */
-  async #call<T> (call: (remote: Remote<ThreadApi>) => Promise<Outcome<T>>): Promise<T> {
+  async #call<T>(call: (remote: Remote<ThreadApi>) => Promise<Outcome<T>>): Promise<T> {
     const thread = this.#thread
     if (thread === undefined) throw this.#gone
     return new Promise<T>((resolve, reject) => {
@@ -119,11 +119,11 @@ export class ThreadDatabase implements Database {
     })
   }
 
-  async #page (call: (remote: Remote<ThreadApi>) => Promise<Outcome<Uint8Array>>): Promise<RecordPage> {
+  async #page(call: (remote: Remote<ThreadApi>) => Promise<Outcome<Uint8Array>>): Promise<RecordPage> {
     return new RecordPage(await this.#call(call))
   }
 
-  async #within<T> (ms: number, doing: string, work: Promise<T>): Promise<T> {
+  async #within<T>(ms: number, doing: string, work: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const timer = this.#clock.setTimeout(() => {
         reject(new StoreError('timeout', `the database did not ${doing} in ${ms} ms`, { value: ms }))
@@ -132,7 +132,7 @@ export class ThreadDatabase implements Database {
     })
   }
 
-  async commit (batch: WriteBatch): Promise<void> {
+  async commit(batch: WriteBatch): Promise<void> {
     this.#order.admit(batch.sequence)
     const packed = encodeBatch(batch)
     try {
@@ -144,54 +144,54 @@ export class ThreadDatabase implements Database {
     }
   }
 
-  async recordSigned ({ signer, hash, ssz }: OwnSigned): Promise<SignedBefore> {
+  async recordSigned({ signer, hash, ssz }: OwnSigned): Promise<SignedBefore> {
     return this.#call(remote => remote.recordSigned({ signer: own(signer), hash: own(hash), ssz: own(ssz) }))
   }
 
-  async ownSigned (signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
+  async ownSigned(signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
     return this.#call(remote => remote.ownSigned(own(signer), submissionWindowEnd))
   }
 
-  async forgetSigned (signer: Uint8Array, before: bigint): Promise<void> {
+  async forgetSigned(signer: Uint8Array, before: bigint): Promise<void> {
     await this.#call(remote => remote.forgetSigned(own(signer), before))
   }
 
-  async canonicalRange (start: bigint, max: number): Promise<Uint8Array> {
+  async canonicalRange(start: bigint, max: number): Promise<Uint8Array> {
     return this.#call(remote => remote.canonicalRange(start, max))
   }
 
-  async scan (from: bigint, max: number, after?: Uint8Array): Promise<RecordPage> {
+  async scan(from: bigint, max: number, after?: Uint8Array): Promise<RecordPage> {
     return this.#page(remote => remote.scan(from, max, after === undefined ? undefined : own(after)))
   }
 
-  async tail (count: number): Promise<RecordPage> { return this.#page(remote => remote.tail(count)) }
-  async pending (max: number): Promise<RecordPage> { return this.#page(remote => remote.pending(max)) }
+  async tail(count: number): Promise<RecordPage> { return this.#page(remote => remote.tail(count)) }
+  async pending(max: number): Promise<RecordPage> { return this.#page(remote => remote.pending(max)) }
 
-  async commitmentByHash (hash: Uint8Array): Promise<CommitmentRecord | undefined> {
+  async commitmentByHash(hash: Uint8Array): Promise<CommitmentRecord | undefined> {
     const page = await this.#page(remote => remote.commitmentByHash(own(hash)))
     return page.length === 0 ? undefined : page.at(0)
   }
 
-  async txList (hash: Uint8Array): Promise<Uint8Array | undefined> {
+  async txList(hash: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#call(remote => remote.txList(own(hash)))
   }
 
-  async hasTxLists (hashes: readonly Uint8Array[]): Promise<readonly boolean[]> {
+  async hasTxLists(hashes: readonly Uint8Array[]): Promise<readonly boolean[]> {
     const packed = new Uint8Array(hashes.length * HASH_SIZE)
     hashes.forEach((hash, at) => { packed.set(hash, at * HASH_SIZE) })
     return Array.from(await this.#call(remote => remote.hasTxLists(transfer(packed, [packed.buffer]))), there => there === 1)
   }
 
-  async missingTxLists (from: bigint, max: number): Promise<MissingTxLists> {
+  async missingTxLists(from: bigint, max: number): Promise<MissingTxLists> {
     return this.#call(remote => remote.missingTxLists(from, max))
   }
 
-  async evidence (from: number, max: number): Promise<readonly Evidence[]> {
+  async evidence(from: number, max: number): Promise<readonly Evidence[]> {
     return this.#call(remote => remote.evidence(from, max))
   }
 
-  async meta (name: string): Promise<string | undefined> { return this.#call(remote => remote.meta(name)) }
-  async stats (): Promise<Stats> { return this.#call(remote => remote.stats()) }
+  async meta(name: string): Promise<string | undefined> { return this.#call(remote => remote.meta(name)) }
+  async stats(): Promise<Stats> { return this.#call(remote => remote.stats()) }
 
   /**
    * 1. lets the thread finish what it has and close the database, within the deadline;
@@ -199,7 +199,7 @@ export class ThreadDatabase implements Database {
    * 3. takes the lock file away.
    * @throws StoreError `timeout` where even the end of the thread took longer: the disk does not answer
    */
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     const thread = this.#thread
     const closed = new StoreError('closed', 'the database is closed')
     if (thread === undefined) {
@@ -212,9 +212,9 @@ export class ThreadDatabase implements Database {
     await this.#end(thread)
   }
 
-  get #closeWithin (): number { return this.#options.closeWithin ?? 5_000 }
+  get #closeWithin(): number { return this.#options.closeWithin ?? 5_000 }
 
-  async #end (thread: Thread): Promise<void> {
+  async #end(thread: Thread): Promise<void> {
     await this.#within(this.#closeWithin, 'end', Promise.all([thread.worker.terminate(), thread.ended]))
     await releaseLock(this.#options.dataDir, this.#token)
   }

@@ -17,7 +17,7 @@ const HASH_AT = CRC_SIZE + 1
 const SIGNER_AT = HASH_AT + HASH_SIZE
 const SSZ_AT = SIGNER_AT + 20
 
-export function commitmentValue ({ hash, signer, ssz, standing }: CommitmentPut): Buffer {
+export function commitmentValue({ hash, signer, ssz, standing }: CommitmentPut): Buffer {
   const value = Buffer.allocUnsafe(VALUE_SIZE)
   value[CRC_SIZE] = standingByte(standing)
   value.set(hash, HASH_AT)
@@ -28,7 +28,7 @@ export function commitmentValue ({ hash, signer, ssz, standing }: CommitmentPut)
 }
 
 /** The record part of a value, checked. @throws StoreError `damaged` naming the key */
-export function recordIn (key: Key, value: Uint8Array): Uint8Array {
+export function recordIn(key: Key, value: Uint8Array): Uint8Array {
   const record = value.subarray(CRC_SIZE)
   const stated = value.length < CRC_SIZE ? -1 : new DataView(value.buffer, value.byteOffset).getUint32(0)
   if (value.length !== VALUE_SIZE || stated !== crc32(record)) {
@@ -42,7 +42,7 @@ export function recordIn (key: Key, value: Uint8Array): Uint8Array {
 export const SSZ_IN_RECORD = SSZ_AT - CRC_SIZE
 
 /** A value read back, with its own copy of the bytes. */
-export function readCommitment (key: Key, value: Uint8Array): CommitmentPut {
+export function readCommitment(key: Key, value: Uint8Array): CommitmentPut {
   const record = Uint8Array.from(recordIn(key, value))
   return {
     standing: standingOf(record[0] ?? 0),
@@ -59,7 +59,7 @@ export const withStanding = (commitment: CommitmentPut, standing: Standing): Com
 export const isHandover = (ssz: Uint8Array): boolean => ssz[OFFSETS.eop] === 1 && isZero(ssz, OFFSETS.rawTxListHash, HASH_SIZE)
 
 /** Where a commitment stands in the database: canonical blocks by height alone, everything else with its hash. */
-export function keyOfCommitment ({ hash, ssz, standing }: CommitmentPut, height = heightOfSsz(ssz, OFFSETS.blockNumber)): Key {
+export function keyOfCommitment({ hash, ssz, standing }: CommitmentPut, height = heightOfSsz(ssz, OFFSETS.blockNumber)): Key {
   if (standing !== 'canonical') return join('p', height, hash)
   if (!isHandover(ssz)) return join('c', height, BLOCK)
   return join('c', height, HANDOVER, heightOfSsz(ssz, OFFSETS.submissionWindowEnd), hash)

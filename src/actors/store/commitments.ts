@@ -15,7 +15,7 @@ const STEP = 1_024
 const MOST = (1n << 256n) - 1n
 
 /** Reads at once what the commitments of a batch may meet: themselves, and who holds their height. */
-export async function prefetchCommitments (txn: Transaction, state: State, puts: readonly CommitmentPut[]): Promise<void> {
+export async function prefetchCommitments(txn: Transaction, state: State, puts: readonly CommitmentPut[]): Promise<void> {
   const keys: Key[] = []
   for (const { hash, ssz } of puts) {
     const height = heightOfSsz(ssz, OFFSETS.blockNumber)
@@ -25,7 +25,7 @@ export async function prefetchCommitments (txn: Transaction, state: State, puts:
   await txn.prefetch(keys)
 }
 
-export async function putCommitment (txn: Transaction, state: State, put: CommitmentPut): Promise<void> {
+export async function putCommitment(txn: Transaction, state: State, put: CommitmentPut): Promise<void> {
   const height = heightOfSsz(put.ssz, OFFSETS.blockNumber)
   const text = keyText(height)
   if (text <= state.top) {
@@ -39,12 +39,12 @@ export async function putCommitment (txn: Transaction, state: State, put: Commit
 }
 
 /** Gives a record another standing; one that is not there is passed over. */
-export async function restand (txn: Transaction, state: State, hash: Uint8Array, standing: Standing): Promise<void> {
+export async function restand(txn: Transaction, state: State, hash: Uint8Array, standing: Standing): Promise<void> {
   const there = await txn.get(join('x', hash))
   if (there !== undefined) await moveTo(txn, state, Buffer.from(there), standing)
 }
 
-export async function forget (txn: Transaction, state: State, hash: Uint8Array): Promise<void> {
+export async function forget(txn: Transaction, state: State, hash: Uint8Array): Promise<void> {
   const there = await txn.get(join('x', hash))
   if (there === undefined) return
   drop(txn, state, Buffer.from(there), hash)
@@ -52,7 +52,7 @@ export async function forget (txn: Transaction, state: State, hash: Uint8Array):
 }
 
 /** Demotes every canonical record above a height. */
-export async function rewind (txn: Transaction, state: State, to: bigint): Promise<void> {
+export async function rewind(txn: Transaction, state: State, to: bigint): Promise<void> {
   if (to >= MOST) return
   for (let gte = to < 0n ? spaceStart('c') : join('c', encodeHeight(to + 1n)); ;) {
     const entries = await txn.range({ gte, lt: spaceEnd('c'), limit: STEP })
@@ -65,7 +65,7 @@ export async function rewind (txn: Transaction, state: State, to: bigint): Promi
 }
 
 /** Drops the lowest records above the bound; the head stays. Returns how many. */
-export async function evictCommitments (txn: Transaction, state: State, limits: DatabaseLimits): Promise<number> {
+export async function evictCommitments(txn: Transaction, state: State, limits: DatabaseLimits): Promise<number> {
   const { counters } = state
   let evicted = 0
   for (;;) {
@@ -86,14 +86,14 @@ export async function evictCommitments (txn: Transaction, state: State, limits: 
   return evicted
 }
 
-async function lowestOf (txn: Transaction, state: State, limit: number): Promise<readonly Entry[]> {
+async function lowestOf(txn: Transaction, state: State, limit: number): Promise<readonly Entry[]> {
   const canonical = await txn.range({ gte: floorKey(state, 'c'), lt: spaceEnd('c'), limit })
   const side = await txn.range({ gte: floorKey(state, 'p'), lt: spaceEnd('p'), limit })
   return [...canonical, ...side].sort((a, b) => Buffer.compare(a.key.subarray(1), b.key.subarray(1))).slice(0, limit)
 }
 
 /** False where the index names a record that is not there: damage, which a put repairs and a change of standing passes over. */
-async function moveTo (txn: Transaction, state: State, key: Key, standing: Standing): Promise<boolean> {
+async function moveTo(txn: Transaction, state: State, key: Key, standing: Standing): Promise<boolean> {
   const value = await txn.get(key)
   if (value === undefined) return false
   const commitment = readCommitment(key, value)
@@ -105,7 +105,7 @@ async function moveTo (txn: Transaction, state: State, key: Key, standing: Stand
 }
 
 /** A canonical block takes its height from who held it. */
-async function makeRoom (txn: Transaction, state: State, coming: CommitmentPut, height: Buffer): Promise<void> {
+async function makeRoom(txn: Transaction, state: State, coming: CommitmentPut, height: Buffer): Promise<void> {
   if (coming.standing !== 'canonical') return
   const key = keyOfCommitment(coming, height)
   if (!isBlockKey(key)) return
@@ -113,13 +113,13 @@ async function makeRoom (txn: Transaction, state: State, coming: CommitmentPut, 
   if (held !== undefined) move(txn, state, key, readCommitment(key, held), 'demoted')
 }
 
-function move (txn: Transaction, state: State, from: Key, commitment: CommitmentPut, standing: Standing): void {
+function move(txn: Transaction, state: State, from: Key, commitment: CommitmentPut, standing: Standing): void {
   txn.remove(from)
   count(state, commitment.standing, -1)
   insert(txn, state, withStanding(commitment, standing), heightInKey(from))
 }
 
-function insert (txn: Transaction, state: State, commitment: CommitmentPut, height: Buffer): void {
+function insert(txn: Transaction, state: State, commitment: CommitmentPut, height: Buffer): void {
   const key = keyOfCommitment(commitment, height)
   txn.put(key, commitmentValue(commitment))
   txn.put(join('x', commitment.hash), key)
@@ -129,19 +129,19 @@ function insert (txn: Transaction, state: State, commitment: CommitmentPut, heig
   if (keyText(height) < keyText(Buffer.from(state.counters.floor, 'hex'))) state.counters.floor = height.toString('hex')
 }
 
-function drop (txn: Transaction, state: State, key: Key, hash: Uint8Array): void {
+function drop(txn: Transaction, state: State, key: Key, hash: Uint8Array): void {
   txn.remove(key)
   txn.remove(join('x', hash))
   count(state, key[0] === 0x63 ? 'canonical' : 'pending', -1)
 }
 
-function count (state: State, standing: Standing, by: number): void {
+function count(state: State, standing: Standing, by: number): void {
   if (standing === 'canonical') state.counters.canonical += by
   else state.counters.side += by
 }
 
 /** The head may have gone: the highest block that is still there takes its place. */
-async function findHead (txn: Transaction, state: State): Promise<void> {
+async function findHead(txn: Transaction, state: State): Promise<void> {
   if (state.head !== undefined && await txn.get(keyOfText(state.head)) !== undefined) return
   state.head = await lastBlock(txn)
 }

@@ -43,14 +43,14 @@ export class StoreError extends Error {
   readonly value: string | number | undefined
   readonly limit: number | undefined
 
-  constructor (code: StoreErrorCode, message: string, detail: StoreErrorDetail = {}, options?: ErrorOptions) {
+  constructor(code: StoreErrorCode, message: string, detail: StoreErrorDetail = {}, options?: ErrorOptions) {
     super(message, options)
     this.code = code
     this.value = detail.value
     this.limit = detail.limit
   }
 
-  toJSON (): StoreErrorData {
+  toJSON(): StoreErrorData {
     return {
       code: this.code, message: this.message,
       ...(this.value === undefined ? {} : { value: this.value }),
@@ -58,7 +58,7 @@ export class StoreError extends Error {
     }
   }
 
-  static fromJSON ({ code, message, ...detail }: StoreErrorData): StoreError {
+  static fromJSON({ code, message, ...detail }: StoreErrorData): StoreError {
     return new StoreError(code, message, detail)
   }
 }
@@ -67,7 +67,7 @@ export class StoreError extends Error {
 const NO_ROOM = /No space left|Disk quota exceeded|File too large|ENOSPC|EDQUOT|EFBIG/i
 
 /** Whatever was thrown, as a `StoreError`; one that is one already passes unchanged. */
-export function storeErrorOf (error: unknown, doing: string): StoreError {
+export function storeErrorOf(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error
   const codes: string[] = []
   const texts: string[] = []
@@ -79,7 +79,7 @@ export function storeErrorOf (error: unknown, doing: string): StoreError {
   return new StoreError(codeOf(codes, message), message, {}, { cause: error })
 }
 
-function codeOf (codes: readonly string[], message: string): StoreErrorCode {
+function codeOf(codes: readonly string[], message: string): StoreErrorCode {
   if (codes.includes('LEVEL_LOCKED')) return 'locked'
   if (NO_ROOM.test(`${message} ${codes.join(' ')}`)) return 'disk_full'
   if (codes.includes('LEVEL_CORRUPTION')) return 'damaged'

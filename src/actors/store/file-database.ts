@@ -17,6 +17,6 @@ let openers = 0
 export const newToken = (): string => `${process.pid}.${threadId}.${++openers}`
 
 /** The database on disk, in the thread that calls. A node has it in a thread of its own: see `threadDatabase`. */
-export function fileDatabase ({ dataDir, token = newToken(), ...options }: FileDatabaseOptions): Database {
+export function fileDatabase({ dataDir, token = newToken(), ...options }: FileDatabaseOptions): Database {
   return new KeyValueDatabase(() => openLevel({ dataDir, token }), options)
 }

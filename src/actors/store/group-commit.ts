@@ -42,13 +42,13 @@ export class GroupCommit<S> {
   #closed = false
   readonly #order = new SequenceGuard()
 
-  constructor (needs: Needs<S>) { this.#needs = needs }
+  constructor(needs: Needs<S>) { this.#needs = needs }
 
   /** Before anything is enqueued. */
-  async start (): Promise<S> { return this.#state = await this.#needs.load() }
+  async start(): Promise<S> { return this.#state = await this.#needs.load() }
 
   /** Resolves when the plan's writes are durable. @throws StoreError when they are not known to be */
-  async enqueue<T> (plan: Plan<S, T>, sequence?: number): Promise<T> {
+  async enqueue<T>(plan: Plan<S, T>, sequence?: number): Promise<T> {
     if (this.#closed) throw new StoreError('closed', 'the database is closed')
     this.#order.admit(sequence)
     return new Promise<T>((resolve, reject) => {
@@ -64,12 +64,12 @@ export class GroupCommit<S> {
   }
 
   /** Takes nothing more, and resolves when what was taken is done. */
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     this.#closed = true
     await this.#running
   }
 
-  async #run (): Promise<void> {
+  async #run(): Promise<void> {
     while (this.#queue.length > 0) {
       const group: Waiting<S>[] = []
       try {
@@ -101,7 +101,7 @@ export class GroupCommit<S> {
     this.#running = undefined
   }
 
-  async #recover (): Promise<void> {
+  async #recover(): Promise<void> {
     await this.#needs.storage.recover()
     this.#failed = false
   }

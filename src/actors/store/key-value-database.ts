@@ -50,13 +50,13 @@ export class KeyValueDatabase implements Database {
   #writer: GroupCommit<State> | undefined
   #seen: Seen | undefined
 
-  constructor (connect: () => Promise<Storage>, { limits, chainId }: DatabaseOptions = {}) {
+  constructor(connect: () => Promise<Storage>, { limits, chainId }: DatabaseOptions = {}) {
     this.#connect = connect
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
     this.#chainId = chainId
   }
 
-  async open ({ tail = 0 }: OpenOptions = {}): Promise<Opened> {
+  async open({ tail = 0 }: OpenOptions = {}): Promise<Opened> {
     if (this.#storage !== undefined) throw new StoreError('invalid', 'the database is open already', { value: 'open' })
     const storage = await this.#connect()
     try {
@@ -89,12 +89,12 @@ export class KeyValueDatabase implements Database {
     }
   }
 
-  async commit (batch: WriteBatch): Promise<void> {
+  async commit(batch: WriteBatch): Promise<void> {
     checkBatch(batch)
     await this.#open().writer.enqueue((txn, state) => this.#apply(txn, state, batch), batch.sequence)
   }
 
-  async #apply (txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
+  async #apply(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
     if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo)
     for (const hash of batch.forget ?? []) await forget(txn, state, hash)
     if (batch.commitments !== undefined) {
@@ -109,7 +109,7 @@ export class KeyValueDatabase implements Database {
     for (const { name, value } of batch.meta ?? []) putMeta(txn, name, value)
   }
 
-  async #applyTxLists (txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
+  async #applyTxLists(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
     const { txLists = [], referenced = [], forgetTxLists = [] } = batch
     if (txLists.length + referenced.length + forgetTxLists.length === 0) return
     await prefetchTxLists(txn, [...txLists.map(({ hash }) => hash), ...referenced.map(({ hash }) => hash), ...forgetTxLists])
@@ -120,27 +120,27 @@ export class KeyValueDatabase implements Database {
     if (unnamed.length > 0) await evictUnreferenced(txn, state, new Set(unnamed.map(({ peer = '' }) => peer)), this.#limits)
   }
 
-  async #finish (txn: Transaction, state: State): Promise<void> {
+  async #finish(txn: Transaction, state: State): Promise<void> {
     if (await evictCommitments(txn, state, this.#limits) > 0) await evictOrphans(txn, state)
     await evictReferenced(txn, state, this.#limits)
     await evictEvidence(txn, state, this.#limits)
     putCounters(txn, state)
   }
 
-  async recordSigned (record: OwnSigned): Promise<SignedBefore> {
+  async recordSigned(record: OwnSigned): Promise<SignedBefore> {
     checkOwnSigned(record)
     return this.#open().writer.enqueue(txn => recordOwn(txn, record, isHandover(record.ssz)))
   }
 
-  async ownSigned (signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
+  async ownSigned(signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
     return this.#read(storage => ownSignedIn(storage, signer, submissionWindowEnd))
   }
 
-  async forgetSigned (signer: Uint8Array, before: bigint): Promise<void> {
+  async forgetSigned(signer: Uint8Array, before: bigint): Promise<void> {
     await this.#open().writer.enqueue(txn => forgetOwn(txn, signer, before))
   }
 
-  async canonicalRange (start: bigint, max: number): Promise<Uint8Array> {
+  async canonicalRange(start: bigint, max: number): Promise<Uint8Array> {
     const most = bounded(max, MAX_COMMITMENTS)
     if (most === 0) return new Uint8Array()
     const gte = join('c', encodeHeight(start))
@@ -153,7 +153,7 @@ export class KeyValueDatabase implements Database {
     return page
   }
 
-  async scan (from: bigint, max: number, after?: Uint8Array): Promise<RecordPage> {
+  async scan(from: bigint, max: number, after?: Uint8Array): Promise<RecordPage> {
     let gte = join('c', encodeHeight(from))
     if (after !== undefined) {
       const there = await this.#read(storage => storage.get(join('x', after)))
@@ -163,7 +163,7 @@ export class KeyValueDatabase implements Database {
     return packed(await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: bounded(max, MOST_RECORDS) })))
   }
 
-  async tail (count: number): Promise<RecordPage> {
+  async tail(count: number): Promise<RecordPage> {
     if (count <= 0) return emptyPage()
     const pages: (readonly Entry[])[] = []
     let lt = spaceEnd('c')
@@ -179,7 +179,7 @@ export class KeyValueDatabase implements Database {
     return packed(pages.flat().reverse())
   }
 
-  async pending (max: number): Promise<RecordPage> {
+  async pending(max: number): Promise<RecordPage> {
     const found: Entry[] = []
     const lt = spaceEnd('p')
     for (let gte: Key = spaceStart('p'); found.length < max;) {
@@ -195,7 +195,7 @@ export class KeyValueDatabase implements Database {
     return packed(found)
   }
 
-  async commitmentByHash (hash: Uint8Array): Promise<CommitmentRecord | undefined> {
+  async commitmentByHash(hash: Uint8Array): Promise<CommitmentRecord | undefined> {
     return this.#read(async storage => {
       // The record may move between the two reads; then its index has moved with it.
       for (let attempt = 0; attempt < 3; attempt++) {
@@ -211,7 +211,7 @@ export class KeyValueDatabase implements Database {
     })
   }
 
-  async txList (hash: Uint8Array): Promise<Uint8Array | undefined> {
+  async txList(hash: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#read(async storage => {
       const info = await storage.get(join('i', hash))
       if (info === undefined) return undefined
@@ -223,12 +223,12 @@ export class KeyValueDatabase implements Database {
     })
   }
 
-  async hasTxLists (hashes: readonly Uint8Array[]): Promise<readonly boolean[]> {
+  async hasTxLists(hashes: readonly Uint8Array[]): Promise<readonly boolean[]> {
     const infos = await this.#read(storage => storage.getMany(hashes.map(hash => join('i', hash))))
     return infos.map(info => info !== undefined)
   }
 
-  async missingTxLists (from: bigint, max: number): Promise<MissingTxLists> {
+  async missingTxLists(from: bigint, max: number): Promise<MissingTxLists> {
     const { txListFloor: floor } = this.#open().seen.stats
     const records = await this.scan(from > floor ? from : floor, MOST_RECORDS)
     const named: { readonly hash: Uint8Array; readonly blockNumber: bigint }[] = []
@@ -244,28 +244,28 @@ export class KeyValueDatabase implements Database {
     return { missing, next: last.handover ? last.blockNumber : last.blockNumber + 1n }
   }
 
-  async evidence (from: number, max: number): Promise<readonly Evidence[]> {
+  async evidence(from: number, max: number): Promise<readonly Evidence[]> {
     const gte = sequenceKey('e', Math.max(0, from))
     const entries = await this.#read(storage => storage.range({ gte, lt: spaceEnd('e'), limit: bounded(max, MOST_RECORDS) }))
     return entries.map(readEvidence)
   }
 
-  async meta (name: string): Promise<string | undefined> {
+  async meta(name: string): Promise<string | undefined> {
     return this.#read(storage => readMeta(storage, name))
   }
 
-  async stats (): Promise<Stats> {
+  async stats(): Promise<Stats> {
     const { stats, floor } = this.#open().seen
     return { ...stats, lowest: await this.#lowest(floor) }
   }
 
-  async #lowest (gte: Key): Promise<bigint | undefined> {
+  async #lowest(gte: Key): Promise<bigint | undefined> {
     const entries = await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: 64 }))
     const block = entries.find(({ key }) => isBlockKey(key))
     return block === undefined ? undefined : decodeHeight(block.key, 1)
   }
 
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     const [storage, writer] = [this.#storage, this.#writer]
     this.#storage = undefined
     this.#writer = undefined
@@ -273,7 +273,7 @@ export class KeyValueDatabase implements Database {
     await storage?.close()
   }
 
-  #open (): { readonly storage: Storage; readonly writer: GroupCommit<State>; readonly seen: Seen } {
+  #open(): { readonly storage: Storage; readonly writer: GroupCommit<State>; readonly seen: Seen } {
     const [storage, writer, seen] = [this.#storage, this.#writer, this.#seen]
     if (storage === undefined || writer === undefined || seen === undefined) {
       throw new StoreError('closed', 'the database is not open')
@@ -281,7 +281,7 @@ export class KeyValueDatabase implements Database {
     return { storage, writer, seen }
   }
 
-  async #read<T> (read: (storage: Storage) => Promise<T>): Promise<T> {
+  async #read<T>(read: (storage: Storage) => Promise<T>): Promise<T> {
     const { storage } = this.#open()
     try {
       return await read(storage)
@@ -294,7 +294,7 @@ export class KeyValueDatabase implements Database {
 const bounded = (count: number, most: number): number =>
   Number.isFinite(count) ? Math.min(most, Math.max(0, Math.floor(count))) : 0
 
-function packed (entries: readonly Entry[]): RecordPage {
+function packed(entries: readonly Entry[]): RecordPage {
   const page = new Uint8Array(entries.length * PAGE_RECORD_SIZE)
   entries.forEach(({ key, value }, at) => { page.set(recordIn(key, value), at * PAGE_RECORD_SIZE) })
   return new RecordPage(page)
@@ -310,7 +310,7 @@ interface Seen {
 
 const seen = (state: State): Seen => ({ stats: statsOf(state), floor: floorKey(state, 'c') })
 
-function statsOf ({ counters, head, unreferenced }: State): Stats {
+function statsOf({ counters, head, unreferenced }: State): Stats {
   return {
     commitments: counters.canonical + counters.side,
     canonical: counters.canonical,

@@ -14,7 +14,7 @@ import type { Transaction } from './transaction.js'
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const unhex = (text: unknown): Uint8Array => new Uint8Array(Buffer.from(String(text), 'hex'))
 
-function parse (what: string, value: Uint8Array): Readonly<Record<string, unknown>> {
+function parse(what: string, value: Uint8Array): Readonly<Record<string, unknown>> {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(value).toString('utf8'))
     if (typeof parsed === 'object' && parsed !== null) return { ...parsed }
@@ -28,7 +28,7 @@ const json = (value: object): Uint8Array => Buffer.from(JSON.stringify(value))
 
 // ---- evidence
 
-export async function putEvidence (txn: Transaction, state: State, put: EvidencePut): Promise<void> {
+export async function putEvidence(txn: Transaction, state: State, put: EvidencePut): Promise<void> {
   const digest = createHash('sha256').update(put.kind).update(put.reason)
   for (const message of put.messages) digest.update(message)
   const digestKey = join('d', digest.digest())
@@ -44,7 +44,7 @@ export async function putEvidence (txn: Transaction, state: State, put: Evidence
   counters.evidence++
 }
 
-export async function evictEvidence (txn: Transaction, state: State, limits: DatabaseLimits): Promise<void> {
+export async function evictEvidence(txn: Transaction, state: State, limits: DatabaseLimits): Promise<void> {
   const { counters } = state
   if (counters.evidence <= limits.evidence) return
   const oldest = await txn.range({ gte: spaceStart('e'), lt: spaceEnd('e'), limit: counters.evidence - limits.evidence })
@@ -56,7 +56,7 @@ export async function evictEvidence (txn: Transaction, state: State, limits: Dat
   }
 }
 
-export function readEvidence ({ key, value }: Entry): Evidence {
+export function readEvidence({ key, value }: Entry): Evidence {
   const { kind, reason, signer, blockNumber, submissionWindowEnd, messages, seenAt } = parse('evidence', value)
   return {
     sequence: sequenceOf(key),
@@ -73,13 +73,13 @@ export function readEvidence ({ key, value }: Entry): Evidence {
 // ---- what we signed
 
 /** The value: CRC-32 of the rest, preconfirmation hash, SSZ. */
-function ownValue ({ hash, ssz }: OwnSigned): Buffer {
+function ownValue({ hash, ssz }: OwnSigned): Buffer {
   const value = Buffer.concat([Buffer.alloc(4), hash, ssz])
   value.writeUInt32BE(crc32(value.subarray(4)), 0)
   return value
 }
 
-export function readOwn (key: Key, value: Uint8Array): OwnSigned {
+export function readOwn(key: Key, value: Uint8Array): OwnSigned {
   const bytes = Buffer.from(value)
   if (bytes.length < 4 + HASH_SIZE + COMMITMENT_SIZE || bytes.readUInt32BE(0) !== crc32(bytes.subarray(4))) {
     throw new StoreError('damaged', 'a record of what we signed is not what was written', { value: key.toString('hex') })
@@ -95,7 +95,7 @@ export function readOwn (key: Key, value: Uint8Array): OwnSigned {
  * Keeps the first of a signer, window and height. The same commitment again is recorded already: what is compared is what the
  * signature covers (the slasher is not part of the preconfirmation hash).
  */
-export async function recordOwn (txn: Transaction, record: OwnSigned, handover: boolean): Promise<SignedBefore> {
+export async function recordOwn(txn: Transaction, record: OwnSigned, handover: boolean): Promise<SignedBefore> {
   const key = ownSignedKey(record.signer, record.ssz, handover)
   const there = await txn.get(key)
   if (there === undefined) {
@@ -107,7 +107,7 @@ export async function recordOwn (txn: Transaction, record: OwnSigned, handover: 
   return { recorded: false, conflict: before }
 }
 
-export async function ownSignedIn (storage: Storage, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
+export async function ownSignedIn(storage: Storage, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
   const gte = join('o', signer, encodeHeight(window))
   const lt = join('o', signer, encodeHeight(window), 0xff)
   const found: OwnSigned[] = []
@@ -124,7 +124,7 @@ export async function ownSignedIn (storage: Storage, signer: Uint8Array, window:
   })
 }
 
-export async function forgetOwn (txn: Transaction, signer: Uint8Array, before: bigint): Promise<void> {
+export async function forgetOwn(txn: Transaction, signer: Uint8Array, before: bigint): Promise<void> {
   const lt = join('o', signer, encodeHeight(before))
   for (let gte = join('o', signer); ;) {
     const entries = await txn.range({ gte, lt, limit: 1_024 })
@@ -140,39 +140,39 @@ export async function forgetOwn (txn: Transaction, signer: Uint8Array, before: b
 const TIP = nameKey('a', 'confirmedTip')
 const HEAD = nameKey('a', 'headOverride')
 
-export function putTip (txn: Transaction, tip: TipRecord | null): void {
+export function putTip(txn: Transaction, tip: TipRecord | null): void {
   if (tip === null) return txn.remove(TIP)
   const { blockNumber, preconfirmationHash } = tip
   const hash = preconfirmationHash === undefined ? {} : { hash: hex(preconfirmationHash) }
   txn.put(TIP, json({ blockNumber: blockNumber.toString(), ...hash }))
 }
 
-export async function readTip (storage: Storage): Promise<TipRecord | undefined> {
+export async function readTip(storage: Storage): Promise<TipRecord | undefined> {
   const value = await storage.get(TIP)
   if (value === undefined) return undefined
   const { blockNumber, hash } = parse('the confirmed tip', value)
   return { blockNumber: BigInt(String(blockNumber)), ...(hash === undefined ? {} : { preconfirmationHash: unhex(hash) }) }
 }
 
-export function putHead (txn: Transaction, head: HeadRecord | null): void {
+export function putHead(txn: Transaction, head: HeadRecord | null): void {
   if (head === null) return txn.remove(HEAD)
   txn.put(HEAD, json({ blockNumber: head.blockNumber.toString(), submissionWindowEnd: head.submissionWindowEnd.toString() }))
 }
 
-export async function readHead (storage: Storage): Promise<HeadRecord | undefined> {
+export async function readHead(storage: Storage): Promise<HeadRecord | undefined> {
   const value = await storage.get(HEAD)
   if (value === undefined) return undefined
   const { blockNumber, submissionWindowEnd } = parse('the head override', value)
   return { blockNumber: BigInt(String(blockNumber)), submissionWindowEnd: BigInt(String(submissionWindowEnd)) }
 }
 
-export function putMeta (txn: Transaction, name: string, value: string | null): void {
+export function putMeta(txn: Transaction, name: string, value: string | null): void {
   const key = nameKey('m', name)
   if (value === null) txn.remove(key)
   else txn.put(key, Buffer.from(value, 'utf8'))
 }
 
-export async function readMeta (storage: Storage, name: string): Promise<string | undefined> {
+export async function readMeta(storage: Storage, name: string): Promise<string | undefined> {
   const value = await storage.get(nameKey('m', name))
   return value === undefined ? undefined : Buffer.from(value).toString('utf8')
 }

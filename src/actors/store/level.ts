@@ -36,7 +36,7 @@ export interface LevelOptions {
  * LevelDB in `dataDir/store`, with a lock file that names who holds it.
  * @throws StoreError `locked`, `foreign`, `damaged`, `disk_full`, `io`
  */
-export async function openLevel ({ dataDir, token }: LevelOptions): Promise<Storage> {
+export async function openLevel({ dataDir, token }: LevelOptions): Promise<Storage> {
   const folder = join(dataDir, FOLDER)
   try {
     await mkdir(folder, { recursive: true })
@@ -55,7 +55,7 @@ export async function openLevel ({ dataDir, token }: LevelOptions): Promise<Stor
 }
 
 /** LevelDB makes a new database where its CURRENT is missing, and deletes the tables that it finds: not with ours. */
-async function isNew (folder: string): Promise<boolean> {
+async function isNew(folder: string): Promise<boolean> {
   const files = await readdir(folder)
   const foreign = files.find(file => !ITS_FILES.test(file))
   if (foreign !== undefined) {
@@ -69,7 +69,7 @@ async function isNew (folder: string): Promise<boolean> {
   return true
 }
 
-async function openDatabase (folder: string, dataDir: string, createIfMissing: boolean): Promise<Level> {
+async function openDatabase(folder: string, dataDir: string, createIfMissing: boolean): Promise<Level> {
   const db: Level = new ClassicLevel(folder, {
     keyEncoding: 'buffer', valueEncoding: 'buffer',
     createIfMissing, writeBufferSize: WRITE_BUFFER, maxFileSize: TABLE_SIZE, cacheSize: CACHE, maxOpenFiles: OPEN_FILES,
@@ -88,7 +88,7 @@ async function openDatabase (folder: string, dataDir: string, createIfMissing: b
   }
 }
 
-async function holderSoon (dataDir: string): ReturnType<typeof readHolder> {
+async function holderSoon(dataDir: string): ReturnType<typeof readHolder> {
   for (let attempt = 1; ; attempt++) {
     const holder = await readHolder(dataDir)
     if (holder !== undefined || attempt === HOLDER_TRIES) return holder
@@ -97,7 +97,7 @@ async function holderSoon (dataDir: string): ReturnType<typeof readHolder> {
 }
 
 /** LevelDB passes over what it cannot read of its log, and says so only in its own text log, begun anew at each opening. */
-async function droppedBytes (folder: string): Promise<number> {
+async function droppedBytes(folder: string): Promise<number> {
   const log = await readFile(join(folder, 'LOG'), 'utf8').catch(() => '')
   let dropped = 0
   for (const [, bytes] of log.matchAll(/dropping (\d+) bytes/g)) dropped += Number(bytes)
@@ -109,7 +109,7 @@ class LevelStorage implements Storage {
   /** Rejects while it could not be opened again. */
   #db: Promise<Level>
 
-  constructor (
+  constructor(
     db: Level,
     readonly folder: string,
     readonly created: boolean,
@@ -118,20 +118,20 @@ class LevelStorage implements Storage {
     readonly token: string,
   ) { this.#db = Promise.resolve(db) }
 
-  async get (key: Key): Promise<Uint8Array | undefined> { return (await this.#db).get(key) }
+  async get(key: Key): Promise<Uint8Array | undefined> { return (await this.#db).get(key) }
 
-  async getMany (keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
+  async getMany(keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
     return keys.length === 0 ? [] : (await this.#db).getMany([...keys])
   }
 
-  async range ({ gte, lt, limit, reverse = false }: Range): Promise<readonly Entry[]> {
+  async range({ gte, lt, limit, reverse = false }: Range): Promise<readonly Entry[]> {
     const db = await this.#db
     const entries = await db.iterator({ gte, lt, limit, reverse, highWaterMarkBytes: READ_AHEAD }).all()
     return entries.map(([key, value]) => ({ key, value }))
   }
 
   /** One batch of LevelDB: whole or not at all, on disk (fdatasync) when it resolves. */
-  async write (writes: Iterable<Write>): Promise<void> {
+  async write(writes: Iterable<Write>): Promise<void> {
     const batch = (await this.#db).batch()
     for (const { key, value } of writes) {
       if (value === undefined) batch.del(key)
@@ -145,7 +145,7 @@ class LevelStorage implements Storage {
    * further writes as if nothing was, and lose them at the next opening. So the database is opened anew, which begins a
    * new log; first a file of the same size is tried, since what is open can still be read.
    */
-  async recover (): Promise<void> {
+  async recover(): Promise<void> {
     await this.#probe()
     const before = this.#db
     this.#db = before.then(db => db.close()).catch(() => undefined).then(() => openDatabase(this.folder, this.dataDir, false))
@@ -153,7 +153,7 @@ class LevelStorage implements Storage {
   }
 
   /** Opening writes what the log holds to a table, and a new log. */
-  async #probe (): Promise<void> {
+  async #probe(): Promise<void> {
     const path = join(this.folder, PROBE)
     try {
       let bytes = READ_AHEAD
@@ -173,7 +173,7 @@ class LevelStorage implements Storage {
     }
   }
 
-  async close (): Promise<void> {
+  async close(): Promise<void> {
     await this.#db.then(db => db.close(), () => undefined)
     await releaseLock(this.dataDir, this.token)
   }

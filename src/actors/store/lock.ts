@@ -28,7 +28,7 @@ const fileIn = (dataDir: string): string => join(dataDir, FILE)
 const maybe = (reading: Promise<string>): Promise<string | undefined> => reading.then(text => text.trim(), () => undefined)
 
 /** State and start of a process from /proc; the name in the second field may hold blanks and parentheses. */
-async function processOf (pid: number | 'self'): Promise<{ readonly state: string; readonly started: string } | undefined> {
+async function processOf(pid: number | 'self'): Promise<{ readonly state: string; readonly started: string } | undefined> {
   const stat = await maybe(readFile(`/proc/${pid}/stat`, 'utf8'))
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
   const [state, started] = [fields?.[0], fields?.[19]]
@@ -36,7 +36,7 @@ async function processOf (pid: number | 'self'): Promise<{ readonly state: strin
 }
 
 /** Ourselves, as a lock file says it. */
-export async function selfAsHolder (token: string): Promise<Holder> {
+export async function selfAsHolder(token: string): Promise<Holder> {
   const [own, boot, pidNamespace] = await Promise.all([
     processOf('self'), maybe(readFile('/proc/sys/kernel/random/boot_id', 'utf8')), maybe(readlink('/proc/self/ns/pid')),
   ])
@@ -44,7 +44,7 @@ export async function selfAsHolder (token: string): Promise<Holder> {
 }
 
 /** The lock file's content; `undefined` where there is none or it cannot be read as one. */
-export async function readHolder (dataDir: string): Promise<Holder | undefined> {
+export async function readHolder(dataDir: string): Promise<Holder | undefined> {
   const text = await maybe(readFile(fileIn(dataDir), 'utf8'))
   if (text === undefined) return undefined
   try {
@@ -57,7 +57,7 @@ export async function readHolder (dataDir: string): Promise<Holder | undefined> 
   }
 }
 
-function isAlive (pid: number): boolean {
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
@@ -73,7 +73,7 @@ function isAlive (pid: number): boolean {
  * 3. another boot, a pid without a process, a zombie, or a process that started at another time (the pid was used again): stale;
  * 4. the same process: held; where the system does not tell when a process started: unsure.
  */
-export async function judge (holder: Holder | undefined, self: Holder): Promise<Judgement> {
+export async function judge(holder: Holder | undefined, self: Holder): Promise<Judgement> {
   if (holder === undefined) return 'free'
   const differs = (field: 'started' | 'boot' | 'pidNamespace'): boolean =>
     holder[field] !== undefined && self[field] !== undefined && holder[field] !== self[field]
@@ -86,27 +86,27 @@ export async function judge (holder: Holder | undefined, self: Holder): Promise<
 }
 
 /** The error that names the holder. */
-export function lockedBy (dataDir: string, holder: Holder | undefined, cause?: unknown): StoreError {
+export function lockedBy(dataDir: string, holder: Holder | undefined, cause?: unknown): StoreError {
   const who = holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`
   const pid = holder === undefined ? {} : { value: holder.pid }
   return new StoreError('locked', `the data directory ${dataDir} is held by ${who}`, pid, { cause })
 }
 
 /** Before the database is opened. @throws StoreError `locked` where a living process holds the directory */
-export async function refuseHeld (dataDir: string, self: Holder): Promise<void> {
+export async function refuseHeld(dataDir: string, self: Holder): Promise<void> {
   const holder = await readHolder(dataDir)
   if (await judge(holder, self) === 'held') throw lockedBy(dataDir, holder)
 }
 
 /** Once the database's own lock is ours: names us, in place of whoever stood there. */
-export async function writeLock (dataDir: string, self: Holder): Promise<void> {
+export async function writeLock(dataDir: string, self: Holder): Promise<void> {
   const written = `${fileIn(dataDir)}.${self.pid}`
   await writeFile(written, `${JSON.stringify(self)}\n`)
   await rename(written, fileIn(dataDir))
 }
 
 /** Takes our lock file away; another's stays. */
-export async function releaseLock (dataDir: string, token: string): Promise<void> {
+export async function releaseLock(dataDir: string, token: string): Promise<void> {
   const holder = await readHolder(dataDir)
   if (holder?.token === token && holder.pid === process.pid) await rm(fileIn(dataDir), { force: true })
 }

@@ -6,7 +6,7 @@ import type { Key } from './schema.js'
 import type { Entry, Range, Storage, Write } from './storage.js'
 
 /** Where the first of `keys` stands that is not below `text`. */
-function lowerBound (keys: readonly string[], text: string): number {
+function lowerBound(keys: readonly string[], text: string): number {
   let low = 0
   let high = keys.length
   while (low < high) {
@@ -26,14 +26,14 @@ class Space {
   /** Whether any range has been asked. */
   #ordered = false
 
-  put (text: string, value: Uint8Array): void {
+  put(text: string, value: Uint8Array): void {
     if (this.#ordered && !this.values.has(text)) this.#added.push(text)
     this.values.set(text, value)
   }
 
-  remove (text: string): void { this.values.delete(text) }
+  remove(text: string): void { this.values.delete(text) }
 
-  keys (): readonly string[] {
+  keys(): readonly string[] {
     if (!this.#ordered) {
       this.#ordered = true
       this.#sorted = [...this.values.keys()].sort()
@@ -44,7 +44,7 @@ class Space {
     return this.#sorted
   }
 
-  #merge (): void {
+  #merge(): void {
     const added = this.#added.sort()
     this.#added = []
     for (const text of added) {
@@ -67,21 +67,21 @@ class MemoryStorage implements Storage {
   created = true
   readonly #spaces = new Map<number, Space>()
 
-  #space (key: Uint8Array): Space {
+  #space(key: Uint8Array): Space {
     const first = key[0] ?? 0
     let space = this.#spaces.get(first)
     if (space === undefined) this.#spaces.set(first, space = new Space())
     return space
   }
 
-  async get (key: Key): Promise<Uint8Array | undefined> { return this.#space(key).values.get(keyText(key)) }
+  async get(key: Key): Promise<Uint8Array | undefined> { return this.#space(key).values.get(keyText(key)) }
 
-  async getMany (keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
+  async getMany(keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
     return keys.map(key => this.#space(key).values.get(keyText(key)))
   }
 
   /** Ranges stay within one space, or end where the next begins. */
-  async range ({ gte, lt, limit, reverse = false }: Range): Promise<readonly Entry[]> {
+  async range({ gte, lt, limit, reverse = false }: Range): Promise<readonly Entry[]> {
     const space = this.#space(gte)
     const keys = space.keys()
     const [first, end] = [lowerBound(keys, keyText(gte)), lowerBound(keys, keyText(lt))]
@@ -94,7 +94,7 @@ class MemoryStorage implements Storage {
     return found
   }
 
-  async write (writes: Iterable<Write>): Promise<void> {
+  async write(writes: Iterable<Write>): Promise<void> {
     for (const { key, value } of writes) {
       // A copy: what is given may be part of a larger buffer, which it would keep alive.
       if (value === undefined) this.#space(key).remove(keyText(key))
@@ -102,8 +102,8 @@ class MemoryStorage implements Storage {
     }
   }
 
-  async recover (): Promise<void> { /* a map does not fail */ }
-  async close (): Promise<void> { /* it may be opened again */ }
+  async recover(): Promise<void> { /* a map does not fail */ }
+  async close(): Promise<void> { /* it may be opened again */ }
 }
 
 /** Memory that several databases may open one after the other, as they would a directory. */
@@ -111,7 +111,7 @@ export class MemoryGround {
   readonly #storage = new MemoryStorage()
   #opened = false
 
-  database (options: DatabaseOptions = {}): Database {
+  database(options: DatabaseOptions = {}): Database {
     return new KeyValueDatabase(async () => {
       this.#storage.created = !this.#opened
       this.#opened = true
@@ -121,6 +121,6 @@ export class MemoryGround {
 }
 
 /** The database for nodes without a data directory: gone with the process. Closed and opened again, it finds what it had. */
-export function memoryDatabase (options: DatabaseOptions = {}): Database {
+export function memoryDatabase(options: DatabaseOptions = {}): Database {
   return new MemoryGround().database(options)
 }

@@ -16,12 +16,12 @@ export const standingOf = (byte: number): Standing => STANDINGS[byte] ?? 'demote
 export class RecordPage implements Iterable<CommitmentRecord> {
   readonly length: number
 
-  constructor (readonly bytes: Uint8Array) {
+  constructor(readonly bytes: Uint8Array) {
     this.length = Math.floor(bytes.length / PAGE_RECORD_SIZE)
   }
 
   /** @throws RangeError where there is no such record */
-  at (index: number): CommitmentRecord {
+  at(index: number): CommitmentRecord {
     if (!(index >= 0 && index < this.length)) throw new RangeError(`record ${index} of ${this.length}`)
     const start = index * PAGE_RECORD_SIZE
     const view = new CommitmentView(this.bytes, start + SSZ_AT)
@@ -35,7 +35,7 @@ export class RecordPage implements Iterable<CommitmentRecord> {
     }
   }
 
-  * [Symbol.iterator] (): IterableIterator<CommitmentRecord> {
+  * [Symbol.iterator](): IterableIterator<CommitmentRecord> {
     for (let index = 0; index < this.length; index++) yield this.at(index)
   }
 }
@@ -44,7 +44,7 @@ export class RecordPage implements Iterable<CommitmentRecord> {
 export const emptyPage = (): RecordPage => new RecordPage(new Uint8Array())
 
 /** Writes one record; `at` is its index. */
-export function writeRecord (page: Uint8Array, at: number, { standing, hash, signer, ssz }: CommitmentPut): void {
+export function writeRecord(page: Uint8Array, at: number, { standing, hash, signer, ssz }: CommitmentPut): void {
   const start = at * PAGE_RECORD_SIZE
   page[start] = standingByte(standing)
   page.set(hash, start + HASH_AT)

@@ -4,7 +4,7 @@ import type { Storage } from './storage.js'
 
 interface SchemaRecord { readonly name: string; readonly schema: number; readonly chainId?: string }
 
-function parse (value: Uint8Array): SchemaRecord {
+function parse(value: Uint8Array): SchemaRecord {
   try {
     const { name, schema, chainId } = JSON.parse(Buffer.from(value).toString('utf8')) as Readonly<Record<string, unknown>>
     if (typeof name === 'string' && typeof schema === 'number') {
@@ -22,7 +22,7 @@ function parse (value: Uint8Array): SchemaRecord {
  *
  * @throws StoreError `schema_newer`, `foreign`, `damaged`
  */
-export function checkSchema (
+export function checkSchema(
   value: Uint8Array | undefined, storage: Storage, chainId: bigint | undefined,
 ): Uint8Array | undefined {
   const ours = chainId === undefined ? {} : { chainId: chainId.toString() }

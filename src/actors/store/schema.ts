@@ -40,14 +40,14 @@ export const SCHEMA_KEY: Key = Buffer.from('s')
 export const COUNTERS_KEY: Key = Buffer.from('k')
 
 /** Bytes that a little-endian uint256 needs. */
-function significant (bytes: Uint8Array, offset: number): number {
+function significant(bytes: Uint8Array, offset: number): number {
   let length = 32
   while (length > 0 && bytes[offset + length - 1] === 0) length--
   return length
 }
 
 /** A uint256 of an SSZ container, as it stands in keys: count of bytes, then big-endian. */
-export function heightOfSsz (ssz: Uint8Array, offset: number): Buffer {
+export function heightOfSsz(ssz: Uint8Array, offset: number): Buffer {
   const length = significant(ssz, offset)
   const encoded = Buffer.allocUnsafe(1 + length)
   encoded[0] = length
@@ -58,7 +58,7 @@ export function heightOfSsz (ssz: Uint8Array, offset: number): Buffer {
 const MOST = (1n << 256n) - 1n
 
 /** The same of a bigint; what is out of the range of a uint256 becomes its nearest end. */
-export function encodeHeight (height: bigint): Buffer {
+export function encodeHeight(height: bigint): Buffer {
   const clamped = height < 0n ? 0n : height > MOST ? MOST : height
   if (clamped === 0n) return Buffer.from([0])
   const digits = clamped.toString(16)
@@ -67,7 +67,7 @@ export function encodeHeight (height: bigint): Buffer {
 }
 
 /** Reads the height that starts at `offset` of a key. */
-export function decodeHeight (key: Uint8Array, offset: number): bigint {
+export function decodeHeight(key: Uint8Array, offset: number): bigint {
   const length = key[offset] ?? 0
   let value = 0n
   for (let at = 1; at <= length; at++) value = value << 8n | BigInt(key[offset + at] ?? 0)
@@ -80,7 +80,7 @@ export const heightInKey = (key: Uint8Array, offset = 1): Buffer => {
   return Buffer.from(key.buffer, key.byteOffset + offset, 1 + length)
 }
 
-export function join (space: Space, ...parts: readonly (Uint8Array | number)[]): Key {
+export function join(space: Space, ...parts: readonly (Uint8Array | number)[]): Key {
   let length = 1
   for (const part of parts) length += typeof part === 'number' ? 1 : part.length
   const key = Buffer.allocUnsafe(length)
@@ -98,7 +98,7 @@ export function join (space: Space, ...parts: readonly (Uint8Array | number)[]):
 }
 
 /** A count of ours; below 2^48, so that it is exact as a number and as six bytes. */
-export function sequenceKey (space: 't' | 'u' | 'e', sequence: number): Key {
+export function sequenceKey(space: 't' | 'u' | 'e', sequence: number): Key {
   const key = Buffer.allocUnsafe(7)
   key[0] = space.charCodeAt(0)
   key.writeUIntBE(sequence, 1, 6)
@@ -109,7 +109,7 @@ export const sequenceOf = (key: Key): number => key.readUIntBE(1, 6)
 export const nameKey = (space: 'a' | 'm', name: string): Key => join(space, Buffer.from(name, 'utf8'))
 
 /** Of what we signed: the SSZ gives window, height and kind. */
-export function ownSignedKey (signer: Uint8Array, ssz: Uint8Array, handover: boolean): Key {
+export function ownSignedKey(signer: Uint8Array, ssz: Uint8Array, handover: boolean): Key {
   const [window, height] = [heightOfSsz(ssz, OFFSETS.submissionWindowEnd), heightOfSsz(ssz, OFFSETS.blockNumber)]
   return join('o', signer, window, height, handover ? HANDOVER : BLOCK)
 }
@@ -122,6 +122,6 @@ export const spaceEnd = (space: Space): Key => Buffer.from([space.charCodeAt(0) 
 export const keyAfter = (key: Uint8Array): Key => Buffer.concat([key, Buffer.from([0])])
 
 /** Whether a key of space `c` is a block's. */
-export function isBlockKey (key: Uint8Array): boolean {
+export function isBlockKey(key: Uint8Array): boolean {
   return key[0] === 0x63 && key[2 + (key[1] ?? 0)] === BLOCK
 }

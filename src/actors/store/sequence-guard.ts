@@ -7,7 +7,7 @@ export class SequenceGuard {
   #error: StoreError | undefined
 
   /** @throws StoreError the failure of a batch below this one */
-  admit (sequence: number | undefined): void {
+  admit(sequence: number | undefined): void {
     if (sequence === undefined || this.#missing.size === 0) return
     for (const missing of this.#missing) {
       if (missing >= sequence) continue
@@ -17,7 +17,7 @@ export class SequenceGuard {
     this.#missing.delete(sequence)
   }
 
-  failed (sequence: number | undefined, error: StoreError): void {
+  failed(sequence: number | undefined, error: StoreError): void {
     this.#error = error
     if (sequence !== undefined) this.#missing.add(sequence)
   }

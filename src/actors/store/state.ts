@@ -46,7 +46,7 @@ export interface State {
   readonly unreferenced: Unreferenced
 }
 
-export async function loadState (storage: Storage): Promise<State> {
+export async function loadState(storage: Storage): Promise<State> {
   const counters = parseCounters(await storage.get(COUNTERS_KEY))
   const [canonical] = await storage.range({ gte: spaceStart('c'), lt: spaceEnd('c'), limit: 1, reverse: true })
   const [side] = await storage.range({ gte: spaceStart('p'), lt: spaceEnd('p'), limit: 1, reverse: true })
@@ -61,7 +61,7 @@ export async function loadState (storage: Storage): Promise<State> {
 }
 
 /** Key of the highest canonical block, looked for from the top: hand-overs may stand above it. */
-export async function lastBlock (from: Storage | Transaction): Promise<string | undefined> {
+export async function lastBlock(from: Storage | Transaction): Promise<string | undefined> {
   let lt = spaceEnd('c')
   for (let limit = 4; ; limit = 64) {
     const entries = await from.range({ gte: spaceStart('c'), lt, limit, reverse: true })
@@ -73,7 +73,7 @@ export async function lastBlock (from: Storage | Transaction): Promise<string | 
   }
 }
 
-function parseCounters (value: Uint8Array | undefined): Counters {
+function parseCounters(value: Uint8Array | undefined): Counters {
   if (value === undefined) return fresh()
   try {
     const parsed: unknown = JSON.parse(Buffer.from(value).toString('utf8'))
@@ -85,7 +85,7 @@ function parseCounters (value: Uint8Array | undefined): Counters {
   }
 }
 
-export function putCounters (txn: Transaction, { counters }: State): void {
+export function putCounters(txn: Transaction, { counters }: State): void {
   txn.put(COUNTERS_KEY, Buffer.from(JSON.stringify(counters)))
 }
 

@@ -15,12 +15,12 @@ import type { Outcome, ThreadApi } from './thread-api.js'
  */
 let database: Database | undefined
 
-function opened (): Database {
+function opened(): Database {
   if (database === undefined) throw new StoreError('closed', 'the database is not open')
   return database
 }
 
-async function outcome<T> (doing: string, work: () => Promise<T>): Promise<Outcome<T>> {
+async function outcome<T>(doing: string, work: () => Promise<T>): Promise<Outcome<T>> {
   try {
     return { ok: await work() }
   } catch (error) {
@@ -29,7 +29,7 @@ async function outcome<T> (doing: string, work: () => Promise<T>): Promise<Outco
 }
 
 /** Bytes are given away with the answer, not copied once more. */
-async function giving (doing: string, work: () => Promise<Uint8Array>): Promise<Outcome<Uint8Array>> {
+async function giving(doing: string, work: () => Promise<Uint8Array>): Promise<Outcome<Uint8Array>> {
   const result = await outcome(doing, work)
   return 'ok' in result ? transfer(result, [result.ok.buffer as ArrayBuffer]) : result
 }

@@ -12,32 +12,32 @@ export class Transaction {
   readonly #read = new Map<string, Uint8Array | undefined>()
   #bytes = 0
 
-  constructor (storage: Storage) { this.#storage = storage }
+  constructor(storage: Storage) { this.#storage = storage }
 
   /** Bytes of the values written so far. */
-  get bytes (): number { return this.#bytes }
-  get size (): number { return this.#writes.size }
-  get writes (): Iterable<Write> { return this.#writes.values() }
+  get bytes(): number { return this.#bytes }
+  get size(): number { return this.#writes.size }
+  get writes(): Iterable<Write> { return this.#writes.values() }
 
   /** The value is kept, not copied: it must not change any more. */
-  put (key: Key, value: Uint8Array): void {
+  put(key: Key, value: Uint8Array): void {
     this.#writes.set(keyText(key), { key, value })
     this.#bytes += value.length
   }
 
-  remove (key: Key): void { this.#writes.set(keyText(key), { key, value: undefined }) }
+  remove(key: Key): void { this.#writes.set(keyText(key), { key, value: undefined }) }
 
   /** Reads many keys in one call, so that `get` finds them without waiting for the storage. */
-  async prefetch (keys: readonly Key[]): Promise<void> {
+  async prefetch(keys: readonly Key[]): Promise<void> {
     const unknown = keys.filter(key => !this.#known(keyText(key)))
     if (unknown.length === 0) return
     const values = await this.#storage.getMany(unknown)
     unknown.forEach((key, at) => { this.#read.set(keyText(key), values[at]) })
   }
 
-  #known (text: string): boolean { return this.#writes.has(text) || this.#read.has(text) }
+  #known(text: string): boolean { return this.#writes.has(text) || this.#read.has(text) }
 
-  async get (key: Key): Promise<Uint8Array | undefined> {
+  async get(key: Key): Promise<Uint8Array | undefined> {
     const text = keyText(key)
     const written = this.#writes.get(text)
     if (written !== undefined) return written.value
@@ -47,7 +47,7 @@ export class Transaction {
     return value
   }
 
-  async range (range: Range): Promise<readonly Entry[]> {
+  async range(range: Range): Promise<readonly Entry[]> {
     const first = keyText(range.gte)
     const end = keyText(range.lt)
     const mine = new Map<string, Write>()

@@ -22,7 +22,7 @@ export interface TxListInfo {
 
 const REFERENCED = 1
 
-function writeInfo ({ crc, size, sequence, height, peer }: TxListInfo): Uint8Array {
+function writeInfo({ crc, size, sequence, height, peer }: TxListInfo): Uint8Array {
   const head = Buffer.allocUnsafe(15)
   head.writeUInt32BE(crc, 0)
   head.writeUInt32BE(size, 4)
@@ -31,7 +31,7 @@ function writeInfo ({ crc, size, sequence, height, peer }: TxListInfo): Uint8Arr
   return Buffer.concat([head, height ?? Buffer.from(peer, 'utf8')])
 }
 
-export function readInfo (value: Uint8Array): TxListInfo {
+export function readInfo(value: Uint8Array): TxListInfo {
   const bytes = Buffer.from(value)
   const referenced = bytes[14] === REFERENCED
   return {
@@ -44,7 +44,7 @@ export function readInfo (value: Uint8Array): TxListInfo {
 }
 
 /** The bytes themselves, checked. @throws StoreError `damaged` naming the hash */
-export function checkTxList (hash: Uint8Array, { crc, size }: TxListInfo, bytes: Uint8Array | undefined): Uint8Array {
+export function checkTxList(hash: Uint8Array, { crc, size }: TxListInfo, bytes: Uint8Array | undefined): Uint8Array {
   if (bytes?.length !== size || crc32(bytes) !== crc) {
     const value = Buffer.from(hash).toString('hex')
     throw new StoreError('damaged', `the txlist ${value} is not what was written`, { value })
@@ -54,11 +54,11 @@ export function checkTxList (hash: Uint8Array, { crc, size }: TxListInfo, bytes:
 
 const infoKey = (hash: Uint8Array): Key => join('i', hash)
 
-export async function prefetchTxLists (txn: Transaction, hashes: readonly Uint8Array[]): Promise<void> {
+export async function prefetchTxLists(txn: Transaction, hashes: readonly Uint8Array[]): Promise<void> {
   await txn.prefetch(hashes.map(infoKey))
 }
 
-export async function putTxList (txn: Transaction, state: State, put: TxListPut): Promise<void> {
+export async function putTxList(txn: Transaction, state: State, put: TxListPut): Promise<void> {
   const { hash, bytes, blockNumber, peer = '' } = put
   const there = await txn.get(infoKey(hash))
   if (there !== undefined) {
@@ -80,24 +80,24 @@ export async function putTxList (txn: Transaction, state: State, put: TxListPut)
 }
 
 /** An accepted commitment names it now; a txlist that is not there is passed over. */
-export async function referenceTxList (txn: Transaction, state: State, hash: Uint8Array, blockNumber: bigint): Promise<void> {
+export async function referenceTxList(txn: Transaction, state: State, hash: Uint8Array, blockNumber: bigint): Promise<void> {
   const there = await txn.get(infoKey(hash))
   if (there !== undefined) reference(txn, state, hash, readInfo(there), encodeHeight(blockNumber))
 }
 
-export async function forgetTxList (txn: Transaction, state: State, hash: Uint8Array): Promise<void> {
+export async function forgetTxList(txn: Transaction, state: State, hash: Uint8Array): Promise<void> {
   const there = await txn.get(infoKey(hash))
   if (there !== undefined) drop(txn, state, hash, readInfo(there))
 }
 
 /** A txlist that several heights name (an empty block's, say) counts to the highest. */
-function reference (txn: Transaction, state: State, hash: Uint8Array, info: TxListInfo, height: Buffer): void {
+function reference(txn: Transaction, state: State, hash: Uint8Array, info: TxListInfo, height: Buffer): void {
   if (info.height !== undefined && Buffer.compare(info.height, height) >= 0) return
   unlist(txn, state, hash, info)
   name(txn, state, hash, { ...info, height, peer: '' })
 }
 
-function name (txn: Transaction, state: State, hash: Uint8Array, info: TxListInfo & { readonly height: Buffer }): void {
+function name(txn: Transaction, state: State, hash: Uint8Array, info: TxListInfo & { readonly height: Buffer }): void {
   txn.put(infoKey(hash), writeInfo(info))
   const size = Buffer.allocUnsafe(4)
   size.writeUInt32BE(info.size)
@@ -108,7 +108,7 @@ function name (txn: Transaction, state: State, hash: Uint8Array, info: TxListInf
 }
 
 /** Takes it out of the order of eviction that it stands in. */
-function unlist (txn: Transaction, state: State, hash: Uint8Array, { height, size, sequence, peer }: TxListInfo): void {
+function unlist(txn: Transaction, state: State, hash: Uint8Array, { height, size, sequence, peer }: TxListInfo): void {
   if (height === undefined) {
     txn.remove(sequenceKey('u', sequence))
     state.unreferenced.remove(peer, sequence)
@@ -118,7 +118,7 @@ function unlist (txn: Transaction, state: State, hash: Uint8Array, { height, siz
   }
 }
 
-function drop (txn: Transaction, state: State, hash: Uint8Array, info: TxListInfo): void {
+function drop(txn: Transaction, state: State, hash: Uint8Array, info: TxListInfo): void {
   unlist(txn, state, hash, info)
   txn.remove(infoKey(hash))
   txn.remove(sequenceKey('t', info.sequence))
@@ -126,7 +126,7 @@ function drop (txn: Transaction, state: State, hash: Uint8Array, info: TxListInf
 }
 
 /** Keeps to the shares of each sender of this batch, then to the budget of all (H13). */
-export async function evictUnreferenced (
+export async function evictUnreferenced(
   txn: Transaction, state: State, peers: Iterable<string>, limits: DatabaseLimits,
 ): Promise<void> {
   const { unreferenced } = state
@@ -144,7 +144,7 @@ export async function evictUnreferenced (
 }
 
 /** Keeps to the budget: the lowest heights leave first, the highest txlist stays. */
-export async function evictReferenced (txn: Transaction, state: State, limits: DatabaseLimits): Promise<void> {
+export async function evictReferenced(txn: Transaction, state: State, limits: DatabaseLimits): Promise<void> {
   const { counters } = state
   while (counters.referencedBytes > limits.referencedTxListBytes) {
     const lowest = await txn.range({ gte: join('r', keyOfText(state.lowestReferenced)), lt: spaceEnd('r'), limit: 65 })
@@ -160,7 +160,7 @@ export async function evictReferenced (txn: Transaction, state: State, limits: D
 }
 
 /** The txlists of heights whose commitments were evicted go with them. */
-export async function evictOrphans (txn: Transaction, state: State): Promise<void> {
+export async function evictOrphans(txn: Transaction, state: State): Promise<void> {
   const lt = floorKey(state, 'r')
   for (let gte = join('r', keyOfText(state.lowestReferenced)); Buffer.compare(gte, lt) < 0;) {
     const orphans = await txn.range({ gte, lt, limit: 256 })
@@ -172,12 +172,12 @@ export async function evictOrphans (txn: Transaction, state: State): Promise<voi
   if (state.lowestReferenced < keyText(lt.subarray(1))) state.lowestReferenced = keyText(lt.subarray(1))
 }
 
-async function leaveReferenced (txn: Transaction, state: State, key: Key): Promise<void> {
+async function leaveReferenced(txn: Transaction, state: State, key: Key): Promise<void> {
   state.counters.evictedTxLists++
   await forgetTxList(txn, state, key.subarray(1 + heightInKey(key).length))
 }
 
-function raiseFloor (state: State, height: Buffer): void {
+function raiseFloor(state: State, height: Buffer): void {
   const { counters } = state
   if (Buffer.compare(height, Buffer.from(counters.txListFloor, 'hex')) > 0) counters.txListFloor = height.toString('hex')
 }

@@ -16,11 +16,11 @@ export class Unreferenced {
   #cost = 0
 
   /** Bytes of all, with the charge for each. */
-  get cost (): number { return this.#cost }
+  get cost(): number { return this.#cost }
 
-  costOf (peer: string): number { return this.#shares.get(peer)?.cost ?? 0 }
+  costOf(peer: string): number { return this.#shares.get(peer)?.cost ?? 0 }
 
-  add (entry: Unnamed): void {
+  add(entry: Unnamed): void {
     let share = this.#shares.get(entry.peer)
     if (share === undefined) this.#shares.set(entry.peer, share = { cost: 0, entries: new Map() })
     share.entries.set(entry.sequence, entry)
@@ -28,7 +28,7 @@ export class Unreferenced {
     this.#cost += entry.cost
   }
 
-  remove (peer: string, sequence: number): void {
+  remove(peer: string, sequence: number): void {
     const share = this.#shares.get(peer)
     const entry = share?.entries.get(sequence)
     if (share === undefined || entry === undefined) return
@@ -38,7 +38,7 @@ export class Unreferenced {
     if (share.entries.size === 0) this.#shares.delete(peer)
   }
 
-  oldestOf (peer: string): Unnamed | undefined {
+  oldestOf(peer: string): Unnamed | undefined {
     return this.#shares.get(peer)?.entries.values().next().value
   }
 
@@ -46,7 +46,7 @@ export class Unreferenced {
    * What leaves when all together are too many: the oldest of the sender with the most, so that a flood pushes out itself
    * first (H13); of equals that of the sender who came last. Our own (no sender) leave when nothing else is left.
    */
-  next (): Unnamed | undefined {
+  next(): Unnamed | undefined {
     let worst: Unnamed | undefined
     let most = -1
     for (const [peer, { cost }] of this.#shares) {
@@ -58,7 +58,7 @@ export class Unreferenced {
     return worst ?? this.oldestOf('')
   }
 
-  static async load (storage: Storage): Promise<Unreferenced> {
+  static async load(storage: Storage): Promise<Unreferenced> {
     const all = new Unreferenced()
     const lt = spaceEnd('u')
     for (let gte = spaceStart('u'); ;) {
@@ -72,14 +72,14 @@ export class Unreferenced {
 }
 
 /** The value under `u sequence`: hash, cost, sender. */
-export function unnamedValue ({ hash, cost, peer }: Unnamed): Uint8Array {
+export function unnamedValue({ hash, cost, peer }: Unnamed): Uint8Array {
   const value = Buffer.allocUnsafe(HASH_SIZE + 4)
   value.set(hash)
   value.writeUInt32BE(cost, HASH_SIZE)
   return Buffer.concat([value, Buffer.from(peer, 'utf8')])
 }
 
-function readUnnamed (sequence: number, value: Uint8Array): Unnamed {
+function readUnnamed(sequence: number, value: Uint8Array): Unnamed {
   const bytes = Buffer.from(value)
   return {
     sequence,
