@@ -19,7 +19,8 @@ export function toJson(value: unknown): Json {
 function objectToJson(value: object): Json {
   if (value instanceof Error) return errorToJson(value)
   if (Array.isArray(value) || value instanceof Set) return [...value as Iterable<unknown>].map(toJson)
-  const entries = value instanceof Map ? [...value.entries()].map(([key, member]) => [String(key), member] as const) : Object.entries(value)
+  const entries =
+    value instanceof Map ? [...value.entries()].map(([key, member]) => [String(key), member] as const) : Object.entries(value)
   return Object.fromEntries(entries.filter(([, member]) => member !== undefined).map(([key, member]) => [key, toJson(member)]))
 }
 
@@ -40,7 +41,10 @@ export function errorToJson(error: unknown): JsonObject {
   }
 }
 
-/** What offended may be anything, as large and as deep as a remote or a caller made it: only scalars and short bytes are repeated. */
+/**
+ * What offended may be anything, as large and as deep as a remote or a caller made it: only scalars and short bytes are
+ * repeated.
+ */
 function shown(value: unknown): Json | undefined {
   switch (typeof value) {
     case 'boolean': return value
@@ -51,7 +55,8 @@ function shown(value: unknown): Json | undefined {
   }
 }
 
-const integerOrNumber = (value: number | bigint): Json => typeof value === 'bigint' || Number.isSafeInteger(value) ? value.toString() : toJson(value)
+const integerOrNumber = (value: number | bigint): Json =>
+  typeof value === 'bigint' || Number.isSafeInteger(value) ? value.toString() : toJson(value)
 
 /** An integer as a decimal string, whatever type it has here. */
 export const int = (value: bigint | number): string => value.toString()

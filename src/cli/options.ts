@@ -31,7 +31,8 @@ export function bigintOption(text: string): bigint {
 /** A parser for a number within bounds. */
 export const numberOption = (min: number, max: number) => (text: string): number => {
   const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max) throw new InvalidArgumentError(`It is a number from ${min} to ${max}.`)
+  if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max)
+    throw new InvalidArgumentError(`It is a number from ${min} to ${max}.`)
   return value
 }
 
@@ -44,7 +45,15 @@ export const wholeNumberOption = (min: number, max: number) => (text: string): n
 
 /** Codes of the library for what can only come from the options. */
 const OPTION_CODES: ReadonlySet<unknown> = new Set([
-  'bad_config', 'bad_address', 'peer_id_missing', 'bad_schedule', 'schedule_unreadable', 'invalid_domain', 'invalid_chain_id', 'invalid_hex', 'invalid_length',
+  'bad_config',
+  'bad_address',
+  'peer_id_missing',
+  'bad_schedule',
+  'schedule_unreadable',
+  'invalid_domain',
+  'invalid_chain_id',
+  'invalid_hex',
+  'invalid_length',
 ])
 
 /** The exit code for what a command failed with. */
@@ -58,6 +67,10 @@ export function exitCodeOf(error: unknown): number {
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const { code, value } = error as Error & { code?: unknown; value?: unknown }
-  const shown = (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') && !error.message.includes(String(value)) ? `: ${value}` : ''
+  const shown =
+    (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') &&
+    !error.message.includes(String(value))
+      ? `: ${value}`
+      : ''
   return `${error.message}${shown}${typeof code === 'string' ? ` (${code})` : ''}`
 }

@@ -7,7 +7,10 @@ import { FAILED } from './options.js'
 import type { RunOptions } from './run.js'
 import { serveStdio } from './stdio.js'
 
-/** When all is stopped and something keeps the process alive all the same, such as a reader who does not read, it ends after so many ms (H32). */
+/**
+ * When all is stopped and something keeps the process alive all the same, such as a reader who does not read, it ends after so
+ * many ms (H32).
+ */
 const LINGER = 2_000
 
 /** One node from its options, until the signal, or with `--stdio` until its session ends. */
@@ -30,7 +33,8 @@ export async function runNode(options: RunOptions, signal: AbortSignal): Promise
   signal.addEventListener('abort', () => { log.info({ reason: String(signal.reason) }, 'stopping') }, { once: true })
   try {
     log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
-    if (options.stdio === true) await serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
+    if (options.stdio === true)
+      await serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
     else await untilStopped(service, signal, log)
   } finally {
     await service.stop()

@@ -28,10 +28,15 @@ the process at once.`
 
 /** `run`: one node, until a signal, or with `--stdio` until its input ends. */
 export function addRun(program: Command, untilSignal: () => AbortSignal): void {
-  program.command('run')
+  program
+    .command('run')
     .description('Runs one node.')
     .option('--listen <multiaddr>', `address to listen on, repeatable (default: ${DEFAULT_LISTEN})`, collect)
-    .addOption(new Option('--chain-id <number>', 'chain id').argParser(bigintOption).default(DEFAULT_CHAIN_ID, DEFAULT_CHAIN_ID.toString()))
+    .addOption(
+      new Option('--chain-id <number>', 'chain id')
+        .argParser(bigintOption)
+        .default(DEFAULT_CHAIN_ID, DEFAULT_CHAIN_ID.toString()),
+    )
     .option('--peer <multiaddr>', 'peer to stay connected to, ending in /p2p/…, repeatable', collect)
     .option('--data-dir <folder>', 'where everything is kept; left out: in memory')
     .option('--key-file <file>', 'network identity, created where missing (default: identity.key in the data directory)')
@@ -41,7 +46,11 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
     .option('--slasher <address>', 'reject commitments that name another slasher')
     .option('--confirmed-tip <number>', 'the block from which the chain is built', bigintOption)
     .option('--stdio', 'speak JSON lines: commands on standard input, events on standard output (docs/stdio.md)')
-    .addOption(new Option('--log-level <level>', 'what goes to standard error').choices(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'))
+    .addOption(
+      new Option('--log-level <level>', 'what goes to standard error')
+        .choices(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+        .default('info'),
+    )
     .addHelpText('after', MORE_HELP)
     .action(async (options: RunOptions) => {
       checkSchedule(options)
@@ -53,6 +62,8 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
 }
 
 function checkSchedule({ schedule, signer }: RunOptions): void {
-  if (schedule !== undefined && signer !== undefined) throw new UsageError('give either --schedule FILE or --signer ADDRESS, not both')
-  if (schedule === undefined && signer === undefined) throw new UsageError('who may sign is missing: give --schedule FILE, or --signer ADDRESS (repeatable)')
+  if (schedule !== undefined && signer !== undefined)
+    throw new UsageError('give either --schedule FILE or --signer ADDRESS, not both')
+  if (schedule === undefined && signer === undefined)
+    throw new UsageError('who may sign is missing: give --schedule FILE, or --signer ADDRESS (repeatable)')
 }

@@ -23,7 +23,10 @@ export interface Session {
   readonly ending: AbortSignal
 }
 
-/** Begins its work before it first waits, so that commands begin in the order of their lines. Gives the result, made into JSON when its turn to be written comes. */
+/**
+ * Begins its work before it first waits, so that commands begin in the order of their lines. Gives the result, made into JSON
+ * when its turn to be written comes.
+ */
 type Command = (session: Session, fields: Fields) => Promise<() => JsonObject>
 
 const nothing = (): JsonObject => ({})
@@ -47,7 +50,11 @@ export const commands: Readonly<Record<string, Command>> = {
     return () => ({ peer: answer.peer, ...head(answer.head) })
   },
   requestCommitments: async ({ node }, fields) => {
-    const { peer, commitments } = await node.requestCommitments({ start: fields.integer('start'), maxCount: fields.count('max'), peer: fields.optionalText('peer') })
+    const { peer, commitments } = await node.requestCommitments({
+      start: fields.integer('start'),
+      maxCount: fields.count('max'),
+      peer: fields.optionalText('peer'),
+    })
     return () => ({ peer, commitments: commitments.map(commitment => toHex(codecs.SignedCommitment.encode(commitment))) })
   },
   requestTxList: async ({ node }, fields) => {
@@ -56,11 +63,18 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   updateHead: async ({ node }, fields) => {
     const takenBack = !fields.has('blockNumber') && !fields.has('submissionWindowEnd')
-    node.updateHead(takenBack ? undefined : { blockNumber: fields.integer('blockNumber'), submissionWindowEnd: fields.integer('submissionWindowEnd') })
+    node.updateHead(
+      takenBack
+        ? undefined
+        : { blockNumber: fields.integer('blockNumber'), submissionWindowEnd: fields.integer('submissionWindowEnd') },
+    )
     return nothing
   },
   confirm: async ({ node }, fields) => {
-    await node.confirm({ blockNumber: fields.integer('blockNumber'), ...fields.has('hash') ? { preconfirmationHash: fields.bytes('hash') } : {} })
+    await node.confirm({
+      blockNumber: fields.integer('blockNumber'),
+      ...(fields.has('hash') ? { preconfirmationHash: fields.bytes('hash') } : {}),
+    })
     return nothing
   },
   rewind: async ({ node }, fields) => {
@@ -76,11 +90,20 @@ export const commands: Readonly<Record<string, Command>> = {
     return () => ({ outcome, code: code ?? null, from: int(from), to: int(to), blocks: int(blocks), ms })
   },
   evidence: async ({ node }, fields) => {
-    const found = await node.evidence({ ...fields.has('from') ? { from: fields.count('from') } : {}, ...fields.has('max') ? { max: fields.count('max') } : {} })
+    const found = await node.evidence({
+      ...(fields.has('from') ? { from: fields.count('from') } : {}),
+      ...(fields.has('max') ? { max: fields.count('max') } : {}),
+    })
     return () => ({
       evidence: found.map(({ sequence, kind, reason, signer, blockNumber, submissionWindowEnd, messages, seenAt }) => ({
-        sequence: int(sequence), kind, reason, signer: toHex(signer), blockNumber: int(blockNumber), submissionWindowEnd: int(submissionWindowEnd),
-        messages: messages.map(toHex), seenAt: int(Math.floor(seenAt)),
+        sequence: int(sequence),
+        kind,
+        reason,
+        signer: toHex(signer),
+        blockNumber: int(blockNumber),
+        submissionWindowEnd: int(submissionWindowEnd),
+        messages: messages.map(toHex),
+        seenAt: int(Math.floor(seenAt)),
       })),
     })
   },
@@ -115,7 +138,9 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   blocks: async ({ streams }, fields) => {
     const stream = streams.open({
-      from: fields.heightOrCursor('from'), withTxList: fields.optionalFlag('withTxList'), credit: fields.has('credit') ? fields.count('credit') : undefined,
+      from: fields.heightOrCursor('from'),
+      withTxList: fields.optionalFlag('withTxList'),
+      credit: fields.has('credit') ? fields.count('credit') : undefined,
     })
     return () => ({ stream })
   },

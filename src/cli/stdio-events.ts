@@ -1,4 +1,7 @@
-/** Events of the node as the JSON lines of `run --stdio`: docs/stdio.md has the same table in words, and the tests hold one against the other. */
+/**
+ * Events of the node as the JSON lines of `run --stdio`: docs/stdio.md has the same table in words, and the tests hold one
+ * against the other.
+ */
 import type { NetworkEvent, StreamItem } from '../actors/service/index.js'
 import { toHex } from '../protocol/index.js'
 import { errorToJson, int } from './json.js'
@@ -10,7 +13,10 @@ const orNull = <T>(value: T | undefined): T | null => value ?? null
 const hexOrNull = (value: Uint8Array | undefined): string | null => value === undefined ? null : toHex(value)
 const intOrNull = (value: bigint | number | undefined): string | null => value === undefined ? null : int(value)
 
-/** Every event, field by field, so that a new name inside does not change what others read. Integers are decimal strings, measures numbers. */
+/**
+ * Every event, field by field, so that a new name inside does not change what others read. Integers are decimal strings,
+ * measures numbers.
+ */
 const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
   started: ({ peerId, addresses }) => ({ event: 'ready', peerId, addresses: [...addresses] }),
   peerConnected: ({ peer, address, direction }) => ({ event: 'peerConnected', peer, address, direction }),
@@ -22,38 +28,79 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
   violation: ({ peer, kind, violation, code }) => ({ event: 'violation', peer, kind, violation, code }),
 
   commitment: ({ ssz, hash, blockNumber, signer, from }) => ({
-    event: 'commitment', ssz: toHex(ssz), from: orNull(from), blockNumber: int(blockNumber), signer: toHex(signer), hash: toHex(hash),
+    event: 'commitment',
+    ssz: toHex(ssz),
+    from: orNull(from),
+    blockNumber: int(blockNumber),
+    signer: toHex(signer),
+    hash: toHex(hash),
   }),
   txList: ({ hash, txList, from }) => ({ event: 'txlist', hash: toHex(hash), bytes: int(txList.length), from: orNull(from) }),
   rejected: ({ topic, from, reason, verdict }) => ({ event: 'rejected', topic, from: orNull(from), reason, verdict }),
   stored: ({ kind, hash, blockNumber }) => ({ event: 'stored', kind, hash: toHex(hash), blockNumber: intOrNull(blockNumber) }),
   handover: ({ hash, blockNumber, submissionWindowEnd, signer, withBlock }) => ({
-    event: 'handover', blockNumber: int(blockNumber), submissionWindowEnd: int(submissionWindowEnd), signer: toHex(signer), hash: toHex(hash), withBlock,
+    event: 'handover',
+    blockNumber: int(blockNumber),
+    submissionWindowEnd: int(submissionWindowEnd),
+    signer: toHex(signer),
+    hash: toHex(hash),
+    withBlock,
   }),
   head: ({ head, hash }) => ({
-    event: 'head', blockNumber: int(head.blockNumber), submissionWindowEnd: int(head.submissionWindowEnd), hash: hexOrNull(hash),
+    event: 'head',
+    blockNumber: int(head.blockNumber),
+    submissionWindowEnd: int(head.submissionWindowEnd),
+    hash: hexOrNull(hash),
   }),
   rewind: ({ to, reason }) => ({ event: 'rewind', to: int(to), reason }),
   equivocation: ({ first, second, signer, blockNumber }) => ({
-    event: 'equivocation', first: toHex(first), second: toHex(second), signer: toHex(signer), blockNumber: int(blockNumber),
+    event: 'equivocation',
+    first: toHex(first),
+    second: toHex(second),
+    signer: toHex(signer),
+    blockNumber: int(blockNumber),
   }),
   misbehaviour: ({ reason, evidence, signer, blockNumber }) => ({
-    event: 'misbehaviour', reason, evidence: evidence.map(toHex), signer: toHex(signer), blockNumber: int(blockNumber),
+    event: 'misbehaviour',
+    reason,
+    evidence: evidence.map(toHex),
+    signer: toHex(signer),
+    blockNumber: int(blockNumber),
   }),
-  deepReorg: ({ hash, blockNumber, head }) => ({ event: 'deepReorg', hash: toHex(hash), blockNumber: int(blockNumber), head: int(head) }),
-  scheduleFailed: ({ submissionWindowEnd, error }) => ({ event: 'scheduleFailed', submissionWindowEnd: int(submissionWindowEnd), error: errorToJson(error) }),
+  deepReorg: ({ hash, blockNumber, head }) => ({
+    event: 'deepReorg',
+    hash: toHex(hash),
+    blockNumber: int(blockNumber),
+    head: int(head),
+  }),
+  scheduleFailed: ({ submissionWindowEnd, error }) => ({
+    event: 'scheduleFailed',
+    submissionWindowEnd: int(submissionWindowEnd),
+    error: errorToJson(error),
+  }),
 
   published: ({ topic, hash, recipients }) => ({ event: 'published', topic, hash: toHex(hash), recipients: int(recipients) }),
 
   syncStarted: ({ reason, from }) => ({ event: 'syncStarted', reason, from: int(from) }),
   syncProgress: ({ from, to, at, perSecond, peers, etaMs }) => ({
-    event: 'syncProgress', from: int(from), to: int(to), next: int(at), perSecond, peers: int(peers), etaMs: orNull(etaMs),
+    event: 'syncProgress',
+    from: int(from),
+    to: int(to),
+    next: int(at),
+    perSecond,
+    peers: int(peers),
+    etaMs: orNull(etaMs),
   }),
   syncDone: ({ from, to, blocks, ms }) => ({ event: 'syncDone', from: int(from), to: int(to), blocks: int(blocks), ms }),
   syncFailed: ({ code, at, reason, ms }) => ({ event: 'syncFailed', code, next: int(at), reason, ms }),
   peerFault: ({ peer, reason, detail, penalty }) => ({ event: 'peerFault', peer, reason, detail, penalty }),
   unheard: ({ peers, behind }) => ({ event: 'unheard', peers: [...peers], behind: int(behind) }),
-  gapFailed: ({ hash, height, asked }) => ({ event: 'gapFailed', hash: toHex(hash), blockNumber: int(height), asked: int(asked) }),
+  gapFailed: ({ hash, height, asked }) => ({
+    event: 'gapFailed',
+    hash: toHex(hash),
+    blockNumber: int(height),
+    asked: int(asked),
+  }),
 
   storeFailing: ({ code, message }) => ({ event: 'storeFailing', code, message }),
   storeRecovered: () => ({ event: 'storeRecovered' }),
@@ -71,7 +118,16 @@ export function itemLine(stream: string, item: StreamItem): JsonObject {
   switch (item.kind) {
     case 'block': {
       const { cursor, blockNumber, ssz, hash, signer, txList } = item
-      return { event: 'block', stream, cursor, blockNumber: int(blockNumber), ssz: toHex(ssz), hash: toHex(hash), signer: toHex(signer), txlist: hexOrNull(txList) }
+      return {
+        event: 'block',
+        stream,
+        cursor,
+        blockNumber: int(blockNumber),
+        ssz: toHex(ssz),
+        hash: toHex(hash),
+        signer: toHex(signer),
+        txlist: hexOrNull(txList),
+      }
     }
     case 'rewind': return { event: 'rewind', stream, to: int(item.to), cursor: orNull(item.cursor) }
     case 'skipped': return { event: 'skipped', stream, from: int(item.from), to: int(item.to) }

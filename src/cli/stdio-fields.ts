@@ -12,7 +12,14 @@ export type CommandErrorCode =
 /** A command line that cannot be carried out. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
-  constructor(readonly code: CommandErrorCode, message: string, readonly value?: unknown, readonly limit?: number) { super(message) }
+  constructor(
+    readonly code: CommandErrorCode,
+    message: string,
+    readonly value?: unknown,
+    readonly limit?: number,
+  ) {
+    super(message)
+  }
 }
 
 /** One line of input, read but not yet understood. */
@@ -30,7 +37,8 @@ export function parseLine(line: string): Readonly<Record<string, unknown>> {
   } catch {
     throw new CommandError('bad_json', 'the line is not JSON', line.slice(0, SHOWN))
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new CommandError('bad_command', 'a command is an object', line.slice(0, SHOWN))
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new CommandError('bad_command', 'a command is an object', line.slice(0, SHOWN))
   return parsed as Record<string, unknown>
 }
 

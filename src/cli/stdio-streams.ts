@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { BlocksOptions, StreamItem } from '../actors/service/index.js'
 import { errorToJson } from './json.js'
 import type { LineOutput } from './stdio-output.js'
@@ -17,18 +18,22 @@ interface Stream {
 }
 
 /**
- * The ordered streams of one session (docs/stdio.md, `blocks`). An item is read only when there is credit for it and the output has room,
- * so a slow reader costs one item of memory a stream.
+ * The ordered streams of one session (docs/stdio.md, `blocks`). An item is read only when there is credit for it and the output
+ * has room, so a slow reader costs one item of memory a stream.
  */
 export class BlockStreams {
   readonly #streams = new Map<string, Stream>()
   #opened = 0
 
-  constructor(private readonly node: { blocks(options: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> }, private readonly output: LineOutput) {}
+  constructor(
+    private readonly node: { blocks(options: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> },
+    private readonly output: LineOutput,
+  ) {}
 
-  /** Gives the stream's name. Items follow after the answer. @throws CommandError `too_many_streams`, ServiceError `bad_cursor` */
+  /** Gives the stream's name; items follow later. @throws CommandError `too_many_streams`, ServiceError `bad_cursor` */
   open(options: { readonly from: bigint | string; readonly withTxList: boolean; readonly credit: number | undefined }): string {
-    if (this.#streams.size >= MAX_STREAMS) throw new CommandError('too_many_streams', `a session has at most ${MAX_STREAMS} streams`, this.#streams.size, MAX_STREAMS)
+    if (this.#streams.size >= MAX_STREAMS)
+      throw new CommandError('too_many_streams', `a session has at most ${MAX_STREAMS} streams`, this.#streams.size, MAX_STREAMS)
     const { from, withTxList, credit = Infinity } = options
     const ended = new AbortController()
     const items = this.node.blocks({ from, withTxList, signal: ended.signal })
@@ -65,9 +70,14 @@ export class BlockStreams {
   async #run(name: string, stream: Stream, items: AsyncGenerator<StreamItem, void, undefined>): Promise<void> {
     const { signal } = stream.ended
     let error: unknown
+    // The answer to `blocks` goes out first.
+    await setImmediate()
     try {
       for (;;) {
-        while (stream.credit < 1 && !signal.aborted) await new Promise<void>(resolve => { stream.wake = resolve })
+        while (stream.credit < 1 && !signal.aborted)
+          await new Promise<void>(resolve => {
+            stream.wake = resolve
+          })
         const { value: item, done } = signal.aborted ? { value: undefined, done: true } : await items.next()
         if (done === true || item === undefined || signal.aborted) break
         stream.credit--
@@ -78,7 +88,12 @@ export class BlockStreams {
     } finally {
       await items.return()
     }
-    if (!signal.aborted) await this.output.write(() => ({ event: 'streamEnded', stream: name, error: error === undefined ? null : errorToJson(error) }))
+    if (!signal.aborted)
+      await this.output.write(() => ({
+        event: 'streamEnded',
+        stream: name,
+        error: error === undefined ? null : errorToJson(error),
+      }))
   }
 
   #named(name: string): Stream {

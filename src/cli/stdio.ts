@@ -45,24 +45,45 @@ export interface StdioOptions {
  * 3. Commands under way are finished and answered, and the node is stopped.
  * 4. What is left to be told is told, and at last `stopped`.
  */
-export async function serveStdio(node: StdioNode, { input, output, log, signal, now, patience = defaultPatience }: StdioOptions): Promise<StdioEnd> {
+export async function serveStdio(
+  node: StdioNode,
+  { input, output, log, signal, now, patience = defaultPatience }: StdioOptions,
+): Promise<StdioEnd> {
   const lines = new LineOutput(output, now)
   const ending = new Ending()
-  signal.addEventListener('abort', () => { ending.because('signal') }, { once: true })
-  lines.gone.addEventListener('abort', () => { ending.because('reader_gone') }, { once: true })
-  void node.ended.then(({ reason }) => { if (reason === 'escalated') ending.because('failed') })
+  signal.addEventListener(
+    'abort',
+    () => {
+      ending.because('signal')
+    },
+    { once: true },
+  )
+  lines.gone.addEventListener(
+    'abort',
+    () => {
+      ending.because('reader_gone')
+    },
+    { once: true },
+  )
+  void node.ended.then(({ reason }) => {
+    if (reason === 'escalated') ending.because('failed')
+  })
   if (signal.aborted) ending.because('signal')
 
-  const ready: JsonObject = { event: 'ready', peerId: node.peerId, addresses: [...await node.listenAddresses()] }
+  const ready: JsonObject = { event: 'ready', peerId: node.peerId, addresses: [...(await node.listenAddresses())] }
   void lines.write(() => ready)
   const telling = tellEvents(node, lines, ready, log)
   const session: Session = { node, streams: new BlockStreams(node, lines), ending: ending.signal }
   const underWay = new UnderWay()
 
-  ending.signal.addEventListener('abort', () => {
-    underWay.wake()
-    input.destroy()
-  }, { once: true })
+  ending.signal.addEventListener(
+    'abort',
+    () => {
+      underWay.wake()
+      input.destroy()
+    },
+    { once: true },
+  )
   if (ending.signal.aborted) input.destroy()
   try {
     for await (const line of boundedLines(input, MAX_LINE)) {
@@ -87,7 +108,10 @@ export async function serveStdio(node: StdioNode, { input, output, log, signal, 
   return why
 }
 
-/** Events as they come. A reader that does not read holds up its own lines and nothing else: the subscription is bounded and says `lagged`. */
+/**
+ * Events as they come. A reader that does not read holds up its own lines and nothing else: the subscription is bounded and
+ * says `lagged`.
+ */
 async function tellEvents(node: StdioNode, lines: LineOutput, ready: JsonObject, log: Logger): Promise<void> {
   const told = JSON.stringify(ready)
   let first = true
@@ -109,12 +133,22 @@ async function tellEvents(node: StdioNode, lines: LineOutput, ready: JsonObject,
   }
 }
 
-/** Carries one line out and writes its answer. Whatever goes wrong is its answer; never rejects. `done` is called when only the writing is left. */
-async function carryOut(session: Session, line: string | typeof LINE_TOO_LONG, lines: LineOutput, ending: Ending, done: () => void): Promise<void> {
+/**
+ * Carries one line out and writes its answer. Whatever goes wrong is its answer; never rejects. `done` is called when only the
+ * writing is left.
+ */
+async function carryOut(
+  session: Session,
+  line: string | typeof LINE_TOO_LONG,
+  lines: LineOutput,
+  ending: Ending,
+  done: () => void,
+): Promise<void> {
   let id: Json = null
   let answer: () => JsonObject
   try {
-    if (line === LINE_TOO_LONG) throw new CommandError('line_too_long', `a line has at most ${MAX_LINE} characters`, undefined, MAX_LINE)
+    if (line === LINE_TOO_LONG)
+      throw new CommandError('line_too_long', `a line has at most ${MAX_LINE} characters`, undefined, MAX_LINE)
     const object = parseLine(line)
     id = idOf(object)
     const { cmd, fields } = commandOf(object)
@@ -182,7 +216,10 @@ class UnderWay {
   async written(): Promise<void> { await Promise.all(this.#writing) }
 }
 
-const aborted = async (signal: AbortSignal): Promise<void> => new Promise(resolve => { signal.addEventListener('abort', () => resolve(), { once: true }) })
+const aborted = async (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 
 /** Waits for the work, but not for longer than `ms`. */
 async function within(work: Promise<unknown>, ms: number): Promise<void> {

@@ -8,7 +8,9 @@ const TYPE = '(?:list of )?(?:hex|int|text|flag|number|any|head|error|mesh|peer|
 
 function fieldsOf(cell: string): Fields {
   const fields = new Map<string, Field>()
-  for (const [, name, optional, type, nullable] of cell.matchAll(new RegExp(`\`(\\w+)\` (optional )?(${TYPE})\\b( or null)?`, 'g'))) {
+  for (const [, name, optional, type, nullable] of cell.matchAll(
+    new RegExp(`\`(\\w+)\` (optional )?(${TYPE})\\b( or null)?`, 'g'),
+  )) {
     fields.set(name!, { optional: optional !== undefined, type: type!, nullable: nullable !== undefined })
   }
   return fields
@@ -34,7 +36,9 @@ const events = rowsOf(text, '`event`')
 const objects = new Map(rowsOf(text, 'object').map(({ name, cells }) => [name, fieldsOf(cells[0]!)]))
 const results = new Map(rowsOf(text, '`cmd`').map(({ name, cells }) => [name, fieldsOf(cells[1]!)]))
 export const documentedCommands: readonly string[] = [...results.keys()]
-export const commandFields: ReadonlyMap<string, Fields> = new Map(rowsOf(text, '`cmd`').map(({ name, cells }) => [name, fieldsOf(cells[0]!)]))
+export const commandFields: ReadonlyMap<string, Fields> = new Map(
+  rowsOf(text, '`cmd`').map(({ name, cells }) => [name, fieldsOf(cells[0]!)]),
+)
 export const documentedEvents: readonly string[] = [...new Set(events.map(({ name }) => name))]
 
 type Line = { readonly [key: string]: unknown }
@@ -55,8 +59,10 @@ function fits(value: unknown, type: string): boolean {
 function complaints(line: Line, fields: Fields): string[] {
   const found: string[] = []
   for (const [name, { optional, type, nullable }] of fields) {
-    if (!(name in line)) { if (!optional) found.push(`${name} is missing`) }
-    else if (!(nullable && line[name] === null) && !fits(line[name], type)) found.push(`${name} is no ${type}: ${JSON.stringify(line[name])?.slice(0, 80)}`)
+    if (!(name in line)) {
+      if (!optional) found.push(`${name} is missing`)
+    } else if (!(nullable && line[name] === null) && !fits(line[name], type))
+      found.push(`${name} is no ${type}: ${JSON.stringify(line[name])?.slice(0, 80)}`)
   }
   for (const name of Object.keys(line)) if (!fields.has(name)) found.push(`${name} is not documented`)
   return found
@@ -70,7 +76,9 @@ export function wrongWith(line: Line, cmd?: string): string[] {
     const inStream = 'stream' in fields
     const row = events.find(({ name, cells }) => name === event && fieldsOf(cells[0]!).has('stream') === inStream)
     if (row === undefined) return [`the event ${String(event)} is not documented`]
-    return complaints({ ...fields, ...error === undefined ? {} : { error } }, fieldsOf(row.cells[0]!)).map(what => `event ${row.name}: ${what}`)
+    return complaints({ ...fields, ...(error === undefined ? {} : { error }) }, fieldsOf(row.cells[0]!)).map(
+      what => `event ${row.name}: ${what}`,
+    )
   }
   if (id === undefined) return ['neither an event nor an answer']
   if (error !== undefined) return complaints(error as Line, objects.get('error')!).map(what => `error: ${what}`)
@@ -78,5 +86,7 @@ export function wrongWith(line: Line, cmd?: string): string[] {
   const expected = results.get(cmd)
   // Figures grow with the node; they are for people and dashboards.
   if (cmd === 'figures' && typeof result === 'object') return []
-  return expected === undefined ? [`the command ${cmd} is not documented`] : complaints(result as Line, expected).map(what => `result of ${cmd}: ${what}`)
+  return expected === undefined
+    ? [`the command ${cmd} is not documented`]
+    : complaints(result as Line, expected).map(what => `result of ${cmd}: ${what}`)
 }

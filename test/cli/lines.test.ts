@@ -17,12 +17,19 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
 
 describe('cli/lines', () => {
   it('gives the same lines however the bytes come', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.string({ unit: 'grapheme', maxLength: 20 }).map(line => line.replaceAll('\n', ' '))), fc.array(fc.nat(400)), fc.boolean(), async (lines, places, ended) => {
-      const text = lines.join('\n') + (ended && lines.length > 0 ? '\n' : '')
-      const expected = text.split('\n')
-      if (expected.at(-1) === '') expected.pop()
-      expect(await linesOf(cut(new TextEncoder().encode(text), places), 1_000)).to.deep.equal(expected)
-    }))
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.string({ unit: 'grapheme', maxLength: 20 }).map(line => line.replaceAll('\n', ' '))),
+        fc.array(fc.nat(400)),
+        fc.boolean(),
+        async (lines, places, ended) => {
+          const text = lines.join('\n') + (ended && lines.length > 0 ? '\n' : '')
+          const expected = text.split('\n')
+          if (expected.at(-1) === '') expected.pop()
+          expect(await linesOf(cut(new TextEncoder().encode(text), places), 1_000)).to.deep.equal(expected)
+        },
+      ),
+    )
   })
 
   it('a line that is too long is told once, in its place, and those around it come', async () => {

@@ -20,30 +20,54 @@ export class Program {
   #exited: Exit | undefined
 
   /** @param onLine whole lines of standard output; left out: they are kept in `stdout` */
-  constructor(readonly args: readonly string[], { onLine, read = true, env = {} }: { onLine?: (line: string) => void; read?: boolean; env?: NodeJS.ProcessEnv } = {}) {
+  constructor(
+    readonly args: readonly string[],
+    { onLine, read = true, env = {} }: { onLine?: (line: string) => void; read?: boolean; env?: NodeJS.ProcessEnv } = {},
+  ) {
     this.child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe', env: { ...process.env, ...env } })
     this.child.stdin!.on('error', () => undefined)
-    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.stderr = `${this.stderr}${text}`.slice(-20_000) })
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr = `${this.stderr}${text}`.slice(-20_000)
+    })
     // 'close': everything that it said has been read; a child whose output is not read never gets there.
-    this.exit = new Promise(resolve => this.child.once(read ? 'close' : 'exit', (code: number | null, signal: NodeJS.Signals | null) => {
-      this.#exited = { code, signal }
-      resolve(this.#exited)
-    }))
-    if (read) this.read(onLine ?? (line => { this.stdout.push(line) }))
+    this.exit = new Promise(resolve =>
+      this.child.once(read ? 'close' : 'exit', (code: number | null, signal: NodeJS.Signals | null) => {
+        this.#exited = { code, signal }
+        resolve(this.#exited)
+      }),
+    )
+    if (read)
+      this.read(
+        onLine ??
+          (line => {
+            this.stdout.push(line)
+          }),
+      )
     running.add(this)
   }
 
-  read(onLine: (line: string) => void): void { createInterface({ input: this.child.stdout! }).on('line', onLine) }
-  get exited(): Exit | undefined { return this.#exited }
-  get tail(): string { return `${MAIN} ${this.args.join(' ')}\n${this.exited === undefined ? 'still runs' : JSON.stringify(this.exited)}\n${this.stderr.slice(-3_000)}` }
+  read(onLine: (line: string) => void): void {
+    createInterface({ input: this.child.stdout! }).on('line', onLine)
+  }
+  get exited(): Exit | undefined {
+    return this.#exited
+  }
+  get tail(): string {
+    const state = this.exited === undefined ? 'still runs' : JSON.stringify(this.exited)
+    return `${MAIN} ${this.args.join(' ')}\n${state}\n${this.stderr.slice(-3_000)}`
+  }
 
   /** The exit within `ms`, or an error that shows what it said last. */
   async exits(ms = 20_000): Promise<Exit> {
-    await until(() => this.exited, 'exit', ms).catch((error: unknown) => { throw new Error(`${String(error)}\n${this.tail}`) })
+    await until(() => this.exited, 'exit', ms).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.tail}`)
+    })
     return this.exit
   }
 
-  signal(signal: NodeJS.Signals): void { this.child.kill(signal) }
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal)
+  }
 }
 
 const running = new Set<Program>()
@@ -57,7 +81,17 @@ export async function endAll(): Promise<void> {
     program.child.kill('SIGKILL')
     program.child.stdout!.destroy()
   }
-  await Promise.all(left.map(async ({ child, exited }) => exited ?? (child.exitCode === null && child.signalCode === null ? new Promise(resolve => { child.once('exit', resolve) }) : undefined)))
+  await Promise.all(
+    left.map(
+      async ({ child, exited }) =>
+        exited ??
+        (child.exitCode === null && child.signalCode === null
+          ? new Promise(resolve => {
+              child.once('exit', resolve)
+            })
+          : undefined),
+    ),
+  )
 }
 
 /** A node behind `run --stdio`, spoken to in JSON lines; every line that it says is held against docs/stdio.md. */
@@ -70,7 +104,12 @@ export class StdioNode {
   #next = 1
 
   constructor(args: readonly string[], { read = true }: { read?: boolean } = {}) {
-    this.program = new Program(['run', '--stdio', '--listen', '/ip4/127.0.0.1/tcp/0', ...args], { read, onLine: line => { this.#take(line) } })
+    this.program = new Program(['run', '--stdio', '--listen', '/ip4/127.0.0.1/tcp/0', ...args], {
+      read,
+      onLine: line => {
+        this.#take(line)
+      },
+    })
   }
 
   static async start(args: readonly string[]): Promise<StdioNode> {
@@ -99,7 +138,11 @@ export class StdioNode {
   }
 
   async answer(id: unknown, ms = 20_000): Promise<Line> {
-    return this.#until(() => this.answers.find(answer => JSON.stringify(answer['id']) === JSON.stringify(id)), `the answer to ${JSON.stringify(id)}`, ms)
+    return this.#until(
+      () => this.answers.find(answer => JSON.stringify(answer['id']) === JSON.stringify(id)),
+      `the answer to ${JSON.stringify(id)}`,
+      ms,
+    )
   }
 
   /** The result of a command, or an error with its code. */

@@ -1,87 +1,9 @@
-import { PassThrough } from 'node:stream'
 import { expect } from 'chai'
-import { Broadcast, silentLogger } from '../../src/actors/kernel/index.js'
-import type { NetworkEvent, StreamItem } from '../../src/index.js'
-import type { StdioNode } from '../../src/cli/stdio-commands.js'
 import { commands } from '../../src/cli/stdio-commands.js'
-import { MAX_LINE, serveStdio } from '../../src/cli/stdio.js'
-import type { StdioEnd } from '../../src/cli/stdio.js'
+import { MAX_LINE } from '../../src/cli/stdio.js'
 import { until } from '../support/until.js'
 import { documentedCommands, wrongWith } from './documented.js'
-import type { Line } from './process.js'
-
-const HASH = new Uint8Array(32).fill(7)
-
-/** A node that answers what the test says, and a session of it over streams in memory. */
-class Stage {
-  readonly broadcast = new Broadcast<NetworkEvent>({ capacity: 8 })
-  readonly input = new PassThrough()
-  readonly output = new PassThrough({ highWaterMark: 1_024 })
-  readonly lines: Line[] = []
-  readonly calls: string[] = []
-  readonly abort = new AbortController()
-  stops = 0
-  terminate!: (how: Awaited<StdioNode['ended']>) => void
-  items: StreamItem[] = []
-  ended: StdioEnd | undefined
-  session: Promise<StdioEnd> | undefined
-  readonly node: StdioNode
-
-  constructor(answers: Partial<StdioNode> = {}) {
-    const refuse = async (): Promise<never> => { throw new Error('not on this stage') }
-    this.node = {
-      peerId: 'peer-of-ours', ended: new Promise(resolve => { this.terminate = resolve }),
-      listenAddresses: async () => ['/memory/1/p2p/peer-of-ours'],
-      subscribe: () => this.broadcast.subscribe(),
-      stop: async () => {
-        this.stops++
-        this.broadcast.close()
-      },
-      blocks: () => this.blocks(),
-      head: async () => ({ blockNumber: 5n, submissionWindowEnd: 6n }),
-      publishCommitment: refuse, publishTxList: refuse, requestHead: refuse, requestCommitments: refuse, requestTxList: refuse, updateHead: () => undefined,
-      confirm: refuse, rewind: refuse, storedCommitments: refuse, storedTxList: async () => undefined, dial: refuse, hangUp: refuse, peers: async () => [],
-      health: refuse, figures: refuse, reinstate: refuse, evidence: async () => [],
-      sync: async () => ({ outcome: 'no_peers', code: undefined, from: 1n, to: 0n, blocks: 0, ms: 1.5 }), ...answers,
-    }
-  }
-
-  async * blocks(): AsyncGenerator<StreamItem, void, undefined> { yield * this.items }
-
-  start({ read = true } = {}): this {
-    if (read) this.read()
-    this.session = serveStdio(this.node, { input: this.input, output: this.output, log: silentLogger, signal: this.abort.signal, now: () => 1, patience: { answers: 200, reader: 200 } })
-    void this.session.then(why => { this.ended = why })
-    return this
-  }
-
-  read(): void {
-    let text = ''
-    this.output.setEncoding('utf8').on('data', (chunk: string) => {
-      const parts = `${text}${chunk}`.split('\n')
-      text = parts.pop()!
-      this.lines.push(...parts.map(part => JSON.parse(part) as Line))
-    })
-  }
-
-  say(...lines: (string | object)[]): void { for (const line of lines) this.input.write(`${typeof line === 'string' ? line : JSON.stringify(line)}\n`) }
-  async line(which: (line: Line) => boolean, what: string): Promise<Line> { return until(() => this.lines.find(which), `${what} in ${JSON.stringify(this.lines).slice(0, 2_000)}`, 5_000) }
-  async answer(id: unknown): Promise<Line> { return this.line(line => line['id'] === id && line['event'] === undefined, `answer ${String(id)}`) }
-  names(): unknown[] { return this.lines.map(line => line['event'] ?? line['id']) }
-}
-
-const head = (blockNumber: bigint): NetworkEvent => ({ type: 'head', head: { blockNumber, submissionWindowEnd: 1n }, hash: HASH })
-
-/** Turns of the event loop. */
-async function turn(times = 1): Promise<void> {
-  for (let time = 0; time < times; time++) await new Promise(resolve => { setImmediate(resolve) })
-}
-
-/** A promise and what settles it. */
-function gate<T>(): { readonly promise: Promise<T>; readonly open: (value: T) => void } {
-  let open!: (value: T) => void
-  return { promise: new Promise<T>(resolve => { open = resolve }), open }
-}
+import { HASH, Stage, gate, head, turn } from './stage.js'
 
 describe('cli/stdio session', () => {
   it('every command is documented, and nothing else is', () => {
@@ -94,7 +16,12 @@ describe('cli/stdio session', () => {
     stage.say({ cmd: 'head', id: 1 })
     stage.input.end()
     expect(await stage.start().session).to.equal('end_of_input')
-    expect(stage.lines[0]).to.deep.equal({ event: 'ready', peerId: 'peer-of-ours', addresses: ['/memory/1/p2p/peer-of-ours'], at: 1 })
+    expect(stage.lines[0]).to.deep.equal({
+      event: 'ready',
+      peerId: 'peer-of-ours',
+      addresses: ['/memory/1/p2p/peer-of-ours'],
+      at: 1,
+    })
     expect(stage.lines.at(-1)).to.deep.equal({ event: 'stopped', reason: 'end_of_input', at: 1 })
     expect(stage.lines.find(({ id }) => id === 1)).to.have.deep.property('result', { blockNumber: '5', submissionWindowEnd: '6' })
     expect(stage.lines.flatMap(line => wrongWith(line, line['id'] === 1 ? 'head' : undefined))).to.deep.equal([])
@@ -114,13 +41,25 @@ describe('cli/stdio session', () => {
     const stage = new Stage().start()
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
     const bad: [string, string][] = [
-      ['not json', 'bad_json'], ['', 'bad_json'], ['   ', 'bad_json'], ['\u0000\u0001\ufffd', 'bad_json'], ['{"cmd":"head"', 'bad_json'],
-      ['[1]', 'bad_command'], ['null', 'bad_command'], ['{}', 'bad_command'], ['{"cmd":5}', 'bad_command'],
+      ['not json', 'bad_json'],
+      ['', 'bad_json'],
+      ['   ', 'bad_json'],
+      ['\u0000\u0001\ufffd', 'bad_json'],
+      ['{"cmd":"head"', 'bad_json'],
+      ['[1]', 'bad_command'],
+      ['null', 'bad_command'],
+      ['{}', 'bad_command'],
+      ['{"cmd":5}', 'bad_command'],
       [`{"cmd":"head","id":${deep}}`, 'bad_command'],
-      ['{"cmd":"nonsense"}', 'unknown_command'], ['{"cmd":"toString"}', 'unknown_command'], ['{"cmd":"__proto__"}', 'unknown_command'],
-      ['{"cmd":"storedTxList"}', 'missing_field'], ['{"cmd":"storedTxList","hash":null}', 'missing_field'],
-      ['{"cmd":"storedTxList","hash":5}', 'bad_field'], ['{"cmd":"storedTxList","hash":"xy"}', 'bad_field'],
-      [`{"cmd":"storedTxList","hash":${deep}}`, 'bad_field'], ['{"cmd":"rewind","to":-1}', 'bad_field'],
+      ['{"cmd":"nonsense"}', 'unknown_command'],
+      ['{"cmd":"toString"}', 'unknown_command'],
+      ['{"cmd":"__proto__"}', 'unknown_command'],
+      ['{"cmd":"storedTxList"}', 'missing_field'],
+      ['{"cmd":"storedTxList","hash":null}', 'missing_field'],
+      ['{"cmd":"storedTxList","hash":5}', 'bad_field'],
+      ['{"cmd":"storedTxList","hash":"xy"}', 'bad_field'],
+      [`{"cmd":"storedTxList","hash":${deep}}`, 'bad_field'],
+      ['{"cmd":"rewind","to":-1}', 'bad_field'],
       ['x'.repeat(MAX_LINE + 1), 'line_too_long'],
       ['{"cmd":"moreBlocks","stream":"7","credit":1}', 'unknown_stream'],
     ]
@@ -164,7 +103,11 @@ describe('cli/stdio session', () => {
   it('a catch-up has no deadline of its own: it ends with the input', async () => {
     const stage = new Stage({
       sync: async ({ signal }) => new Promise(resolve => {
-        signal.addEventListener('abort', () => resolve({ outcome: 'cancelled', code: undefined, from: 1n, to: 5n, blocks: 5, ms: 20 }), { once: true })
+        signal.addEventListener(
+          'abort',
+          () => resolve({ outcome: 'cancelled', code: undefined, from: 1n, to: 5n, blocks: 5, ms: 20 }),
+          { once: true },
+        )
       }),
     }).start()
     stage.say({ cmd: 'sync', id: 1 })
@@ -178,7 +121,13 @@ describe('cli/stdio session', () => {
   it('after a signal a command that hangs fails when the node stops, and is answered', async () => {
     let fail!: (error: Error) => void
     const hanging = new Promise<never>((_resolve, reject) => { fail = reject })
-    const stage: Stage = new Stage({ dial: async () => hanging, stop: async () => { stage.broadcast.close(); fail(Object.assign(new Error('closed'), { code: 'closed' })) } }).start()
+    const stage: Stage = new Stage({
+      dial: async () => hanging,
+      stop: async () => {
+        stage.broadcast.close()
+        fail(Object.assign(new Error('closed'), { code: 'closed' }))
+      },
+    }).start()
     stage.say({ cmd: 'dial', id: 1, addr: 'x' })
     await stage.line(({ event }) => event === 'ready', 'ready')
     stage.abort.abort()
@@ -220,14 +169,18 @@ describe('cli/stdio session', () => {
 
   it('a reader that does not read holds back commands at the 64th, and nothing is lost when it reads again', async () => {
     let begun = 0
-    const stage = new Stage({ head: async () => ({ blockNumber: BigInt(++begun), submissionWindowEnd: 0n }) }).start({ read: false })
+    const stage = new Stage({ head: async () => ({ blockNumber: BigInt(++begun), submissionWindowEnd: 0n }) }).start({
+      read: false,
+    })
     for (let id = 0; id < 1_000; id++) stage.say({ cmd: 'head', id })
     await until(() => begun > 60, 'the first commands')
     await turn(20)
     expect(begun).to.be.within(64, 110)
     stage.read()
     await stage.answer(999)
-    expect(stage.lines.filter(({ id }) => id !== undefined).map(({ id }) => id)).to.deep.equal(Array.from({ length: 1_000 }, (_, id) => id))
+    expect(stage.lines.filter(({ id }) => id !== undefined).map(({ id }) => id)).to.deep.equal(
+      Array.from({ length: 1_000 }, (_, id) => id),
+    )
   })
 
   it('large lines are held back sooner', async () => {
@@ -256,74 +209,5 @@ describe('cli/stdio session', () => {
     await stage.line(({ event }) => event === 'ready', 'ready')
     stage.input.destroy(new Error('EIO'))
     expect(await stage.session).to.equal('end_of_input')
-  })
-
-  describe('streams of blocks', () => {
-    const block = (height: bigint): StreamItem => ({
-      kind: 'block', cursor: `${height}:${'07'.repeat(32)}`, blockNumber: height, commitment: undefined as never, ssz: new Uint8Array(382), hash: HASH, signer: new Uint8Array(20), txList: undefined,
-    })
-
-    it('items follow the answer, in order, and say so when the stream ends by itself', async () => {
-      const stage = new Stage()
-      stage.items = [block(1n), { kind: 'skipped', from: 2n, to: 3n }, { kind: 'stalled', height: 4n }, { kind: 'rewind', to: 1n, cursor: undefined }]
-      stage.start().say({ cmd: 'blocks', id: 1, from: '1' })
-      await stage.line(({ event }) => event === 'streamEnded', 'its end')
-      expect(stage.names()).to.deep.equal(['ready', 1, 'block', 'skipped', 'stalled', 'rewind', 'streamEnded'])
-      expect(stage.lines.flatMap(line => wrongWith(line, 'blocks'))).to.deep.equal([])
-    })
-
-    it('credit bounds what comes; more lets more through; the rest is not even read', async () => {
-      const stage = new Stage()
-      let read = 0
-      stage.blocks = async function * () { for (let height = 1n; ; height++) { read++; yield block(height); await turn() } }
-      const blocks = () => stage.lines.filter(({ event }) => event === 'block').length
-      stage.start().say({ cmd: 'blocks', id: 1, from: 1, credit: 3 })
-      await until(() => blocks() === 3, 'three')
-      stage.say({ cmd: 'moreBlocks', id: 2, stream: '1', credit: '2' })
-      expect(await stage.answer(2)).to.have.nested.property('result.credit', '2')
-      await until(() => blocks() === 5, 'five')
-      stage.say({ cmd: 'endBlocks', id: 3, stream: '1' })
-      await stage.answer(3)
-      expect([blocks(), read]).to.deep.equal([5, 5])
-      stage.say({ cmd: 'moreBlocks', id: 4, stream: '1', credit: 1 })
-      expect(await stage.answer(4)).to.have.nested.property('error.code', 'unknown_stream')
-    })
-
-    it('without credit the pipe sets the pace', async () => {
-      const stage = new Stage()
-      let read = 0
-      stage.blocks = async function * () { for (let height = 1n; ; height++) { read++; yield block(height); await turn() } }
-      stage.start({ read: false }).say({ cmd: 'blocks', id: 1, from: 1 })
-      await until(() => read > 0, 'the first')
-      await turn(50)
-      expect(read).to.be.below(6)
-      stage.read()
-      await until(() => read > 1_000, 'many')
-      stage.input.end()
-      expect(await stage.session).to.equal('end_of_input')
-    })
-
-    it('nothing of a stream comes after the answer that ended it', async () => {
-      const stage = new Stage()
-      stage.blocks = async function * () { for (let height = 1n; ; height++) { yield block(height); await turn() } }
-      stage.start().say({ cmd: 'blocks', id: 1, from: 1 })
-      await stage.line(({ blockNumber }) => blockNumber === '50', 'fifty')
-      stage.say({ cmd: 'endBlocks', id: 2, stream: '1' })
-      await stage.answer(2)
-      stage.say({ cmd: 'head', id: 3 })
-      await stage.answer(3)
-      expect(stage.names().slice(-2)).to.deep.equal([2, 3])
-    })
-
-    it('a stream that fails says why; the session goes on; seventeen are too many', async () => {
-      const stage = new Stage()
-      stage.blocks = async function * () { yield block(1n); throw Object.assign(new Error('the store is closed'), { code: 'closed' }) }
-      stage.start().say({ cmd: 'blocks', id: 1, from: 1 })
-      expect(await stage.line(({ event }) => event === 'streamEnded', 'its end')).to.have.nested.property('error.code', 'closed')
-      stage.blocks = async function * () { await new Promise(() => undefined) }
-      for (let id = 2; id <= 18; id++) stage.say({ cmd: 'blocks', id, from: 1 })
-      expect(await stage.answer(18)).to.have.deep.property('error', { code: 'too_many_streams', message: 'a session has at most 16 streams', value: '16', limit: '16' })
-      expect(await stage.answer(17)).to.have.property('result')
-    })
   })
 })

@@ -39,9 +39,13 @@ function open({ service }: TestNode) {
 async function signedChain(count: number, txListBytes = 50) {
   const chain = await ChainMaker.create()
   const crypto = await loadCrypto()
-  return Promise.all(Array.from({ length: count }, () => chain.block({ txListBytes })).map(async ({ commitment, txList, hash }) => ({
-    ssz: toHex(SignedCommitmentCodec.encode(await signCommitment(commitment, signerFromKey(KEY), { crypto }))), txlist: toHex(txList), hash: toHex(hash),
-  })))
+  return Promise.all(
+    Array.from({ length: count }, () => chain.block({ txListBytes })).map(async ({ commitment, txList, hash }) => ({
+      ssz: toHex(SignedCommitmentCodec.encode(await signCommitment(commitment, signerFromKey(KEY), { crypto }))),
+      txlist: toHex(txList),
+      hash: toHex(hash),
+    })),
+  )
 }
 
 describe('cli/stdio with a real node', function () {
@@ -98,7 +102,10 @@ describe('cli/stdio with a real node', function () {
   it('commands that are sent together begin in their order', async () => {
     const session = open(await net.start())
     const blocks = await signedChain(20)
-    const ids = blocks.flatMap(({ ssz, txlist }) => [session.send('publishTxList', { txlist }), session.send('publishCommitment', { ssz })])
+    const ids = blocks.flatMap(({ ssz, txlist }) => [
+      session.send('publishTxList', { txlist }),
+      session.send('publishCommitment', { ssz }),
+    ])
     session.input.end()
     expect(await session.ended).to.equal('end_of_input')
     const answers = ids.map(id => session.lines.find(line => line['id'] === id))
@@ -114,9 +121,18 @@ describe('cli/stdio with a real node', function () {
     for (const node of [honest, ...publishers]) await node.meshed(node === honest ? 2 : 1)
     const [cheat, other] = publishers.map(open) as [ReturnType<typeof open>, ReturnType<typeof open>]
     const [[first], [second]] = [await signedChain(1), await signedChain(1, 60)]
-    await Promise.all([cheat.call('publishCommitment', { ssz: first!.ssz }), other.call('publishCommitment', { ssz: second!.ssz })])
-    expect(await until(() => session.lines.find(({ event }) => event === 'equivocation'), 'the event')).to.have.property('blockNumber', '1000')
-    const found = await until(async () => ((await session.call('evidence', { from: '0', max: 10 }))['evidence'] as Line[])[0], 'evidence')
+    await Promise.all([
+      cheat.call('publishCommitment', { ssz: first!.ssz }),
+      other.call('publishCommitment', { ssz: second!.ssz }),
+    ])
+    expect(await until(() => session.lines.find(({ event }) => event === 'equivocation'), 'the event')).to.have.property(
+      'blockNumber',
+      '1000',
+    )
+    const found = await until(
+      async () => ((await session.call('evidence', { from: '0', max: 10 }))['evidence'] as Line[])[0],
+      'evidence',
+    )
     expect(found).to.deep.include({ kind: 'equivocation', blockNumber: '1000', signer: toHex(signerFromKey(KEY).address) })
     expect(found['messages']).to.have.members([first!.ssz, second!.ssz])
     for (const { input, ended } of [session, cheat, other]) {
@@ -128,7 +144,10 @@ describe('cli/stdio with a real node', function () {
   it('updateHead takes both fields, or neither to take the override back', async () => {
     const session = open(await net.start())
     await session.call('updateHead', { blockNumber: '77', submissionWindowEnd: 5 })
-    expect(await session.call('updateHead', { blockNumber: 5 }).catch((error: unknown) => error)).to.have.property('code', 'missing_field')
+    expect(await session.call('updateHead', { blockNumber: 5 }).catch((error: unknown) => error)).to.have.property(
+      'code',
+      'missing_field',
+    )
     await session.call('updateHead', { blockNumber: null })
     expect(await session.call('head')).to.deep.equal({ blockNumber: '0', submissionWindowEnd: '0' })
     session.input.end()

@@ -58,7 +58,7 @@ describe('the command line', function () {
       [['run', ...signer, '--chain-id', 'x'], '--chain-id'],
       [['run', ...signer, '--confirmed-tip', '-1'], '--confirmed-tip'],
       [['run', ...signer, '--log-level', 'loud'], 'loud'],
-      [['run', ...signer, '--domain', 'abcd'], 'invalid_domain'],
+      [['run', ...signer, '--domain', 'abcd'], 'domain'],
       [['run', ...signer, '--slasher', '0x1'], '0x1'],
       [['run', ...signer, '--listen', 'nowhere'], 'nowhere'],
       [['run', ...signer, ...LOOPBACK, '--peer', '/ip4/127.0.0.1/tcp/1'], '/ip4/127.0.0.1/tcp/1'],

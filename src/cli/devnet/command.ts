@@ -16,15 +16,19 @@ or something failed; 2 wrong options; 130 or 143 interrupted.`
 
 /** `devnet`: four nodes on loopback, each in a process of its own, until every one of them holds the same chain. */
 export function addDevnet(program: Command, untilSignal: () => AbortSignal): void {
-  program.command('devnet')
-    .description('Runs two preconfers, a follower and a late joiner on loopback, shows what they do, and ends by itself with a summary.')
+  program
+    .command('devnet')
+    .description(
+      'Runs two preconfers, a follower and a late joiner on loopback, shows what they do, and ends by itself with a summary.',
+    )
     .option('--blocks-per-second <number>', 'how fast the preconfers publish, 0.1 to 50', numberOption(0.1, 50), 2)
     .option('--blocks <number>', 'how many blocks, 8 to 2000', wholeNumberOption(8, 2_000), 48)
     .option('--json', 'JSON lines for machines')
     .addHelpText('after', MORE_HELP)
     .action(async ({ blocksPerSecond, blocks, json }: DevnetOptions) => {
       const output = process.stdout
-      const display = json === true ? new JsonDisplay(output) : output.isTTY ? new TerminalDisplay(output) : new PlainDisplay(output)
+      const display =
+        json === true ? new JsonDisplay(output) : output.isTTY ? new TerminalDisplay(output) : new PlainDisplay(output)
       const signal = AbortSignal.any([untilSignal(), untilUnread(output)])
       const summary = await runDevnet({ blocksPerSecond, blocks, display, signal })
       display.summary(summary)

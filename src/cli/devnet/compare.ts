@@ -26,7 +26,9 @@ export async function compare(node: Asked, pieces: readonly Piece[]): Promise<He
   try {
     const held = await chainOf(node)
     const expected = pieces.map(({ ssz }) => toHex(ssz))
-    const at = Array.from({ length: Math.max(held.length, expected.length) }, (_, index) => index).find(index => held[index] !== expected[index])
+    const at = Array.from({ length: Math.max(held.length, expected.length) }, (_, index) => index).find(
+      index => held[index] !== expected[index],
+    )
     return {
       node: node.name, commitments: held.length, same: at === undefined,
       firstDifference: at === undefined ? undefined : `at place ${at}, block ${pieces[at]?.blockNumber ?? 'beyond the end'}`,
@@ -51,12 +53,17 @@ async function missingTxLists(node: Asked, pieces: readonly Piece[]): Promise<nu
   return missing
 }
 
-/** A node's canonical commitments, SSZ in hex, in block order. A page may end between a hand-over and the block of the same height. */
+/**
+ * A node's canonical commitments, SSZ in hex, in block order. A page may end between a hand-over and the block of the same
+ * height.
+ */
 async function chainOf(node: Asked): Promise<readonly string[]> {
   const held = new Set<string>()
   for (let start = CONFIRMED_TIP + 1n; ;) {
     const before = held.size
-    const { commitments } = await node.call('stored', { start: String(start), max: String(PAGE) }, ANSWER_WITHIN) as { commitments: readonly string[] }
+    const { commitments } = (await node.call('stored', { start: String(start), max: String(PAGE) }, ANSWER_WITHIN)) as {
+      commitments: readonly string[]
+    }
     for (const ssz of commitments) held.add(ssz)
     const last = commitments.at(-1)
     if (last === undefined || held.size === before) return [...held]

@@ -19,7 +19,7 @@ export interface DevnetOptions {
 
 /** The late node joins after this share of the blocks. */
 const LATE_AFTER = 0.6
-/** How long nothing may move before the nodes are taken to be as far as they come, ms; and when one of them is gone, the others. */
+/** How long nothing may move before the nodes are taken to be as far as they come, ms; and when one of them is gone. */
 const SETTLE_WITHIN = 20_000
 const SETTLE_WITHIN_WHEN_OVER = 3_000
 const REDRAW = 100
@@ -28,8 +28,13 @@ const LOOK_EVERY = 10
 const NOT_CAUGHT_UP: CatchUp = { blocks: 0, ms: undefined, txListsMs: undefined }
 
 /**
- * The main job. 1. Two preconfers and a follower start and connect. 2. The preconfers publish, each in its windows. 3. A late node joins
- * and catches up. 4. When all hold the last block, their chains and txlists are read back and compared. 5. Everything is removed again.
+ * The main job.
+ * 1. Two preconfers and a follower start and connect.
+ * 2. The preconfers publish, each in its windows.
+ * 3. A late node joins and catches up.
+ * 4. When all have stored everything, their chains and txlists are read back and compared.
+ * 5. Everything is removed again.
+ *
  * Whatever goes wrong is among the `failures` of the summary.
  */
 export async function runDevnet({ blocksPerSecond, blocks, display, signal }: DevnetOptions): Promise<Summary> {
@@ -38,27 +43,45 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
   const nodes = await Nodes.create(display, signal)
   const pieces: Piece[] = []
   let catchUp = NOT_CAUGHT_UP
-  const redraw = setInterval(() => display.show({
-    tallies: nodes.tallies, blocks, firstBlock: CONFIRMED_TIP + 1n, builders: nodes.builders, turn: pieces.at(-1)?.turn, seconds: seconds(), latency: latencyOf(nodes),
-  }), REDRAW)
+  const redraw = setInterval(
+    () =>
+      display.show({
+        tallies: nodes.tallies,
+        blocks,
+        firstBlock: CONFIRMED_TIP + 1n,
+        builders: nodes.builders,
+        turn: pieces.at(-1)?.turn,
+        seconds: seconds(),
+        latency: latencyOf(nodes),
+      }),
+    REDRAW,
+  )
   try {
     try {
       catchUp = await play(nodes, pieces, { blocks, blocksPerSecond })
     } catch (error) {
-      if (signal.aborted) nodes.fail(`interrupted: ${signal.reason instanceof Error ? signal.reason.message : String(signal.reason)}`)
+      if (signal.aborted)
+        nodes.fail(`interrupted: ${signal.reason instanceof Error ? signal.reason.message : String(signal.reason)}`)
       else if (nodes.failures.length === 0) nodes.fail(error instanceof Error ? error.message : String(error))
     }
     if (!signal.aborted) await settled(nodes, pieces)
     const chains = signal.aborted ? [] : await Promise.all(nodes.all.map(async node => compare(node, pieces)))
     const tallies = nodes.tallies.map(tally => ({ ...tally, peers: new Set(tally.peers) }))
     return {
-      ok: nodes.failures.length === 0 && catchUp.ms !== undefined && chains.length === nodes.tallies.length && chains.every(({ same, txListsMissing }) => same && txListsMissing === 0),
+      ok:
+        nodes.failures.length === 0 &&
+        catchUp.ms !== undefined &&
+        chains.length === nodes.tallies.length &&
+        chains.every(({ same, txListsMissing }) => same && txListsMissing === 0),
       seconds: seconds(),
       published: pieces.length,
       blocks: nodes.builders.length,
       txListBytes: pieces.reduce((sum, { txList }) => sum + (txList?.length ?? 0), 0),
       latency: latencyOf(nodes),
-      catchUp, chains, nodes: tallies, failures: nodes.failures,
+      catchUp,
+      chains,
+      nodes: tallies,
+      failures: nodes.failures,
     }
   } finally {
     clearInterval(redraw)
@@ -67,7 +90,11 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
   }
 }
 
-async function play(nodes: Nodes, pieces: Piece[], { blocks, blocksPerSecond }: Pick<DevnetOptions, 'blocks' | 'blocksPerSecond'>): Promise<CatchUp> {
+async function play(
+  nodes: Nodes,
+  pieces: Piece[],
+  { blocks, blocksPerSecond }: Pick<DevnetOptions, 'blocks' | 'blocksPerSecond'>,
+): Promise<CatchUp> {
   const sequencer = new Sequencer({ origin: Math.floor(Date.now() / 1_000), blocks, blocksPerSecond }, await loadCrypto())
   await nodes.writeSchedule(toJson(sequencer.schedule()))
   nodes.expect('alice', 'preconfer')
@@ -110,7 +137,11 @@ async function joinLate(nodes: Nodes, peers: readonly NodeProcess[], pieces: rea
     return { ...NOT_CAUGHT_UP, blocks }
   }
   const ms = performance.now() - began
-  nodes.say({ event: 'caughtUp', text: `lucy has caught up ${blocks} blocks in ${ms.toFixed(0)} ms`, fields: { node: 'lucy', blocks, ms } })
+  nodes.say({
+    event: 'caughtUp',
+    text: `lucy has caught up ${blocks} blocks in ${ms.toFixed(0)} ms`,
+    fields: { node: 'lucy', blocks, ms },
+  })
   const complete = await reached(() => {
     const lacking = nodes.lacks('lucy', missed)
     return lacking === 0 ? true : lacking
@@ -130,8 +161,14 @@ async function settled(nodes: Nodes, pieces: readonly Piece[]): Promise<void> {
   }, new AbortController().signal, within)
 }
 
-/** Looks until it is reached. False when what it sees has not changed for `within` ms. @throws what the signal was aborted with */
-async function reached(look: () => true | string | number | bigint, signal: AbortSignal, within = SETTLE_WITHIN): Promise<boolean> {
+/**
+ * Looks until it is reached. False when what it sees has not changed for `within` ms. @throws what the signal was aborted with
+ */
+async function reached(
+  look: () => true | string | number | bigint,
+  signal: AbortSignal,
+  within = SETTLE_WITHIN,
+): Promise<boolean> {
   let seen: unknown
   for (let changedAt = performance.now(); performance.now() - changedAt < within;) {
     const now = look()

@@ -30,7 +30,9 @@ const looks: { readonly [M in Meaning]: Parameters<typeof styleText>[0] } = {
 
 /** Colours, unless the terminal's user wants none (NO_COLOR). */
 export const paintFor = (env: NodeJS.ProcessEnv): Paint =>
-  (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb' ? (meaning, text) => styleText(looks[meaning], text, { validateStream: false }) : plain
+  (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+    ? (meaning, text) => styleText(looks[meaning], text, { validateStream: false })
+    : plain
 
 /** A picture that is drawn again in place, with the latest happenings under it; the summary takes its place. */
 export class TerminalDisplay implements Display {

@@ -1,4 +1,7 @@
-/** The devnet as text: a table of the nodes, and how far each has come along the chain. Pure, so that it can be looked at in a test. */
+/**
+ * The devnet as text: a table of the nodes, and how far each has come along the chain. Pure, so that it can be looked at in a
+ * test.
+ */
 import type { Tally } from './tally.js'
 
 /** What the devnet is at a moment. */
@@ -25,16 +28,33 @@ export const WIDTH = 80
 /** Cells of a node's strip at most. */
 const STRIP = 62
 
-interface Column { readonly title: string; readonly width: number; readonly words?: boolean; readonly of: (tally: Tally) => string; readonly meaning?: (tally: Tally) => Meaning | undefined }
+interface Column {
+  readonly title: string
+  readonly width: number
+  readonly words?: boolean
+  readonly of: (tally: Tally) => string
+  readonly meaning?: (tally: Tally) => Meaning | undefined
+}
 
 const columns: readonly Column[] = [
-  { title: 'node', width: 15, words: true, of: ({ name, role }) => `${name} ${role}`, meaning: ({ name }) => name === 'alice' ? 'first' : name === 'bob' ? 'second' : undefined },
+  {
+    title: 'node',
+    width: 15,
+    words: true,
+    of: ({ name, role }) => `${name} ${role}`,
+    meaning: ({ name }) => (name === 'alice' ? 'first' : name === 'bob' ? 'second' : undefined),
+  },
   { title: 'state', width: 9, words: true, of: ({ state }) => state, meaning: stateMeaning },
-  { title: 'head', width: 5, of: ({ head }) => head === 0n ? '-' : String(head) },
+  { title: 'head', width: 5, of: ({ head }) => (head === 0n ? '-' : String(head)) },
   { title: 'peers', width: 5, of: ({ peers }) => String(peers.size) },
   { title: 'published', width: 9, of: ({ published }) => String(published) },
   { title: 'accepted', width: 8, of: ({ accepted }) => String(accepted) },
-  { title: 'rejected', width: 8, of: ({ rejected }) => String(rejected), meaning: ({ rejected }) => rejected > 0 ? 'bad' : undefined },
+  {
+    title: 'rejected',
+    width: 8,
+    of: ({ rejected }) => String(rejected),
+    meaning: ({ rejected }) => (rejected > 0 ? 'bad' : undefined),
+  },
   { title: 'stored', width: 6, of: ({ stored }) => String(stored) },
   { title: 'served', width: 6, of: ({ served }) => String(served) },
 ]
@@ -85,18 +105,29 @@ export interface FrameOptions {
 }
 
 /** The whole picture. */
-export function frame(view: View, latest: readonly string[], { paint = plain, height = 24, width = WIDTH }: FrameOptions = {}): string {
-  if (width < WIDTH) return linesOf(view, latest, plain, height).map(line => line.slice(0, Math.max(0, width - 1))).join('\n')
+export function frame(
+  view: View,
+  latest: readonly string[],
+  { paint = plain, height = 24, width = WIDTH }: FrameOptions = {},
+): string {
+  if (width < WIDTH)
+    return linesOf(view, latest, plain, height)
+      .map(line => line.slice(0, Math.max(0, width - 1)))
+      .join('\n')
   return linesOf(view, latest, paint, height).join('\n')
 }
 
 function linesOf(view: View, latest: readonly string[], paint: Paint, height: number): string[] {
   const { builders, blocks, seconds, turn, tallies, latency } = view
   const builder = tallies.find(({ state }) => state === 'its turn')?.name
-  const progress = turn === undefined ? 'the nodes start' : `block ${builders.length} of ${blocks}, turn ${turn + 1}${builder === undefined ? '' : `, ${builder} publishes`}`
+  const progress =
+    turn === undefined
+      ? 'the nodes start'
+      : `block ${builders.length} of ${blocks}, turn ${turn + 1}${builder === undefined ? '' : `, ${builder} publishes`}`
   const title = 'Preconfirmation devnet: four nodes on loopback'
   const right = `${seconds.toFixed(0)} s`
-  const times = latency.samples === 0 ? '' : `from publishing to acceptance elsewhere: p50 ${ms(latency.p50Ms)}, p99 ${ms(latency.p99Ms)}`
+  const times =
+    latency.samples === 0 ? '' : `from publishing to acceptance elsewhere: p50 ${ms(latency.p50Ms)}, p99 ${ms(latency.p99Ms)}`
   const picture = [
     `${paint('title', title)}${right.padStart(WIDTH - 2 - title.length)}`, '',
     ...table(tallies, paint), '',
@@ -108,4 +139,5 @@ function linesOf(view: View, latest: readonly string[], paint: Paint, height: nu
   return [...picture, ...shown.map((line, at) => at === shown.length - 1 ? line : paint('faint', line))]
 }
 
-export const ms = (value: number | undefined): string => value === undefined ? '-' : value < 1_000 ? `${value.toFixed(1)} ms` : `${(value / 1_000).toFixed(1)} s`
+export const ms = (value: number | undefined): string =>
+  value === undefined ? '-' : value < 1_000 ? `${value.toFixed(1)} ms` : `${(value / 1_000).toFixed(1)} s`

@@ -21,7 +21,11 @@ const START_WITHIN = 60_000
 const STOP_WITHIN = 10_000
 const KEPT_LOG_LINES = 20
 
-interface Waiting { readonly resolve: (result: JsonObject) => void; readonly reject: (error: Error) => void; readonly timer: NodeJS.Timeout }
+interface Waiting {
+  readonly resolve: (result: JsonObject) => void
+  readonly reject: (error: Error) => void
+  readonly timer: NodeJS.Timeout
+}
 
 /** A node in a process of its own, spoken to as any program would: `run --stdio`. */
 export class NodeProcess {
@@ -53,7 +57,9 @@ export class NodeProcess {
     })
     this.#child.stdin.on('error', error => this.#failAll(error))
     createInterface({ input: this.#child.stdout }).on('line', line => this.#take(line))
-    createInterface({ input: this.#child.stderr }).on('line', line => { this.#log = [...this.#log.slice(1 - KEPT_LOG_LINES), line] })
+    createInterface({ input: this.#child.stderr }).on('line', line => {
+      this.#log = [...this.#log.slice(1 - KEPT_LOG_LINES), line]
+    })
   }
 
   get pid(): number | undefined { return this.#child.pid }

@@ -22,7 +22,9 @@ const LOOK_EVERY = 50
 export class Nodes {
   readonly #processes: NodeProcess[] = []
   readonly #over = new AbortController()
-  readonly #removeAll = (): void => { this.#kill() }
+  readonly #removeAll = (): void => {
+    this.#kill()
+  }
   /** Hashes of what each node has said to have stored, hex. */
   readonly #stored = new Map<string, Set<string>>()
   readonly tallies: Tally[] = []
@@ -31,8 +33,18 @@ export class Nodes {
   /** Who built each block so far. */
   readonly builders: number[] = []
 
-  private constructor(private readonly folder: string, private readonly display: Display, interrupted: AbortSignal) {
-    interrupted.addEventListener('abort', () => { this.#end(interrupted.reason) }, { once: true })
+  private constructor(
+    private readonly folder: string,
+    private readonly display: Display,
+    interrupted: AbortSignal,
+  ) {
+    interrupted.addEventListener(
+      'abort',
+      () => {
+        this.#end(interrupted.reason)
+      },
+      { once: true },
+    )
     if (interrupted.aborted) this.#end(interrupted.reason)
     // Also when the process is ended at once, or fails: nothing is left behind.
     process.once('exit', this.#removeAll)
@@ -43,19 +55,32 @@ export class Nodes {
   }
 
   /** Aborted when the run cannot go on: it is interrupted, or a node has ended by itself. */
-  get over(): AbortSignal { return this.#over.signal }
-  get alive(): readonly NodeProcess[] { return this.#processes.filter(({ alive }) => alive) }
-  get all(): readonly NodeProcess[] { return this.#processes }
+  get over(): AbortSignal {
+    return this.#over.signal
+  }
+  get alive(): readonly NodeProcess[] {
+    return this.#processes.filter(({ alive }) => alive)
+  }
+  get all(): readonly NodeProcess[] {
+    return this.#processes
+  }
   /** How many of these commitments and txlists the node has not said to have stored. */
   lacks(name: string, pieces: readonly Piece[]): number {
     const stored = this.#stored.get(name)
-    const lacking = (hash: Uint8Array): number => stored?.has(toHex(hash)) === true ? 0 : 1
-    return pieces.reduce((sum, { hash, txList, txListHash }) => sum + lacking(hash) + (txList === undefined ? 0 : lacking(txListHash)), 0)
+    const lacking = (hash: Uint8Array): number => (stored?.has(toHex(hash)) === true ? 0 : 1)
+    return pieces.reduce(
+      (sum, { hash, txList, txListHash }) => sum + lacking(hash) + (txList === undefined ? 0 : lacking(txListHash)),
+      0,
+    )
   }
 
-  tally(name: string): Tally { return this.tallies.find(tally => tally.name === name)! }
+  tally(name: string): Tally {
+    return this.tallies.find(tally => tally.name === name)!
+  }
 
-  async writeSchedule(schedule: Json): Promise<void> { await writeFile(join(this.folder, 'schedule.json'), JSON.stringify(schedule)) }
+  async writeSchedule(schedule: Json): Promise<void> {
+    await writeFile(join(this.folder, 'schedule.json'), JSON.stringify(schedule))
+  }
 
   /** A row for a node that is still to come. */
   expect(name: string, role: string): void {
@@ -68,16 +93,25 @@ export class Nodes {
     this.over.throwIfAborted()
     const tally = this.tally(name)
     tally.state = 'starting'
-    const node = new NodeProcess(name, [
-      '--listen', '/ip4/127.0.0.1/tcp/0', '--data-dir', join(this.folder, name), '--schedule', join(this.folder, 'schedule.json'),
-      '--confirmed-tip', String(CONFIRMED_TIP), '--log-level', 'warn', ...peers.flatMap(({ address }) => ['--peer', address]),
-    ], line => this.#seen(tally, line))
+    const node = new NodeProcess(
+      name,
+      [
+        ...['--listen', '/ip4/127.0.0.1/tcp/0'],
+        ...['--data-dir', join(this.folder, name)],
+        ...['--schedule', join(this.folder, 'schedule.json')],
+        ...['--confirmed-tip', String(CONFIRMED_TIP)],
+        ...['--log-level', 'warn'],
+        ...peers.flatMap(({ address }) => ['--peer', address]),
+      ],
+      line => this.#seen(tally, line),
+    )
     this.#processes.push(node)
     void node.exited.then(how => this.#ended(node, tally, how))
     await node.ready()
     tally.state = 'following'
     this.display.happened({
-      event: 'started', text: `${name} listens on ${node.address.replace(/(\/p2p\/.{6}).*(.{4})$/, '$1…$2')}`,
+      event: 'started',
+      text: `${name} listens on ${node.address.replace(/(\/p2p\/.{6}).*(.{4})$/, '$1…$2')}`,
       fields: { node: name, role: tally.role, pid: node.pid, peerId: node.peerId, address: node.address },
     })
     return node
@@ -85,13 +119,19 @@ export class Nodes {
 
   /** Connects the nodes to each other, and waits until each has the others in its meshes. */
   async mesh(nodes: readonly NodeProcess[]): Promise<void> {
-    await Promise.all(nodes.flatMap((node, at) => nodes.slice(at + 1).map(async other => node.call('dial', { addr: other.address }))))
+    await Promise.all(
+      nodes.flatMap((node, at) => nodes.slice(at + 1).map(async other => node.call('dial', { addr: other.address }))),
+    )
     const deadline = performance.now() + MESH_WITHIN
     while (performance.now() < deadline) {
-      const meshed = await Promise.all(nodes.map(async node => {
-        const { peers } = await node.call('peers') as { peers: readonly { mesh: { commitments: boolean; txLists: boolean } }[] }
-        return peers.filter(({ mesh }) => mesh.commitments && mesh.txLists).length >= nodes.length - 1
-      }))
+      const meshed = await Promise.all(
+        nodes.map(async node => {
+          const { peers } = (await node.call('peers')) as {
+            peers: readonly { mesh: { commitments: boolean; txLists: boolean } }[]
+          }
+          return peers.filter(({ mesh }) => mesh.commitments && mesh.txLists).length >= nodes.length - 1
+        }),
+      )
       if (meshed.every(Boolean)) return
       await sleep(LOOK_EVERY, undefined, { signal: this.over })
     }
@@ -109,14 +149,20 @@ export class Nodes {
     this.latencies.published(toHex(hash), performance.timeOrigin + performance.now())
     await by.call('publishCommitment', { ssz: toHex(ssz) })
     if (kind !== 'hand-over') this.builders.push(preconfer)
-    const what = kind === 'hand-over' ? 'hands over' : `publishes ${blockNumber}, ${(txList!.length / 1_024).toFixed(0)} KiB${kind === 'last block' ? ', and hands over' : ''}`
+    const what =
+      kind === 'hand-over'
+        ? 'hands over'
+        : `publishes ${blockNumber}, ${(txList!.length / 1_024).toFixed(0)} KiB${kind === 'last block' ? ', and hands over' : ''}`
     this.display.happened({
-      event: 'published', text: `${by.name} ${what}`,
+      event: 'published',
+      text: `${by.name} ${what}`,
       fields: { node: by.name, kind, turn, blockNumber, hash, txListBytes: txList?.length ?? 0 },
     })
   }
 
-  say(happening: Happening): void { this.display.happened(happening) }
+  say(happening: Happening): void {
+    this.display.happened(happening)
+  }
 
   fail(text: string): void {
     if (this.failures.includes(text)) return
@@ -137,13 +183,17 @@ export class Nodes {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
   }
 
-  #end(reason: unknown): void { this.#over.abort(reason) }
+  #end(reason: unknown): void {
+    this.#over.abort(reason)
+  }
 
   #seen(tally: Tally, line: NodeLine): void {
     count(tally, line)
     if (line.event === 'stored') this.#stored.get(tally.name)?.add(asText(line['hash']))
-    if (line.event === 'commitment' && line['from'] !== null && tally.state !== 'syncing') this.latencies.accepted(asText(line['hash']), line.at)
-    if (line.event === 'actorFailed') this.fail(`${tally.name}: ${asText(line['actor'])} failed: ${asText((line['error'] as JsonObject)['message'])}`)
+    if (line.event === 'commitment' && line['from'] !== null && tally.state !== 'syncing')
+      this.latencies.accepted(asText(line['hash']), line.at)
+    if (line.event === 'actorFailed')
+      this.fail(`${tally.name}: ${asText(line['actor'])} failed: ${asText((line['error'] as JsonObject)['message'])}`)
   }
 
   #ended(node: NodeProcess, tally: Tally, how: string): void {

@@ -41,7 +41,14 @@ export interface Piece {
   readonly txList: Uint8Array | undefined
 }
 
-interface Place { readonly index: number; readonly window: number; readonly turn: number; readonly blockNumber: bigint; readonly at: number; readonly kind: Piece['kind'] }
+interface Place {
+  readonly index: number
+  readonly window: number
+  readonly turn: number
+  readonly blockNumber: bigint
+  readonly at: number
+  readonly kind: Piece['kind']
+}
 
 const ZERO_HASH = new Uint8Array(32)
 
@@ -51,7 +58,10 @@ export class Sequencer {
   readonly windowSeconds: number
   #parent: Uint8Array = ZERO_HASH
 
-  constructor(private readonly plan: Plan, private readonly crypto: Crypto) {
+  constructor(
+    private readonly plan: Plan,
+    private readonly crypto: Crypto,
+  ) {
     this.windowSeconds = Math.max(1, Math.round(BLOCKS_PER_WINDOW / plan.blocksPerSecond))
   }
 
@@ -59,11 +69,17 @@ export class Sequencer {
   schedule(): readonly { readonly from: string; readonly signer: string }[] {
     const { blocks, blocksPerSecond } = this.plan
     const windows = Math.ceil((2 * SCHEDULE_MARGIN + blocks / blocksPerSecond) / this.windowSeconds)
-    return Array.from({ length: windows }, (_, window) => ({ from: String(this.#windowEnd(window)), signer: `0x${toHex(this.#signerOf(window).address)}` }))
+    return Array.from({ length: windows }, (_, window) => ({
+      from: String(this.#windowEnd(window)),
+      signer: `0x${toHex(this.#signerOf(window).address)}`,
+    }))
   }
 
-  /** All pieces in order, from the next window after `now` (s) on. Turns end alternately with an EOP that carries a block, and with a hand-over without one. */
-  async * pieces(now: number): AsyncGenerator<Piece> {
+  /**
+   * All pieces in order, from the next window after `now` (s) on. Turns end alternately with an EOP that carries a block, and
+   * with a hand-over without one.
+   */
+  async *pieces(now: number): AsyncGenerator<Piece> {
     const { origin, blocks, blocksPerSecond } = this.plan
     const first = Math.ceil((now - origin) / this.windowSeconds)
     const startsAt = origin + first * this.windowSeconds
@@ -73,9 +89,15 @@ export class Sequencer {
       const turn = turnOf(block)
       const last = block === blocks - 1 || turnOf(block + 1) !== turn
       const carriesEop = last && turn % 2 === 0
-      const place = { window: first + turn, turn, blockNumber: CONFIRMED_TIP + 1n + BigInt(block), at: startsAt + block / blocksPerSecond }
+      const place = {
+        window: first + turn,
+        turn,
+        blockNumber: CONFIRMED_TIP + 1n + BigInt(block),
+        at: startsAt + block / blocksPerSecond,
+      }
       yield await this.#piece({ ...place, index: index++, kind: carriesEop ? 'last block' : 'block' })
-      if (last && !carriesEop) yield await this.#piece({ ...place, index: index++, blockNumber: place.blockNumber + 1n, kind: 'hand-over' })
+      if (last && !carriesEop)
+        yield await this.#piece({ ...place, index: index++, blockNumber: place.blockNumber + 1n, kind: 'hand-over' })
     }
   }
 
@@ -99,9 +121,20 @@ export class Sequencer {
     const signed = await signCommitment({ preconf, slasherAddress: new Uint8Array(20) }, signer, { crypto: this.crypto })
     const hash = preconfirmationHash(this.crypto, PreconfirmationCodec.encode(preconf))
     this.#parent = hash
-    return { ...place, preconfer: window % PRECONFERS, ssz: SignedCommitmentCodec.encode(signed), hash, txListHash: preconf.rawTxListHash, txList }
+    return {
+      ...place,
+      preconfer: window % PRECONFERS,
+      ssz: SignedCommitmentCodec.encode(signed),
+      hash,
+      txListHash: preconf.rawTxListHash,
+      txList,
+    }
   }
 
-  #signerOf(window: number): KeySigner { return this.signers[window % PRECONFERS]! }
-  #windowEnd(window: number): number { return this.plan.origin + (window + 1) * this.windowSeconds + WINDOW_SLACK }
+  #signerOf(window: number): KeySigner {
+    return this.signers[window % PRECONFERS]!
+  }
+  #windowEnd(window: number): number {
+    return this.plan.origin + (window + 1) * this.windowSeconds + WINDOW_SLACK
+  }
 }

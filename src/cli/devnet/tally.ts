@@ -25,7 +25,17 @@ export interface Tally {
 }
 
 export const newTally = (name: string, role: string): Tally => ({
-  name, role, state: 'to come', head: 0n, published: 0, accepted: 0, rejected: 0, stored: 0, served: 0, handovers: 0, peers: new Set(),
+  name,
+  role,
+  state: 'to come',
+  head: 0n,
+  published: 0,
+  accepted: 0,
+  rejected: 0,
+  stored: 0,
+  served: 0,
+  handovers: 0,
+  peers: new Set(),
 })
 
 /** Counts one event of the node. */
