@@ -26,7 +26,7 @@ export const campaign: Campaign<Options> = {
     kills: { about: 'how often it is killed while it writes', default: 200 },
     commitments: { about: 'stored when the last starts are timed', default: 50_000 },
     starts: { about: 'how many starts are timed then, all but the first after a kill', default: 3 },
-    within: { about: 'ms that a start may take at most', default: 2_000 },
+    within: { about: 'ms that a start may take at most, not counting what it waited for a processor', default: 2_000 },
   },
   async run(run) {
     const tally = new Tally()
@@ -50,7 +50,7 @@ async function killAndCheck({ seed, options: { kills, within }, log }: Run, fold
   const task: WriterTask = { dataDir: join(folder, 'data'), cursorFile: join(folder, 'cursor'), seed, windowsFrom: nextMinute() }
   const witness = new Witness()
   const expected = new ExpectedChain(await BlockMaker.create({ seed, windowsFrom: BigInt(task.windowsFrom) }))
-  const starts: number[] = []
+  const starts: Start[] = []
   let early = 0
   let cursorBefore: string | undefined
   const begun = performance.now()
@@ -81,7 +81,7 @@ async function killAndCheck({ seed, options: { kills, within }, log }: Run, fold
       await writer.kill()
     }
     if (life % ALL_EVERY === 0 || last) {
-      log(`${life - 1} kills while writing, ${early} while starting, in ${seconds(performance.now() - begun)}: ${witness.commitments} commitments and `
+      log(`${Math.min(life, kills)} kills while writing, ${early} while starting, in ${seconds(performance.now() - begun)}: ${witness.commitments} commitments and `
         + `${witness.txLists.length} txlists reported stored, ${witness.highestItem - heightOf(undefined)} blocks streamed; ${tally.toString()}`)
     }
   }
@@ -97,13 +97,15 @@ async function killAtStart(task: WriterTask, witness: Witness, random: Random): 
   await writer.kill()
 }
 
-/** The node's own start, without loading the program, ms. */
-async function startOf({ writer, tally, at, within }: { readonly writer: WriterProcess; readonly tally: Tally; readonly at: string; readonly within: number }): Promise<number> {
+/** The node's own start, without loading the program. */
+interface Start { readonly ms: number; readonly waited: number }
+
+async function startOf({ writer, tally, at, within }: { readonly writer: WriterProcess; readonly tally: Tally; readonly at: string; readonly within: number }): Promise<Start> {
   const started = await writer.report(([what]) => what === 'started')
-  const ms = Number(started?.[1])
-  tally.check(ms < within, () => started === undefined ? `${at}: it did not start` : `${at}: the start took ${ms} ms`)
-  if (started === undefined) throw new Error('no start')
-  return ms
+  if (started === undefined) throw new Error('it did not start')
+  const [ms, waited] = [Number(started[1]), Number(started[2])]
+  tally.check(ms - waited < within, () => `${at}: the start took ${ms} ms, ${waited} ms of that for want of a processor`)
+  return { ms, waited }
 }
 
 async function workAndDie(writer: WriterProcess, random: Random): Promise<void> {
@@ -117,7 +119,7 @@ async function timeLargeStarts({ seed, options: { commitments, starts: count, wi
   const task: WriterTask = { dataDir: join(folder, 'large'), cursorFile: join(folder, 'large-cursor'), seed, windowsFrom: nextMinute() }
   const { head } = await fill(task, commitments)
   const witness = new Witness()
-  const starts: number[] = []
+  const starts: Start[] = []
   for (let start = 1; start <= count; start++) {
     const at = `start ${start} with ${commitments} commitments`
     const writer = new WriterProcess(task, report => { witness.hear(report) })
@@ -142,8 +144,10 @@ const sleep = (ms: number): Promise<void> => new Promise(resolve => { setTimeout
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(0)} s`
 const nextMinute = (): string => String(Math.ceil(Date.now() / 60_000) * 60)
 
-function figures(ms: readonly number[]): string {
-  const sorted = [...ms].sort((a, b) => a - b)
-  const at = (share: number): string => (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN).toFixed(0)
-  return `${ms.length} measured, median ${at(0.5)} ms, p95 ${at(0.95)} ms, longest ${at(1)} ms`
+function figures(starts: readonly Start[]): string {
+  const own = starts.map(({ ms, waited }) => ms - waited)
+  const [longest, ownLongest] = [Math.max(...starts.map(({ ms }) => ms)), Math.max(...own)].map(ms => ms.toFixed(0))
+  const median = (values: readonly number[]) => ([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN).toFixed(0)
+  return `${starts.length} measured, median ${median(starts.map(({ ms }) => ms))} ms, longest ${longest} ms; `
+    + `without waiting for a processor: median ${median(own)} ms, longest ${ownLongest} ms`
 }

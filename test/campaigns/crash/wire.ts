@@ -47,7 +47,7 @@ export interface WriterTask {
 
 /**
  * What the writer reports on stdout, a line each:
- * `started MS`, `stored commitment HEIGHT HASH`, `stored txList HASH`, `head HEIGHT`, `signed HEIGHT`, `published HEIGHT`, `item HEIGHT HASH whole|torn`,
+ * `started MS WAITED` (of that, so long for a processor), `stored commitment HEIGHT HASH`, `stored txList HASH`, `head HEIGHT`, `signed HEIGHT`, `published HEIGHT`, `item HEIGHT HASH whole|torn`,
  * `saved CURSOR`, `lagged COUNT`, `error TEXT`.
  */
 export type Report = readonly [what: string, ...rest: string[]]

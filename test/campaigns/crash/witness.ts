@@ -24,7 +24,8 @@ export class Witness {
   lagged = 0
   readonly errors: string[] = []
 
-  hear([what, ...[first = '', second = '', third = '']]: Report): void {
+  hear([what, ...rest]: Report): void {
+    const [first = '', second = '', third = ''] = rest
     switch (what) {
       case 'stored':
         if (first === 'txList') this.txLists.push(second)
@@ -43,7 +44,7 @@ export class Witness {
         break
       case 'saved': this.saved = first; break
       case 'lagged': this.lagged += Number(first); break
-      case 'error': this.errors.push([first, second, third].join(' ')); break
+      case 'error': this.errors.push(rest.join(' ')); break
       default:
     }
   }

@@ -5,6 +5,7 @@ import type { Signer, StreamItem } from '../../../src/index.js'
 import { CommitmentView, PRECONFIRMATION_SIZE, preconfirmationHash, signCommitment, toHex, txListHash } from '../../../src/protocol/index.js'
 import type { PreconfCommitment } from '../../../src/protocol/index.js'
 import { BlockMaker, KEY, SIGNER, TIP } from './chain.js'
+import { measured } from './waiting.js'
 import type { Answers, Asked, Offence, Question, Streamed, WriterTask } from './wire.js'
 
 /**
@@ -33,12 +34,11 @@ const signer: Signer = Object.assign((digest: Uint8Array, { preconf }: PreconfCo
   return key(digest)
 }, { address: SIGNER })
 
-const before = performance.now()
-const service = await P2pService.start({
+const { value: service, ms, waited } = await measured(async () => P2pService.start({
   schedule: scheduleFromSigners([SIGNER]), confirmedTip: { blockNumber: TIP }, listen: `/memory/crash-${process.pid}`, network: { transport: 'memory' },
   validator: { pool: { threads: 1 } }, signing: { sign: signer }, dataDir: task.dataDir,
-})
-say(`started ${(performance.now() - before).toFixed(1)}`)
+}))
+say(`started ${ms.toFixed(1)} ${waited.toFixed(1)}`)
 
 // ---- questions
 
