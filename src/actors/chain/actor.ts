@@ -1,6 +1,6 @@
 import { actor } from '../kernel/index.js'
 import type { Context, Later, Port } from '../kernel/index.js'
-import type { CommitmentRecord } from '../store/ingress.js'
+import type { CommitmentRecord, Restored } from '../store/ingress.js'
 import { chainConfig } from './config.js'
 import type { ChainConfig } from './config.js'
 import { ChainCore } from './core.js'
@@ -112,7 +112,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       const protection = new SlashingProtection(store, config.storeWithin)
       // Sequences of an earlier incarnation may still be acknowledged: begin above them.
       const core = new ChainCore(outsideOf(ctx, protection), config, Math.floor(ctx.clock.now()) * 1_000)
-      core.restore({ ...restored, rewoundTop })
+      core.restore({ ...restored, root: await rootOf(store, restored, config), rewoundTop })
       void store.resume()
       core.flush()
       ctx.every('tick', TICK)
@@ -210,3 +210,9 @@ function callsOf<K, T, I = undefined>(
 
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+
+/** What a long chain without a tip stands on: its lowest record, which the tail does not reach. */
+async function rootOf(store: ChainStore, { confirmedTip, tail, stats }: Restored, { memoryBlocks, storeWithin }: ChainConfig): Promise<CommitmentRecord | undefined> {
+  if (confirmedTip !== undefined || tail.length < memoryBlocks || stats.lowest === undefined) return undefined
+  return [...await store.scan(stats.lowest, 1, undefined, storeWithin)][0]
+}

@@ -17,6 +17,8 @@ import { TxListDesk } from './txlist-desk.js'
 export interface RestoredChain extends Pick<Restored, 'confirmedTip' | 'headOverride'> {
   readonly tail: Iterable<CommitmentRecord>
   readonly pending: Iterable<CommitmentRecord>
+  /** The lowest canonical record, where there are more than the tail has: what the chain stands on without a tip. */
+  readonly root?: CommitmentRecord | undefined
   /** As kept under `REWOUND_TOP`. */
   readonly rewoundTop: string | undefined
 }
@@ -50,7 +52,7 @@ export class ChainCore {
   }
 
   /** Resumes from what the store kept, then moves to the tip of the configuration where that is higher. */
-  restore({ tail, pending, confirmedTip, headOverride, rewoundTop }: RestoredChain): void {
+  restore({ tail, root, pending, confirmedTip, headOverride, rewoundTop }: RestoredChain): void {
     const { state } = this
     const { canon, memory, ledger, config } = state
     state.override = headOverride
@@ -60,7 +62,7 @@ export class ChainCore {
     const first = run[0]
     const last = run.findLast(({ bare }) => !bare)
     if (confirmedTip !== undefined) canon.anchor = anchorOfTip(confirmedTip)
-    else if (first !== undefined) canon.anchor = anchorBelow(first)
+    else if (first !== undefined) canon.anchor = anchorBelow(root === undefined ? first : commitmentOf(root, this.#order++))
     if (first !== undefined && (confirmedTip === undefined || (last ?? first).number >= confirmedTip.blockNumber)) {
       const full = run.length >= config.memoryBlocks
       canon.restore(run, full ? first.number : 0n)

@@ -77,7 +77,9 @@ export class Reorganiser {
     const first = this.#firstAbove(blockNumber)
     const keepsUpper = buried ? preconfirmationHash === undefined || (stored instanceof Uint8Array && equalBytes(stored, preconfirmationHash))
       : held !== undefined ? preconfirmationHash === undefined || held === named
-      : first !== undefined && first.number === blockNumber + 1n && (anchor.key === undefined || anchor.key === first.parentKey)
+      : first !== undefined ? first.number === blockNumber + 1n && (anchor.key === undefined || anchor.key === first.parentKey)
+      // Our first block is not in memory any more; what it stands on is known.
+      : canon.anchor?.height === blockNumber && (anchor.key === undefined || canon.anchor.key === undefined || anchor.key === canon.anchor.key)
     if (!keepsUpper && canon.head !== undefined && canon.head.number > blockNumber) {
       // Our chain above is another one than the confirmed; or it hangs in the air, and what is below its root is to come.
       if (canon.anchor?.kind === 'root' && canon.anchor.height > blockNumber) this.#unroot(blockNumber)
