@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
-import { DEFAULT_LISTEN } from '../actors/service/config.js'
+import { DEFAULT_LISTEN } from '../actors/network/default-listen.js'
 import { DEFAULT_CHAIN_ID } from '../protocol/index.js'
 import { UsageError, bigintOption, collect } from './options.js'
 

@@ -7,23 +7,15 @@ import { ChainCore } from './core.js'
 import { ChainError } from './errors.js'
 import { chainMailbox } from './ingress.js'
 import type { ChainMessage } from './ingress.js'
-import type { Outside } from './outside.js'
+import type { ChainPorts, Outside } from './outside.js'
 import { SlashingProtection } from './own.js'
-import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, Verdicts } from './ports.js'
+import type { ChainEvent, ChainStore } from './ports.js'
 import { REWOUND_TOP } from './reorg.js'
 import type { ChainRules, RuleAnswer } from './rules.js'
 import type { ScheduleAnswer, ScheduleResolver } from './schedule.js'
 
-export interface ChainNeeds {
+export interface ChainNeeds extends ChainPorts {
   readonly store: ChainStore
-  readonly verdicts: Verdicts
-  readonly answers: Answers
-  readonly outcomes: Outcomes
-  readonly gaps: Gaps
-  /** To sync: what came of its pages and txlists. */
-  readonly judged: Judged
-  /** To the publisher: what came of our own. */
-  readonly ownJudged: Judged
   readonly events: Port<ChainEvent>
   readonly schedule: ScheduleResolver
   readonly rules?: ChainRules | undefined

@@ -5,14 +5,20 @@ import type { LookUps } from './schedule-cache.js'
 import type { RuleAsks } from './rules.js'
 import type { WriteBatch } from '../store/ingress.js'
 
-/** What the core of this room tells and asks. It waits for nothing: what it asks comes back through one of its methods. */
-export interface Outside {
+/** Where what this room says goes. */
+export interface ChainPorts {
   readonly verdicts: Verdicts
   readonly answers: Answers
   readonly outcomes: Outcomes
   readonly gaps: Gaps
+  /** To sync: what came of its pages and txlists. */
   readonly judged: Judged
+  /** To the publisher: what came of our own. */
   readonly ownJudged: Judged
+}
+
+/** What the core of this room tells and asks. It waits for nothing: what it asks comes back through one of its methods. */
+export interface Outside extends ChainPorts {
   readonly lookUps: LookUps
   /** `undefined` where the application has no rules of its own. */
   readonly rules: RuleAsks | undefined

@@ -2,6 +2,7 @@ import type { PrivateKey } from '@libp2p/interface'
 import { DEFAULT_CHAIN_ID, FORWARD_WITHIN_MS, MAX_GOSSIP_BYTES, scorePreset, topicsOf } from '../../protocol/index.js'
 import type { ScorePreset, ScorePresetName } from '../../protocol/index.js'
 import { addressWithPeer, parseAddress } from './addresses.js'
+import { DEFAULT_LISTEN } from './default-listen.js'
 import { NetworkError } from './errors.js'
 import type { Gate } from './gater.js'
 import { newPrivateKey } from './identity.js'
@@ -131,9 +132,6 @@ export type NetworkConfigInit = Partial<Omit<NetworkConfig, Nested | 'listen' | 
   /** A preset of SPEC §5 by name, or a changed one. */
   readonly scoring?: ScorePresetName | ScorePreset
 }
-
-/** SPEC §8: default TCP port 9000. */
-export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/9000'
 
 export const defaultConnections: ConnectionLimits = {
   pendingInbound: 40, pendingOutbound: 40, inbound: 110, outbound: 110, total: 220, perPeer: 4, dialConcurrency: 16,

@@ -43,19 +43,23 @@ export interface ErrorDetail {
   readonly cause?: unknown
 }
 
-/** A request to a peer that came to nothing. */
-export class RequestError extends Error {
-  override readonly name = 'RequestError'
+/** What the errors of this room carry. */
+abstract class DriverError<Code extends string> extends Error {
   readonly value: unknown
   readonly limit: number | undefined
   readonly peer: PeerKey | undefined
 
-  constructor(readonly code: RequestErrorCode, message: string, detail: ErrorDetail = {}) {
+  constructor(readonly code: Code, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
     this.value = detail.value
     this.limit = detail.limit
     this.peer = detail.peer
   }
+}
+
+/** A request to a peer that came to nothing. */
+export class RequestError extends DriverError<RequestErrorCode> {
+  override readonly name = 'RequestError'
 }
 
 /** Why the driver did not do what it was told. */
@@ -92,18 +96,8 @@ export type NetworkErrorCode =
   | 'identity_unreadable'
 
 /** Everything else that goes wrong in the driver. */
-export class NetworkError extends Error {
+export class NetworkError extends DriverError<NetworkErrorCode> {
   override readonly name = 'NetworkError'
-  readonly value: unknown
-  readonly limit: number | undefined
-  readonly peer: PeerKey | undefined
-
-  constructor(readonly code: NetworkErrorCode, message: string, detail: ErrorDetail = {}) {
-    super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
-    this.value = detail.value
-    this.limit = detail.limit
-    this.peer = detail.peer
-  }
 }
 
 /** The text of anything thrown. */

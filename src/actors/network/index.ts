@@ -4,10 +4,11 @@ import '../../polyfill.js'
 export { network } from './actor.js'
 export { hostResolver, type HostLookup } from './addresses.js'
 export {
-  AGENT_NAME, AGENT_VERSION, DEFAULT_LISTEN, IDENTIFY_PROTOCOL, defaultConnections, defaultGossip, defaultRedial, defaultRequests, defaultServing,
+  AGENT_NAME, AGENT_VERSION, IDENTIFY_PROTOCOL, defaultConnections, defaultGossip, defaultRedial, defaultRequests, defaultServing,
   networkConfig, type ConnectionLimits, type GossipLimits, type NetworkConfig, type NetworkConfigInit, type RedialPolicy, type RequestLimits,
   type ServingLimits,
 } from './config.js'
+export { DEFAULT_LISTEN } from './default-listen.js'
 export { NetworkDriver, type DriverGround, type DriverNeeds, type PeerStanding } from './driver.js'
 export { NetworkError, RequestError, type NetworkErrorCode, type RequestErrorCode } from './errors.js'
 export { REFUSALS, VIOLATIONS, type NetworkFigures, type Refusal, type Violation } from './figures.js'

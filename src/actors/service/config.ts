@@ -4,6 +4,7 @@ import { DEFAULT_CHAIN_ID, DEFAULT_DOMAIN, ProtocolError, fromHex, parseDomain, 
 import type { Signer } from '../../protocol/index.js'
 import type { ChainConfig, ChainRules, ScheduleResolver } from '../chain/index.js'
 import type { ConfirmedTip } from '../chain/ingress.js'
+import { DEFAULT_LISTEN } from '../network/default-listen.js'
 import type { NetworkConfigInit } from '../network/index.js'
 import type { SyncConfig } from '../sync/index.js'
 import type { ValidatorOptions } from '../validator/index.js'
@@ -63,7 +64,6 @@ export interface FilledConfig extends Omit<P2pConfig, 'domain' | 'slasherAddress
   readonly random: Random
 }
 
-export const DEFAULT_LISTEN = '/ip4/0.0.0.0/tcp/9000'
 const DEFAULT_EVENT_CAPACITY = 4_096
 
 /** Fills the defaults in. @throws ServiceError `bad_config` with the value that cannot be */
