@@ -1,40 +1,155 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { ManualClock } from '../../src/actors/kernel/testing/index.js'
+import { defaultServing } from '../../src/actors/network/config.js'
 import { Exchanges } from '../../src/actors/network/reqresp/exchanges.js'
-import { InboundLimit } from '../../src/actors/network/reqresp/inbound-limit.js'
 import { ServingBudget } from '../../src/actors/network/reqresp/serving-budget.js'
+import { ServingQueue } from '../../src/actors/network/reqresp/serving-queue.js'
+import type { ServingQueueOptions } from '../../src/actors/network/reqresp/serving-queue.js'
 
-describe('network: inbound limit', () => {
-  const options = { perWindow: 32, windowMs: 10_000, maxDelayed: 16, delayWithinMs: 4_000 }
+/** A queue on a clock of its own, and what becomes of the requests made of it. */
+function serving(options: Partial<ServingQueueOptions> = {}) {
+  const clock = new ManualClock()
+  const queue = new ServingQueue(clock, { ...defaultServing, requestsPerSecond: 0, ...options })
+  const settle = async (): Promise<void> => { for (let i = 0; i < 4; i++) await Promise.resolve() }
+  return {
+    clock, queue, settle,
+    /** Asks; resolves to ms that it waited, or to `full`. The answer is on its way at once and costs what is given. */
+    async ask(peer: string, bytes = 1_000, ms = 0.1, kind: 'head' | 'commitments' = 'commitments'): Promise<number | 'full'> {
+      const at = clock.monotonic()
+      const turn = queue.turn(peer, kind)
+      if (turn === undefined) return 'full'
+      await turn.wait
+      turn.settle(bytes, ms)
+      return clock.monotonic() - at
+    },
+    async pass(ms: number, step = 1): Promise<void> {
+      for (let passed = 0; passed < ms; passed += step) { clock.advance(step); await settle() }
+    },
+  }
+}
 
-  it('answers 32 at once, delays 16, all of which leave within their time, and refuses the next', () => {
-    const limit = new InboundLimit(options)
-    const delays = Array.from({ length: 49 }, () => limit.admit('p', 'head', 0))
+/** Peers that always have so many requests under way, for so long; gives answers by peer. */
+async function compete(peers: Record<string, { atOnce: number; bytes?: number; ms?: number }>, options: Partial<ServingQueueOptions>, forMs: number) {
+  const { clock, ask, pass } = serving(options)
+  const served: Record<string, number[]> = {}
+  let over = false
+  let full = 0
+  for (const [peer, { atOnce, bytes, ms }] of Object.entries(peers)) {
+    served[peer] = []
+    for (let lane = 0; lane < atOnce; lane++) {
+      void (async () => {
+        while (!over) {
+          if (await ask(peer, bytes, ms) === 'full') full++
+          else (served[peer] as number[]).push(clock.monotonic())
+          await new Promise<void>(resolve => { clock.setTimeout(resolve, 5) })
+        }
+      })()
+    }
+  }
+  await pass(forMs)
+  over = true
+  const between = (peer: string, from: number, to: number): number => (served[peer] ?? []).filter(at => at >= from && at < to).length
+  return { between, full }
+}
+
+describe('network: serving queue', () => {
+  it('H08: answers 32 at once, delays 16, all of which leave within their time, and refuses the next', async () => {
+    const { ask, pass, queue } = serving()
+    const asked = Array.from({ length: 49 }, () => ask('p'))
+    expect(queue.waiting).to.equal(16)
+    expect(await ask('p', 1, 0.1, 'head')).to.equal(0)
+    expect(await ask('q')).to.equal(0)
+    await pass(4_100)
+    const delays = await Promise.all(asked)
     expect(delays.slice(0, 32)).to.deep.equal(Array(32).fill(0))
     expect(delays.slice(32, 48)).to.deep.equal(Array.from({ length: 16 }, (_, i) => (i + 1) * 250))
-    expect(delays[48]).to.equal(undefined)
-    expect(limit.admit('p', 'txList', 0)).to.equal(0)
-    expect(limit.admit('q', 'head', 0)).to.equal(0)
+    expect(delays[48]).to.equal('full')
   })
 
-  it('answers at once again when its queue is empty and the window has moved on', () => {
-    const limit = new InboundLimit(options)
-    for (let i = 0; i < 34; i++) limit.admit('p', 'head', 0)
-    expect(limit.admit('p', 'head', 10_000)).to.equal(0)
+  it('answers at once again when its queue is empty and the window has moved on', async () => {
+    const { ask, pass } = serving()
+    const asked = Array.from({ length: 34 }, () => ask('p'))
+    await pass(10_000)
+    await Promise.all(asked)
+    expect(await ask('p')).to.equal(0)
   })
 
-  it('never delays longer than its time, and keeps nothing of peers that are gone', () => {
-    fc.assert(fc.property(fc.array(fc.integer({ min: 0, max: 500 }), { maxLength: 300 }), steps => {
-      const limit = new InboundLimit(options)
-      let now = 0
-      for (const step of steps) {
-        now += step
-        const delay = limit.admit('p', 'head', now)
-        if (delay !== undefined) expect(delay).to.be.within(0, 4_000)
+  it('never delays longer than its time, and keeps nothing of peers that are gone', async () => {
+    await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.integer({ min: 0, max: 500 }), fc.nat(2)), { maxLength: 100 }), async steps => {
+      const { ask, pass, queue, clock } = serving({ requestsPerSecond: 3, perWindow: 4 })
+      const asked: Promise<number | 'full'>[] = []
+      for (const [step, peer] of steps) {
+        clock.advance(step)
+        asked.push(ask(`p${peer}`))
       }
-      limit.sweep(now + 10_000)
-      expect(limit.size).to.equal(0)
-    }))
+      await pass(5_000, 50)
+      for (const wait of await Promise.all(asked)) if (wait !== 'full') expect(wait).to.be.within(0, 4_000)
+      clock.advance(20_000)
+      queue.sweep()
+      expect(queue.size).to.equal(0)
+    }), { numRuns: 30 })
+  })
+
+  it('serves one peer all of the budget while nobody else asks: 160 pages a second and more', async () => {
+    const { between, full } = await compete({ kin: { atOnce: 8, bytes: 97_796, ms: 1 } }, { requestsPerSecond: 1_000 }, 5_000)
+    expect(between('kin', 2_000, 5_000) / 3).to.be.within(160, 400)
+    expect(full).to.equal(0)
+  })
+
+  it('divides it evenly between two who want more than there is, whoever came first', async () => {
+    const { clock, ask, pass } = serving({ requestsPerSecond: 100 })
+    const count = { a: 0, b: 0 }
+    const keep = async (peer: 'a' | 'b'): Promise<void> => {
+      for (;;) { await ask(peer); count[peer]++; await new Promise<void>(done => { clock.setTimeout(done, 2) }) }
+    }
+    for (let lane = 0; lane < 8; lane++) void keep('a')
+    await pass(5_000)
+    expect(count.a).to.be.within(400, 700)
+    for (let lane = 0; lane < 8; lane++) void keep('b')
+    await pass(2_000)
+    const before = { ...count }
+    await pass(10_000)
+    const [a, b] = [count.a - before.a, count.b - before.b]
+    expect(a + b).to.be.within(900, 1_150)
+    expect(a / b).to.be.within(0.8, 1.25)
+  })
+
+  it('gives who wants little all of it, and divides the rest (max-min)', async () => {
+    const { between } = await compete({ little: { atOnce: 1 }, a: { atOnce: 12 }, b: { atOnce: 12 } }, { requestsPerSecond: 300, perWindow: 1 }, 12_000)
+    const rate = (peer: string): number => between(peer, 4_000, 12_000) / 8
+    // one at a time, 5 ms apart, would be 200 a second: its fair part is a third
+    expect(rate('little')).to.be.within(80, 130)
+    expect(rate('a') / rate('b')).to.be.within(0.8, 1.25)
+    expect(rate('little') + rate('a') + rate('b')).to.be.within(270, 345)
+  })
+
+  it('a hundred who overrun everything cost nobody his guaranteed share', async () => {
+    const crowd = Object.fromEntries(Array.from({ length: 100 }, (_, at) => [`loud-${at}`, { atOnce: 17 }]))
+    const { ask, pass, clock } = serving({ requestsPerSecond: 50 })
+    let over = false
+    for (const peer of Object.keys(crowd)) {
+      for (let lane = 0; lane < 17; lane++) void (async () => { while (!over) { await ask(peer); await new Promise<void>(done => { clock.setTimeout(done, 100) }) } })()
+    }
+    await pass(2_000, 10)
+    for (let at = 0; at < 32; at++) expect(await ask('quiet')).to.equal(0)
+    over = true
+  })
+
+  it('bounds bytes and processor time as well as requests', async () => {
+    const bytes = await compete({ a: { atOnce: 8, bytes: 100_000 } }, { requestsPerSecond: 1e6, bytesPerSecond: 1e6, perWindow: 1 }, 12_000)
+    expect(bytes.between('a', 4_000, 12_000) / 8).to.be.within(9, 12)
+    const busy = await compete({ a: { atOnce: 8, ms: 20 } }, { requestsPerSecond: 1e6, busyShare: 0.5, perWindow: 1 }, 12_000)
+    expect(busy.between('a', 4_000, 12_000) / 8).to.be.within(22, 30)
+  })
+
+  it('lets everybody go when it is told to', async () => {
+    const { ask, queue, settle } = serving({ perWindow: 0 })
+    const asked = Array.from({ length: 5 }, () => ask('p'))
+    queue.flush()
+    await settle()
+    expect(await Promise.all(asked)).to.deep.equal([0, 0, 0, 0, 0])
+    expect(queue.waiting).to.equal(0)
   })
 })
 

@@ -179,7 +179,7 @@ describeTransports('network: serving', transport => {
   })
 
   it('H08: answers over the rate limit are delayed, none is lost, and only overrunning the queue is a violation', async () => {
-    const [node, peer] = await pair(transport, { serving: { perWindow: 4, maxDelayed: 4, delayWithinMs: 200 } })
+    const [node, peer] = await pair(transport, { serving: { perWindow: 4, maxDelayed: 4, delayWithinMs: 200, requestsPerSecond: 0 } })
     const stop = answering(node, () => head)
     const asked = await Promise.all(Array.from({ length: 9 }, () => ask(peer, node, 'head', encodeFrame(headRequest))))
     const ends = await Promise.all(asked.map(({ ended }) => ended))

@@ -115,7 +115,7 @@ describe('sync: far behind', function () {
     const head = (): bigint => HEIGHT
     const sim = await simulate([
       peer('a', [], { head, page: serve }), peer('b', [], { head, page: serve }), peer('liar', [], { head, page: (start, max) => serve(start, max).slice(0, 100) }),
-    ], { config: { perWindowToKin: 100_000 } })
+    ])
     sim.chain.byNumber = true
     const result = await sim.catchUp()
     expect(result).to.include({ outcome: 'caught_up', to: HEIGHT, blocks: 100_000 })

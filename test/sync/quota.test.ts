@@ -67,13 +67,13 @@ describe('sync: outbound quota', function () {
     expect(sim.txListsJudged.length).to.be.greaterThan(195)
   })
 
-  it('peers of this software are asked faster, up to what they guarantee', async () => {
+  it('peers of this software are asked as fast as they answer without delay', async () => {
     const chain = chainOf(1n, 4_000n)
     sim = await simulate([peer('kin', chain)], { config: { pageSize: 16 } })
-    await sim.kit.advance(seconds(60))
+    await sim.kit.advance(seconds(10))
     const times = sim.peers.get('kin')?.requests.filter(({ kind }) => kind === 'commitments').map(({ at }) => at) ?? []
-    const most = Math.max(...times.map(from => times.filter(at => at >= from && at < from + 10_000).length))
-    expect(most).to.be.within(30, 32)
+    expect(times.length).to.equal(250)
+    expect((times.at(-1) as number) - (times[0] as number)).to.be.lessThan(seconds(3))
   })
 
   it('is adaptive: a peer that delays its answers has fewer at once', async () => {
@@ -81,7 +81,7 @@ describe('sync: outbound quota', function () {
     let underWay = 0
     let most = 0
     const model = peer('kin', chain, { latencyMs: 20 })
-    sim = await simulate([model], { config: { pageSize: 16, perWindowToKin: 1_000 } })
+    sim = await simulate([model], { config: { pageSize: 16 } })
     const watch = async (ms: number): Promise<number> => {
       most = 0
       for (let passed = 0; passed < ms; passed += 10) {

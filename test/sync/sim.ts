@@ -9,6 +9,8 @@ import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import { NetworkHandle } from '../../src/actors/network/ingress.js'
 import type { NetworkCommand, RequestKind, Response } from '../../src/actors/network/ingress.js'
+import { defaultRequests } from '../../src/actors/network/config.js'
+import { OutboundQuota } from '../../src/actors/network/reqresp/outbound-quota.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import type { StoreMessage } from '../../src/actors/store/ingress.js'
 import { sync } from '../../src/actors/sync/index.js'
@@ -218,6 +220,7 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
   const chainRef = kit.probe<ChainMessage>('chain')
   const storeRef = kit.probe<StoreMessage>('store')
   const peers = new Map<string, PeerModel>()
+  const quota = new OutboundQuota(defaultRequests)
   const chain = new FakeChain('tip' in options ? options.tip : 0n, options.tipHash)
   for (const each of options.has ?? []) chain.judge(each)
   const store: Sim['store'] = { missing: [] }
@@ -246,18 +249,24 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
   network.answer('request', async ({ kind, body, peer }): Promise<Response> => {
     const model = peers.get(peer ?? '')
     if (model === undefined) throw Object.assign(new Error('not connected'), { code: 'not_connected' })
-    const at = kit.clock.monotonic()
+    const isKin = model.agent.startsWith('preconfirmation-p2p/')
+    const now = (): number => kit.clock.monotonic()
+    while (!quota.hold(model.name, kind, isKin, now())) await after(Math.max(1, (quota.roomAt(model.name, kind, isKin, now()) ?? now() + 10) - now()))
+    const at = now()
     const asked = kind === 'commitments' ? GetCommitmentsByNumberRequestCodec.decode(body) : { startBlockNumber: 0n, maxCount: 0 }
     model.requests.push({ kind, at, start: asked.startBlockNumber, count: asked.maxCount })
     model.onRequest?.(kind, at)
     const answer = kind === 'head' ? headBody(model) : kind === 'txList' ? txListBody(model, body) : pageBody(model.page(asked.startBlockNumber, asked.maxCount))
     if (answer === 'silent') {
       await after(seconds(15))
+      quota.release(model.name, kind, now(), { result: 'failed' })
       throw Object.assign(new Error('no answer'), { code: 'timeout' })
     }
     await after(model.latencyMs)
+    if (peers.get(model.name) !== model) quota.release(model.name, kind, now(), { result: 'failed' })
     if (peers.get(model.name) !== model) throw Object.assign(new Error('gone'), { code: 'remote_closed' })
-    return { peer: model.name, body: answer, ms: model.latencyMs }
+    quota.release(model.name, kind, now(), { result: 'answered', ms: model.latencyMs })
+    return { peer: model.name, body: answer, ms: model.latencyMs, places: quota.places(model.name, kind, isKin, now()) }
   })
 
   const validator: Ref<ValidatorMessage> = {

@@ -1,10 +1,12 @@
 import type { PrivateKey } from '@libp2p/interface'
-import { DEFAULT_CHAIN_ID, FORWARD_WITHIN_MS, MAX_GOSSIP_BYTES, scorePreset, topicsOf } from '../../protocol/index.js'
+import { DEFAULT_CHAIN_ID, FORWARD_WITHIN_MS, MAX_GOSSIP_BYTES, ProtocolError, checkScorePreset, scorePreset, topicsOf } from '../../protocol/index.js'
 import type { ScorePreset, ScorePresetName } from '../../protocol/index.js'
 import { addressWithPeer, parseAddress } from './addresses.js'
 import { DEFAULT_LISTEN } from './default-listen.js'
 import { NetworkError } from './errors.js'
 import type { Gate } from './gater.js'
+import { gaterPresets } from './gater-rules.js'
+import type { GaterPreset, GaterRules } from './gater-rules.js'
 import { newPrivateKey } from './identity.js'
 import { QUOTA_WINDOW_MS, REQUESTS_PER_WINDOW, REQUESTS_PER_WINDOW_TO_KIN } from './reqresp/outbound-quota.js'
 
@@ -26,6 +28,12 @@ export interface ConnectionLimits {
   readonly inboundPerSecond: number
   /** A dial may take so long, in milliseconds. */
   readonly dialTimeoutMs: number
+  /** Part of each established limit above which peers are pruned that are of no use: the rest is room for new ones. */
+  readonly softShare: number
+  /** How long a peer may be connected before being of no use counts against it, in milliseconds. */
+  readonly pruneAfterMs: number
+  /** How long a pruned peer is not let in again while there is little room, in milliseconds. */
+  readonly prunedMs: number
 }
 
 /** Gossip: what a message may cost before it has a verdict. */
@@ -34,8 +42,21 @@ export interface GossipLimits {
   readonly verdictWithinMs: number
   /** Messages without a verdict at most; one more is Ignored. */
   readonly maxPending: number
+  /**
+   * What one peer may bring in any `budgetWindowMs`, charged before anything is computed of it, so that what earns no penalty cannot
+   * fill the main thread: messages, their bytes, and everything else in its RPCs (subscriptions, control). What is more is Ignored. `Infinity`: no bound.
+   * The network makes one commitment and one txlist of at most 2 MiB every 2 s (SPEC §1), and a peer sends each once.
+   */
+  readonly budgetMessages: number
+  readonly budgetBytes: number
+  readonly budgetControls: number
+  readonly budgetWindowMs: number
   /** Bytes of an inbound RPC. */
   readonly maxInboundBytes: number
+  /** Bytes of inbound RPCs that have begun to arrive, of all peers together: above it who holds most for longest is hung up on. */
+  readonly maxPartialBytes: number
+  /** An RPC that has begun to arrive must be there, in milliseconds (H34). */
+  readonly partialWithinMs: number
   /** Bytes waiting for one peer; overrun, the library kills the stream (H35). */
   readonly maxOutboundBytes: number
   /** No message is given to a stream that holds this many bytes already: well below `maxOutboundBytes`. */
@@ -55,6 +76,11 @@ export interface RequestLimits {
   readonly perWindow: number
   readonly perWindowToKin: number
   readonly windowMs: number
+  /** To peers of this software, a second and at once, while they answer without delay. */
+  readonly perSecondToKin: number
+  readonly atOnceToKin: number
+  /** Who says to be of this software and fails when asked so is asked like others for this long at first, in milliseconds. */
+  readonly distrustMs: number
   /** Requests that wait for the quota, of all callers. */
   readonly maxWaiting: number
 }
@@ -70,6 +96,10 @@ export interface ServingLimits {
   /** Guaranteed per peer and protocol within `windowMs`. */
   readonly perWindow: number
   readonly windowMs: number
+  /** The total serving budget, of which what is over the guaranteed shares is divided fairly: a second, and part of the thread's time. */
+  readonly requestsPerSecond: number
+  readonly bytesPerSecond: number
+  readonly busyShare: number
   /** Answers over that limit that are delayed, per peer and protocol; the last leaves within `delayWithinMs`, 5 s less the time to find it. */
   readonly maxDelayed: number
   readonly delayWithinMs: number
@@ -115,7 +145,9 @@ export interface NetworkConfig {
   readonly requests: RequestLimits
   readonly serving: ServingLimits
   readonly redial: RedialPolicy
-  /** Asked before every dial and on every inbound connection, beside the driver's own block list and limits (SPEC §8). */
+  /** The rules that dials and inbound connections must pass (SPEC §8). */
+  readonly gater: GaterRules
+  /** The application's own rule, asked after those. */
   readonly gate: Gate | undefined
   /** Exchanges under way may take so long to finish when the driver stops or hangs up, in milliseconds (H40). */
   readonly drainWithinMs: number
@@ -125,23 +157,29 @@ export interface NetworkConfig {
 
 type Nested = 'connections' | 'gossip' | 'requests' | 'serving' | 'redial'
 /** The same with everything optional. */
-export type NetworkConfigInit = Partial<Omit<NetworkConfig, Nested | 'listen' | 'scoring'>> & {
+export type NetworkConfigInit = Partial<Omit<NetworkConfig, Nested | 'listen' | 'scoring' | 'gater'>> & {
   readonly [K in Nested]?: Partial<NetworkConfig[K]>
 } & {
   readonly listen?: string | readonly string[]
   /** A preset of SPEC §5 by name, or a changed one. */
   readonly scoring?: ScorePresetName | ScorePreset
+  /** A preset by name, default `recommended`, or single rules of it switched off. */
+  readonly gater?: GaterPreset | Partial<GaterRules>
 }
 
 export const defaultConnections: ConnectionLimits = {
   pendingInbound: 40, pendingOutbound: 40, inbound: 110, outbound: 110, total: 220, perPeer: 4, dialConcurrency: 16,
-  inboundPerSecond: 16, dialTimeoutMs: 10_000,
+  inboundPerSecond: 16, dialTimeoutMs: 10_000, softShare: 0.9, pruneAfterMs: 60_000, prunedMs: 600_000,
 }
 
 export const defaultGossip: GossipLimits = {
   verdictWithinMs: FORWARD_WITHIN_MS,
   maxPending: 8_192,
+  // 60 times what the network makes, and 32 full txlists at once
+  budgetMessages: 600, budgetBytes: 64 * 1024 * 1024, budgetControls: 600, budgetWindowMs: 10_000,
   maxInboundBytes: MAX_GOSSIP_BYTES + 65_536,
+  maxPartialBytes: 64 * 1024 * 1024,
+  partialWithinMs: 20_000,
   maxOutboundBytes: 20 * 1024 * 1024,
   pauseOutboundBytes: 4 * 1024 * 1024,
   totalOutboundBytes: 128 * 1024 * 1024,
@@ -150,12 +188,14 @@ export const defaultGossip: GossipLimits = {
 
 export const defaultRequests: RequestLimits = {
   withinMs: 15_000, quotaWithinMs: 30_000,
-  perWindow: REQUESTS_PER_WINDOW, perWindowToKin: REQUESTS_PER_WINDOW_TO_KIN, windowMs: QUOTA_WINDOW_MS, maxWaiting: 256,
+  perWindow: REQUESTS_PER_WINDOW, perWindowToKin: REQUESTS_PER_WINDOW_TO_KIN, windowMs: QUOTA_WINDOW_MS,
+  perSecondToKin: 1_000, atOnceToKin: 16, distrustMs: 600_000, maxWaiting: 256,
 }
 
 export const defaultServing: ServingLimits = {
   readWithinMs: 5_000, answerWithinMs: 5_000, writeWithinMs: 10_000,
   perWindow: 32, windowMs: 10_000, maxDelayed: 16, delayWithinMs: 4_000,
+  requestsPerSecond: 1_000, bytesPerSecond: 32 * 1024 * 1024, busyShare: 0.5,
   maxStreamsPerPeer: 64, maxStreams: 1_024, maxBytesPerPeer: 8 * 1024 * 1024, maxBytes: 64 * 1024 * 1024,
 }
 
@@ -183,6 +223,7 @@ export function networkConfig(init: NetworkConfigInit = {}): NetworkConfig {
     requests: { ...defaultRequests, ...init.requests },
     serving: { ...defaultServing, ...init.serving },
     redial: { ...defaultRedial, ...init.redial },
+    gater: typeof init.gater === 'string' ? gaterPresets[init.gater] : { ...gaterPresets.recommended, ...init.gater },
     gate: init.gate,
     drainWithinMs: init.drainWithinMs ?? defaultRequests.withinMs,
     noticesPerSecond: init.noticesPerSecond ?? 50,
@@ -198,14 +239,34 @@ function check(config: NetworkConfig): void {
   for (const option of ['drainWithinMs', 'noticesPerSecond'] as const) {
     if (!(config[option] >= 0)) throw new NetworkError('bad_config', `${option} is a number from 0`, { value: config[option] })
   }
+  checkScoring(config.scoring)
+  checkGater(config.gater)
   for (const group of ['connections', 'gossip', 'requests', 'serving', 'redial'] as const) {
     for (const [option, value] of Object.entries(config[group]) as Array<[string, unknown]>) {
       if (typeof value !== 'number' || !(value >= 0)) throw new NetworkError('bad_config', `${group}.${option} is a number from 0`, { value })
     }
   }
+  if (config.connections.softShare > 1) throw new NetworkError('bad_config', 'connections.softShare is a part, from 0 to 1', { value: config.connections.softShare })
+  if (config.gossip.budgetWindowMs === 0) throw new NetworkError('bad_config', 'gossip.budgetWindowMs is above 0', { value: 0 })
   if (config.redial.jitter > 1) throw new NetworkError('bad_config', 'redial.jitter is a part, from 0 to 1', { value: config.redial.jitter })
   if (config.redial.factor < 1) throw new NetworkError('bad_config', 'redial.factor is at least 1', { value: config.redial.factor })
   if (config.gossip.pauseOutboundBytes > config.gossip.maxOutboundBytes / 2) {
     throw new NetworkError('bad_config', 'gossip.pauseOutboundBytes is at most half of maxOutboundBytes', { value: config.gossip.pauseOutboundBytes })
+  }
+}
+
+function checkScoring(preset: ScorePreset): void {
+  try {
+    checkScorePreset(preset)
+  } catch (cause) {
+    if (!(cause instanceof ProtocolError)) throw cause
+    throw new NetworkError('bad_config', `scoring.${cause.message}`, { value: cause.value, limit: cause.limit, cause })
+  }
+}
+
+function checkGater(rules: GaterRules): void {
+  for (const [rule, value] of Object.entries(rules) as Array<[string, unknown]>) {
+    const ok = rule === 'redials' || rule === 'redialWindowMs' ? typeof value === 'number' && value >= 1 : typeof value === 'boolean'
+    if (!ok || !(rule in gaterPresets.open)) throw new NetworkError('bad_config', `gater.${rule} is no rule, or not a value of it`, { value })
   }
 }

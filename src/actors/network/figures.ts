@@ -9,8 +9,12 @@ export const REFUSALS = [
   'undecodable',
   /** Above the cap of its topic: rejected, with penalty. */
   'oversize',
-  /** Its sender is blocked; what was still on the way. */
+  /** Its sender is banned or blocked; what was still on the way. */
   'blocked',
+  /** More than its sender may bring in a time, whatever it is (`GossipLimits`): Ignore, before anything is computed of it. */
+  'over_budget',
+  /** Its author's signature is missing or wrong: rejected, with penalty. */
+  'bad_author',
   /** Our own, coming back. */
   'own_message',
   /** The validator's mailbox, or our list of messages without a verdict, is full (SPEC §6): Ignore. */
@@ -38,6 +42,12 @@ export const VIOLATIONS = [
   'bad_answer',
   /** A gossip frame above its cap: the peer is hung up on. */
   'gossip_frame',
+  /** A gossip RPC that is no protobuf, or above a decode limit. */
+  'gossip_rpc',
+  /** Gossip RPCs that it began and did not end took too long or too much memory: the peer is hung up on (H34). */
+  'gossip_partial',
+  /** It sent more gossip than it may for longer than 10 s: told every 10 s. */
+  'gossip_flood',
 ] as const
 export type Violation = typeof VIOLATIONS[number]
 
@@ -73,8 +83,10 @@ export interface ServingFigures {
   bytes: Record<RequestKind, number>
   /** Answered with nothing, because nobody gave an answer in time. */
   empty: Record<RequestKind, number>
-  /** Answers that had to wait for the rate limit. */
+  /** Answers that had to wait for their turn (SPEC §8). */
   delayed: Record<RequestKind, number>
+  /** Time of this thread that answers took, ms: measured where it can be, else estimated. */
+  busyMs: number
 }
 
 export interface ConnectionFigures {
@@ -86,6 +98,10 @@ export interface ConnectionFigures {
   dialsFailed: number
   /** Peers that closed on us within 1 s. */
   refused: number
+  /** Connected peers hung up on for a ban or a list, by reason. */
+  expelled: Record<string, number>
+  /** Peers that had to make room. */
+  pruned: number
 }
 
 /** Everything the driver counts, from zero at its start. */
@@ -109,6 +125,8 @@ export interface NetworkFigures extends Counters {
     readonly requestsInFlight: number
     readonly inboundStreams: number
     readonly servingBytes: number
+    /** Bytes of gossip RPCs that have begun to arrive and have not been handled, of all peers. */
+    readonly partialGossipBytes: number
     /** Bytes in the fullest gossip buffer towards a peer. */
     readonly largestGossipBuffer: number
   }
@@ -133,8 +151,8 @@ export function newCounters(): Counters {
       malformedRpcs: 0, sendsHeldBack: 0, streamsReopened: 0, streamsLost: 0,
     },
     requests: { sent: perKind(), answered: perKind(), bytes: perKind(), failed: {} },
-    serving: { served: perKind(), bytes: perKind(), empty: perKind(), delayed: perKind() },
-    connections: { opened: 0, closed: 0, denied: {}, dials: 0, dialsFailed: 0, refused: 0 },
+    serving: { served: perKind(), bytes: perKind(), empty: perKind(), delayed: perKind(), busyMs: 0 },
+    connections: { opened: 0, closed: 0, denied: {}, dials: 0, dialsFailed: 0, refused: 0, expelled: {}, pruned: 0 },
     violations: zeros(VIOLATIONS),
   }
 }

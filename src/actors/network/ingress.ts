@@ -28,7 +28,15 @@ export interface PeerInfo {
 }
 
 export interface Published { readonly recipients: number }
-export interface Response { readonly peer: PeerKey; /** The SSZ body, cap checked, not yet decoded. */ readonly body: Uint8Array; readonly ms: number }
+export interface Response {
+  readonly peer: PeerKey
+  /** The SSZ body, cap checked, not yet decoded. */
+  readonly body: Uint8Array
+  /** Of the exchange, without the wait for its turn. */
+  readonly ms: number
+  /** How many more requests of this kind the peer can be sent now; where none, in how many ms (`undefined`: when one has ended). */
+  readonly places: { readonly now: number; readonly inMs: number | undefined }
+}
 
 export type NetworkCommand =
   | Ask<'publish', { topic: Topic; bytes: Uint8Array }, Published>

@@ -16,18 +16,9 @@ export interface SyncConfig {
   readonly pagesUnstored: number
   /** A run pauses while chain waits for the store with so many records. */
   readonly pauseAtUnstored: number
-  /** Requests under way to one peer and protocol: of peers in general, and of those that run this software. */
+  /** Requests under way to one peer and protocol: of peers in general, and of those that run this software. How fast is the driver's business. */
   readonly inFlight: number
   readonly inFlightToKin: number
-  /**
-   * What the driver lets out to a peer on one protocol within `windowMs` (SPEC §8): more would only wait there, while another peer
-   * could have been asked. To be set as the driver's own quota.
-   */
-  readonly perWindow: number
-  readonly perWindowToKin: number
-  /** How far the latter grows while answers come without delay: one more for each. Below it, it stays as it is. */
-  readonly mostToKin: number
-  readonly windowMs: number
   /** Peers whose agent string begins so run this software. */
   readonly kinAgent: string
   /** A page or txlist that is under way for so long is asked of another peer as well. */
@@ -87,10 +78,6 @@ export const syncDefaults: SyncConfig = {
   pauseAtUnstored: 3_072,
   inFlight: 2,
   inFlightToKin: 8,
-  perWindow: 7,
-  perWindowToKin: 32,
-  mostToKin: 32,
-  windowMs: 10_050,
   kinAgent: 'preconfirmation-p2p/',
   lateAfter: seconds(3),
   slowAfter: seconds(10),

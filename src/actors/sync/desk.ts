@@ -64,11 +64,11 @@ export class Desk {
   }
 
   /** Gives how long the exchange took, ms, where it was ours. */
-  answered(id: number, { body, ms }: Response): { readonly state: SyncPeerState; readonly ms: number } | undefined {
+  answered(id: number, { body, ms, places }: Response): { readonly state: SyncPeerState; readonly ms: number } | undefined {
     const exchange = this.#over(id)
     if (exchange === undefined) return undefined
     const now = this.ctx.clock.monotonic()
-    exchange.state.answered(exchange.kind, ms, Math.max(0, now - exchange.askedAt - ms), now)
+    exchange.state.answered(exchange.kind, { ms, places }, Math.max(0, now - exchange.askedAt - ms), now)
     for (const done of exchange.waiting) done({ ok: true, body, ms })
     return { state: exchange.state, ms }
   }

@@ -1,5 +1,5 @@
 import type { Head } from '../chain/ingress.js'
-import type { RequestKind } from '../network/ingress.js'
+import type { RequestKind, Response } from '../network/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { SyncConfig } from './config.js'
 
@@ -13,24 +13,39 @@ const LATENCY_WEIGHT = 0.2
 const BACKOFF_FIRST_MS = 1_000
 const BACKOFF_MOST_MS = 8_000
 
-/** What is under way to a peer on one protocol, and what went there lately. */
+/**
+ * What is under way to a peer on one protocol, and how much more the driver lets out, as it said with the last answer: the pace is its
+ * business (SPEC §8, requests out). Until it has said something, and after a failure, asking tells.
+ */
 class Lane {
   inFlight = 0
-  /** When each finished request ends to count to the quota, ascending. */
-  readonly #until: number[] = []
+  /** Requests that may still go; `undefined`: not known. */
+  #places: number | undefined
+  /** From then on there is one more. */
+  #moreAt: number | undefined
 
-  used(now: number): number {
-    while (this.#until.length > 0 && (this.#until[0] as number) <= now) this.#until.shift()
-    return this.#until.length + this.inFlight
+  readiness(now: number): Readiness {
+    if (this.#places === undefined || this.#places > 0 || (this.#moreAt !== undefined && this.#moreAt <= now)) return 'now'
+    return this.#moreAt ?? (this.inFlight > 0 ? 'when_answered' : 'now')
   }
 
-  ended(now: number, windowMs: number): void {
+  asked(now: number): void {
+    this.inFlight++
+    if (this.#places === undefined) return
+    if (this.#places > 0) this.#places--
+    else if (this.#moreAt !== undefined && this.#moreAt <= now) this.#moreAt = undefined
+  }
+
+  answered({ now: places, inMs }: Response['places'], now: number): void {
     this.inFlight--
-    this.#until.push(now + windowMs)
+    this.#places = places
+    this.#moreAt = inMs === undefined ? undefined : now + inMs
   }
 
-  /** With `over` places too many taken: when so many are free again. */
-  freeAt(over: number): number | undefined { return this.#until[over] }
+  failed(): void {
+    this.inFlight--
+    this.#places = this.#moreAt = undefined
+  }
 }
 
 /** One peer: what it said, how it serves, and what of the present run concerns it. */
@@ -56,12 +71,11 @@ export class SyncPeerState {
   backoffUntil = -Infinity
 
   #limit = 2
-  #window: number
   #best = Infinity
   #floor: { readonly height: bigint; readonly until: number } | undefined
   readonly #lanes: Readonly<Record<RequestKind, Lane>> = { head: new Lane(), commitments: new Lane(), txList: new Lane() }
 
-  constructor(readonly peer: PeerKey, private readonly config: SyncConfig) { this.#window = config.perWindowToKin }
+  constructor(readonly peer: PeerKey, private readonly config: SyncConfig) {}
 
   get kin(): boolean { return this.agent.startsWith(this.config.kinAgent) }
 
@@ -71,46 +85,35 @@ export class SyncPeerState {
 
   readiness(kind: RequestKind, now: number): Readiness {
     const lane = this.#lanes[kind]
-    const used = lane.used(now)
-    const perWindow = this.kin ? this.#window : this.config.perWindow
-    if (used >= perWindow) {
-      const freeAt = lane.freeAt(used - perWindow)
-      return freeAt === undefined ? 'when_answered' : Math.max(freeAt, this.backoffUntil)
-    }
     if (lane.inFlight >= this.#atOnce()) return 'when_answered'
-    return this.backoffUntil > now ? this.backoffUntil : 'now'
+    const readiness = lane.readiness(now)
+    return this.backoffUntil <= now || readiness === 'when_answered' ? readiness : Math.max(this.backoffUntil, readiness === 'now' ? 0 : readiness)
   }
 
   asked(kind: RequestKind, now: number): void {
-    this.#lanes[kind].inFlight++
+    this.#lanes[kind].asked(now)
     this.lastAsked = now
   }
 
   /**
-   * @param ms of the exchange @param waited ms before it, for the driver's own quota
-   * A peer of ours that answers at once has room to spare, and is asked for more than it guarantees; one that delays its answers is not.
+   * A peer of ours that answers at once has more under way at once; one that delays its answers, less.
+   * @param waited ms before the exchange, for the driver's quota
    */
-  answered(kind: RequestKind, ms: number, waited: number, now: number): void {
-    this.#lanes[kind].ended(now, this.config.windowMs)
+  answered(kind: RequestKind, { ms, places }: Pick<Response, 'ms' | 'places'>, waited: number, now: number): void {
+    this.#lanes[kind].answered(places, now)
     this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + LATENCY_WEIGHT * (ms - this.latencyMs)
     if (kind === 'head') return
     this.#best = Math.min(this.#best, ms)
-    if (waited + ms > Math.max(SLOW_FLOOR_MS, SLOWED * this.#best)) {
-      this.#limit = Math.max(1, this.#limit / 2)
-      this.#window = this.config.perWindowToKin
-    } else {
-      this.#limit = Math.min(this.config.inFlightToKin, this.#limit + 1 / this.#limit)
-      this.#window = Math.min(Math.max(this.config.perWindowToKin, this.config.mostToKin), this.#window + 1)
-    }
+    const delayed = waited + ms > Math.max(SLOW_FLOOR_MS, SLOWED * this.#best)
+    this.#limit = delayed ? Math.max(1, this.#limit / 2) : Math.min(this.config.inFlightToKin, this.#limit + 1 / this.#limit)
   }
 
   /** @param blamed whether the peer failed, and not something on our side */
   failed(kind: RequestKind, blamed: boolean, now: number): void {
-    this.#lanes[kind].ended(now, this.config.windowMs)
+    this.#lanes[kind].failed()
     if (blamed) {
       this.failures++
       this.#limit = Math.max(1, this.#limit / 2)
-      this.#window = this.config.perWindowToKin
     }
     this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
   }

@@ -39,7 +39,10 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Streams that we may have open on one protocol and connection, by libp2p's own count. The quota is below it. */
+/** Failures of an exchange by which a peer may mean that it was asked too much. */
+const OF_THE_PEER: ReadonlySet<string> = new Set(['remote_closed', 'timeout'])
+
+/** Streams that we may have open on one protocol and connection, by libp2p's own count. The quota of those under way is below it. */
 export const MAX_OUTBOUND_STREAMS = 64
 
 /**
@@ -96,14 +99,16 @@ export class RequestClient {
     counters.requests.sent[kind]++
     try {
       const answer = await this.#exchange(kind, body, peer)
+      const ms = clock.monotonic() - started
       counters.requests.answered[kind]++
       counters.requests.bytes[kind] += answer.length
-      return { peer, body: answer, ms: clock.monotonic() - started }
+      return { peer, body: answer, ms, places: chosen.release({ result: 'answered', ms }) }
     } catch (error) {
-      throw this.#failure(error, kind, peer)
+      const failure = this.#failure(error, kind, peer)
+      chosen.release({ result: OF_THE_PEER.has(failure.code) ? 'failed' : 'void' })
+      throw failure
     } finally {
       this.#inFlight--
-      chosen.release()
       over()
       this.#queue.dispatch()
     }

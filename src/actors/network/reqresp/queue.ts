@@ -3,12 +3,13 @@ import type { TimerHandle } from '../../kernel/index.js'
 import { RequestError } from '../errors.js'
 import type { RequestKind } from '../ingress.js'
 import type { ClientNeeds, RequestOptions } from './client.js'
+import type { ExchangeOutcome, Places } from './outbound-quota.js'
 
 /** A request's turn: this peer, with a place held in its quota. */
 export interface Chosen {
   readonly peer: PeerKey
-  /** Gives the place back when the exchange is over, once. */
-  release(): void
+  /** Gives the place back when the exchange is over, once; says what the peer can be asked then. */
+  release(outcome: ExchangeOutcome): Places
 }
 
 interface Waiter {
@@ -118,10 +119,11 @@ export class RequestQueue {
     if (!quota.hold(peer, kind, this.#needs.isKin(peer), now)) return undefined
     book.asked(peer)
     let released = false
-    const release = (): void => {
-      if (released) return
+    const release = (outcome: ExchangeOutcome): Places => {
+      const then = clock.monotonic()
+      if (!released) quota.release(peer, kind, then, outcome)
       released = true
-      quota.release(peer, kind, clock.monotonic())
+      return quota.places(peer, kind, this.#needs.isKin(peer), then)
     }
     return { chosen: { peer, release } }
   }

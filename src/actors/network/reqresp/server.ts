@@ -3,15 +3,16 @@ import { ProtocolError, encodeFrame } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock, Feedback } from '../../kernel/index.js'
 import type { ServingLimits } from '../config.js'
-import { startDeadline, within } from '../deadline.js'
+import { startDeadline } from '../deadline.js'
 import type { Counters, Violation } from '../figures.js'
 import type { RequestKind } from '../ingress.js'
 import type { Exchanges } from './exchanges.js'
 import { StreamEnded, readOneFrame } from './frames.js'
-import { InboundLimit } from './inbound-limit.js'
 import { ANSWER_SIZES, decodeRequest, emptyAnswer, frameCaps } from './protocols.js'
 import type { DecodedRequest } from './protocols.js'
 import { ServingBudget } from './serving-budget.js'
+import { ServingQueue } from './serving-queue.js'
+import type { Turn } from './serving-queue.js'
 
 export interface ServerNeeds {
   readonly clock: Clock
@@ -24,6 +25,9 @@ export interface ServerNeeds {
   violated(peer: PeerKey, kind: RequestKind, violation: Violation, code: string): void
 }
 
+/** What a stream costs this thread beside the sending of its answer, ms: opened, negotiated, read, closed. Measured. */
+const STREAM_MS = 0.5
+
 /** The other side broke the protocol or a deadline: the stream is reset. */
 class Broken extends Error {
   constructor(readonly violation: Violation, readonly code: string) { super(code) }
@@ -34,7 +38,7 @@ class Broken extends Error {
  *
  * 1. its stream is counted: too many at once are refused;
  * 2. its frame is read, the cap checked before anything is allocated, and decoded (5 s);
- * 3. it waits for its turn under the rate limit, and for room in the serving budget;
+ * 3. it waits for its turn (serving-queue.ts), and for room in memory for its answer;
  * 4. another room gives the answer (5 s for 3 and 4 together); failing that, it gets an empty one: nobody may go unanswered (SPEC §10);
  * 5. the answer is written and our side of the stream closed (10 s).
  *
@@ -42,7 +46,7 @@ class Broken extends Error {
  */
 export class RequestServer {
   readonly #needs: ServerNeeds
-  readonly #limit: InboundLimit
+  readonly #queue: ServingQueue
   readonly #budget: ServingBudget
   /** Requests whose answer is awaited, by number. */
   readonly #awaited = new Map<number, (body: Uint8Array | undefined) => void>()
@@ -54,7 +58,7 @@ export class RequestServer {
 
   constructor(needs: ServerNeeds) {
     this.#needs = needs
-    this.#limit = new InboundLimit(needs.limits)
+    this.#queue = new ServingQueue(needs.clock, needs.limits)
     this.#budget = new ServingBudget(needs.limits)
   }
 
@@ -62,6 +66,10 @@ export class RequestServer {
   get open(): number { return this.#open }
   /** Bytes reserved for answers under way. */
   get reserved(): number { return this.#budget.used }
+  /** Requests that wait for their turn. */
+  get waiting(): number { return this.#queue.waiting }
+  /** Part of the total serving budget in use (SPEC §8). */
+  get used(): number { return this.#queue.used }
 
   /** The answer to a request; one that nobody awaits any more is dropped. */
   answer(request: number, body: Uint8Array): void { this.#awaited.get(request)?.(body) }
@@ -69,10 +77,11 @@ export class RequestServer {
   /** From now on everyone gets an empty answer at once: the other rooms' answers can not reach us any more. */
   stop(): void {
     this.#stopping = true
+    this.#queue.flush()
     for (const finish of this.#awaited.values()) finish(undefined)
   }
 
-  sweep(): void { this.#limit.sweep(this.#needs.clock.monotonic()) }
+  sweep(): void { this.#queue.sweep() }
 
   /** Serves one inbound stream. Never rejects. */
   async serve(kind: RequestKind, stream: Stream, connection: Connection): Promise<void> {
@@ -127,21 +136,21 @@ export class RequestServer {
   /** Stages 3 to 5. */
   async #answerTo(request: DecodedRequest, peer: PeerKey, stream: Stream): Promise<void> {
     const { clock, counters, limits } = this.#needs
+    const turn = this.#queue.turn(peer, request.kind)
+    if (turn === undefined) throw new Broken('rate_limit', 'rate_limit')
     const deadline = startDeadline(clock, limits.answerWithinMs)
     let giveBack: (() => void) | undefined
     try {
-      const wait = this.#limit.admit(peer, request.kind, clock.monotonic())
-      if (wait === undefined) throw new Broken('rate_limit', 'rate_limit')
-      if (wait > 0) {
+      if (turn.wait !== undefined) {
         counters.serving.delayed[request.kind]++
-        await within(clock, wait, aborted(deadline.signal))
+        await turn.wait
       }
       giveBack = await this.#budget.reserve(peer, ANSWER_SIZES[request.kind], deadline.signal)
       const body = giveBack === undefined ? undefined : await this.#obtain(request, deadline.signal)
       deadline.clear()
-      if (stream.status !== 'open') return
+      if (stream.status !== 'open') { turn.settle(0, 0); return }
       const empty = body === undefined || body.length > frameCaps[request.kind].response
-      await this.#write(stream, empty ? emptyAnswer(request) : body, frameCaps[request.kind].response)
+      await this.#write(stream, empty ? emptyAnswer(request) : body, frameCaps[request.kind].response, turn)
       if (empty) counters.serving.empty[request.kind]++
       else counters.serving.served[request.kind]++
       const bytes = empty ? 0 : body.length
@@ -173,10 +182,15 @@ export class RequestServer {
   }
 
   /** Stage 5. */
-  async #write(stream: Stream, body: Uint8Array, cap: number): Promise<void> {
+  async #write(stream: Stream, body: Uint8Array, cap: number, turn: Turn): Promise<void> {
+    const started = this.#needs.clock.monotonic()
     const deadline = startDeadline(this.#needs.clock, this.#needs.limits.writeWithinMs)
     try {
+      // encryption and all, before it returns
       stream.send(encodeFrame(body, cap))
+      const ms = this.#needs.clock.monotonic() - started
+      this.#needs.counters.serving.busyMs += ms + STREAM_MS
+      turn.settle(body.length, ms + STREAM_MS)
       await stream.close({ signal: deadline.signal })
     } catch (error) {
       if (deadline.passed) throw new Broken('write_timeout', 'write_timeout')
@@ -190,9 +204,4 @@ export class RequestServer {
     stream.abort(new Error(code))
     this.#needs.violated(peer, kind, violation, code)
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise(resolve => { signal.addEventListener('abort', () => { resolve() }, { once: true }) })
 }

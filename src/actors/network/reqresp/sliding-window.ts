@@ -1,3 +1,6 @@
+/** Beyond the limit, so many past ones are kept at least, and no more than twice as many: who has another rule as well may overrun it. */
+const MOST_KEPT = 64
+
 /**
  * At most `limit` in any window of `windowMs`, exactly. A token bucket of 7 would let 14 through in a window, and one too many is a
  * permanent ban at a reference node (SPEC §8, §10).
@@ -22,6 +25,9 @@ export class SlidingWindow {
     this.#windowMs = windowMs
   }
 
+  /** Those that are under way. */
+  get held(): number { return this.#held }
+
   /** Places taken at this moment. */
   used(now: number): number {
     this.#forget(now)
@@ -37,17 +43,14 @@ export class SlidingWindow {
     return true
   }
 
-  /** Takes a place for one that lasts, to be given back by `release`; or says no. */
-  hold(now: number): boolean {
-    if (!this.hasRoom(now)) return false
-    this.#held++
-    return true
-  }
+  /** Takes a place for one that lasts, to be given back by `release`, whether there is room or not. */
+  hold(): void { this.#held++ }
 
   /** What was held has ended: it counts for another window. */
   release(now: number): void {
     this.#held--
     this.#until.push(now + this.#windowMs)
+    if (this.#until.length >= 2 * MOST_KEPT + this.limit) this.#until.splice(0, MOST_KEPT)
   }
 
   /** When there may be room, as far as is known now: `now` where there is, `undefined` where only a release can tell. */
