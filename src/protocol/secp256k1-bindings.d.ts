@@ -5,6 +5,9 @@ declare module 'secp256k1/bindings.js' {
     ecdsaRecover(
       signature: Uint8Array, recoveryId: number, message: Uint8Array, compressed: boolean, output?: Uint8Array,
     ): Uint8Array
+    /** Throws where the key or the signature is not well-formed. */
+    ecdsaVerify(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean
+    publicKeyConvert(publicKey: Uint8Array, compressed: boolean): Uint8Array
   }
   const bindings: Bindings
   export default bindings

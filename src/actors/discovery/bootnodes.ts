@@ -1,0 +1,76 @@
+import '../../polyfill.js'
+import { ENR } from '@chainsafe/enr'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import { namesOtherChain, udpEndpoint } from './candidate.js'
+import { DiscoveryError } from './errors.js'
+import { endpointOf } from './ip.js'
+import type { Ip } from './ip.js'
+
+/** A node to begin with, by what it is known by. */
+export type Bootnode = { readonly text: string } & (
+  | { readonly kind: 'record'; readonly record: ENR }
+  /** A peer, dialled as any other: it tells us of no others by itself. */
+  | { readonly kind: 'peer'; readonly peer: PeerKey; readonly address: string; readonly ips: readonly Ip[] }
+  /** A discv5 node whose ENR is to be asked for. */
+  | { readonly kind: 'udp'; readonly ip: Ip; readonly port: number; readonly publicKey: Uint8Array }
+)
+
+/**
+ * Reads a bootnode: `enr:…`, a multiaddr over TCP that ends in `/p2p/…`, or one over UDP that ends in a peer id with a secp256k1 key.
+ * @param family what we speak ourselves @param chain the chain's bytes
+ * @throws DiscoveryError `bad_bootnode`, `bootnode_other_chain` with the text
+ */
+export function readBootnode(text: string, family: 4 | 6, chain: Uint8Array): Bootnode {
+  if (text.startsWith('enr:')) return fromRecord(text, family, chain)
+  if (text.startsWith('/')) return fromAddress(text, family)
+  throw bad(text, 'neither an ENR (enr:…) nor a multiaddr')
+}
+
+function fromRecord(text: string, family: 4 | 6, chain: Uint8Array): Bootnode {
+  let record: ENR
+  try {
+    record = ENR.decodeTxt(text)
+  } catch (cause) {
+    throw bad(text, 'no ENR, or its signature is not right', cause)
+  }
+  // one without a chain is a plain discv5 bootnode: asked, but not dialled
+  if (namesOtherChain(record, chain)) {
+    throw new DiscoveryError('bootnode_other_chain', `bootnode ${shortened(text)}: of another chain`, { value: text })
+  }
+  if (udpEndpoint(record, family) === undefined) throw bad(text, `its ENR has no UDP address of IPv${family}`)
+  return { kind: 'record', text, record }
+}
+
+function fromAddress(text: string, family: 4 | 6): Bootnode {
+  let components
+  try {
+    components = multiaddr(text).getComponents()
+  } catch (cause) {
+    throw bad(text, 'no multiaddr', cause)
+  }
+  const id = components.findLast(({ name }) => name === 'p2p')?.value
+  if (id === undefined || components.at(-1)?.name !== 'p2p') throw bad(text, 'does not end in /p2p/…')
+  const names = components.map(({ name }) => name)
+  if (names.includes('p2p-circuit')) throw bad(text, 'a relayed address')
+  let publicKey
+  try {
+    publicKey = peerIdFromString(id).publicKey
+  } catch (cause) {
+    throw bad(text, 'names no peer', cause)
+  }
+  const endpoint = endpointOf(text)
+  if (names[1] === 'tcp') return { kind: 'peer', text, peer: id, address: text, ips: endpoint === undefined ? [] : [endpoint.ip] }
+  if (names[1] !== 'udp' || names.length !== 3) throw bad(text, 'neither over TCP nor over UDP alone')
+  if (endpoint === undefined) throw bad(text, 'over UDP it takes an IP address')
+  if (endpoint.ip.family !== family) throw bad(text, `not of IPv${family}, which is what we speak`)
+  if (publicKey?.type !== 'secp256k1') throw bad(text, 'over UDP it takes the peer id of the ENR\'s own secp256k1 key (16Uiu2…); give its ENR instead')
+  return { kind: 'udp', text, ip: endpoint.ip, port: endpoint.port, publicKey: publicKey.raw }
+}
+
+function bad(text: string, why: string, cause?: unknown): DiscoveryError {
+  return new DiscoveryError('bad_bootnode', `bootnode ${shortened(text)}: ${why}`, { value: text, cause })
+}
+
+function shortened(text: string): string { return text.length > 120 ? `${text.slice(0, 120)}…` : text }
