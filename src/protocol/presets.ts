@@ -49,11 +49,10 @@ export interface ScoreThresholds {
   readonly opportunisticGraft: number
 }
 
-/** A counter's factor at each decay interval, and its bound. */
+/** A counter's factor at each decay interval. */
 export interface DecayingCounter {
   readonly weight: number
   readonly decay: number
-  readonly cap?: number
 }
 
 /** Deliveries that a mesh peer owes; weight 0 turns it off. */
@@ -165,12 +164,105 @@ export function konaScore(slotSeconds: number): ScorePreset {
   }
 }
 
-export interface ScorePresetOptions {
+/** Single fields of a preset in place of its own. */
+export type ScoreOverrides = { readonly [K in keyof Omit<ScorePreset, 'name'>]?: PartlyOf<ScorePreset[K]> }
+type PartlyOf<T> = T extends number ? T : { readonly [K in keyof T]?: PartlyOf<T[K]> }
+
+export interface ScorePresetOptions extends ScoreOverrides {
   /** The L2 block time in seconds, for `kona`; default 2. */
   readonly slotSeconds?: number
 }
 
-/** A preset by its name. */
-export function scorePreset(name: ScorePresetName = 'spec', { slotSeconds = 2 }: ScorePresetOptions = {}): ScorePreset {
-  return name === 'spec' ? specScore : konaScore(slotSeconds)
+/**
+ * A preset by its name, with single fields replaced.
+ * @throws ProtocolError `invalid_value` with the field, for a field that there is not and for a value that gossipsub cannot count by
+ */
+export function scorePreset(name: ScorePresetName = 'spec', { slotSeconds = 2, ...overrides }: ScorePresetOptions = {}): ScorePreset {
+  const preset = name === 'spec' ? specScore : konaScore(slotSeconds)
+  if (Object.keys(overrides).length === 0) return preset
+  const changed = replaced(preset, overrides, '') as ScorePreset
+  checkScorePreset(changed)
+  return changed
+}
+
+function replaced(into: object, overrides: object, path: string): object {
+  const result: Record<string, unknown> = { ...into }
+  for (const [key, value] of Object.entries(overrides) as Array<[string, unknown]>) {
+    const field = path === '' ? key : `${path}.${key}`
+    const old = result[key]
+    if (value === undefined) continue
+    if (key === 'name' || !Object.hasOwn(into, key)) throw bad(field, value, 'is no field of a score preset')
+    if (typeof old === 'object' && old !== null) {
+      if (typeof value !== 'object' || value === null) throw bad(field, value, 'is a group of fields')
+      result[key] = replaced(old, value, field)
+    } else result[key] = value
+  }
+  return result
+}
+
+/**
+ * Checks that gossipsub v1.1 can count by a preset: thresholds in their order, rewards and penalties of the right sign, factors within (0, 1).
+ * @throws ProtocolError `invalid_value` with the field
+ */
+export function checkScorePreset(preset: ScorePreset): void {
+  const { behaviour, ipColocation, thresholds, topic } = preset
+  const { acceptPX, gossip, graylist, opportunisticGraft, publish } = thresholds
+  checkNumbers(preset, '')
+  must('thresholds.gossip', gossip, gossip <= 0, 'is at most 0')
+  must('thresholds.publish', publish, publish <= gossip, 'is at most thresholds.gossip')
+  must('thresholds.graylist', graylist, graylist <= publish, 'is at most thresholds.publish')
+  must('thresholds.acceptPX', acceptPX, acceptPX >= 0, 'is at least 0')
+  must('thresholds.opportunisticGraft', opportunisticGraft, opportunisticGraft >= 0, 'is at least 0')
+  must('topicScoreCap', preset.topicScoreCap, preset.topicScoreCap >= 0, 'is at least 0')
+  must('appSpecificWeight', preset.appSpecificWeight, preset.appSpecificWeight >= 0, 'is at least 0')
+  must('decayIntervalMs', preset.decayIntervalMs, preset.decayIntervalMs >= 1_000, 'is at least 1,000 ms')
+  must('decayToZero', preset.decayToZero, within01(preset.decayToZero), 'is between 0 and 1')
+  must('retainScoreMs', preset.retainScoreMs, preset.retainScoreMs >= 0, 'is at least 0')
+  penalty('ipColocation', ipColocation.weight)
+  must('ipColocation.threshold', ipColocation.threshold, ipColocation.threshold >= 1, 'is at least 1')
+  penalty('behaviour', behaviour.weight)
+  decay('behaviour', behaviour.decay)
+  must('topic.weight', topic.weight, topic.weight >= 0, 'is at least 0')
+  reward('topic.timeInMesh', topic.timeInMesh)
+  must('topic.timeInMesh.quantumMs', topic.timeInMesh.quantumMs, topic.timeInMesh.quantumMs > 0, 'is above 0')
+  reward('topic.firstDeliveries', topic.firstDeliveries)
+  decay('topic.firstDeliveries', topic.firstDeliveries.decay)
+  checkMeshDeliveries(topic.meshDeliveries)
+  penalty('topic.meshFailure', topic.meshFailure.weight)
+  decay('topic.meshFailure', topic.meshFailure.decay)
+  penalty('topic.invalidDeliveries', topic.invalidDeliveries.weight)
+  decay('topic.invalidDeliveries', topic.invalidDeliveries.decay)
+}
+
+function checkMeshDeliveries({ activationMs, cap, decay: factor, threshold, weight, windowMs }: MeshDeliveries): void {
+  penalty('topic.meshDeliveries', weight)
+  decay('topic.meshDeliveries', factor)
+  must('topic.meshDeliveries.windowMs', windowMs, windowMs >= 0, 'is at least 0')
+  must('topic.meshDeliveries.cap', cap, weight === 0 || cap > 0, 'is above 0')
+  must('topic.meshDeliveries.threshold', threshold, weight === 0 || threshold > 0, 'is above 0')
+  must('topic.meshDeliveries.activationMs', activationMs, weight === 0 || activationMs >= 1_000, 'is at least 1,000 ms')
+}
+
+function checkNumbers(group: object, path: string): void {
+  for (const [key, value] of Object.entries(group) as Array<[string, unknown]>) {
+    const field = path === '' ? key : `${path}.${key}`
+    if (field === 'name') continue
+    if (typeof value === 'object' && value !== null) checkNumbers(value, field)
+    else must(field, value, typeof value === 'number' && Number.isFinite(value), 'is a number')
+  }
+}
+
+const within01 = (value: number): boolean => value > 0 && value < 1
+
+function penalty(group: string, weight: number): void { must(`${group}.weight`, weight, weight <= 0, 'is a penalty: at most 0') }
+function decay(group: string, factor: number): void { must(`${group}.decay`, factor, within01(factor), 'is between 0 and 1') }
+function reward(group: string, { cap, weight }: { readonly cap: number, readonly weight: number }): void {
+  must(`${group}.weight`, weight, weight >= 0, 'is a reward: at least 0')
+  must(`${group}.cap`, cap, weight === 0 || cap > 0, 'is above 0')
+}
+
+function must(field: string, value: unknown, holds: boolean, what: string): void { if (!holds) throw bad(field, value, what) }
+
+function bad(field: string, value: unknown, what: string): ProtocolError {
+  return new ProtocolError('invalid_value', `${field} ${what}, got ${describe(value)}`, { field, value: typeof value === 'object' ? describe(value) : value })
 }

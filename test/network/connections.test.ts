@@ -4,7 +4,7 @@ import { NetworkError, newPrivateKey, peerKeyOf } from '../../src/actors/network
 import type { GateQuestion } from '../../src/actors/network/index.js'
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
-import { WITHIN, connect, meshed, startNode, stopAll } from './harness.js'
+import { WITHIN, connect, headRequest, meshed, startNode, stopAll } from './harness.js'
 import type { TestNode } from './harness.js'
 import { rawPeer, stopRawPeers } from './raw-peer.js'
 
@@ -62,17 +62,52 @@ describeTransports('network: connections', transport => {
     expect(await figures(a)).to.include({ dials: 2, dialsFailed: 2 })
   })
 
-  it('H17: a blocked peer is dropped at once, and refused whoever dials; unblocked it may come again', async () => {
+  it('H17: a peer that is listed is expelled, and refused whoever dials; taken off the list it may come again', async () => {
+    const blocked = new Set<string>()
+    const standing = { refuses: ({ peer }: GateQuestion) => peer !== undefined && blocked.has(peer) ? 'blocked' : undefined }
+    const [a, b] = await Promise.all([startNode(transport, { standing }), startNode(transport)])
+    await connect(a, b)
+    blocked.add(b.peerId)
+    void a.network.reviewConnections()
+    await until(async () => (await peersOf(a)).length === 0, 'dropped')
+    expect((await figures(a)).expelled).to.deep.equal({ blocked: 1 })
+    expect(await failure(a.network.dial(b.address, WITHIN))).to.deep.equal({ code: 'dial_denied', value: 'blocked' })
+    const before = (await figures(a)).denied['blocked'] ?? 0
+    await b.network.dial(a.address, WITHIN).catch(() => undefined)
+    await until(async () => ((await figures(a)).denied['blocked'] ?? 0) > before, 'denied inbound')
+    expect(await peersOf(a)).to.deep.equal([])
+    blocked.clear()
+    await connect(a, b)
+  })
+
+  it('H17: a listed address is expelled by review, whatever peer is behind it', async () => {
+    let listed = false
+    const a = await startNode(transport, { standing: { refuses: ({ address }) => listed && address !== undefined ? 'blocked address' : undefined } })
+    const b = await startNode(transport)
+    await connect(a, b)
+    listed = true
+    void a.network.reviewConnections()
+    await until(async () => (await peersOf(a)).length === 0, 'dropped')
+    expect((await figures(a)).expelled).to.deep.equal({ 'blocked address': 1 })
+    expect((await failure(a.network.dial(b.address, WITHIN))).code).to.equal('dial_denied')
+  })
+
+  it('expels a banned peer, once what is under way with it is over (H40)', async () => {
     const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
     await connect(a, b)
-    void a.network.block(b.peerId)
-    await until(async () => (await peersOf(a)).length === 0, 'dropped')
-    expect(await failure(a.network.dial(b.address, WITHIN))).to.deep.equal({ code: 'dial_denied', value: 'blocked' })
-    await b.network.dial(a.address, WITHIN).catch(() => undefined)
-    await until(async () => ((await figures(a)).denied['blocked'] ?? 0) > 0, 'denied inbound')
-    expect(await peersOf(a)).to.deep.equal([])
-    void a.network.unblock(b.peerId)
-    await connect(a, b)
+    let answered: string | undefined
+    const asked = a.network.request('head', headRequest, { peer: b.peerId }, WITHIN).then(() => { answered = 'answered' })
+    await until(() => b.chain.received.length === 1, 'the question at b')
+    void a.network.expel(b.peerId, 'ban')
+    void a.network.expel(b.peerId, 'ban')
+    await new Promise(resolve => { setTimeout(resolve, 150) })
+    expect((await peersOf(a)).length).to.equal(1)
+    const question = b.chain.expect('serveHead')
+    void b.network.answer(question.request, new Uint8Array(64))
+    await asked
+    expect(answered).to.equal('answered')
+    await until(async () => (await peersOf(a)).length === 0, 'gone')
+    expect((await figures(a)).expelled).to.deep.equal({ ban: 1 })
   })
 
   it('H17: the gate is asked on every way in and out, static peers included', async () => {
@@ -139,12 +174,13 @@ describeTransports('network: connections', transport => {
     const denied = await failure(a.network.dial(banning.address, WITHIN))
     expect(denied.code).to.equal('dial_refused')
     expect(denied.value).to.be.within(7_100_000, 7_200_000)
-    void a.network.unblock(banning.peerId)
-    expect(await a.network.dial(banning.address, WITHIN)).to.equal(banning.peerId)
+    void a.network.forgive(banning.peerId)
+    await until(async () => (await figures(a)).refused === 2, 'dialled again, and refused again')
+    expect((await figures(a)).dials).to.equal(dials + 1)
   })
 
   it('counts what others think of a peer into its gossip score', async () => {
-    const [a, b] = await Promise.all([startNode(transport, { standing: { appScore: () => -3, mayAsk: () => true } }), startNode(transport)])
+    const [a, b] = await Promise.all([startNode(transport, { standing: { appScore: () => -3 } }), startNode(transport)])
     await a.network.dial(b.address, WITHIN)
     await until(async () => (await peersOf(a))[0]?.score === -3, 'the score is live')
   })

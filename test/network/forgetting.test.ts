@@ -4,7 +4,7 @@ import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
 import { Connections } from '../../src/actors/network/connections.js'
 import { newCounters } from '../../src/actors/network/figures.js'
 import type { GossipsubInternals, PeerStats } from '../../src/actors/network/gossipsub-internals.js'
-import { networkConfig } from '../../src/actors/network/index.js'
+import { networkConfig, neutralStanding } from '../../src/actors/network/index.js'
 import type { DriverEvent } from '../../src/actors/network/index.js'
 import { createNode } from '../../src/actors/network/node.js'
 import { Notices } from '../../src/actors/network/notices.js'
@@ -55,7 +55,7 @@ describeTransports('network: what is kept of peers that have left', transport =>
     const config = networkConfig({ transport, listen: listenOn(transport), connections: { inboundPerSecond: 1_000 } })
     const counters = newCounters()
     const connections = new Connections({
-      config, counters, clock: systemClock, random: () => 0.5, log: silentLogger, exchanges: new Exchanges(), changed: () => undefined, guarded: listener => listener,
+      config, counters, standing: neutralStanding, refusals: undefined, clock: systemClock, random: () => 0.5, log: silentLogger, exchanges: new Exchanges(), changed: () => undefined, guarded: listener => listener,
       notices: new Notices({ send: () => 'ok' }, systemClock, 10),
     })
     const node = await createNode(config, { topics, gater: connections.gater.hooks(), appScore: () => 0 })

@@ -133,7 +133,7 @@ describeTransports('network: gossip', transport => {
   })
 
   it('H18: takes an RPC at its decode limits, drops one above them, and goes on', async () => {
-    const b = await startNode(transport)
+    const b = await startNode(transport, { gossip: { budgetMessages: Infinity } })
     const mallory = await rawPeer(transport, { gossip: true })
     await mallory.dial(b.address)
     await meshed(b, mallory.peerId)

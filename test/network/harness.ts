@@ -5,8 +5,10 @@ import type { ChainMessage } from '../../src/actors/chain/ingress.js'
 import { supervisor } from '../../src/actors/kernel/index.js'
 import type { SupervisorEvent } from '../../src/actors/kernel/index.js'
 import { ManualClock, TestProbe } from '../../src/actors/kernel/testing/index.js'
-import { NetworkHandle, network, networkConfig } from '../../src/actors/network/index.js'
-import type { DriverEvent, NetworkConfigInit, PeerStanding, Topic } from '../../src/actors/network/index.js'
+import { NetworkHandle, network, networkConfig, neutralStanding } from '../../src/actors/network/index.js'
+import type { DriverEvent, NetworkConfigInit, RefusalMemory, Topic } from '../../src/actors/network/index.js'
+import { Reputation } from '../../src/actors/reputation/ingress.js'
+import type { PeerStanding, ReputationMessage } from '../../src/actors/reputation/ingress.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import type { StoreMessage } from '../../src/actors/store/ingress.js'
 import { Validator } from '../../src/actors/validator/ingress.js'
@@ -42,7 +44,9 @@ export type Decide = (message: ValidatorMessage, node: TestNode) => 'accept' | '
 export interface TestNodeOptions extends NetworkConfigInit {
   /** What becomes of each message that reaches the validator. Default: accept. */
   readonly decide?: Decide
-  readonly standing?: PeerStanding
+  /** What differs from thinking nothing of anybody; read each time, so it may change. */
+  readonly standing?: Partial<PeerStanding>
+  readonly refusals?: RefusalMemory
 }
 
 export interface TestNode {
@@ -52,6 +56,7 @@ export interface TestNode {
   readonly validator: TestProbe<ValidatorMessage>
   readonly chain: TestProbe<ChainMessage>
   readonly store: TestProbe<StoreMessage>
+  readonly reputation: TestProbe<ReputationMessage>
   readonly events: TestProbe<DriverEvent>
   readonly failures: SupervisorEvent[]
   decide: Decide
@@ -78,7 +83,7 @@ export async function stopAll(): Promise<void> {
 
 /** A network actor under a supervisor, with everything around it a probe. */
 export async function startNode(transport: TestTransport, options: TestNodeOptions = {}): Promise<TestNode> {
-  const { decide = () => 'accept', standing, ...init } = options
+  const { decide = () => 'accept', standing = {}, refusals, ...init } = options
   const failures: SupervisorEvent[] = []
   const validator = new Probe<ValidatorMessage>('validator', message => {
     if (!('origin' in message) || message.origin.kind !== 'gossip') return
@@ -88,18 +93,22 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
   const chain = new Probe<ChainMessage>('chain')
   const store = new Probe<StoreMessage>('store')
   const events = new Probe<DriverEvent>('events')
+  const reputation = new Probe<ReputationMessage>('reputation')
   const config = networkConfig({
     chainId: CHAIN, transport, listen: listenOn(transport), ...init,
     connections: { inboundPerSecond: 1_000, ...init.connections },
   })
   const tree = supervisor('test', { onEvent: event => { failures.push(event) } })
-  const needs = { validator: new Validator(validator), chain: new Chain(chain), store: new Store(store), events, standing }
+  const needs = {
+    validator: new Validator(validator), chain: new Chain(chain), store: new Store(store), events, refusals,
+    standing: { ...neutralStanding, ...standing }, reputation: new Reputation(reputation),
+  }
   const ref = tree.child('network', () => network(needs, config), { stopWithin: 20_000 })
   const handle = new NetworkHandle(ref)
   await tree.start()
   const { peerId, addresses } = await handle.addresses(WITHIN)
   const node: TestNode = {
-    network: handle, peerId, address: addresses[0] ?? '', validator, chain, store, events, failures, decide,
+    network: handle, peerId, address: addresses[0] ?? '', validator, chain, store, reputation, events, failures, decide,
     got: topic => validator.received.flatMap(message => message.type === (topic === 'commitments' ? 'commitment' : 'txList') ? [(message as { bytes: Uint8Array }).bytes] : []),
     async stop() {
       running.delete(node)
@@ -109,6 +118,10 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
   running.add(node)
   return node
 }
+
+/** Failures of a peer that were reported to the reputation. */
+export const failures = (node: TestNode, peer: string): number =>
+  node.reputation.received.filter(message => message.type === 'report' && message.peer === peer && message.outcome === 'failure').length
 
 /** Connects and waits until both are in each other's meshes and know each other's protocols. */
 export async function connect(from: TestNode, to: TestNode): Promise<void> {

@@ -1,8 +1,5 @@
 import { expect } from 'chai'
 import type { Connection } from '@libp2p/interface'
-import { Gater } from '../../src/actors/network/gater.js'
-import type { GateQuestion } from '../../src/actors/network/gater.js'
-import { defaultConnections } from '../../src/actors/network/index.js'
 import { PeerBook } from '../../src/actors/network/peers.js'
 
 /** As much of a connection as the book looks at. */
@@ -81,50 +78,5 @@ describe('network: peer book', () => {
     expect(peers.candidates('/head', new Set(['a'])).map(({ peer }) => peer)).to.deep.equal(['b', 'c'])
     peers.leave('b')
     expect(peers.candidates('/head', new Set(['a'])).map(({ peer }) => peer)).to.deep.equal(['c'])
-  })
-})
-
-describe('network: gater', () => {
-  const counts = { inbound: 0, outbound: 0, of: () => 0 }
-  const gater = (overrides: Partial<ConstructorParameters<typeof Gater>[0]> = {}) =>
-    new Gater({ limits: defaultConnections, counts, gate: undefined, denied: {}, ...overrides })
-
-  it('H17: every hook of libp2p asks the same predicate, with all that is known by then', () => {
-    const asked: GateQuestion[] = []
-    const denied: Record<string, number> = {}
-    const hooks = gater({ denied, gate: question => { asked.push(question); return 'no' } }).hooks()
-    const peer = { toString: () => 'p' }
-    const address = { toString: () => '/ip4/10.0.0.1/tcp/1' }
-    const wire = { remoteAddr: address }
-    const answers = Object.entries(hooks)
-      .filter(([name]) => name.startsWith('deny'))
-      .map(([name, hook]) => (hook as (...args: unknown[]) => boolean)(...(
-        name === 'denyDialPeer' ? [peer] : name === 'denyDialMultiaddr' ? [address] : name === 'denyInboundConnection' ? [wire] : [peer, wire])))
-    expect(answers).to.deep.equal(Array(8).fill(true))
-    expect(denied).to.deep.equal({ no: 8 })
-    const text = address.toString()
-    expect(asked).to.deep.equal([
-      { direction: 'outbound', peer: 'p', address: undefined },
-      { direction: 'outbound', peer: undefined, address: text },
-      { direction: 'outbound', peer: 'p', address: text },
-      { direction: 'outbound', peer: 'p', address: text },
-      { direction: 'outbound', peer: 'p', address: text },
-      { direction: 'inbound', peer: undefined, address: text },
-      { direction: 'inbound', peer: 'p', address: text },
-      { direction: 'inbound', peer: 'p', address: text },
-    ])
-  })
-
-  it('refuses blocked peers and what is over the limits of SPEC §8, before it asks the gate', () => {
-    const each = gater()
-    each.block('p')
-    expect(each.ask({ direction: 'inbound', peer: 'p' })).to.equal('blocked')
-    each.unblock('p')
-    expect(each.ask({ direction: 'inbound', peer: 'p' })).to.equal(undefined)
-    expect(gater({ counts: { inbound: 110, outbound: 0, of: () => 0 } }).ask({ direction: 'inbound' })).to.equal('too_many_inbound')
-    expect(gater({ counts: { inbound: 110, outbound: 0, of: () => 0 } }).ask({ direction: 'outbound' })).to.equal(undefined)
-    expect(gater({ counts: { inbound: 0, outbound: 110, of: () => 0 } }).ask({ direction: 'outbound' })).to.equal('too_many_outbound')
-    expect(gater({ counts: { inbound: 110, outbound: 110, of: () => 0 } }).ask({ direction: 'outbound' })).to.equal('too_many_connections')
-    expect(gater({ counts: { inbound: 4, outbound: 0, of: () => 4 } }).ask({ direction: 'inbound', peer: 'p' })).to.equal('too_many_of_peer')
   })
 })

@@ -37,8 +37,10 @@ export function network(needs: DriverNeeds, config: NetworkConfig): ActorSpec<Ne
       peers: driver => driver.peers(),
       addresses: driver => driver.addresses(),
       figures: driver => driver.figures(),
-      block: (driver, { peer }) => { driver.block(peer) },
-      unblock: (driver, { peer }) => { driver.unblock(peer) },
+      forgive: (driver, { peer }) => { driver.forgive(peer) },
+      expel: (driver, { peer, reason }) => { driver.expel(peer, reason) },
+      forgetScore: (driver, { peer }) => { driver.forgetScore(peer) },
+      reviewConnections: driver => { driver.reviewConnections() },
     },
     timers: {
       verdicts: driver => { driver.expireVerdicts() },

@@ -26,6 +26,12 @@ export function addressWithPeer(address: string): { readonly address: Multiaddr;
   }
 }
 
+/** The same where the peer may be left out: whoever is there is taken. @throws NetworkError `bad_address` */
+export function dialTarget(address: string): { readonly address: Multiaddr; readonly peer: PeerId | undefined } {
+  const parsed = parseAddress(address)
+  return peerIn(parsed) === undefined ? { address: parsed, peer: undefined } : addressWithPeer(address)
+}
+
 /** The peer id in an address, as text. */
 export function peerIn(address: Multiaddr): string | undefined {
   return address.getComponents().findLast(component => component.name === 'p2p')?.value

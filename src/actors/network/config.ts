@@ -223,7 +223,7 @@ export function networkConfig(init: NetworkConfigInit = {}): NetworkConfig {
     requests: { ...defaultRequests, ...init.requests },
     serving: { ...defaultServing, ...init.serving },
     redial: { ...defaultRedial, ...init.redial },
-    gater: typeof init.gater === 'string' ? gaterPresets[init.gater] : { ...gaterPresets.recommended, ...init.gater },
+    gater: gaterRules(init.gater),
     gate: init.gate,
     drainWithinMs: init.drainWithinMs ?? defaultRequests.withinMs,
     noticesPerSecond: init.noticesPerSecond ?? 50,
@@ -262,6 +262,12 @@ function checkScoring(preset: ScorePreset): void {
     if (!(cause instanceof ProtocolError)) throw cause
     throw new NetworkError('bad_config', `scoring.${cause.message}`, { value: cause.value, limit: cause.limit, cause })
   }
+}
+
+function gaterRules(init: NetworkConfigInit['gater']): GaterRules {
+  if (typeof init !== 'string') return { ...gaterPresets.recommended, ...init }
+  if (!Object.hasOwn(gaterPresets, init)) throw new NetworkError('bad_config', 'gater is no preset', { value: init })
+  return gaterPresets[init]
 }
 
 function checkGater(rules: GaterRules): void {

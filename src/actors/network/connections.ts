@@ -3,10 +3,12 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { protocolsOf } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Clock, Logger, Random } from '../kernel/index.js'
-import { addressWithPeer } from './addresses.js'
+import type { PeerStanding } from '../reputation/ingress.js'
+import { addressWithPeer, dialTarget } from './addresses.js'
 import type { NetworkConfig } from './config.js'
 import { startDeadline, within } from './deadline.js'
 import { NetworkError, describeError, errorName } from './errors.js'
+import { countLabel } from './figures.js'
 import type { Counters } from './figures.js'
 import { Gater } from './gater.js'
 import type { Guard } from './guard.js'
@@ -14,6 +16,8 @@ import type { Node } from './node.js'
 import type { Notices } from './notices.js'
 import { PeerBook } from './peers.js'
 import type { KnownPeer } from './peers.js'
+import { choosePruned } from './pruning.js'
+import type { RefusalMemory } from './refusals.js'
 import type { Exchanges } from './reqresp/exchanges.js'
 import { StaticPeers } from './static-peers.js'
 
@@ -26,6 +30,9 @@ export interface ConnectionsNeeds {
   readonly exchanges: Exchanges
   readonly notices: Notices
   readonly guarded: Guard
+  readonly standing: PeerStanding
+  /** Where refusals outlive a restart (H41). */
+  readonly refusals: RefusalMemory | undefined
   /** Peers came, went, or told their protocols. */
   changed(): void
 }
@@ -34,8 +41,10 @@ export interface ConnectionsNeeds {
 const SETTLED_AFTER_MS = 10_000
 /** What closing a connection may take once nothing is under way on it. Milliseconds. */
 const CLOSE_WITHIN_MS = 1_000
+/** What was kept of refusals must be there by then; the start does not wait longer. Milliseconds. */
+const RESTORE_WITHIN_MS = 2_000
 
-/** Who is connected, who may be, and who is to be: dials, hang-ups, the block list, the static peers. */
+/** Who is connected, who may be, and who is to be: dials, hang-ups, the gate, the limits, the static peers. */
 export class Connections {
   readonly book: PeerBook
   readonly gater: Gater
@@ -44,19 +53,25 @@ export class Connections {
   readonly #protocols: readonly string[]
   #node: Node | undefined
   #stopping = false
+  /** The refusals as they were saved last; `#saving` while that is under way. */
+  #saved = 0
+  #saving = false
 
   /** @throws NetworkError for static peers that cannot be dialled */
   constructor(needs: ConnectionsNeeds) {
-    const { clock, config, counters, random } = needs
+    const { clock, config, counters, random, standing } = needs
     this.#needs = needs
     this.#protocols = Object.values(protocolsOf(config.chainId))
     this.book = new PeerBook(config.redial)
-    this.gater = new Gater({ limits: config.connections, counts: this.book, gate: config.gate, denied: counters.connections.denied })
+    this.gater = new Gater({
+      clock, standing, rules: config.gater, limits: config.connections, counts: this.book, gate: config.gate, denied: counters.connections.denied,
+      isStatic: peer => this.#statics.has(peer),
+    })
     this.#statics = new StaticPeers({
       clock, random, policy: config.redial,
       isConnected: peer => this.book.get(peer) !== undefined,
       refusedUntil: peer => this.book.refusedUntil(peer, clock.monotonic()),
-      dial: addresses => this.#open(addresses, undefined),
+      dial: (addresses, peer) => this.#open(addresses, peer, undefined),
     }, config.staticPeers)
   }
 
@@ -70,6 +85,17 @@ export class Connections {
     }))
   }
 
+  /** Before the node starts: who has refused us. */
+  async restore(): Promise<void> {
+    const { clock, log, refusals } = this.#needs
+    if (refusals === undefined) return
+    const loaded = refusals.load().then(text => {
+      if (text !== undefined) this.book.refusals.restore(text, clock.monotonic(), clock.now())
+      this.#saved = this.book.refusals.version
+    }).catch((error: unknown) => { log.warn({ error: describeError(error) }, 'who has refused us is not known') })
+    if (!await within(clock, RESTORE_WITHIN_MS, loaded)) log.warn({}, 'who has refused us is not known yet')
+  }
+
   /** Once the node runs. */
   start(): void { this.#statics.start() }
 
@@ -79,20 +105,21 @@ export class Connections {
     this.#statics.stop()
   }
 
-  /** Connects to an address that ends in `/p2p/…`. @throws NetworkError `bad_address`, `peer_id_missing`, `dial_…` */
+  /**
+   * Connects to an address that ends in `/p2p/…`: it must, unless the gater's rule `peerId` is off.
+   * @throws NetworkError `bad_address`, `peer_id_missing`, `dial_…`
+   */
   async dial(text: string, signal?: AbortSignal): Promise<PeerKey> {
-    const { address, peer } = addressWithPeer(text)
-    const key = peer.toString()
+    const { address, peer } = this.#needs.config.gater.peerId ? addressWithPeer(text) : dialTarget(text)
+    const key = peer?.toString()
     const now = this.#needs.clock.monotonic()
-    const refusedUntil = this.book.refusedUntil(key, now)
-    if (refusedUntil !== undefined && this.book.get(key) === undefined) {
+    const refusedUntil = key === undefined ? undefined : this.book.refusedUntil(key, now)
+    if (key !== undefined && refusedUntil !== undefined && this.book.get(key) === undefined) {
       const value = Math.ceil(refusedUntil - now)
       throw new NetworkError('dial_refused', `${key} closed on us right after connecting; not dialled for another ${value} ms`, { value, peer: key })
     }
-    const reason = this.book.get(key) === undefined ? this.gater.ask({ direction: 'outbound', peer: key }) : undefined
-    if (reason !== undefined) throw new NetworkError('dial_denied', `${key}: ${reason}`, { value: reason, peer: key })
-    const connection = await this.#open([address], signal)
-    if (connection.remotePeer.equals(peer)) return key
+    const connection = await this.#open([address], key, signal)
+    if (peer === undefined || connection.remotePeer.equals(peer)) return connection.remotePeer.toString()
     // noise has proved who is there; not every transport compares it with the address
     this.#needs.counters.connections.dialsFailed++
     await connection.close()
@@ -118,15 +145,53 @@ export class Connections {
     this.hangUp(peer).catch((error: unknown) => { this.#needs.log.debug({ peer, error: describeError(error) }, 'not hung up in good order') })
   }
 
-  block(peer: PeerKey): void {
-    this.gater.block(peer)
+  /** Bans it cannot stay with: hung up, once exchanges under way are over. */
+  expel(peer: PeerKey, reason: string): void {
+    const known = this.book.get(peer)
+    if (known === undefined || known.leaving) return
+    countLabel(this.#needs.counters.connections.expelled, reason)
     this.letGo(peer)
   }
 
-  /** Also takes back that the peer has refused us. */
-  unblock(peer: PeerKey): void {
-    this.gater.unblock(peer)
+  /** The lists have changed: expels whom they now speak against. */
+  review(): void {
+    if (!this.#needs.config.gater.lists) return
+    for (const { connections, peer } of [...this.book.all()]) {
+      for (const { direction, remoteAddr } of connections) {
+        const reason = this.#needs.standing.refuses({ direction, peer, address: remoteAddr.toString() })
+        if (reason !== undefined) { this.expel(peer, reason); break }
+      }
+    }
+  }
+
+  /** Takes back that a peer has refused us: it may be dialled again, and a static one is. */
+  forgive(peer: PeerKey): void {
     this.book.forgive(peer)
+    this.#save()
+    this.#statics.retry(peer)
+  }
+
+  /**
+   * Makes room where connections come close to their limits (SPEC §8). To be called every 10 s.
+   * @param scoreOf gossipsub's score and whether the peer is in one of our meshes
+   */
+  prune(scoreOf: (peer: PeerKey) => { readonly score: number; readonly inMesh: boolean }): void {
+    const { clock, config, counters, standing } = this.#needs
+    if (!config.gater.limits || this.#stopping) return
+    const now = clock.monotonic()
+    const candidates = [...this.book.all()].map(({ connections, leaving, peer, since }) => {
+      const { inMesh, score } = scoreOf(peer)
+      const inbound = connections.filter(({ direction }) => direction === 'inbound').length
+      return {
+        peer, inMesh, inbound, outbound: connections.length - inbound, forMs: now - since,
+        score: Math.min(score, standing.appScore(peer)), exempt: leaving || this.gater.isProtected(peer),
+      }
+    })
+    for (const peer of choosePruned(candidates, config.connections)) {
+      counters.connections.pruned++
+      this.gater.pruned(peer)
+      this.letGo(peer)
+    }
   }
 
   /**
@@ -134,6 +199,8 @@ export class Connections {
    * is known elsewhere, with its address.
    */
   sweep(): void {
+    this.gater.sweep()
+    this.#save()
     const node = this.#node
     if (node === undefined || this.#stopping) return
     const departed = ({ id }: Peer): boolean => this.book.get(id.toString()) === undefined && !id.equals(node.peerId)
@@ -149,17 +216,25 @@ export class Connections {
     }
   }
 
-  async #open(addresses: readonly Multiaddr[], signal: AbortSignal | undefined): Promise<Connection> {
+  async #open(addresses: readonly Multiaddr[], peer: PeerKey | undefined, signal: AbortSignal | undefined): Promise<Connection> {
     const { clock, config, counters } = this.#needs
     if (this.#node === undefined || this.#stopping) throw new NetworkError('stopping', 'the driver does not run')
-    const deadline = startDeadline(clock, config.connections.dialTimeoutMs)
     counters.connections.dials++
+    // who is connected already is not dialled: libp2p gives the connection that there is
+    const connected = peer !== undefined && this.book.get(peer) !== undefined
+    const reason = connected ? undefined : this.gater.beginDial(peer)
+    if (reason !== undefined) {
+      counters.connections.dialsFailed++
+      throw new NetworkError('dial_denied', `${peer ?? addresses.join(', ')}: ${reason}`, { value: reason, peer })
+    }
+    const deadline = startDeadline(clock, config.connections.dialTimeoutMs)
     try {
       return await this.#node.dial([...addresses], { signal: signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]) })
     } catch (cause) {
       counters.connections.dialsFailed++
       throw dialError(cause, addresses.join(', '))
     } finally {
+      if (!connected) this.gater.endDial(peer)
       deadline.clear()
     }
   }
@@ -170,6 +245,7 @@ export class Connections {
     const first = this.book.opened(connection, clock.monotonic())
     counters.connections.opened++
     connection.addEventListener('close', this.#needs.guarded(({ local }) => { this.#closed(connection, local === true) }), { once: true })
+    if (this.gater.isOver(connection.direction, peer)) connection.close().catch((error: unknown) => { connection.abort(error as Error) })
     if (first) notices.emit({ type: 'peerConnected', peer, address: connection.remoteAddr.toString(), direction: connection.direction })
     if (connection.status !== 'open') this.#closed(connection, false)
   }
@@ -187,10 +263,23 @@ export class Connections {
     notices.emit({ type: 'peerDisconnected', peer })
     if (refused) {
       counters.connections.refused++
+      this.#save()
       notices.emit({ type: 'peerRefused', peer })
     }
     this.#statics.disconnected(peer)
     this.#needs.changed()
+  }
+
+  /** Keeps the refusals where they have changed; what changes meanwhile is kept by the next call. */
+  #save(): void {
+    const { clock, log, refusals } = this.#needs
+    const { version } = this.book.refusals
+    if (refusals === undefined || this.#saving || version === this.#saved) return
+    this.#saving = true
+    refusals.save(this.book.refusals.text(clock.monotonic(), clock.now()))
+      .then(() => { this.#saved = version })
+      .catch((error: unknown) => { log.warn({ error: describeError(error) }, 'who has refused us is not kept') })
+      .finally(() => { this.#saving = false })
   }
 
   #identified(peer: PeerKey, agent: string, protocols: readonly string[]): void {

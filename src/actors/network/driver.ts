@@ -3,6 +3,7 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Chain } from '../chain/ingress.js'
 import type { Verdict } from '../chain/ports.js'
 import type { Clock, Feedback, Logger, Port, Random } from '../kernel/index.js'
+import type { PeerStanding, Reputation } from '../reputation/ingress.js'
 import type { Store } from '../store/ingress.js'
 import type { Validator } from '../validator/ingress.js'
 import { AGENT_NAME } from './config.js'
@@ -15,7 +16,7 @@ import type { NetworkFigures, Violation } from './figures.js'
 import { Gossip } from './gossip.js'
 import { guard } from './guard.js'
 import type { Guard } from './guard.js'
-import { internalsOf } from './gossipsub-internals.js'
+import { checkScoringActive, internalsOf } from './gossipsub-internals.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
 import { peerKeyOf } from './identity.js'
 import type { DriverEvent, PeerInfo, RequestKind, Response, Topic } from './ingress.js'
@@ -23,6 +24,7 @@ import { createNode } from './node.js'
 import type { Node } from './node.js'
 import { Notices } from './notices.js'
 import type { KnownPeer } from './peers.js'
+import type { RefusalMemory } from './refusals.js'
 import { MAX_OUTBOUND_STREAMS, RequestClient } from './reqresp/client.js'
 import type { RequestOptions } from './reqresp/client.js'
 import { Exchanges } from './reqresp/exchanges.js'
@@ -30,22 +32,20 @@ import { OutboundQuota } from './reqresp/outbound-quota.js'
 import { REQUEST_KINDS } from './reqresp/protocols.js'
 import type { DecodedRequest } from './reqresp/protocols.js'
 import { RequestServer } from './reqresp/server.js'
+import { neutralStanding } from './standing.js'
 import { GossipStreamKeeper } from './workarounds/reopen-gossip-stream.js'
-
-/** How peers stand with us, read at once where a library needs an answer at once. The reputation's owner offers it. */
-export interface PeerStanding {
-  /** Added to gossipsub's score: the reputation, within ±10 (SPEC §5). */
-  appScore(peer: PeerKey): number
-  /** Whether a peer may be chosen for a request (SPEC §8). */
-  mayAsk(peer: PeerKey): boolean
-}
 
 export interface DriverNeeds {
   readonly validator: Pick<Validator, 'commitment' | 'txList'>
   readonly chain: Pick<Chain, 'serveHead'>
   readonly store: Pick<Store, 'serveCommitments' | 'serveTxList'>
   readonly events: Port<DriverEvent>
+  /** How peers stand with us. Left out: all alike. */
   readonly standing?: PeerStanding | undefined
+  /** Who hears what is a peer's fault, each time, and every 10 s gossipsub's score of those connected. */
+  readonly reputation?: Pick<Reputation, 'report' | 'gossipScores'> | undefined
+  /** Where the peers that refused us outlive a restart (H41). */
+  readonly refusals?: RefusalMemory | undefined
 }
 
 export interface DriverGround {
@@ -67,6 +67,7 @@ export class NetworkDriver {
   readonly #needs: DriverNeeds
   readonly #ground: DriverGround
   readonly #self: PeerKey
+  readonly #standing: PeerStanding
   readonly #counters = newCounters()
   readonly #exchanges = new Exchanges()
   readonly #notices: Notices
@@ -87,15 +88,19 @@ export class NetworkDriver {
     this.#needs = needs
     this.#ground = ground
     this.#self = peerKeyOf(config.privateKey)
+    this.#standing = needs.standing ?? neutralStanding
     this.#guarded = guard(error => { ground.failed(error) })
     this.#notices = new Notices(needs.events, clock, config.noticesPerSecond)
-    this.#connections = new Connections({ ...shared, config, random, log: ground.log, notices: this.#notices, guarded: this.#guarded, changed: () => { this.#client.peersChanged() } })
+    this.#connections = new Connections({
+      ...shared, config, random, log: ground.log, notices: this.#notices, guarded: this.#guarded, standing: this.#standing, refusals: needs.refusals,
+      changed: () => { this.#client.peersChanged() },
+    })
     const { book } = this.#connections
     this.#quota = new OutboundQuota(config.requests)
     this.#client = new RequestClient({
       ...shared, book, quota: this.#quota, limits: config.requests, protocols: protocolsOf(config.chainId), violated,
       isKin: peer => book.get(peer)?.agent.startsWith(`${AGENT_NAME}/`) ?? false,
-      mayAsk: peer => needs.standing?.mayAsk(peer) ?? true,
+      mayAsk: peer => this.#standing.mayAsk(peer),
     })
     this.#server = new RequestServer({
       ...shared, limits: config.serving, violated,
@@ -104,22 +109,32 @@ export class NetworkDriver {
     })
   }
 
-  /** Listens, subscribes, dials the static peers. @throws NetworkError `listen_failed`, `library_changed` */
+  /** Listens, subscribes, dials the static peers. @throws NetworkError `listen_failed`, `library_changed`, `scoring_inactive` */
   async start(): Promise<void> {
     const topics = topicsOf(this.#config.chainId)
     const node = await createNode(this.#config, {
       topics,
       gater: this.#connections.gater.hooks(),
-      appScore: peer => this.#needs.standing?.appScore(peer) ?? 0,
+      appScore: peer => this.#standing.appScore(peer),
     })
     const pubsub = node.services.pubsub
     const internals = internalsOf(pubsub)
     const gossip = new Gossip({
       pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock,
       counters: this.#counters, limits: this.#config.gossip, guarded: this.#guarded,
-      isBlocked: peer => this.#connections.gater.isBlocked(peer),
-      refused: (topic, from, reason, penalty) => { this.#notices.refused(topic, from, reason, penalty) },
+      standing: this.#standing,
+      isBlocked: peer => this.#connections.gater.isRefused(peer),
+      violated: (peer, violation, code, hangUp) => {
+        this.#violated(peer, 'gossip', violation, code)
+        if (hangUp) this.#connections.letGo(peer)
+      },
+      refused: (topic, from, reason, penalty) => {
+        if (penalty && from !== undefined) this.#blame(from)
+        this.#notices.refused(topic, from, reason, penalty)
+      },
     })
+    checkScoringActive(internals, Object.values(topics))
+    await this.#connections.restore()
     this.#connections.watch(node)
     this.#keepStreams(node, internals)
     this.#watchListeners(node)
@@ -169,8 +184,10 @@ export class NetworkDriver {
   /** See `Connections`. @throws NetworkError */
   dial(address: string, signal?: AbortSignal): Promise<PeerKey> { return this.#connections.dial(address, signal) }
   hangUp(peer: PeerKey): Promise<void> { return this.#connections.hangUp(peer) }
-  block(peer: PeerKey): void { this.#connections.block(peer) }
-  unblock(peer: PeerKey): void { this.#connections.unblock(peer) }
+  forgive(peer: PeerKey): void { this.#connections.forgive(peer) }
+  expel(peer: PeerKey, reason: string): void { this.#connections.expel(peer, reason) }
+  reviewConnections(): void { this.#connections.review() }
+  forgetScore(peer: PeerKey): void { this.#running?.gossip.forgetScore(peer) }
 
   addresses(): { readonly peerId: PeerKey; readonly addresses: readonly string[] } {
     return { peerId: this.#self, addresses: this.#running?.node.getMultiaddrs().map(address => address.toString()) ?? [] }
@@ -199,20 +216,33 @@ export class NetworkDriver {
         requestsInFlight: this.#client.inFlight,
         inboundStreams: this.#server.open,
         servingBytes: this.#server.reserved,
+        partialGossipBytes: this.#running?.gossip.partialBytes ?? 0,
         largestGossipBuffer: this.#running?.gossip.largestBuffer ?? 0,
       },
     }
   }
 
-  /** Ignores gossip that has no verdict in time. To be called a few times a second. */
+  /** Ignores gossip that has no verdict in time, and ends what does not end by itself. To be called a few times a second. */
   expireVerdicts(): void { this.#running?.gossip.expire() }
 
-  /** Forgets what is kept of peers longer than it counts, and lets those go that do not read. To be called every 10 s. */
+  /**
+   * Forgets what is kept of peers longer than it counts, lets those go that do not read, makes room, and tells gossipsub's scores. To be
+   * called every 10 s.
+   */
   sweep(): void {
     this.#quota.sweep(this.#ground.clock.monotonic())
     this.#server.sweep()
     this.#connections.sweep()
-    for (const peer of this.#running?.gossip.sweep() ?? []) this.#lost(peer)
+    const running = this.#running
+    if (running === undefined || this.#stopping) return
+    for (const peer of running.gossip.sweep()) this.#lost(peer)
+    this.#connections.prune(peer => {
+      const { commitments, txLists } = running.gossip.inMesh(peer)
+      return { score: this.#score(peer), inMesh: commitments || txLists }
+    })
+    const scores = new Map([...this.#connections.book.all()].map(({ peer }) => [peer, this.#score(peer)]))
+    // a sample that is lost is followed by the next
+    if (scores.size > 0) void this.#needs.reputation?.gossipScores(scores)
   }
 
   async #serve(node: Node): Promise<void> {
@@ -284,7 +314,14 @@ export class NetworkDriver {
 
   #violated(peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
     this.#counters.violations[violation]++
+    this.#blame(peer)
     this.#notices.violation(peer, kind, violation, code)
+  }
+
+  /** A failure that is the peer's fault (SPEC §8): told each time, whatever the limit on events. */
+  #blame(peer: PeerKey): void {
+    // the mailbox drops the oldest: a lost report costs one point at most
+    void this.#needs.reputation?.report(peer, 'failure')
   }
 }
 

@@ -70,7 +70,7 @@ export type NetworkErrorCode =
   | 'bad_address'
   /** A multiaddr without `/p2p/…`: SPEC §8 asks for the peer id before a dial. */
   | 'peer_id_missing'
-  /** The gate, the block list or a limit said no: `value` is its reason. */
+  /** A rule of the gater said no: `value` is its reason. */
   | 'dial_denied'
   /** The peer closed on us recently within 1 s of connecting: a ban on its side (SPEC §10). */
   | 'dial_refused'
@@ -88,12 +88,18 @@ export type NetworkErrorCode =
   | 'listener_closed'
   | 'not_started'
   | 'stopping'
+  /** gossipsub does not count by the score parameters that it was given. */
+  | 'scoring_inactive'
   /** gossipsub or yamux is not as the work-arounds know it: another version. */
   | 'library_changed'
   /** The identity file is damaged, or holds no key that this network takes. */
   | 'identity_damaged'
   | 'identity_foreign'
   | 'identity_unreadable'
+  /** An identity that was to be imported where there is one. */
+  | 'identity_exists'
+  /** Bytes or a key that cannot be what they were given for. */
+  | 'bad_key'
 
 /** Everything else that goes wrong in the driver. */
 export class NetworkError extends DriverError<NetworkErrorCode> {

@@ -1,18 +1,15 @@
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerKey } from '../../protocol/peer-key.js'
+import type { Clock } from '../kernel/index.js'
+import type { ConnectionQuestion, PeerStanding } from '../reputation/ingress.js'
 import type { ConnectionLimits } from './config.js'
 import { countLabel } from './figures.js'
+import type { GaterRules } from './gater-rules.js'
 import type { Direction } from './peers.js'
+import { Redials } from './redials.js'
 
-/** What is known of a connection that may come to be. */
-export interface GateQuestion {
-  readonly direction: Direction
-  /** Unknown on an inbound connection before noise has proved it. */
-  readonly peer?: PeerKey | undefined
-  /** Resolved: never a host name (H17). Unknown while only a peer is about to be dialled. */
-  readonly address?: string | undefined
-}
+export type GateQuestion = ConnectionQuestion
 
 /**
  * Says why a connection must not be, or `undefined`. Asked synchronously and several times on the way of each connection, as more
@@ -28,28 +25,84 @@ export interface ConnectionCounts {
 }
 
 export interface GaterNeeds {
+  readonly rules: GaterRules
   readonly limits: ConnectionLimits
   readonly counts: ConnectionCounts
+  readonly standing: PeerStanding
+  readonly clock: Clock
   readonly gate: Gate | undefined
   /** Counts of denials by reason. */
   readonly denied: Record<string, number>
+  /** Static peers are protected whatever the reputation says. */
+  isStatic(peer: PeerKey): boolean
 }
 
-/** The one predicate behind all of libp2p's hooks: block list, limits, then the gate that the application brought. */
+/** Peers that were pruned, remembered at most; the oldest gives way. */
+const MAX_PRUNED = 1_024
+
+/** The one predicate behind all of libp2p's hooks: bans and lists, limits, then the gate that the application brought. */
 export class Gater {
   readonly #needs: GaterNeeds
-  readonly #blocked = new Set<PeerKey>()
+  readonly #redials: Redials
+  readonly #dialling = new Set<PeerKey>()
+  /** Who had to make room, and until when it is not to come back while there is little. */
+  readonly #pruned = new Map<PeerKey, number>()
 
-  constructor(needs: GaterNeeds) { this.#needs = needs }
+  constructor(needs: GaterNeeds) {
+    this.#needs = needs
+    this.#redials = new Redials(needs.rules.redials, needs.rules.redialWindowMs)
+  }
 
-  block(peer: PeerKey): void { this.#blocked.add(peer) }
-  unblock(peer: PeerKey): void { this.#blocked.delete(peer) }
-  isBlocked(peer: PeerKey): boolean { return this.#blocked.has(peer) }
+  /** Whether lists or a ban speak against the peer, whatever its address. */
+  isRefused(peer: PeerKey): boolean {
+    return this.#needs.rules.lists && this.#needs.standing.refuses({ direction: 'inbound', peer }) !== undefined
+  }
+
+  isProtected(peer: PeerKey): boolean { return this.#needs.isStatic(peer) || this.#needs.standing.isProtected(peer) }
 
   /** The reason against a connection, where there is one. */
   ask(question: GateQuestion): string | undefined {
-    if (question.peer !== undefined && this.#blocked.has(question.peer)) return 'blocked'
-    return this.#overLimit(question) ?? this.#needs.gate?.(question)
+    const { gate, rules, standing } = this.#needs
+    return (rules.lists ? standing.refuses(question) : undefined) ?? (rules.limits ? this.#overLimit(question) : undefined) ?? gate?.(question)
+  }
+
+  /** Before a dial: the reason against it, counted; or `undefined`, and then `endDial` is to be called once. */
+  beginDial(peer: PeerKey | undefined): string | undefined {
+    const reason = this.#againstDial(peer)
+    if (reason !== undefined) countLabel(this.#needs.denied, reason)
+    else if (peer !== undefined) this.#dialling.add(peer)
+    return reason
+  }
+
+  endDial(peer: PeerKey | undefined): void { if (peer !== undefined) this.#dialling.delete(peer) }
+
+  /**
+   * A connection was opened: does it break a limit all the same? The hooks are asked before it counts, and several connections
+   * may be between their last hook and their opening. The reason is counted.
+   */
+  isOver(direction: Direction, peer: PeerKey): boolean {
+    const { counts, denied, limits, rules } = this.#needs
+    if (!rules.limits) return false
+    const reason = counts.inbound + counts.outbound > limits.total ? 'too_many_connections'
+      : counts[direction] > limits[direction] ? `too_many_${direction}`
+        : counts.of(peer) > limits.perPeer ? 'too_many_of_peer' : undefined
+    if (reason !== undefined) countLabel(denied, reason)
+    return reason !== undefined
+  }
+
+  /** It had to make room for others. */
+  pruned(peer: PeerKey): void {
+    const { clock, limits } = this.#needs
+    this.#pruned.delete(peer)
+    this.#pruned.set(peer, clock.monotonic() + limits.prunedMs)
+    const oldest = this.#pruned.keys().next()
+    if (this.#pruned.size > MAX_PRUNED && oldest.done !== true) this.#pruned.delete(oldest.value)
+  }
+
+  sweep(): void {
+    const now = this.#needs.clock.monotonic()
+    this.#redials.sweep(now)
+    for (const [peer, until] of this.#pruned) if (until <= now) this.#pruned.delete(peer)
   }
 
   /** For `createLibp2p`: every hook that it has asks the same predicate. */
@@ -70,16 +123,38 @@ export class Gater {
 
   #deny(direction: Direction, peer: PeerId | undefined, at?: Multiaddr | MultiaddrConnection): boolean {
     const address = at === undefined ? undefined : 'remoteAddr' in at ? at.remoteAddr.toString() : at.toString()
-    const reason = this.ask({ direction, peer: peer?.toString(), address })
+    // libp2p adds the peer to the addresses of a dial that names one
+    const nameless = this.#needs.rules.peerId && direction === 'outbound' && peer === undefined && address?.includes('/p2p/') === false
+    const reason = nameless ? 'no_peer_id' : this.ask({ direction, peer: peer?.toString(), address })
     if (reason !== undefined) countLabel(this.#needs.denied, reason)
     return reason !== undefined
   }
 
-  #overLimit({ direction, peer }: GateQuestion): string | undefined {
-    const { limits, counts } = this.#needs
-    if (counts.inbound + counts.outbound >= limits.total) return 'too_many_connections'
-    if (counts[direction] >= limits[direction]) return `too_many_${direction}`
-    if (peer !== undefined && counts.of(peer) >= limits.perPeer) return 'too_many_of_peer'
+  #againstDial(peer: PeerKey | undefined): string | undefined {
+    const { clock, limits, rules } = this.#needs
+    if (peer === undefined) return rules.peerId ? 'no_peer_id' : this.ask({ direction: 'outbound' })
+    const reason = this.ask({ direction: 'outbound', peer })
+    if (reason !== undefined) return reason
+    if (rules.limits && this.#dialling.size >= limits.pendingOutbound) return 'too_many_dials'
+    if (rules.alreadyDialling && this.#dialling.has(peer)) return 'already_dialling'
+    if (rules.redialLimit && !this.isProtected(peer) && !this.#redials.take(peer, clock.monotonic())) return 'redial_limit'
     return undefined
   }
+
+  #overLimit({ direction, peer }: GateQuestion): string | undefined {
+    const { counts, limits } = this.#needs
+    if (counts.inbound + counts.outbound >= limits.total) return 'too_many_connections'
+    if (counts[direction] >= limits[direction]) return `too_many_${direction}`
+    if (peer === undefined) return undefined
+    if (counts.of(peer) >= limits.perPeer) return 'too_many_of_peer'
+    return this.#wasPruned(peer) && counts[direction] >= softLimit(limits[direction], limits) ? 'pruned_recently' : undefined
+  }
+
+  #wasPruned(peer: PeerKey): boolean {
+    const until = this.#pruned.get(peer)
+    return until !== undefined && until > this.#needs.clock.monotonic() && !this.isProtected(peer)
+  }
 }
+
+/** Above this peers are pruned, so that there is room for new ones. */
+export function softLimit(limit: number, { softShare }: ConnectionLimits): number { return Math.ceil(limit * softShare) }

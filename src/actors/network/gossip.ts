@@ -5,17 +5,21 @@ import type { Topics } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Verdict } from '../chain/ports.js'
 import type { Clock } from '../kernel/index.js'
+import type { PeerStanding } from '../reputation/ingress.js'
 import type { Validator } from '../validator/ingress.js'
 import type { GossipLimits } from './config.js'
-import { NetworkError, describeError } from './errors.js'
-import type { Counters, Refusal } from './figures.js'
+import { NetworkError, describeError, errorName } from './errors.js'
+import type { Counters, Refusal, Violation } from './figures.js'
+import { GossipBudget } from './gossip-budget.js'
 import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
 import type { Guard } from './guard.js'
 import { InboundPace } from './inbound-pace.js'
 import type { Topic } from './ingress.js'
 import { OutboundGuard } from './outbound-guard.js'
+import { PartialRpcs } from './partial-rpcs.js'
 import { leaveAuthorOut } from './workarounds/forward-to-author.js'
-import { forgetDeparted, keepScores } from './workarounds/score-over-reconnection.js'
+import { liveScores } from './workarounds/live-scores.js'
+import { forgetDeparted, forgetScore, keepScores } from './workarounds/score-over-reconnection.js'
 
 /** Bytes of a message of each topic at most. */
 export const MESSAGE_SIZES: Record<Topic, number> = {
@@ -33,7 +37,11 @@ export interface GossipNeeds {
   readonly counters: Counters
   readonly limits: GossipLimits
   readonly guarded: Guard
+  readonly standing: PeerStanding
+  /** Banned or on a list. */
   isBlocked(peer: PeerKey): boolean
+  /** It broke the protocol in a way that has nothing to do with what a message says; with `hangUp` nothing more can come of it. */
+  violated(peer: PeerKey, violation: Violation, code: string, hangUp: boolean): void
   refused(topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void
 }
 
@@ -48,8 +56,8 @@ interface Pending {
 /**
  * Both directions of gossip. An inbound message's way:
  *
- * 1. before the seen cache and before its author's signature is verified: is it of one of our topics, and can it be a message of that
- *    topic at all? What cannot is rejected at once, at the cost of a look at a few bytes;
+ * 1. before the seen cache and before its author's signature is verified: may its sender bring so much, is it of one of our topics, and can
+ *    it be a message of that topic at all? What cannot is rejected at once, at the cost of a look at a few bytes;
  * 2. gossipsub verifies the author and asks its seen cache, by SPEC §5's message id;
  * 3. it goes to the validator, and waits here for its verdict, 6 s at most;
  * 4. the verdict is told to gossipsub, which forwards it to all but its senders and its author.
@@ -58,6 +66,8 @@ export class Gossip {
   readonly #needs: GossipNeeds
   readonly #guard: OutboundGuard
   readonly #pace: InboundPace
+  readonly #budget: GossipBudget
+  readonly #partial: PartialRpcs
   readonly #names: ReadonlyMap<string, Topic>
   /** By message id, in order of their deadlines: all have the same time. */
   readonly #pending = new Map<string, Pending>()
@@ -71,9 +81,18 @@ export class Gossip {
       totalOutboundBytes: needs.limits.totalOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
     })
+    this.#budget = new GossipBudget(needs.limits, needs.clock)
     keepScores(needs.internals)
+    liveScores(needs.internals, needs.standing)
     this.#refuseEarly()
-    this.#countMalformed()
+    this.#partial = new PartialRpcs({
+      gossipsub: needs.internals, clock: needs.clock, maxBytes: needs.limits.maxPartialBytes, withinMs: needs.limits.partialWithinMs,
+      malformed: (peer, error) => {
+        needs.counters.gossip.malformedRpcs++
+        needs.violated(peer, 'gossip_rpc', errorName(error), false)
+      },
+      stuck: (peer, code) => { needs.violated(peer, 'gossip_partial', code, true) },
+    })
     this.#pace = new InboundPace(needs.internals, needs.clock)
     needs.pubsub.addEventListener('gossipsub:message', needs.guarded(({ detail }) => { this.#received(detail) }))
   }
@@ -82,6 +101,8 @@ export class Gossip {
   get pending(): number { return this.#pending.size }
   /** Peers whose gossip is held back, because there is more of it than we can handle. */
   get pausedPeers(): number { return this.#pace.paused }
+  /** Bytes of RPCs that have begun to arrive and have not been handled. */
+  get partialBytes(): number { return this.#partial.bytes }
   /** Bytes in the fullest buffer towards a peer. */
   get largestBuffer(): number { return this.#guard.largest }
 
@@ -107,8 +128,9 @@ export class Gossip {
     this.#report(messageId, pending, verdict)
   }
 
-  /** Ignores what has no verdict in time. */
+  /** Ignores what has no verdict in time, and lets go of who does not end what it begins to send. */
   expire(): void {
+    this.#partial.expire()
     const now = this.#needs.clock.monotonic()
     for (const [messageId, pending] of this.#pending) {
       if (pending.until > now) return
@@ -120,8 +142,12 @@ export class Gossip {
   /** Forgets what is kept of peers that have left and did no wrong; gives the peers that do not read what we send. */
   sweep(): PeerKey[] {
     forgetDeparted(this.#needs.internals)
+    for (const peer of this.#budget.sweep()) this.#needs.violated(peer, 'gossip_flood', 'over_budget', false)
     return this.#guard.sweep()
   }
+
+  /** A peer's ban is over: so is what gossipsub remembers of it (SPEC §8). */
+  forgetScore(peer: PeerKey): void { forgetScore(this.#needs.internals, peer) }
 
   inMesh(peer: PeerKey): Record<Topic, boolean> {
     const { internals, topics } = this.#needs
@@ -151,10 +177,25 @@ export class Gossip {
   #refuseEarly(): void {
     const { internals } = this.#needs
     const receiveRpc = internals.handleReceivedRpc.bind(internals)
-    internals.handleReceivedRpc = (from: PeerId, rpc: Rpc) => {
-      for (const { topic } of rpc.messages) if (!this.#names.has(topic)) this.#refused(topic, from.toString(), 'unknown_topic', false)
-      return receiveRpc(from, rpc)
+    internals.handleReceivedRpc = async (from: PeerId, rpc: Rpc) => {
+      const peer = from.toString()
+      const admitted = this.#budget.admit(peer, rpc)
+      for (const { topic } of admitted.refused) this.#refused(this.#names.get(topic) ?? topic, peer, 'over_budget', false)
+      if (admitted.refusedControls) this.#refused('control', peer, 'over_budget', false)
+      for (const { topic } of admitted.rpc.messages) if (!this.#names.has(topic)) this.#refused(topic, peer, 'unknown_topic', false)
+      await receiveRpc(from, admitted.rpc)
     }
+    const { score } = internals
+    const penalise = score.rejectInvalidMessage.bind(score)
+    const rejected = (peer: PeerKey, name: string, reason: Refusal): void => {
+      penalise(peer, name)
+      const topic = this.#names.get(name)
+      if (topic === undefined) return
+      this.#needs.counters.gossip.verdicts[topic].reject++
+      this.#refused(topic, peer, reason, true)
+    }
+    // gossipsub calls it for one reason: the author's signature
+    score.rejectInvalidMessage = (peer, topic) => { rejected(peer, topic, 'bad_author') }
     const receiveMessage = internals.handleReceivedMessage.bind(internals)
     internals.handleReceivedMessage = async (from: PeerId, message: RpcMessage) => {
       const topic = this.#names.get(message.topic)
@@ -162,10 +203,8 @@ export class Gossip {
       const peer = from.toString()
       if (this.#needs.isBlocked(peer)) { this.#refused(topic, peer, 'blocked', false); return }
       const reason = this.#impossible(topic, message)
-      if (reason === undefined) { await receiveMessage(from, message); return }
-      internals.score.rejectInvalidMessage(peer, message.topic)
-      this.#needs.counters.gossip.verdicts[topic].reject++
-      this.#refused(topic, peer, reason, true)
+      if (reason === undefined) await receiveMessage(from, message)
+      else rejected(peer, message.topic, reason)
     }
   }
 
@@ -173,19 +212,6 @@ export class Gossip {
     const bytes = data ?? new Uint8Array(0)
     if (bytes.length > MESSAGE_SIZES[topic]) return 'oversize'
     return isPlausible(this.#needs.topics, name, bytes) ? undefined : 'undecodable'
-  }
-
-  #countMalformed(): void {
-    const { counters, internals } = this.#needs
-    const decode = internals.decodeRpc.bind(internals)
-    internals.decodeRpc = bytes => {
-      try {
-        return decode(bytes)
-      } catch (error) {
-        counters.gossip.malformedRpcs++
-        throw error
-      }
-    }
   }
 
   /** Step 3. */

@@ -16,12 +16,18 @@ export interface Rpc {
   control?: object
 }
 
+/** A frame of a gossip stream, without its length. */
+export interface Frame {
+  readonly byteLength: number
+  subarray(): Uint8Array
+}
+
 /** What gossipsub remembers of a peer's conduct. */
 export interface PeerStats {
   readonly connected: boolean
   /** When it is forgotten, of one that has left: wall time, milliseconds. */
   readonly expire: number
-  topics: Record<string, { readonly invalidMessageDeliveries: number; readonly meshFailurePenalty: number }>
+  topics: Record<string, { invalidMessageDeliveries: number; meshFailurePenalty: number }>
   behaviourPenalty: number
   readonly knownIPs: Set<string>
 }
@@ -39,7 +45,10 @@ export interface GossipsubInternals {
   readonly mcache: { readonly size: number; observeDuplicate(messageId: string, peer: string): void }
   readonly score: {
     readonly peerStats: Map<string, PeerStats>
-    readonly scoreCache: Map<string, unknown>
+    /** `reputation`: ours (live-scores.ts). */
+    readonly scoreCache: Map<string, { reputation?: number }>
+    readonly params: { readonly topics: Readonly<Record<string, unknown>> }
+    score(peer: string): number
     rejectInvalidMessage(peer: string, topic: string): void
     addPeer(peer: string): void
     removeIP(peer: string, ip: string): void
@@ -54,13 +63,24 @@ export interface GossipsubInternals {
   handleReceivedMessage(from: PeerId, message: RpcMessage): Promise<void>
   handlePeerReadStreamError(error: Error, peerId: PeerId): void
   decodeRpc(bytes: Uint8Array): Rpc
+  createInboundStream(peerId: PeerId, stream: Stream): void
+  pipePeerReadStream(peerId: PeerId, frames: AsyncIterable<Frame>): Promise<void>
   sendRpc(peer: string, rpc: Rpc): boolean
 }
 
 const METHODS = [
   'getScore', 'getMeshPeers', 'reportMessageValidationResult', 'onPeerConnected', 'handleReceivedRpc', 'handleReceivedMessage',
-  'handlePeerReadStreamError', 'decodeRpc', 'sendRpc',
+  'handlePeerReadStreamError', 'decodeRpc', 'createInboundStream', 'pipePeerReadStream', 'sendRpc',
 ] as const satisfies ReadonlyArray<keyof GossipsubInternals>
+
+/**
+ * Whether the score parameters that we gave are those it counts by, for both topics: a scoring that is silently off is no scoring (SPEC §5).
+ * @throws NetworkError `scoring_inactive`
+ */
+export function checkScoringActive({ score }: GossipsubInternals, topics: readonly string[]): void {
+  const lacking = topics.find(topic => score.params?.topics?.[topic] === undefined)
+  if (lacking !== undefined) throw new NetworkError('scoring_inactive', `gossipsub does not score ${lacking}`, { value: lacking })
+}
 
 /** gossipsub as this room needs it. @throws NetworkError `library_changed` where something is missing: its name is the `value` */
 export function internalsOf(pubsub: GossipSub): GossipsubInternals {
@@ -68,7 +88,7 @@ export function internalsOf(pubsub: GossipSub): GossipsubInternals {
   for (const method of METHODS) if (typeof internals[method] !== 'function') throw missing(method)
   for (const map of ['peers', 'streamsOutbound', 'streamsInbound'] as const) if (!(internals[map] instanceof Map)) throw missing(map)
   if (typeof internals.mcache?.observeDuplicate !== 'function') throw missing('mcache.observeDuplicate')
-  for (const method of ['rejectInvalidMessage', 'addPeer', 'removeIP'] as const) if (typeof internals.score?.[method] !== 'function') throw missing(`score.${method}`)
+  for (const method of ['score', 'rejectInvalidMessage', 'addPeer', 'removeIP'] as const) if (typeof internals.score?.[method] !== 'function') throw missing(`score.${method}`)
   for (const map of ['peerStats', 'scoreCache'] as const) if (!(internals.score[map] instanceof Map)) throw missing(`score.${map}`)
   if (typeof internals.outboundInflightQueue?.push !== 'function') throw missing('outboundInflightQueue.push')
   return internals

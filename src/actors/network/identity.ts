@@ -2,8 +2,9 @@ import '../../polyfill.js'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { privateKeyFromProtobuf, privateKeyFromRaw, privateKeyToProtobuf } from '@libp2p/crypto/keys'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyFromRaw, privateKeyToProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
+import { Point } from '@noble/secp256k1'
 import type { PrivateKey } from '@libp2p/interface'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { NetworkError } from './errors.js'
@@ -15,6 +16,9 @@ export function newPrivateKey(): PrivateKey {
   return privateKeyFromRaw(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
 }
 
+/** Key types that this network takes (SPEC §10). */
+export type IdentityType = 'Ed25519' | 'secp256k1'
+
 /** The peer id of a key, as text. */
 export function peerKeyOf(privateKey: PrivateKey): PeerKey {
   return peerIdFromPrivateKey(privateKey).toString()
@@ -23,14 +27,52 @@ export function peerKeyOf(privateKey: PrivateKey): PeerKey {
 /**
  * The identity in a file: libp2p's protobuf form of a private key, readable by its owner only. Created where the file is missing, with
  * the directories above it; never replaced, whatever is in it (H23).
+ * @param type of a key that is created; what is there is taken as it is
  * @throws NetworkError `identity_damaged` (not such a key), `identity_foreign` (a key type that gossip cannot use: RSA, SPEC §10),
  * `identity_unreadable` (the file system); `value` is the file's path
  */
-export async function loadIdentity(path: string): Promise<PrivateKey> {
+export async function loadIdentity(path: string, type: IdentityType = 'Ed25519'): Promise<PrivateKey> {
   const bytes = await read(path)
   if (bytes !== undefined) return parse(bytes, path)
-  const created = newPrivateKey()
+  const created = type === 'Ed25519' ? newPrivateKey() : await generateKeyPair('secp256k1')
   return await create(path, privateKeyToProtobuf(created)) ? created : loadIdentity(path)
+}
+
+/**
+ * Makes a key of libp2p's protobuf form the identity in a file that is not there yet.
+ * @throws NetworkError `identity_exists` (and the file stays as it is), and those of `loadIdentity` for the bytes
+ */
+export async function importIdentity(path: string, bytes: Uint8Array): Promise<PrivateKey> {
+  const key = await parse(bytes, path)
+  // in its own form, whatever the encoding of what was given
+  if (!await create(path, privateKeyToProtobuf(key))) throw new NetworkError('identity_exists', `${path} exists already`, { value: path })
+  return key
+}
+
+/** The identity in a file, in libp2p's protobuf form: a secret. @throws NetworkError as `loadIdentity`; `identity_unreadable` where there is none */
+export async function exportIdentity(path: string): Promise<Uint8Array> {
+  const bytes = await read(path)
+  if (bytes === undefined) throw unreadable(path, Object.assign(new Error('there is no such file'), { code: 'ENOENT' }))
+  return privateKeyToProtobuf(await parse(bytes, path))
+}
+
+/** The public key of an identity in libp2p's protobuf form: what an ENR carries under `libp2p` (SPEC §8). */
+export function publicKeyBytes(privateKey: PrivateKey): Uint8Array { return publicKeyToProtobuf(privateKey.publicKey) }
+
+/** The 32 bytes of a secp256k1 key. @throws NetworkError `bad_key` for another type */
+export function rawSecp256k1(privateKey: PrivateKey): Uint8Array {
+  if (privateKey.type !== 'secp256k1') throw new NetworkError('bad_key', 'this is no secp256k1 key', { value: privateKey.type })
+  return privateKey.raw
+}
+
+/** The uncompressed secp256k1 public key, 64 bytes, of a peer id that holds one; `undefined` for all others. */
+export function publicKeyOf(peer: PeerKey): Uint8Array | undefined {
+  try {
+    const { publicKey } = peerIdFromString(peer)
+    return publicKey?.type === 'secp256k1' ? Point.fromBytes(publicKey.raw).toBytes(false).slice(1) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 async function read(path: string): Promise<Uint8Array | undefined> {

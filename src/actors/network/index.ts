@@ -9,12 +9,17 @@ export {
   type ServingLimits,
 } from './config.js'
 export { DEFAULT_LISTEN } from './default-listen.js'
-export { NetworkDriver, type DriverGround, type DriverNeeds, type PeerStanding } from './driver.js'
+export { NetworkDriver, type DriverGround, type DriverNeeds } from './driver.js'
 export { NetworkError, RequestError, type NetworkErrorCode, type RequestErrorCode } from './errors.js'
 export { REFUSALS, VIOLATIONS, type NetworkFigures, type Refusal, type Violation } from './figures.js'
 export { type Gate, type GateQuestion } from './gater.js'
-export { loadIdentity, newPrivateKey, peerKeyOf } from './identity.js'
+export { gaterPresets, type GaterPreset, type GaterRules } from './gater-rules.js'
+export {
+  exportIdentity, importIdentity, loadIdentity, newPrivateKey, peerKeyOf, publicKeyBytes, publicKeyOf, rawSecp256k1, type IdentityType,
+} from './identity.js'
 export {
   NetworkHandle, networkMailbox, type DriverEvent, type NetworkCommand, type PeerInfo, type Published, type RequestKind, type Response, type Topic,
 } from './ingress.js'
+export { type RefusalMemory } from './refusals.js'
+export { neutralStanding } from './standing.js'
 export { checkMaxCount, checkRequest } from './reqresp/protocols.js'

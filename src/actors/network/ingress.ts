@@ -1,7 +1,8 @@
-import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
-import type { Ask, Deadline } from '../kernel/index.js'
+import { Handle, keep, mailbox, reject } from '../kernel/index.js'
+import type { Ask, Deadline, Port } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Verdict } from '../chain/ports.js'
+import type { Connections } from '../reputation/ingress.js'
 import type { NetworkFigures, Refusal, Violation } from './figures.js'
 
 export type { NetworkFigures, Refusal, Violation } from './figures.js'
@@ -38,6 +39,8 @@ export interface Response {
   readonly places: { readonly now: number; readonly inMs: number | undefined }
 }
 
+type ConnectionsMessage = Connections extends Port<infer M> ? M : never
+
 export type NetworkCommand =
   | Ask<'publish', { topic: Topic; bytes: Uint8Array }, Published>
   /** The verdict on a gossip message; one that is unknown, or came too late, only loses the forwarding. */
@@ -53,9 +56,10 @@ export type NetworkCommand =
   | Ask<'addresses', object, { readonly peerId: PeerKey; readonly addresses: readonly string[] }>
   /** Everything that the driver counts, since its last start. */
   | Ask<'figures', object, NetworkFigures>
-  /** Refuses or allows again a peer, at once and for every later dial and inbound connection. */
-  | { readonly type: 'block'; readonly peer: PeerKey }
-  | { readonly type: 'unblock'; readonly peer: PeerKey }
+  /** Takes back that a peer has refused us (`peerRefused`): it may be dialled again, and a static one is. */
+  | { readonly type: 'forgive'; readonly peer: PeerKey }
+  /** From reputation (`Connections`): hang up once exchanges under way are over (H40); drop gossipsub's score; ask the lists again. */
+  | ConnectionsMessage
 
 export const networkMailbox = mailbox<NetworkCommand>({
   capacity: 8_192,
@@ -69,8 +73,10 @@ export const networkMailbox = mailbox<NetworkCommand>({
     peers: reject('the caller is told'),
     addresses: reject('the caller is told'),
     figures: reject('the caller is told'),
-    block: dropOldest('the list itself is the truth; the application sets it again'),
-    unblock: dropOldest('the list itself is the truth; the application sets it again'),
+    forgive: reject('the caller is told'),
+    expel: keep('one a ban or listed peer, and the gate refuses what it sends meanwhile'),
+    forgetScore: keep('one a ban that ends'),
+    reviewConnections: keep('one a change of the lists by the operator'),
   },
 })
 
@@ -105,6 +111,8 @@ export class NetworkHandle extends Handle<NetworkCommand> {
   peers(within: Deadline) { return this.ask('peers', {}, within) }
   addresses(within: Deadline) { return this.ask('addresses', {}, within) }
   figures(within: Deadline) { return this.ask('figures', {}, within) }
-  block(peer: PeerKey) { return this.send({ type: 'block', peer }) }
-  unblock(peer: PeerKey) { return this.send({ type: 'unblock', peer }) }
+  forgive(peer: PeerKey) { return this.send({ type: 'forgive', peer }) }
+  expel(peer: PeerKey, reason: string) { return this.send({ type: 'expel', peer, reason }) }
+  forgetScore(peer: PeerKey) { return this.send({ type: 'forgetScore', peer }) }
+  reviewConnections() { return this.send({ type: 'reviewConnections' }) }
 }

@@ -38,7 +38,7 @@ const WINDOW_BYTES = 2 * 1024 * 1024
 
 /** A libp2p node after SPEC §8, not started. */
 export async function createNode(config: NetworkConfig, needs: NodeNeeds): Promise<Node> {
-  const { connections } = config
+  const { connections, gater } = config
   const [name = '', version = ''] = config.agent.split('/')
   return createLibp2p({
     start: false,
@@ -53,7 +53,7 @@ export async function createNode(config: NetworkConfig, needs: NodeNeeds): Promi
     connectionGater: needs.gater,
     connectionManager: {
       // the gater counts (SPEC §8); above this libp2p would close connections by itself, whatever is under way on them
-      maxConnections: connections.total + connections.pendingInbound + connections.pendingOutbound,
+      maxConnections: gater.limits ? connections.total + connections.pendingInbound + connections.pendingOutbound : Number.MAX_SAFE_INTEGER,
       maxIncomingPendingConnections: connections.pendingInbound,
       maxDialQueueLength: connections.pendingOutbound,
       maxParallelDials: connections.dialConcurrency,

@@ -1,6 +1,7 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ConnectionCounts } from './gater.js'
+import { Refusals } from './refusals.js'
 
 export type Direction = 'inbound' | 'outbound'
 
@@ -51,20 +52,20 @@ export interface PeerBookOptions {
   readonly refusedMs: number
 }
 
-/** Refusals remembered at most; the oldest gives way. */
-const MAX_REFUSALS = 1_024
-
 /** Who is connected, what they speak, and who is to be asked next. Pure: the caller says what happens and when. */
 export class PeerBook implements ConnectionCounts {
   readonly #entries = new Map<PeerKey, Entry>()
   /** Peers that closed on us, and until when they are left alone. */
-  readonly #refused = new Map<PeerKey, { readonly until: number; readonly address: string }>()
+  readonly refusals: Refusals
   readonly #options: PeerBookOptions
   #inbound = 0
   #outbound = 0
   #asked = 0
 
-  constructor(options: PeerBookOptions) { this.#options = options }
+  constructor(options: PeerBookOptions) {
+    this.#options = options
+    this.refusals = new Refusals(options.refusedMs)
+  }
 
   get size(): number { return this.#entries.size }
   get inbound(): number { return this.#inbound }
@@ -101,8 +102,8 @@ export class PeerBook implements ConnectionCounts {
     if (entry.connections.length > 0) return { peer, last: false, refused: false }
     this.#entries.delete(peer)
     const refused = !byUs && !entry.leaving && entry.direction === 'outbound' && now - entry.since < this.#options.refusedWithinMs
-    if (refused) this.#remember(peer, connection.remoteAddr.toString(), now)
-    else if (now - entry.since >= this.#options.refusedWithinMs) this.#refused.delete(peer)
+    if (refused) this.refusals.add(peer, connection.remoteAddr.toString(), now)
+    else if (now - entry.since >= this.#options.refusedWithinMs) this.refusals.forgive(peer)
     return { peer, last: true, refused }
   }
 
@@ -141,28 +142,15 @@ export class PeerBook implements ConnectionCounts {
   }
 
   /** Until when a peer that closed on us is not to be dialled; `undefined` where it may be. */
-  refusedUntil(peer: PeerKey, now: number): number | undefined {
-    const refusal = this.#refused.get(peer)
-    if (refusal === undefined || refusal.until > now) return refusal?.until
-    this.#refused.delete(peer)
-    return undefined
-  }
+  refusedUntil(peer: PeerKey, now: number): number | undefined { return this.refusals.until(peer, now) }
 
   /** Peers that closed on us and are not connected, with the address that led to them. */
   refused(now: number): Array<{ readonly peer: PeerKey; readonly address: string }> {
-    const standing = [...this.#refused].filter(([peer]) => this.refusedUntil(peer, now) !== undefined && !this.#entries.has(peer))
-    return standing.map(([peer, { address }]) => ({ peer, address }))
+    return this.refusals.standing(now).filter(({ peer }) => !this.#entries.has(peer))
   }
 
   /** The operator wants it tried again. */
-  forgive(peer: PeerKey): void { this.#refused.delete(peer) }
-
-  #remember(peer: PeerKey, address: string, now: number): void {
-    this.#refused.delete(peer)
-    this.#refused.set(peer, { until: now + this.#options.refusedMs, address })
-    const oldest = this.#refused.keys().next()
-    if (this.#refused.size > MAX_REFUSALS && oldest.done !== true) this.#refused.delete(oldest.value)
-  }
+  forgive(peer: PeerKey): void { this.refusals.forgive(peer) }
 
   #count(direction: Direction, by: number): void {
     if (direction === 'inbound') this.#inbound += by

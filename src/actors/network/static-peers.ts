@@ -12,7 +12,7 @@ export interface StaticPeersNeeds {
   /** Until when a peer that closed on us is to be left alone, on the monotonic clock. */
   refusedUntil(peer: PeerKey): number | undefined
   /** Resolves when connected; rejects otherwise. */
-  dial(addresses: readonly Multiaddr[]): Promise<unknown>
+  dial(addresses: readonly Multiaddr[], peer: PeerKey): Promise<unknown>
 }
 
 interface Target {
@@ -46,7 +46,11 @@ export class StaticPeers {
 
   start(): void {
     this.#running = true
-    for (const [peer, target] of this.#targets) void this.#dial(peer, target)
+    for (const [peer, target] of this.#targets) {
+      // a refusal outlives a restart (H41)
+      if (this.#needs.refusedUntil(peer) === undefined) void this.#dial(peer, target)
+      else this.#later(peer, target)
+    }
   }
 
   stop(): void {
@@ -60,6 +64,14 @@ export class StaticPeers {
     if (target !== undefined) target.failures = 0
   }
 
+  /** Dials it now, whatever its delay: the operator has taken a refusal back. */
+  retry(peer: PeerKey): void {
+    const target = this.#targets.get(peer)
+    if (target === undefined) return
+    this.#cancel(target)
+    void this.#dial(peer, target)
+  }
+
   /** Its last connection closed. */
   disconnected(peer: PeerKey): void {
     const target = this.#targets.get(peer)
@@ -71,7 +83,7 @@ export class StaticPeers {
     target.dialling = true
     let reached = false
     try {
-      await this.#needs.dial(target.addresses)
+      await this.#needs.dial(target.addresses, peer)
       reached = true
     } catch {
       // whatever it was: the next attempt comes later

@@ -42,6 +42,16 @@ export function forgetDeparted({ score }: GossipsubInternals, max = MAX_KEPT): v
   for (const [peer, stats] of blamed.slice(0, blamed.length - max)) forget(score, peer, stats)
 }
 
+/** Forgets what a peer did wrong: its ban is over (SPEC §8). */
+export function forgetScore({ score }: GossipsubInternals, peer: string): void {
+  const stats = score.peerStats.get(peer)
+  if (stats === undefined) return
+  if (!stats.connected) { forget(score, peer, stats); return }
+  stats.behaviourPenalty = 0
+  for (const topic of Object.values(stats.topics)) { topic.invalidMessageDeliveries = 0; topic.meshFailurePenalty = 0 }
+  score.scoreCache.delete(peer)
+}
+
 function isBlameless({ behaviourPenalty, topics }: PeerStats): boolean {
   return behaviourPenalty === 0
     && Object.values(topics).every(({ invalidMessageDeliveries, meshFailurePenalty }) => invalidMessageDeliveries === 0 && meshFailurePenalty === 0)
