@@ -1,0 +1,4 @@
+/** `node --import …/register.js?yamux-frames`: this process runs without that work-around. See ./hooks.ts. */
+import { register } from 'node:module'
+
+register('./hooks.js', import.meta.url, { data: new URL(import.meta.url).search.slice(1) })
