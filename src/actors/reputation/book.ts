@@ -1,0 +1,308 @@
+import type { PeerKey } from '../../protocol/peer-key.js'
+import { checkPeer } from './address-rules.js'
+import { backendOf } from './backend.js'
+import type { Finding, ReputationBackend } from './backend.js'
+import { Bans } from './bans.js'
+import type { BanRecord, BannedBy } from './bans.js'
+import { LONGEST_BAN_MS } from './config.js'
+import type { ReputationConfig } from './config.js'
+import { ReputationError } from './errors.js'
+import { Identities } from './identities.js'
+import type { Ban, ConnectionQuestion, Outcome, PeerStanding, ReputationEvent, Rule, Standing } from './ingress.js'
+import { Lists } from './lists.js'
+import type { ListChanges } from './lists.js'
+import { Scores } from './scores.js'
+import type { SavedScore } from './scores.js'
+
+/** What changed, in the order in which it did. */
+export type Change = Extract<ReputationEvent, { type: 'banned' | 'banLifted' | 'greylisted' }>
+/** What is written apart from the rest. */
+export type Section = 'bans' | 'lists' | 'scores'
+export const SECTIONS: readonly Section[] = ['bans', 'lists', 'scores']
+
+/** All that has to be kept, as plain data. */
+export interface Kept {
+  readonly bans: readonly BanRecord[]
+  readonly lists: ListChanges
+  /** `at`: Unix time in milliseconds. */
+  readonly scores: { readonly at: number; readonly scores: readonly SavedScore[] }
+}
+
+export interface BookNeeds {
+  readonly publicKeyOf?: ((peer: PeerKey) => Uint8Array | undefined) | undefined
+  /** A function of the application has thrown. */
+  readonly failed: (where: string, error: unknown) => void
+}
+
+/** The reason of a ban for score. */
+export const BANNED_FOR_SCORE = 'score'
+/** Peers whose gossip score is remembered from one message: above all connection limits of SPEC §8. */
+const MAX_SAMPLED = 4_096
+
+/**
+ * Who stands how (SPEC §8). Knows no clock: `wall` is Unix time, `now` a monotonic time, both in milliseconds. What follows from a call
+ * is in the `Change`s that it gives; what has to be written, `dirty` tells.
+ */
+export class Book implements PeerStanding {
+  readonly dirty = new Set<Section>()
+  readonly #config: ReputationConfig
+  readonly #failed: BookNeeds['failed']
+  readonly #backend: ReputationBackend
+  readonly #lists: Lists
+  readonly #bans: Bans
+  readonly #identities: Identities
+  readonly #scores: Scores
+  /** gossipsub's scores as last told; `fresh` until the next tick. */
+  #gossip: ReadonlyMap<PeerKey, number> = new Map()
+  #fresh = false
+
+  /** @throws ReputationError `bad_rule`, `bad_peer`, `too_many_rules`: the lists of the configuration */
+  constructor(config: ReputationConfig, { publicKeyOf = () => undefined, failed }: BookNeeds) {
+    const backend = backendOf(config.backend)
+    this.#config = config
+    this.#failed = failed
+    this.#backend = backend
+    this.#lists = new Lists(config)
+    this.#bans = new Bans(config.maxBans)
+    this.#identities = new Identities({ backend, publicKeyOf, maxKeys: config.maxKeys, failed })
+    this.#scores = new Scores({ rules: config, judge: (key, ours) => this.#judge(key, ours) })
+  }
+
+  // ---- what happens
+
+  /** Scores one outcome of dealing with a peer. */
+  report(peer: PeerKey, outcome: Outcome, now: number): Change[] {
+    const key = this.#identities.keyOf(peer)
+    this.#note(key, { type: 'outcome', outcome })
+    this.dirty.add('scores')
+    if (!this.#scores.report(key, peer, outcome, now)) return []
+    return [{ type: 'greylisted', peer, reputation: this.#scores.reputation(key) }]
+  }
+
+  /** gossipsub's scores of those connected. */
+  gossipScores(scores: ReadonlyMap<PeerKey, number>): void {
+    const all = this.#fresh ? new Map([...this.#gossip, ...scores]) : scores
+    this.#gossip = new Map([...all].filter(([, score]) => Number.isFinite(score)).slice(0, MAX_SAMPLED))
+    this.#fresh = true
+  }
+
+  /** An ENR with this key names the peer. */
+  learned(peer: PeerKey, publicKey: Uint8Array, wall: number): Change[] {
+    const own = this.#identities.keyOf(peer)
+    // What a peer has earned itself, or the operator's word, outweighs what a stranger's ENR says about it.
+    const learned = this.#identities.learn(peer, publicKey, () => this.#scores.earned(own) <= 0 && !this.#lists.isProtected(peer))
+    if (learned === undefined) return []
+    this.#scores.merge(learned.from, learned.to)
+    this.dirty.add('scores')
+    const ban = this.#bans.of(learned.to, peer)
+    if (ban === undefined) return []
+    const isNew = !ban.peers.includes(peer)
+    this.#bans.extend(ban, learned.to, peer)
+    this.dirty.add('bans')
+    return isNew ? [{ type: 'banned', peer, forMs: ban.until - wall, reason: ban.reason }] : []
+  }
+
+  /** Decay, sample, bans, expiries. */
+  tick(now: number, wall: number): Change[] {
+    const { over: expired, shortened } = this.#bans.expire(wall)
+    const changes = expired.flatMap(ban => this.#ended(ban, 'expired'))
+    if (expired.length > 0 || shortened) this.dirty.add('bans')
+    if (this.#scores.size > 0) this.dirty.add('scores')
+
+    const gossip = this.#fresh ? this.#sampled() : new Map<string, { readonly peer: PeerKey; readonly score: number }>()
+    this.#fresh = false
+    const peers = new Map<string, PeerKey>([...this.#scores.entries()].map(({ key, peer }) => [key, peer]))
+    for (const [key, { peer }] of gossip) peers.set(key, peer)
+    const exempt = (key: string): boolean => {
+      const peer = peers.get(key) ?? key
+      return this.#lists.isProtected(peer) || this.#bans.of(key, peer) !== undefined
+    }
+    const { over, greylisted } = this.#scores.tick(gossip, exempt, now)
+    for (const key of greylisted) changes.push({ type: 'greylisted', peer: peers.get(key) ?? key, reputation: this.#scores.reputation(key) })
+    for (const key of over) {
+      const peer = peers.get(key) ?? key
+      changes.push(...this.#ban(key, peer, this.#config.banForMs, { reason: BANNED_FOR_SCORE, by: 'score' }, wall) ?? [])
+    }
+    return changes
+  }
+
+  /** The operator's word: it holds for protected peers too. @throws ReputationError `bad_peer`, `bad_duration`, `too_many_bans` */
+  ban(peer: PeerKey, forMs: number | undefined, reason: string, wall: number): { readonly ban: Ban; readonly changes: Change[] } {
+    checkPeer(peer)
+    if (forMs !== undefined && !(forMs > 0 && forMs <= LONGEST_BAN_MS)) {
+      throw new ReputationError('bad_duration', 'a ban lasts more than 0 ms and at most ten years', { value: forMs, limit: LONGEST_BAN_MS })
+    }
+    const lasts = forMs ?? this.#config.banForMs
+    const changes = this.#ban(this.#identities.keyOf(peer), peer, lasts, { reason, by: 'operator' }, wall)
+    if (changes === undefined) {
+      throw new ReputationError('too_many_bans', `at most ${this.#config.maxBans} bans are kept`, { value: peer, limit: this.#config.maxBans })
+    }
+    return { ban: { peer, reason, until: wall + lasts }, changes }
+  }
+
+  /** Nothing where there was no ban. */
+  lift(peer: PeerKey): Change[] {
+    const ban = this.#bans.of(this.#identities.keyOf(peer), peer)
+    if (ban === undefined) return []
+    this.#bans.remove(ban)
+    this.dirty.add('bans')
+    return this.#ended(ban, 'lifted')
+  }
+
+  /** Whether the rule is new. @throws ReputationError `bad_rule`, `too_many_rules` */
+  block(rule: Rule): boolean { return this.#listed(this.#lists.block(rule)) }
+  /** Whether there was one. @throws ReputationError `bad_rule` */
+  unblock(rule: Rule): boolean { return this.#listed(this.#lists.unblock(rule)) }
+
+  /** A ban for score ends with it. @throws ReputationError `bad_peer`, `too_many_rules` */
+  protect(peer: PeerKey): Change[] {
+    this.#listed(this.#lists.protect(peer))
+    return this.#bans.of(this.#identities.keyOf(peer), peer)?.by === 'score' ? this.lift(peer) : []
+  }
+
+  /** Whether it was protected. @throws ReputationError `bad_peer`, `static_peer` */
+  unprotect(peer: PeerKey): boolean { return this.#listed(this.#lists.unprotect(peer)) }
+
+  // ---- what is asked at once
+
+  appScore(peer: PeerKey): number { return this.#scores.reputation(this.#identities.keyOf(peer)) }
+
+  mayAsk(peer: PeerKey): boolean { return this.appScore(peer) > this.#config.notAskedAt && this.#banned(peer) === undefined }
+
+  greylisted(peer: PeerKey): boolean { return this.appScore(peer) <= this.#config.greylistAt }
+
+  isProtected(peer: PeerKey): boolean { return this.#lists.isProtected(peer) }
+
+  refuses(question: ConnectionQuestion): string | undefined {
+    if (question.peer !== undefined && this.#banned(question.peer) !== undefined) return 'banned'
+    return this.#lists.refuses(question)
+  }
+
+  /** What a ban is decided by: the lower of reputation and gossipsub's score. */
+  score(peer: PeerKey): number { return Math.min(this.appScore(peer), this.#gossip.get(peer) ?? this.#config.most) }
+
+  bans(): readonly Ban[] { return this.#bans.describe() }
+  lists() { return this.#lists.describe() }
+
+  standing(peer: PeerKey): Standing {
+    const ban = this.#bans.of(this.#identities.keyOf(peer), peer)
+    const holds = ban !== undefined && !this.#isOverruled(ban, peer)
+    return {
+      peer,
+      reputation: this.appScore(peer),
+      gossipScore: this.#gossip.get(peer) ?? 0,
+      protected: this.isProtected(peer),
+      ban: holds ? { peer, reason: ban.reason, until: ban.until } : undefined,
+    }
+  }
+
+  standings(): readonly Standing[] {
+    const peers = new Set([...this.#scores.entries()].map(({ peer }) => peer))
+    for (const { peer } of this.#bans.describe()) peers.add(peer)
+    return [...peers].map(peer => this.standing(peer)).sort((a, b) => a.reputation - b.reputation)
+  }
+
+  /** Those of whom gossipsub has told since the last tick, and who are banned all the same: they are still connected. */
+  refusedButConnected(): readonly PeerKey[] {
+    return this.#fresh ? [...this.#gossip.keys()].filter(peer => this.#banned(peer) !== undefined) : []
+  }
+
+  // ---- what is kept
+
+  kept(wall: number): Kept {
+    return { bans: this.#bans.all(), lists: this.#lists.changes(), scores: { at: wall, scores: this.#scores.saved(this.#config.maxSavedScores) } }
+  }
+
+  /** Joins what was kept to the configuration; gives what could not be joined. */
+  restore(kept: Kept, wall: number): { readonly changes: Change[]; readonly lost: readonly ReputationError[] } {
+    const lost = this.#lists.restore(kept.lists)
+    for (const ban of kept.bans) this.#bans.add(ban)
+    this.#scores.restore(kept.scores.scores, wall - kept.scores.at)
+    const { over, shortened } = this.#bans.expire(wall)
+    const overruled = this.#bans.all().filter(({ by, peers }) => by === 'score' && peers.some(peer => this.isProtected(peer)))
+    for (const ban of overruled) this.#bans.remove(ban)
+    if (over.length + overruled.length > 0 || shortened) this.dirty.add('bans')
+    return { changes: [...over.flatMap(ban => this.#ended(ban, 'expired')), ...overruled.flatMap(ban => this.#ended(ban, 'lifted'))], lost }
+  }
+
+  // ----
+
+  #ban(key: string, peer: PeerKey, forMs: number, why: { readonly reason: string; readonly by: BannedBy }, wall: number): Change[] | undefined {
+    const { reason } = why
+    const until = wall + forMs
+    const keys = new Set([key, ...this.#identities.keysOf(peer)])
+    const peers = new Set([peer, ...[...this.#gossip.keys()].filter(each => keys.has(this.#identities.keyOf(each)))])
+    const added = this.#bans.add({ keys: [...keys], peers: [...peers], ...why, forMs, until })
+    if (added === undefined) return undefined
+    this.dirty.add('bans')
+    for (const key of added.ban.keys) this.#note(key, { type: 'banned', until, reason })
+    return [
+      ...added.displaced === undefined ? [] : this.#ended(added.displaced, 'expired'),
+      ...added.ban.peers.map(each => ({ type: 'banned', peer: each, forMs, reason } as const)),
+    ]
+  }
+
+  /** Whoever was banned begins anew. */
+  #ended(ban: BanRecord, why: 'expired' | 'lifted'): Change[] {
+    for (const key of ban.keys) {
+      this.#scores.forget(key)
+      this.#note(key, { type: 'banLifted' })
+    }
+    const gossip = new Map(this.#gossip)
+    for (const peer of ban.peers) gossip.delete(peer)
+    this.#gossip = gossip
+    this.dirty.add('scores')
+    return ban.peers.map(peer => ({ type: 'banLifted', peer, why }))
+  }
+
+  /** Why no connection to the peer may be, of what is not the operator's lists. */
+  #banned(peer: PeerKey): string | undefined {
+    const key = this.#identities.keyOf(peer)
+    const ban = this.#bans.of(key, peer)
+    if (ban !== undefined && !this.#isOverruled(ban, peer)) return ban.reason
+    if (this.#backend.bannedElsewhere === undefined || this.isProtected(peer)) return undefined
+    try {
+      return this.#backend.bannedElsewhere(key)
+    } catch (error) {
+      this.#failed('bannedElsewhere', error)
+      return undefined
+    }
+  }
+
+  #isOverruled({ by }: BanRecord, peer: PeerKey): boolean { return by === 'score' && this.isProtected(peer) }
+
+  #sampled(): Map<string, { readonly peer: PeerKey; readonly score: number }> {
+    const sampled = new Map<string, { readonly peer: PeerKey; readonly score: number }>()
+    for (const [peer, score] of this.#gossip) {
+      const key = this.#identities.keyOf(peer)
+      const other = sampled.get(key)
+      if (other === undefined || score < other.score) sampled.set(key, { peer, score })
+    }
+    return sampled
+  }
+
+  #listed(changed: boolean): boolean {
+    if (changed) this.dirty.add('lists')
+    return changed
+  }
+
+  #judge(key: string, ours: number): number {
+    if (this.#backend.reputation === undefined) return ours
+    try {
+      const theirs: unknown = this.#backend.reputation(key, ours)
+      if (typeof theirs === 'number' && !Number.isNaN(theirs)) return theirs
+      this.#failed('reputation', new TypeError('a reputation is a number'))
+    } catch (error) {
+      this.#failed('reputation', error)
+    }
+    return ours
+  }
+
+  #note(key: string, finding: Finding): void {
+    try {
+      this.#backend.note?.(key, finding)
+    } catch (error) {
+      this.#failed('note', error)
+    }
+  }
+}

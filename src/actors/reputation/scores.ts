@@ -1,0 +1,186 @@
+import { LRUCache } from 'lru-cache'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import { CappedSum } from './capped-sum.js'
+import type { ReputationRules } from './config.js'
+import type { Outcome } from './ingress.js'
+
+/** What is kept of the peers of one key. */
+interface Score {
+  /** The last peer of this key. */
+  peer: PeerKey
+  /** As our rules count it, within ± `most`. */
+  reputation: number
+  readonly failures: CappedSum
+  readonly acceptances: CappedSum
+  /** Monotonic, ms: of the last report. */
+  reportedAt: number
+  /** Samples in a row at or below `banAt`. */
+  below: number
+  /** What gossipsub told last, and ticks since then. */
+  gossip: number
+  absent: number
+  greylisted: boolean
+}
+
+export interface SavedScore {
+  readonly key: string
+  readonly peer: PeerKey
+  readonly reputation: number
+}
+
+export interface ScoresNeeds {
+  readonly rules: ReputationRules & { readonly maxRecords: number }
+  /** The reputation to go by, where somebody else has a say in it. */
+  readonly judge: (key: string, ours: number) => number
+}
+
+/** Below it nothing distinguishes a peer from one that was never heard of: less than what the smallest outcome changes. */
+const NEUTRAL = 0.04
+/** Of so many not heard of for longest the most neutral is forgotten. */
+const CANDIDATES = 16
+/** gossipsub's score of an absent peer is kept there for 1 h (SPEC §5): a breach waits as many ticks for the peer to come back. */
+const ABSENT_FOR_MS = 3_600_000
+
+/** Reputation by key (SPEC §8): a failure and an acceptance change it, time brings it back to 0. Bounded in number. */
+export class Scores {
+  readonly #needs: ScoresNeeds
+  readonly #scores: LRUCache<string, Score>
+
+  constructor(needs: ScoresNeeds) {
+    this.#needs = needs
+    this.#scores = new LRUCache({ max: needs.rules.maxRecords })
+  }
+
+  get size(): number { return this.#scores.size }
+  has(key: string): boolean { return this.#scores.has(key) }
+
+  /** The reputation to go by. */
+  reputation(key: string): number { return this.#judged(key, this.#scores.peek(key)?.reputation ?? 0) }
+
+  /** What the rules came to, whatever others say. */
+  earned(key: string): number { return this.#scores.peek(key)?.reputation ?? 0 }
+
+  /** Whether the peer is greylisted with this. `now`: monotonic. */
+  report(key: string, peer: PeerKey, outcome: Outcome, now: number): boolean {
+    const { rules } = this.#needs
+    const score = this.#record(key, peer)
+    score.peer = peer
+    score.reportedAt = now
+    const change = outcome === 'failure'
+      ? -score.failures.take(rules.failure, rules.failuresPerWindow, rules.windowMs, now)
+      : score.acceptances.take(rules.acceptance, rules.acceptancesPerWindow, rules.windowMs, now)
+    score.reputation = this.#clamped(score.reputation + change)
+    return this.#marked(key, score)
+  }
+
+  /**
+   * Decays all, then samples: `gossip` is the lowest score that gossipsub told since the last tick of the peers of each key. Gives the
+   * keys that have been at or below `banAt` for too long, and those that are greylisted with this.
+   */
+  tick(gossip: ReadonlyMap<string, { readonly peer: PeerKey; readonly score: number }>, exempt: (key: string) => boolean, now: number): {
+    readonly over: readonly string[]; readonly greylisted: readonly string[]
+  } {
+    const { rules } = this.#needs
+    for (const [key, { peer, score }] of gossip) {
+      if (!this.#scores.has(key) && Math.min(score, this.#judged(key, 0)) <= rules.banAt) this.#record(key, peer)
+    }
+    const over: string[] = []
+    const greylisted: string[] = []
+    const neutral: string[] = []
+    for (const [key, score] of this.#scores.entries()) {
+      score.reputation *= rules.decay
+      const told = gossip.get(key)?.score
+      if (told !== undefined) score.gossip = told
+      score.absent = told === undefined ? score.absent + 1 : 0
+      if (Math.min(this.#judged(key, score.reputation), told ?? rules.most) <= rules.banAt) score.below++
+      // Nobody knows what gossipsub would say of one who has left: it is neither more nor less than before, for a while.
+      else if (told !== undefined || score.gossip > rules.banAt || score.absent * rules.tickMs >= ABSENT_FOR_MS) score.below = 0
+      if (this.#marked(key, score)) greylisted.push(key)
+      if (exempt(key)) score.below = 0
+      // The time between the first sample and this one, in whole ticks: real ones are never exactly on time.
+      if (score.below > 0 && (score.below - 1) * rules.tickMs > rules.banAfterMs) over.push(key)
+      else if (this.#isNeutral(score, now)) neutral.push(key)
+    }
+    for (const key of neutral) this.#scores.delete(key)
+    return { over, greylisted }
+  }
+
+  forget(key: string): void { this.#scores.delete(key) }
+
+  /** Those of two keys turn out to be one peer's: the worse counts. */
+  merge(from: string, to: string): void {
+    const score = this.#scores.peek(from)
+    if (score === undefined) return
+    this.#scores.delete(from)
+    const known = this.#scores.peek(to)
+    if (known === undefined || known.reputation > score.reputation) this.#put(to, score)
+  }
+
+  /** Key and last peer of all that there is a record of. */
+  *entries(): Iterable<{ readonly key: string; readonly peer: PeerKey }> {
+    for (const [key, { peer }] of this.#scores.entries()) yield { key, peer }
+  }
+
+  /** The `count` furthest from neutral. */
+  saved(count: number): SavedScore[] {
+    return [...this.#scores.entries()]
+      .map(([key, { peer, reputation }]) => ({ key, peer, reputation }))
+      .sort((a, b) => Math.abs(b.reputation) - Math.abs(a.reputation))
+      .slice(0, count)
+  }
+
+  /** Takes saved scores up again, `elapsedMs` after they were saved. */
+  restore(saved: Iterable<SavedScore>, elapsedMs: number): void {
+    const { rules } = this.#needs
+    const decayed = rules.decay ** (Math.max(0, elapsedMs) / rules.tickMs)
+    for (const { key, peer, reputation } of saved) {
+      const now = this.#clamped(reputation * decayed)
+      if (Math.abs(now) >= NEUTRAL) this.#record(key, peer).reputation = now
+    }
+  }
+
+  #record(key: string, peer: PeerKey): Score {
+    const known = this.#scores.get(key)
+    if (known !== undefined) return known
+    const score: Score = {
+      peer, reputation: 0, failures: new CappedSum(), acceptances: new CappedSum(), reportedAt: -Infinity, below: 0, gossip: 0, absent: 0, greylisted: false,
+    }
+    this.#put(key, score)
+    return score
+  }
+
+  #put(key: string, score: Score): void {
+    if (this.#scores.size >= this.#needs.rules.maxRecords && !this.#scores.has(key)) this.#forgetOne()
+    this.#scores.set(key, score)
+  }
+
+  #forgetOne(): void {
+    let least: { readonly key: string; readonly weight: number } | undefined
+    let left = CANDIDATES
+    for (const key of this.#scores.rkeys()) {
+      const { reputation, below } = this.#scores.peek(key)!
+      const weight = below > 0 ? Infinity : Math.abs(reputation)
+      if (least === undefined || weight < least.weight) least = { key, weight }
+      if (--left === 0) break
+    }
+    if (least !== undefined) this.#scores.delete(least.key)
+  }
+
+  #isNeutral(score: Score, now: number): boolean {
+    return Math.abs(score.reputation) < NEUTRAL && score.below === 0 && now - score.reportedAt >= this.#needs.rules.windowMs
+  }
+
+  /** Whether it has come to the grey list just now. */
+  #marked(key: string, score: Score): boolean {
+    const before = score.greylisted
+    score.greylisted = this.#judged(key, score.reputation) <= this.#needs.rules.greylistAt
+    return score.greylisted && !before
+  }
+
+  #judged(key: string, ours: number): number { return this.#clamped(this.#needs.judge(key, ours)) }
+
+  #clamped(reputation: number): number {
+    const { most } = this.#needs.rules
+    return Math.max(-most, Math.min(most, reputation))
+  }
+}
