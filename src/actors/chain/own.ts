@@ -1,5 +1,6 @@
+import { LRUCache } from 'lru-cache'
 import { equalBytes } from '../../protocol/bytes.js'
-import { COMMITMENT_SIZE, CommitmentView, SIGNED_COMMITMENT_SIZE } from '../../protocol/index.js'
+import { COMMITMENT_SIZE, CommitmentView, SIGNED_COMMITMENT_SIZE, toHex } from '../../protocol/index.js'
 import type { OwnSigned } from '../store/ingress.js'
 import { ChainError } from './errors.js'
 import { turnEndsAt } from './handover.js'
@@ -8,19 +9,26 @@ import type { SignedRecords } from './ports.js'
 /** What we are about to sign or to publish: a commitment with its signature (382 bytes) or without (317). */
 export type ToSign = OwnSigned
 
+/** A record with what the rules look at. */
+interface Signed {
+  readonly record: OwnSigned
+  readonly number: bigint
+  readonly window: bigint
+  readonly eop: boolean
+  /** A hand-over without a block. */
+  readonly bare: boolean
+}
+
 /**
  * Slashing protection (SPEC §7): compares with what we signed in the same window. The same commitment again is allowed.
  * @throws ChainError `conflicting_commitment`, `after_own_eop`, `eop_below_own_block`
  */
-export function checkAgainstOwn(record: ToSign, before: readonly OwnSigned[]): void {
-  const own = read(record)
+function checkAgainstOwn(own: Signed, before: readonly Signed[]): 'new' | 'same' {
   for (const each of before) {
-    if (equalBytes(each.ssz.subarray(0, COMMITMENT_SIZE), record.ssz.subarray(0, COMMITMENT_SIZE))) return
+    if (each.number === own.number && equalBytes(covered(each), covered(own))) return 'same'
   }
-  for (const each of before.map(read)) {
-    if (!own.bare && !each.bare && each.number === own.number) {
-      throw new ChainError('conflicting_commitment', `we signed another commitment for height ${own.number} of this window`, own.number)
-    }
+  for (const each of before) {
+    if (!own.bare && !each.bare && each.number === own.number) throw conflicting(own)
     if (each.eop && own.number >= turnEndsAt(each)) {
       throw new ChainError('after_own_eop', `we ended our turn in this window before height ${own.number}`, own.number, turnEndsAt(each))
     }
@@ -28,39 +36,106 @@ export function checkAgainstOwn(record: ToSign, before: readonly OwnSigned[]): v
       throw new ChainError('eop_below_own_block', `we signed height ${each.number} of this window, above this end of our turn`, own.number, each.number)
     }
   }
+  return 'new'
 }
 
+interface Waiting { readonly own: Signed; readonly resolve: () => void; readonly reject: (error: unknown) => void }
+
+/** Windows whose records are kept in memory: the one that runs, the next, and what is named again. */
+const WINDOWS = 4
+
 /**
- * Checks, and records durably before anything can leave. One after the other: two that conflict may be under way at once.
+ * Checks, and records durably before anything can leave. Round after round: what waits together goes to disk together, except that one
+ * which conflicts with another of its round waits for what becomes of that. A window's records are read from the store once.
  * @throws ChainError as `checkAgainstOwn`, or `not_recorded`
  */
 export class SlashingProtection {
-  #last: Promise<unknown> = Promise.resolve()
+  /** What is on disk, by signer and window. Dropped where a write failed: then only the store knows. */
+  readonly #windows = new LRUCache<string, Signed[]>({ max: WINDOWS })
+  #waiting: Waiting[] = []
+  #running = false
 
   constructor(private readonly records: SignedRecords, private readonly within: number) {}
 
   record(record: ToSign): Promise<void> {
-    const turn = this.#last.then(() => this.#record(record))
-    this.#last = turn.catch(() => undefined)
-    return turn
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ own: read(record), resolve, reject })
+      if (!this.#running) void this.#run()
+    })
   }
 
-  async #record(record: ToSign): Promise<void> {
-    const { number, window } = read(record)
-    let outcome: Awaited<ReturnType<SignedRecords['recordSigned']>>
-    try {
-      checkAgainstOwn(record, await this.records.ownSigned(record.signer, window, this.within))
-      outcome = await this.records.recordSigned(record, this.within)
-    } catch (error) {
-      if (error instanceof ChainError) throw error
-      throw new ChainError('not_recorded', 'what we sign could not be recorded', number, undefined, { cause: error })
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#waiting.length > 0) await this.#round(this.#waiting.splice(0))
+    this.#running = false
+  }
+
+  async #round(waiting: readonly Waiting[]): Promise<void> {
+    const underWay = new Map<string, Signed[]>()
+    const writes: Promise<void>[] = []
+    const again: Waiting[] = []
+    for (const each of waiting) {
+      const key = keyOf(each.own)
+      const others = underWay.get(key) ?? []
+      underWay.set(key, others)
+      try {
+        if (checkAgainstOwn(each.own, await this.#known(key, each.own)) === 'same') { each.resolve(); continue }
+      } catch (error) {
+        each.reject(error)
+        continue
+      }
+      try {
+        checkAgainstOwn(each.own, others)
+      } catch {
+        again.push(each)
+        continue
+      }
+      others.push(each.own)
+      writes.push(this.#write(key, each))
     }
-    if (!outcome.recorded) throw new ChainError('conflicting_commitment', `we signed another commitment for height ${number} of this window`, number)
+    await Promise.all(writes)
+    this.#waiting.unshift(...again)
+  }
+
+  async #known(key: string, { record: { signer }, number, window }: Signed): Promise<readonly Signed[]> {
+    const kept = this.#windows.get(key)
+    if (kept !== undefined) return kept
+    try {
+      const known = (await this.records.ownSigned(signer, window, this.within)).map(read)
+      this.#windows.set(key, known)
+      return known
+    } catch (cause) {
+      throw notRecorded(number, cause)
+    }
+  }
+
+  async #write(key: string, { own, resolve, reject }: Waiting): Promise<void> {
+    try {
+      const { recorded } = await this.records.recordSigned(own.record, this.within)
+      if (!recorded) throw conflicting(own)
+      this.#windows.get(key)?.push(own)
+      resolve()
+    } catch (error) {
+      this.#windows.delete(key)
+      reject(error instanceof ChainError ? error : notRecorded(own.number, error))
+    }
   }
 }
 
-function read({ ssz }: OwnSigned): { readonly number: bigint; readonly window: bigint; readonly eop: boolean; readonly bare: boolean } {
+/** What a signature covers. */
+const covered = ({ record: { ssz } }: Signed): Uint8Array => ssz.subarray(0, COMMITMENT_SIZE)
+
+const keyOf = ({ record: { signer }, window }: Signed): string => `${toHex(signer)} ${window}`
+
+const conflicting = ({ number }: Signed): ChainError =>
+  new ChainError('conflicting_commitment', `we signed another commitment for height ${number} of this window`, number)
+
+const notRecorded = (number: bigint, cause: unknown): ChainError =>
+  new ChainError('not_recorded', 'what we sign could not be recorded', number, undefined, { cause })
+
+function read(record: OwnSigned): Signed {
+  const { ssz } = record
   const whole = ssz.length >= SIGNED_COMMITMENT_SIZE ? ssz : Uint8Array.from({ length: SIGNED_COMMITMENT_SIZE }, (_, at) => ssz[at] ?? 0)
   const { blockNumber, submissionWindowEnd, eop, isHandoverOnly } = new CommitmentView(whole)
-  return { number: blockNumber, window: submissionWindowEnd, eop, bare: isHandoverOnly }
+  return { record, number: blockNumber, window: submissionWindowEnd, eop, bare: isHandoverOnly }
 }

@@ -1,0 +1,42 @@
+import { P2pService, scheduleFromSigners } from '../../src/index.js'
+import { SIGNER, TIP } from './blocks.js'
+import type { StartSubject } from './subject.js'
+
+/** Each node is on its own here: nobody is looked for over UDP. */
+const ALONE = { discovery: false as const }
+
+/** A node as an application has it: what arrives are its `commitment` events. */
+export const startService: StartSubject = async ({ dataDir, listen = true }, { arrivals }) => {
+  const service = await P2pService.start({
+    schedule: scheduleFromSigners([SIGNER]),
+    confirmedTip: { blockNumber: BigInt(TIP) },
+    listen: listen ? '/ip4/127.0.0.1/tcp/0' : [],
+    ...(dataDir !== undefined && { dataDir }),
+    network: { connections: { inboundPerSecond: 1_000 } },
+    ...ALONE,
+  })
+  void (async () => {
+    for await (const event of service.events) if (event.type === 'commitment') arrivals.arrived(Number(event.blockNumber))
+  })()
+  const [address = ''] = await service.listenAddresses()
+  const impossible = async (): Promise<number> => Promise.reject(new Error('only a bare node does this'))
+  return {
+    peerId: service.peerId,
+    address,
+    async dial(to) { await service.dial(to) },
+    hangUp: peer => service.hangUp(peer),
+    meshPeers: async () => (await service.peers()).filter(({ mesh }) => mesh.commitments).length,
+    async publish(topic, bytes) {
+      if (topic === 'commitments') await service.publishCommitment(bytes)
+      else await service.publishTxList(bytes)
+    },
+    prepare: impossible,
+    blast: impossible,
+    async request({ peerId, start, count }) {
+      const { commitments } = await service.requestCommitments({ ...(peerId !== undefined && { peer: peerId }), start: BigInt(start), maxCount: count })
+      return commitments.length
+    },
+    figures: () => service.figures(),
+    stop: () => service.stop(),
+  }
+}
