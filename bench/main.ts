@@ -11,6 +11,8 @@ interface Flags {
   readonly rounds?: number
   readonly scale: number
   readonly set: Readonly<Record<string, string>>
+  readonly peers?: string
+  readonly blocks?: string
 }
 
 async function benchNames(): Promise<string[]> {
@@ -52,7 +54,7 @@ async function runBench(name: string | undefined, flags: Flags): Promise<number>
   const options: BenchOptions = {
     ...(flags.rounds === undefined ? {} : { rounds: flags.rounds }),
     scale: flags.scale,
-    set: flags.set,
+    set: { ...flags.set, ...flags.peers !== undefined && { peers: flags.peers }, ...flags.blocks !== undefined && { blocks: flags.blocks } },
     log: flags.json === true ? (line) => { console.error(line) } : (line) => { console.log(line) }
   }
   const bench = await load(name)
@@ -81,5 +83,7 @@ await new Command('bench')
   .option('--rounds <n>', 'rounds of subject and baseline each', positive)
   .option('--scale <share>', 'share of the full size', positive, 1)
   .option('--set <key=value>', 'an option of one bench', keyValue, {})
+  .option('--peers <n>', 'the same as --set peers=<n>: peers that serve')
+  .option('--blocks <n>', 'the same as --set blocks=<n>: blocks to catch up with')
   .action(async (name: string | undefined, flags: Flags) => { process.exitCode = await runBench(name, flags) })
   .parseAsync()

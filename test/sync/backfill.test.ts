@@ -31,7 +31,7 @@ describe('sync: backfill of txlists', () => {
     }
     await sim.kit.advance(seconds(20))
     expect(new Set(got()).size).to.equal(60)
-    expect(most).to.be.within(2, 5)
+    expect(most).to.be.within(2, 9)
     expect(sim.failures()).to.deep.equal({})
   })
 

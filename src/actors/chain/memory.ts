@@ -16,6 +16,8 @@ export class Memory {
   readonly #blocks = new Map<bigint, Commitment>()
   readonly #slots = new Map<string, Commitment>()
   readonly #ends = new Map<string, Set<Commitment>>()
+  /** Nothing is known below this height. */
+  #lowest: bigint | undefined
 
   /** @param dropped hears of each commitment that leaves */
   constructor(private readonly dropped: (commitment: Commitment) => void = () => undefined) {}
@@ -49,6 +51,7 @@ export class Memory {
     this.#byHash.set(key, commitment)
     into(this.#children, parentKey, commitment)
     into(this.#heights, number, commitment)
+    if (this.#lowest === undefined || number < this.#lowest) this.#lowest = number
     if (slot !== undefined && !this.#slots.has(slot)) this.#slots.set(slot, commitment)
     if (eop) into(this.#ends, turn, commitment)
     this.move(commitment, standing)
@@ -80,9 +83,15 @@ export class Memory {
 
   /** Lets go of every height below `height`. */
   prune(height: bigint): void {
-    for (const known of this.#heights.keys()) {
-      if (known < height) for (const commitment of [...this.at(known)]) this.remove(commitment)
+    if (this.#lowest === undefined || this.#lowest >= height) return
+    if (height - this.#lowest <= BigInt(this.#heights.size)) {
+      for (let at = this.#lowest; at < height; at++) for (const commitment of [...this.at(at)]) this.remove(commitment)
+    } else {
+      for (const known of this.#heights.keys()) {
+        if (known < height) for (const commitment of [...this.at(known)]) this.remove(commitment)
+      }
     }
+    this.#lowest = height
   }
 
   * [Symbol.iterator](): IterableIterator<Commitment> { yield* this.#byHash.values() }

@@ -51,7 +51,7 @@ export interface SyncConfig {
   /** Gaps remembered; the oldest leaves first. Peers asked for one. */
   readonly gaps: number
   readonly gapPeers: number
-  /** Txlists fetched at once, of all peers. */
+  /** Txlists fetched at once, of all peers; while a run is far behind, one. */
   readonly txListsInFlight: number
   /** Missing txlists remembered; the store is asked for more when there is room. */
   readonly txLists: number
@@ -95,7 +95,7 @@ export const syncDefaults: SyncConfig = {
   gapAfter: 300,
   gaps: 1_024,
   gapPeers: 3,
-  txListsInFlight: 4,
+  txListsInFlight: 8,
   txLists: 4_096,
   txListRetryAfter: seconds(10),
   peers: 512,

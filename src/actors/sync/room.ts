@@ -59,7 +59,7 @@ export class Room implements World {
     this.book = new PeerBook(config, needs.choosable)
     this.#desk = new Desk(ctx, config, needs, what => { this.count(what) })
     this.#doubts = new Doubts(this)
-    this.#backfill = new TxListBackfill(this, (from, max) => { this.#scan(from, max) })
+    this.#backfill = new TxListBackfill(this, (from, max) => { this.#scan(from, max) }, () => this.#run?.isFarBehind === true)
     this.#gaps = new GapFill(this, {
       running: () => this.#run !== undefined,
       covers: height => this.#run !== undefined && this.#run.covers(height),

@@ -16,6 +16,8 @@ export type RunReason = Extract<SyncEvent, { type: 'syncStarted' }>['reason']
 
 /** Heights that a run steps back when nobody's pages link: peers may be on a chain that supersedes ours (SPEC §7, at most 64). */
 const STEPS_BACK = [8n, 72n]
+/** Further behind than this many pages, txlists wait for commitments. */
+const FAR_PAGES = 4n
 const PACE_OVER_MS = 5_000
 /** Heads are waited for so long before peers are asked which chain is the one; those that come later count for the target. */
 const VOTE_AFTER_MS = 1_000
@@ -77,6 +79,9 @@ export class Run {
     const to = this.#announced()
     return to < this.at - 1n ? this.at - 1n : to
   }
+
+  /** Whether more than some pages are known to be missing. */
+  get isFarBehind(): boolean { return this.#phase === 'paging' && this.to - this.at > FAR_PAGES * BigInt(this.world.config.pageSize) }
 
   /** Peers whose blocks were taken in this run. */
   get delivered(): ReadonlySet<string> { return this.#adoption.delivered }

@@ -38,8 +38,13 @@ export class TxListBackfill {
   #cursor: bigint | undefined = 0n
   #scanning = false
 
-  /** @param scan asks the store what is missing from a height on, at most so many; the answer comes back through `found` */
-  constructor(private readonly world: World, private readonly scan: (from: bigint, max: number) => void) {}
+  /**
+   * @param scan asks the store what is missing from a height on, at most so many; the answer comes back through `found`
+   * @param catchingUp whether many commitments are still to come: they go first
+   */
+  constructor(
+    private readonly world: World, private readonly scan: (from: bigint, max: number) => void, private readonly catchingUp: () => boolean,
+  ) {}
 
   get size(): number { return this.#wants.size }
 
@@ -83,7 +88,7 @@ export class TxListBackfill {
     }
     let until = Infinity
     let busy = 0
-    const { txListsInFlight } = this.world.config
+    const txListsInFlight = this.catchingUp() ? 1 : this.world.config.txListsInFlight
     for (const want of this.#wants.values()) {
       // those that are late give up their place, up to as many again
       if (busy >= txListsInFlight || this.#underWay >= 2 * txListsInFlight) break

@@ -83,6 +83,8 @@ class PiscinaPool implements CheckPool {
       // Never used: a batch is only run where a slot is free. A finite bound all the same.
       maxQueue: threads,
       recordTiming: false,
+      // elsewhere it would count for the whole process
+      niceIncrement: process.platform === 'linux' ? config.nice : 0,
       resourceLimits: { maxOldGenerationSizeMb: config.heapMb },
       workerData: data,
       loadBalancer: (_task, workers) => workers.find(({ id }) => id === this.#target) ?? null,
