@@ -1,7 +1,9 @@
 import { Handle, dropOldest, mailbox, reject } from '../kernel/index.js'
+import type { ENR, SignableENR } from '@chainsafe/enr'
 import type { Ask, Deadline } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import type { DriverEvent } from '../network/ingress.js'
+import type { DriverEvent, PeerInfo } from '../network/ingress.js'
+import type { Endpoint } from './votes.js'
 
 export interface DiscoveryFigures {
   /** Nodes in the routing table. */
@@ -11,6 +13,12 @@ export interface DiscoveryFigures {
   readonly otherChain: number
   readonly dialled: number
   readonly dialsFailed: number
+  /** Nodes that can be dialled, connected or not. */
+  readonly candidates: number
+  /** Records that say what no honest node says, or lead where we do not go. */
+  readonly unfit: number
+  /** Packets above the limits. */
+  readonly packetsDropped: number
 }
 
 export type DiscoveryMessage =
@@ -19,7 +27,19 @@ export type DiscoveryMessage =
   /** Our ENR in its text form, `enr:…`. */
   | Ask<'enr', object, string>
   | Ask<'figures', object, DiscoveryFigures>
+  /** Taken when it answers, not yet reached; a bad one is refused with a `DiscoveryError`. */
   | Ask<'addBootnode', { bootnode: string }, void>
+  // from here on what the actor tells itself
+  /** Another node told of this one, or it wrote to us. */
+  | { readonly type: 'found'; readonly record: ENR }
+  | { readonly type: 'lookedUp'; readonly records: readonly ENR[] }
+  | { readonly type: 'peersSeen'; readonly peers: readonly PeerInfo[] | undefined }
+  | { readonly type: 'dialled'; readonly key: string; readonly peer: PeerKey; readonly address: string; /** Undefined: connected. */ readonly error: unknown }
+  /** A node answered a PING, or not. */
+  | { readonly type: 'pinged'; readonly record: ENR; /** Where it sees us. */ readonly endpoint: Endpoint | undefined }
+  | { readonly type: 'bootnodeAsked'; readonly bootnode: string; readonly record: ENR | undefined; readonly endpoint: Endpoint | undefined; readonly error: unknown }
+  | { readonly type: 'recordStored'; readonly record: SignableENR; readonly error: unknown }
+  | { readonly type: 'knownSaved'; readonly error: unknown }
 
 export type DiscoveryEvent =
   /** Bound and known to others under this ENR; told again whenever it changes. */
@@ -35,8 +55,16 @@ export const discoveryMailbox = mailbox<DiscoveryMessage>({
     enr: reject('the caller is told'),
     figures: reject('the caller is told'),
     addBootnode: reject('the caller is told'),
+    found: dropOldest('the next lookup finds it again'),
+    ...ownResults(),
   },
 })
+
+/** They come through the system lane (`ctx.pipe`), one for each thing under way. */
+function ownResults() {
+  const never = reject('never sent to the queue')
+  return { lookedUp: never, peersSeen: never, dialled: never, pinged: never, bootnodeAsked: never, recordStored: never, knownSaved: never }
+}
 
 /** Finds peers by discv5 (SPEC §8). */
 export class Discovery extends Handle<DiscoveryMessage> {

@@ -24,17 +24,22 @@ const MAX_SENDERS = 4_096
 export class PacketLimit {
   readonly #senders = new LRUCache<string, Allowance>({ max: MAX_SENDERS })
   readonly #all: Allowance
+  #dropped = 0
 
   constructor(private readonly limits: PacketLimits, private readonly clock: Clock) {
     this.#all = new Allowance(limits.total, limits.totalBurst)
   }
+
+  get dropped(): number { return this.#dropped }
 
   allows(address: string): boolean {
     const now = this.clock.monotonic()
     const key = senderOf(address)
     const sender = this.#senders.get(key) ?? new Allowance(this.limits.perSender, this.limits.burst)
     this.#senders.set(key, sender)
-    return sender.take(now) && this.#all.take(now)
+    if (sender.take(now) && this.#all.take(now)) return true
+    this.#dropped++
+    return false
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ENR } from '@chainsafe/enr'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Random } from '../kernel/index.js'
 import { holderOf, reachOf } from './ip.js'
@@ -16,6 +17,24 @@ export interface Target {
   readonly seq: bigint
   /** In the order of trying: whom we knew before, then whom the operator named, then the rest. */
   readonly rank: 'known' | 'named' | 'found'
+  /** Where it says so itself; `ownKey`: its peer id is made of the record's own key. */
+  readonly record?: { readonly enr: ENR; readonly ownKey: boolean } | undefined
+}
+
+/** Exponential, in milliseconds. */
+export interface RetryRules {
+  readonly firstMs: number
+  readonly maxMs: number
+  /** The longest wait for whom the operator named. */
+  readonly namedMaxMs: number
+  readonly factor: number
+  /** The part of a wait that is left to chance, 0 to 1. */
+  readonly jitter: number
+}
+
+/** The wait after so many failures before the present one. */
+export function waitAfter(failures: number, named: boolean, { firstMs, maxMs, namedMaxMs, factor, jitter }: RetryRules, random: Random): number {
+  return Math.min(named ? namedMaxMs : maxMs, firstMs * factor ** failures) * (1 - jitter * random())
 }
 
 export interface TargetRules {
@@ -23,7 +42,7 @@ export interface TargetRules {
   readonly max: number
   /** Of one public network (/24, /48): else one machine could fill the book, or have us dial a victim again and again. */
   readonly perNetwork: number
-  readonly retry: { readonly firstMs: number; readonly maxMs: number; readonly factor: number; readonly jitter: number }
+  readonly retry: RetryRules
 }
 
 interface Entry { target: Target; failures: number; notBefore: number; dialling: boolean; readonly order: number }
@@ -78,11 +97,10 @@ export class Targets {
   failed(key: string, now: number, waitMs = 0): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
-    const { firstMs, maxMs, factor, jitter } = this.rules.retry
-    const full = Math.min(maxMs, firstMs * factor ** entry.failures)
+    const wait = waitAfter(entry.failures, entry.target.rank === 'named', this.rules.retry, this.random)
     entry.failures = Math.min(entry.failures + 1, 64)
     entry.dialling = false
-    entry.notBefore = now + Math.max(waitMs, full * (1 - jitter * this.random()))
+    entry.notBefore = now + Math.max(waitMs, wait)
   }
 
   /** It is connected, whoever dialled. */
@@ -96,7 +114,7 @@ export class Targets {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
     entry.failures = 0
-    entry.notBefore = now + this.rules.retry.firstMs * (1 - this.rules.retry.jitter * this.random())
+    entry.notBefore = now + waitAfter(0, false, this.rules.retry, this.random)
   }
 
   /** No dial is under way any more. */

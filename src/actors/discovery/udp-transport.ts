@@ -47,8 +47,8 @@ export class UdpTransport extends EventEmitter implements ITransportService {
   /** The port that the socket is bound to; 0 before. */
   get port(): number { return this.#bound }
 
-  /** @throws DiscoveryError `bind_failed` */
-  async start(): Promise<void> {
+  /** Takes the port. @throws DiscoveryError `bind_failed` */
+  async bind(): Promise<void> {
     const { ip, port } = this.init
     const socket = createSocket({ type: ip.family === 4 ? 'udp4' : 'udp6', ipv6Only: ip.family === 6, recvBufferSize: RECEIVE_BUFFER })
     await new Promise<void>((resolve, reject) => {
@@ -63,10 +63,15 @@ export class UdpTransport extends EventEmitter implements ITransportService {
       })
     })
     socket.on('error', cause => { this.init.failed(new DiscoveryError('socket_failed', cause.message, { cause })) })
-    socket.on('message', this.#received)
     this.#socket = socket
     this.#bound = socket.address().port
     this.bindAddrs = [socketAddress(ip, this.#bound)]
+  }
+
+  /** Begins to listen. Bound already: our record has to name the port before anybody reads it. */
+  async start(): Promise<void> {
+    if (this.#socket === undefined) await this.bind()
+    this.#socket?.on('message', this.#received)
   }
 
   async stop(): Promise<void> {
