@@ -1,7 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { buildRustPeer, findCargo } from './cargo.js'
 import { fullPlan, quickPlan, runNetwork } from './network-run.js'
-import { comparisonLines, networkLines } from './report.js'
+import { checkLines, comparisonLines, networkLines } from './report.js'
+import { stopInTheMiddle } from './stopping.js'
 import { compareWorkarounds, rows } from './without-workarounds.js'
 
 interface Options { readonly minutes: number; readonly quick?: true; readonly only?: string }
@@ -12,7 +13,7 @@ function positive(text: string): number {
   return value
 }
 
-const PARTS = ['network', ...rows]
+const PARTS = ['network', 'H40', ...rows]
 function part(text: string): string {
   if (!PARTS.includes(text)) throw new InvalidArgumentError(`It is one of ${PARTS.join(', ')}.`)
   return text
@@ -35,6 +36,7 @@ async function run({ minutes, quick, only }: Options): Promise<boolean> {
     console.log(result.lines.join('\n'))
   }
   if (wanted.includes('network')) say(networkLines(await runNetwork(program, quick === true ? quickPlan : fullPlan(minutes), log)))
+  if (wanted.includes('H40')) say(checkLines(await stopInTheMiddle(program, quick === true ? 4 : 12, log)))
   const comparisons = await compareWorkarounds(program, wanted, log)
   if (comparisons.length > 0) say(comparisonLines(comparisons))
   console.log(ok ? '\nOurs and the Rust peers understand each other.' : '\nNOT everything is as it must be.')

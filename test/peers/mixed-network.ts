@@ -26,11 +26,13 @@ export class MixedNetwork {
   /** Blocks that only the Rust peers hold. */
   readonly history: Published[] = []
   readonly blocks: Published[] = []
-  /** Who gets everything that is published now. */
+  /** So many of them everybody had at some time. */
+  everywhere = 0
+  /** Who gets everything that is published now, and has what was published before. */
   readonly live = new Set<Peer>()
-  /** Blocks of `history` whose txlists the late node holds, and heads that the nodes of ours have told. */
+  /** What the nodes of ours have told of themselves: their heads, and hashes of what is durable. */
   readonly heads = new Map<string, bigint>()
-  readonly stored = new Map<string, Set<string>>()
+  readonly #stored = new Map<string, Set<string>>()
   readonly #connected = new Set<string>()
 
   private constructor(program: string, readonly chain: Blocks, private readonly folder: string, historyLength: number) {
@@ -90,6 +92,12 @@ export class MixedNetwork {
     await by.publishCommitment(block)
   }
 
+  /** Waits until everybody has everything; goes on all the same after 10 s. */
+  async settled(): Promise<void> {
+    const blocks = this.blocks.length
+    if (await this.ledger.settled(10_000)) this.everywhere = blocks
+  }
+
   #seen(peer: Peer, line: Line): void {
     const key = asText(line[line.event === 'gossip' ? 'key' : 'hash'])
     switch (line.event) {
@@ -102,10 +110,10 @@ export class MixedNetwork {
 
   /** Hashes of what a node of ours has said to be durable. */
   storedBy({ name }: Peer): Set<string> {
-    const known = this.stored.get(name)
+    const known = this.#stored.get(name)
     if (known !== undefined) return known
     const fresh = new Set<string>()
-    this.stored.set(name, fresh)
+    this.#stored.set(name, fresh)
     return fresh
   }
 

@@ -57,34 +57,16 @@ export async function runNetwork(program: string, plan: Plan, log: Log): Promise
   const began = performance.now()
   const net = await MixedNetwork.create(program, plan.history)
   const over = new AbortController()
+  const checks: Check[] = []
   try {
     await net.start()
     await fillHistory(net, plan, log)
-    const [r1, r2, r3] = net.rust as [RustPeer, RustPeer, RustPeer]
-    const [n1, n2, n3] = net.ours as [OurNode, OurNode, OurNode]
-    const line = [r1, n1, r2, n2, r3, n3]
-    const everybody = [...net.rust, ...net.ours]
-    const checks: Check[] = []
-
-    await net.connect(line.slice(1).map((peer, at) => [line[at]!, peer] as const))
-    log(`a line: ${line.map(({ name }) => name).join(' – ')}`)
     const asking = askOurs(net, plan.pace, over.signal)
-    await publishFor(net, plan.ms * 0.2, plan.pace)
-
-    await net.connect(everybody.map(peer => [r2, peer] as const))
-    log(`a star around ${r2.name} besides`)
-    const row = requestRow(net, n1, r3, plan.rowOfRequests)
-    await publishFor(net, plan.ms * 0.2, plan.pace)
-
-    await net.connect(everybody.flatMap((a, at) => everybody.slice(at + 1).map(b => at % 2 === 0 ? [a, b] as const : [b, a] as const)))
-    log('everybody with everybody')
-    await publishFor(net, plan.ms * 0.1, plan.pace)
-    checks.push(...await joinLate(net, plan, log))
-    await publishFor(net, plan.ms * 0.2, plan.pace)
-    checks.push(...await leaveAndComeBack(net, n2, plan, log))
-    await publishFor(net, plan.ms * 0.3, plan.pace)
-    checks.push(await row)
-
+    try {
+      await play(net, plan, log, checks)
+    } catch (error) {
+      checks.push({ what: 'the run goes through', ok: false, found: messageOf(error) })
+    }
     over.abort()
     const asked = await asking
     await net.ledger.settled(20_000)
@@ -95,6 +77,31 @@ export async function runNetwork(program: string, plan: Plan, log: Log): Promise
     over.abort()
     await net.remove()
   }
+}
+
+async function play(net: MixedNetwork, plan: Plan, log: Log, checks: Check[]): Promise<void> {
+  const [r1, r2, r3] = net.rust as [RustPeer, RustPeer, RustPeer]
+  const [n1, n2, n3] = net.ours as [OurNode, OurNode, OurNode]
+  const line = [r1, n1, r2, n2, r3, n3]
+  const everybody = [...net.rust, ...net.ours]
+
+  await net.connect(line.slice(1).map((peer, at) => [line[at]!, peer] as const))
+  log(`a line: ${line.map(({ name }) => name).join(' – ')}`)
+  await publishFor(net, plan.ms * 0.2, plan.pace)
+
+  await net.connect(everybody.map(peer => [r2, peer] as const))
+  log(`a star around ${r2.name} besides`)
+  const row = requestRow(net, n1, r2, plan.rowOfRequests)
+  await publishFor(net, plan.ms * 0.2, plan.pace)
+
+  await net.connect(everybody.flatMap((a, at) => everybody.slice(at + 1).map(b => at % 2 === 0 ? [a, b] as const : [b, a] as const)))
+  log('everybody with everybody')
+  await publishFor(net, plan.ms * 0.1, plan.pace)
+  checks.push(...await joinLate(net, plan, log))
+  await publishFor(net, plan.ms * 0.2, plan.pace)
+  checks.push(...await leaveAndComeBack(net, n2, plan, log))
+  await publishFor(net, plan.ms * 0.3, plan.pace)
+  checks.push(await row)
 }
 
 /** Blocks that the Rust peers hold and nobody has gossiped; two of the three tell a head. */
@@ -120,7 +127,7 @@ async function requestRow(net: MixedNetwork, from: OurNode, to: RustPeer, count:
   const failures: string[] = []
   for (let at = 0; at < count; at++) {
     await from.call('requestCommitments', { peer: to.peerId, start: String(net.history[0]!.blockNumber), max: '256' })
-      .catch((error: unknown) => { failures.push(error instanceof Error ? error.message : String(error)) })
+      .catch((error: unknown) => { failures.push(messageOf(error)) })
   }
   return { what: `${count} requests in a row of ${from.name} to ${to.name} (H07)`, ok: failures.length === 0, found: failures[0] ?? `${count} answered` }
 }
@@ -154,7 +161,7 @@ async function leaveAndComeBack(net: MixedNetwork, node: OurNode, plan: Plan, lo
   // a round of the askers that has begun ends first
   await sleep(1_000)
   const body = GetRawTxListRequestCodec.encode({ rawTxListHash: fromHex(net.lastBlock.txListHash) })
-  const outcome = async (work: Promise<unknown>): Promise<string> => work.then(() => 'answered', (error: unknown) => error instanceof Error ? error.message : String(error))
+  const outcome = async (work: Promise<unknown>): Promise<string> => work.then(() => 'answered', messageOf)
   const asked = net.rust.map(async rust => outcome(rust.request(node, 'txList', body)))
   const asking = net.rust.map(async rust => outcome(node.call('requestCommitments', { peer: rust.peerId, start: String(net.history[0]!.blockNumber), max: '256' })))
   await sleep(20)
@@ -213,6 +220,8 @@ async function scores(net: MixedNetwork): Promise<Pick<NetworkResult, 'lowestOfO
   }
   return { lowestOfOurs: await lowest(net.rust, ours), lowestOfRust: await lowest([...net.ours, net.late], rust) }
 }
+
+const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
 
 const nameOf = (net: MixedNetwork, peerId: string): string => net.all.find(peer => peer.peerId === peerId)?.name ?? peerId
 

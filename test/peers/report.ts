@@ -1,5 +1,5 @@
 import { LATE_MS, quantile } from './ledger.js'
-import type { NetworkResult } from './network-run.js'
+import type { Check, NetworkResult } from './network-run.js'
 import type { Comparison } from './without-workarounds.js'
 
 interface Report { readonly lines: readonly string[]; readonly ok: boolean }
@@ -39,8 +39,13 @@ export function networkLines({ net, seconds, asked, checks, lowestOfOurs, lowest
     `Rust peers asked ours ${asked.requests} times: ${asked.commitments} commitments, ${(asked.txListBytes / LARGE).toFixed(1)} MiB of txlists`,
     `lowest gossip score: of ours with Rust peers ${lowestOfOurs.toFixed(1)} (ever), of Rust peers with ours ${lowestOfRust.toFixed(1)} (at the end)`,
     '',
-    ...checks.map(({ what, ok, found }) => `${ok ? 'ok    ' : 'FAILED'}  ${what}: ${found}`),
   ]
+  const judged = checkLines(checks)
+  return { lines: [...lines, ...judged.lines], ok: judged.ok }
+}
+
+export function checkLines(checks: readonly Check[]): Report {
+  const lines = checks.map(({ what, ok, found }) => `${ok ? 'ok    ' : 'FAILED'}  ${what}: ${found}`)
   return { lines, ok: checks.every(({ ok }) => ok) }
 }
 

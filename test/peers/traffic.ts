@@ -26,7 +26,7 @@ export async function publishFor(net: MixedNetwork, ms: number, pace: Pace): Pro
     const publishers = inTurn(net)
     const by = publishers[turn % publishers.length]!
     // a publisher of ours has the parent of what it publishes
-    await net.ledger.settled(10_000)
+    await net.settled()
     if (performance.now() < nextBurst) await net.publish(by, turn % 5 === 4 ? TWO_MIB : randomSize())
     else {
       nextBurst += pace.burstEvery
@@ -52,14 +52,14 @@ export async function askOurs(net: MixedNetwork, pace: Pace, over: AbortSignal):
   const asked: Asked = { requests: 0, commitments: 0, txListBytes: 0, slowestMs: 0, failures: [] }
   while (!over.aborted) {
     await sleep(pace.askEvery, undefined, { signal: over }).catch(() => undefined)
-    if (over.aborted || net.blocks.length === 0) continue
+    if (over.aborted || net.everywhere === 0) continue
     const nodes = net.ours.filter(node => net.live.has(node))
     await Promise.all(net.rust.flatMap(from => nodes.map(async to => askOnce(net, from, to, asked))))
   }
   return asked
 }
 
-export async function askOnce(net: MixedNetwork, from: RustPeer, to: OurNode, asked: Asked): Promise<void> {
+async function askOnce(net: MixedNetwork, from: RustPeer, to: OurNode, asked: Asked): Promise<void> {
   const seen = await from.seen(to)
   if ((seen?.connections ?? 0) === 0) return
   const ask = async (kind: 'head' | 'commitments' | 'txList', body: Uint8Array): Promise<Buffer> => {
@@ -70,11 +70,10 @@ export async function askOnce(net: MixedNetwork, from: RustPeer, to: OurNode, as
     return answer
   }
   try {
-    const known = net.blocks.slice(0, -1)
+    const known = net.blocks.slice(0, net.everywhere)
     const page = known.slice(-200)
-    const any = known[Math.floor(Math.random() * known.length)]
+    const any = known[Math.floor(Math.random() * known.length)]!
     await ask('head', GetHeadRequestCodec.encode({ reserved: new Uint8Array(0) }))
-    if (any === undefined) return
     const commitments = await ask('commitments', GetCommitmentsByNumberRequestCodec.encode({ startBlockNumber: page[0]!.blockNumber, maxCount: page.length }))
     asked.commitments += (commitments.length - 4) / 382
     if (!commitments.subarray(4).equals(Buffer.concat(page.map(({ ssz }) => ssz)))) asked.failures.push(`${to.name} answered ${from.name} with another page`)
