@@ -23,6 +23,12 @@ export class StoppedBySignal extends Error {
 /** For an option that may be given more than once. */
 export const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
 
+/** As `collect`, of what is named. */
+export const collectOf = (choices: readonly string[]) => (value: string, previous: readonly string[] = []): readonly string[] => {
+  if (!choices.includes(value)) throw new InvalidArgumentError(`It is one of ${choices.join(', ')}.`)
+  return [...previous, value]
+}
+
 export function bigintOption(text: string): bigint {
   if (!/^\d{1,78}$/.test(text)) throw new InvalidArgumentError('It is a whole number.')
   return BigInt(text)

@@ -1,5 +1,7 @@
 import { systemClock } from '../actors/kernel/index.js'
 import type { Logger, Termination } from '../actors/kernel/index.js'
+import { gaterPresets } from '../actors/network/gater-rules.js'
+import type { GaterRules } from '../actors/network/gater-rules.js'
 import { P2pService, scheduleFromFile, scheduleFromSigners } from '../actors/service/index.js'
 import type { ScheduleResolver } from '../actors/service/index.js'
 import { logTo } from './log.js'
@@ -22,6 +24,16 @@ export async function runNode(options: RunOptions, signal: AbortSignal): Promise
     schedule,
     staticPeers: options.peer ?? [],
     log,
+    discovery: options.discovery && {
+      bootnodes: options.bootnode ?? [],
+      ...options.udpPort === undefined ? {} : { port: options.udpPort },
+      ...options.externalIp === undefined ? {} : { external: { ip: options.externalIp } },
+    },
+    reputation: { backend: options.reputation },
+    allowList: options.allowPeer ?? [],
+    blockList: options.block ?? [],
+    protectedPeers: options.protect ?? [],
+    network: { scoring: options.scoring, gater: gaterOf(options) },
     ...options.listen === undefined ? {} : { listen: options.listen },
     ...options.dataDir === undefined ? {} : { dataDir: options.dataDir },
     ...options.keyFile === undefined ? {} : { keyFile: options.keyFile },
@@ -52,6 +64,10 @@ function reportFailure(ended: Termination, log: Logger): void {
 
 const scheduleOf = async ({ schedule, signer = [] }: RunOptions): Promise<ScheduleResolver> =>
   schedule === undefined ? scheduleFromSigners(signer) : scheduleFromFile(schedule)
+
+function gaterOf({ gater, gaterOff = [] }: RunOptions): GaterRules {
+  return { ...gaterPresets[gater], ...Object.fromEntries(gaterOff.map(rule => [rule, false])) }
+}
 
 async function untilStopped(service: P2pService, signal: AbortSignal, log: Logger): Promise<void> {
   const following = service.runWithHandler({

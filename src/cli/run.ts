@@ -1,8 +1,16 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import { DEFAULT_LISTEN } from '../actors/network/default-listen.js'
+import { gaterPresets } from '../actors/network/gater-rules.js'
+import type { GaterPreset, GaterRules } from '../actors/network/gater-rules.js'
 import { DEFAULT_CHAIN_ID } from '../protocol/index.js'
-import { UsageError, bigintOption, collect } from './options.js'
+import type { ScorePresetName } from '../protocol/index.js'
+import { UsageError, bigintOption, collect, collectOf, wholeNumberOption } from './options.js'
+
+/** A rule that can be switched off by its name. */
+export type GaterSwitch = { [K in keyof GaterRules]: GaterRules[K] extends boolean ? K : never }[keyof GaterRules]
+
+const gaterSwitches = Object.entries(gaterPresets.open).filter(([, value]) => typeof value === 'boolean').map(([name]) => name)
 
 /** As commander gives them. */
 export interface RunOptions {
@@ -16,6 +24,18 @@ export interface RunOptions {
   readonly domain?: string
   readonly slasher?: string
   readonly confirmedTip?: bigint
+  /** False with `--no-discovery`. */
+  readonly discovery: boolean
+  readonly udpPort?: number
+  readonly bootnode?: readonly string[]
+  readonly externalIp?: string
+  readonly scoring: ScorePresetName
+  readonly gater: GaterPreset
+  readonly gaterOff?: readonly GaterSwitch[]
+  readonly reputation: 'local' | 'reth'
+  readonly allowPeer?: readonly string[]
+  readonly block?: readonly string[]
+  readonly protect?: readonly string[]
   readonly stdio?: boolean
   readonly logLevel: string
 }
@@ -42,6 +62,18 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
     .option('--key-file <file>', 'network identity, created where missing (default: identity.key in the data directory)')
     .option('--schedule <file>', 'who signs when: JSON, [{"from": "1800000000", "signer": "0x…"}, …], read again when it changes')
     .option('--signer <address>', 'an address that may sign in every window, repeatable', collect)
+    .option('--no-discovery', 'do not look for peers by discv5 over UDP')
+    .option('--udp-port <number>', 'UDP port of discovery (default: the port after that of --listen)', wholeNumberOption(0, 65_535))
+    .option('--bootnode <enr>', 'where discovery begins: an ENR, or a multiaddr ending in /p2p/…, repeatable', collect)
+    .option('--external-ip <address>', 'the IP address under which others reach this node (default: as they tell)')
+    .addOption(new Option('--scoring <preset>', 'gossipsub scores by these weights').choices(['spec', 'kona']).default('spec'))
+    .addOption(new Option('--reputation <key>', 'what a peer is known by: its peer id, or its secp256k1 key where it has one')
+      .choices(['local', 'reth']).default('local'))
+    .addOption(new Option('--gater <preset>', 'rules for connections: all, or none').choices(['recommended', 'open']).default('recommended'))
+    .option('--gater-off <rule>', `one rule less, repeatable: ${gaterSwitches.join(', ')}`, collectOf(gaterSwitches))
+    .option('--allow-peer <peer id>', 'only these peers may connect, repeatable', collect)
+    .option('--block <rule>', 'refuse a peer id, an IP address or a subnet such as 10.0.0.0/8, repeatable', collect)
+    .option('--protect <peer id>', 'never let this peer go for its score, repeatable', collect)
     .option('--domain <hex>', 'signing domain, 64 hex digits')
     .option('--slasher <address>', 'reject commitments that name another slasher')
     .option('--confirmed-tip <number>', 'the block from which the chain is built', bigintOption)

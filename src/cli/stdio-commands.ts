@@ -1,9 +1,10 @@
 /** The commands of `run --stdio` (docs/stdio.md): what each takes, and what it answers. */
-import type { P2pService } from '../actors/service/index.js'
+import type { Access, P2pService } from '../actors/service/index.js'
 import type { SyncResult } from '../actors/sync/ingress.js'
 import { codecs, toHex } from '../protocol/index.js'
 import { int, toJson } from './json.js'
 import type { JsonObject } from './json.js'
+import { accessCommands } from './stdio-access.js'
 import type { Fields } from './stdio-fields.js'
 import type { BlockStreams } from './stdio-streams.js'
 
@@ -12,7 +13,8 @@ export type StdioNode = Pick<P2pService,
   | 'peerId' | 'listenAddresses' | 'subscribe' | 'ended' | 'stop' | 'blocks'
   | 'publishCommitment' | 'publishTxList' | 'requestHead' | 'requestCommitments' | 'requestTxList'
   | 'head' | 'updateHead' | 'confirm' | 'rewind' | 'reinstate' | 'storedCommitments' | 'storedTxList' | 'evidence'
-  | 'dial' | 'hangUp' | 'peers' | 'health' | 'figures'> & {
+  | 'dial' | 'hangUp' | 'peers' | 'enr' | 'addBootnode' | 'health' | 'figures'> & {
+    readonly access: Pick<Access, keyof Access>
     sync(options: { readonly signal: AbortSignal }): PromiseLike<SyncResult>
   }
 
@@ -27,7 +29,7 @@ export interface Session {
  * Begins its work before it first waits, so that commands begin in the order of their lines. Gives the result, made into JSON
  * when its turn to be written comes.
  */
-type Command = (session: Session, fields: Fields) => Promise<() => JsonObject>
+export type Command = (session: Session, fields: Fields) => Promise<() => JsonObject>
 
 const nothing = (): JsonObject => ({})
 const head = ({ blockNumber, submissionWindowEnd }: { blockNumber: bigint; submissionWindowEnd: bigint }): JsonObject =>
@@ -152,6 +154,7 @@ export const commands: Readonly<Record<string, Command>> = {
     await streams.end(fields.text('stream'))
     return nothing
   },
+  ...accessCommands,
   status: async ({ node }) => {
     const [health, addresses] = await Promise.all([node.health(), node.listenAddresses().catch(() => [])])
     return () => ({

@@ -102,6 +102,15 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
     asked: int(asked),
   }),
 
+  banned: ({ peer, forMs, reason }) => ({ event: 'banned', peer, forMs, reason }),
+  banLifted: ({ peer, why }) => ({ event: 'banLifted', peer, why }),
+  greylisted: ({ peer, reputation }) => ({ event: 'greylisted', peer, reputation }),
+  standingDamaged: ({ what, entries }) => ({ event: 'standingDamaged', what, entries: entries === 'all' ? null : int(entries) }),
+
+  enr: ({ enr }) => ({ event: 'enr', enr }),
+  discovered: ({ peer, address }) => ({ event: 'discovered', peer, address }),
+  bootnodeFailed: ({ bootnode, code, error }) => ({ event: 'bootnodeFailed', bootnode, code, error: errorToJson(error) }),
+
   storeFailing: ({ code, message }) => ({ event: 'storeFailing', code, message }),
   storeRecovered: () => ({ event: 'storeRecovered' }),
   actorFailed: ({ actor, error }) => ({ event: 'actorFailed', actor, error: errorToJson(error) }),

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 interface Field { readonly optional: boolean; readonly type: string; readonly nullable: boolean }
 type Fields = ReadonlyMap<string, Field>
 
-const TYPE = '(?:list of )?(?:hex|int|text|flag|number|any|head|error|mesh|peer|ailment|evidence)'
+const TYPE = '(?:list of )?(?:hex|int|text|flag|number|any|head|error|mesh|peer|ailment|evidence|ban|standing)'
 
 function fieldsOf(cell: string): Fields {
   const fields = new Map<string, Field>()

@@ -54,6 +54,12 @@ export class Stage {
       dial: refuse,
       hangUp: refuse,
       peers: async () => [],
+      enr: async () => undefined,
+      addBootnode: refuse,
+      access: {
+        block: refuse, unblock: refuse, protect: refuse, unprotect: refuse, lists: refuse, ban: refuse, liftBan: refuse, bans: refuse, standing: refuse,
+        standings: refuse,
+      },
       health: refuse,
       figures: refuse,
       reinstate: refuse,

@@ -2,10 +2,14 @@ import { silentLogger, systemClock, systemRandom } from '../kernel/index.js'
 import type { Clock, Logger, Random } from '../kernel/index.js'
 import { DEFAULT_CHAIN_ID, DEFAULT_DOMAIN, ProtocolError, fromHex, parseDomain, topicsOf } from '../../protocol/index.js'
 import type { Signer } from '../../protocol/index.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ChainConfig, ChainRules, ScheduleResolver } from '../chain/index.js'
 import type { ConfirmedTip } from '../chain/ingress.js'
+import type { DiscoveryInit } from '../discovery/index.js'
 import { DEFAULT_LISTEN } from '../network/default-listen.js'
 import type { NetworkConfigInit } from '../network/index.js'
+import type { ReputationOptions } from '../reputation/index.js'
+import type { Rule } from '../reputation/ingress.js'
 import type { SyncConfig } from '../sync/index.js'
 import type { ValidatorOptions } from '../validator/index.js'
 import { ServiceError } from './errors.js'
@@ -38,6 +42,16 @@ export interface P2pConfig {
   /** The application's own chain rules: timestamps, gas limit, coinbase, prover, proposal (SPEC §6). */
   readonly rules?: ChainRules
   readonly network?: NetworkOptions
+  /** Finding peers by discv5 over UDP (SPEC §8): on by default, off with `false`. Bootnodes and where it listens are told here. */
+  readonly discovery?: boolean | DiscoveryOptions
+  /** What dealings with peers are worth and what follows, and what tells peers apart: backend `local` (default), `reth`, or your own. */
+  readonly reputation?: Omit<ReputationOptions, 'blocked' | 'protected' | 'allowed' | 'staticPeers'>
+  /** Only these peers and the static ones may connect. Left out or empty: everybody. Peer ids. */
+  readonly allowList?: readonly PeerKey[]
+  /** Refused both ways: peer ids, IP addresses, subnets such as `10.0.0.0/8`. `access.block` adds to it at run time. */
+  readonly blockList?: readonly Rule[]
+  /** Never let go for their score, as static peers are not. Peer ids. */
+  readonly protectedPeers?: readonly PeerKey[]
   readonly validator?: ValidatorOptions
   readonly chain?: Partial<Omit<ChainConfig, 'confirmedTip'>>
   readonly sync?: Partial<SyncConfig>
@@ -50,6 +64,16 @@ export interface P2pConfig {
 
 /** What of the driver's options an application sets; the rest follows from the fields above. */
 export type NetworkOptions = Omit<NetworkConfigInit, 'chainId' | 'listen' | 'staticPeers' | 'privateKey'>
+
+/** What of discovery's options an application sets; the rest follows from the fields above. */
+export interface DiscoveryOptions extends Omit<DiscoveryInit, 'privateKey' | 'networkPublicKey' | 'chainId' | 'listen'> {
+  /** The UDP port, 0 for any free one. Default: the one after the TCP port that we listen on (9001 for 9000, SPEC §8). */
+  readonly port?: number
+  /** The address that UDP is bound to. Default: that of TCP. */
+  readonly listenIp?: string
+  /** The ENR's secp256k1 key, in libp2p's protobuf form. Created where missing. Default: `discovery.key` in `dataDir`. */
+  readonly keyFile?: string
+}
 
 /** The config with its defaults filled in and everything textual read. */
 export interface FilledConfig extends Omit<P2pConfig, 'domain' | 'slasherAddress' | 'listen'> {
@@ -88,6 +112,19 @@ export function fillConfig(config: P2pConfig): FilledConfig {
     random: config.random ?? systemRandom,
   }
 }
+
+/** What the reputation's owner is told. */
+export function reputationOptionsOf({ reputation, allowList, blockList, protectedPeers, staticPeers }: FilledConfig): ReputationOptions {
+  return {
+    ...reputation,
+    ...allowList !== undefined && { allowed: allowList }, ...blockList !== undefined && { blocked: blockList },
+    ...protectedPeers !== undefined && { protected: protectedPeers },
+    staticPeers: staticPeers.map(peerOf),
+  }
+}
+
+/** The peer id that a static peer's multiaddr ends in: the driver has checked that it does. */
+const peerOf = (address: string): PeerKey => address.slice(address.lastIndexOf('/') + 1)
 
 /** An Ethereum address: 20 bytes, or 40 hex digits with or without 0x. @throws ServiceError `bad_config` */
 export function parseAddress(option: string, address: Uint8Array | string): Uint8Array {

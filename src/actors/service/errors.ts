@@ -18,6 +18,8 @@ export type ServiceErrorCode =
   | 'overloaded'
   /** It was judged and kept, but could not be made durable in time, and so did not leave. */
   | 'not_stored'
+  /** Discovery is off in the config. */
+  | 'discovery_off'
   /** The service is stopped. */
   | 'stopped'
 

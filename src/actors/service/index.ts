@@ -1,3 +1,4 @@
+export { Access } from './access.js'
 export { P2pService } from './service.js'
 export type { PublishOptions } from './publishing.js'
 export { CatchUp } from './catch-up.js'

@@ -6,11 +6,13 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ConfirmedTip, Head } from '../chain/ingress.js'
 import type { NetworkCommand, PeerInfo } from '../network/ingress.js'
 import type { Evidence } from '../store/ingress.js'
+import { Access } from './access.js'
 import { blocks } from './blocks.js'
 import type { BlocksOptions, StreamItem } from './blocks.js'
 import { fillConfig } from './config.js'
 import type { FilledConfig, P2pConfig } from './config.js'
 import { CatchUp } from './catch-up.js'
+import { discoveryConfigOf } from './discovery-config.js'
 import { driverConfigOf } from './driver-config.js'
 import { serviceActor } from './embedded.js'
 import type { ServiceMessage } from './embedded.js'
@@ -72,6 +74,8 @@ export class P2pService implements AsyncDisposable {
   readonly #closing = new AbortController()
   /** The node's libp2p peer id. */
   readonly peerId: PeerKey
+  /** Who may talk to us: bans, block list, protected peers (SPEC §8). */
+  readonly access: Access
 
   private constructor(parts: Parts) {
     this.#config = parts.config
@@ -87,6 +91,7 @@ export class P2pService implements AsyncDisposable {
       this.#events.close()
     })
     this.peerId = parts.peerId
+    this.access = new Access(this.#tree.reputation, () => { this.#ensureRunning() })
   }
 
   /**
@@ -99,11 +104,12 @@ export class P2pService implements AsyncDisposable {
     const signer = config.signing === undefined ? undefined : await signerFrom(config.signing)
     if (config.dataDir === undefined) config.log.warn({}, 'no data directory: everything is kept in memory and gone at stop')
     const driverConfig = await driverConfigOf(config)
+    const discoveryConfig = await discoveryConfigOf(config, driverConfig)
     const events = new Broadcast<NetworkEvent>({
       capacity: config.eventCapacity, lane: laneOf, weigh: weightOf, maxWeight: MAX_EVENT_BYTES,
     })
     const first = events.subscribe()
-    const tree = buildTree(config, driverConfig, events)
+    const tree = buildTree(config, driverConfig, discoveryConfig, events)
     try {
       await tree.supervisor.start()
       const { peerId } = await tree.network.addresses(WITHIN)
@@ -259,6 +265,18 @@ export class P2pService implements AsyncDisposable {
   /** The multiaddrs that we listen on, each with our peer id. */
   async listenAddresses(): Promise<readonly string[]> {
     return (await this.#tree.network.addresses(WITHIN)).addresses
+  }
+
+  /** Our record for discovery in its text form, `enr:…`, for others to name as a bootnode; `undefined` where discovery is off. */
+  async enr(): Promise<string | undefined> {
+    return this.#tree.discovery?.enr(WITHIN)
+  }
+
+  /** One more place where discovery begins, as `discovery.bootnodes` in the config. @throws ServiceError `discovery_off`; DiscoveryError */
+  async addBootnode(bootnode: string): Promise<void> {
+    this.#ensureRunning()
+    if (this.#tree.discovery === undefined) throw new ServiceError('discovery_off', 'discovery is off', bootnode)
+    return this.#tree.discovery.addBootnode(bootnode, WITHIN)
   }
 
   // ---- following

@@ -3,11 +3,17 @@ import type { Broadcast, Port, Ref, Supervisor, SupervisorEvent } from '../kerne
 import { chain, chainConfig } from '../chain/index.js'
 import { Chain } from '../chain/ingress.js'
 import type { ChainMessage } from '../chain/ingress.js'
-import type { Outcomes } from '../chain/ports.js'
-import { network } from '../network/index.js'
-import type { NetworkConfig } from '../network/index.js'
+import { discovery } from '../discovery/index.js'
+import type { DiscoveryConfig } from '../discovery/index.js'
+import { Discovery } from '../discovery/ingress.js'
+import type { DiscoveryMessage } from '../discovery/ingress.js'
+import { network, publicKeyOf } from '../network/index.js'
+import type { NetworkConfig, RefusalMemory } from '../network/index.js'
 import { NetworkHandle } from '../network/ingress.js'
 import type { DriverEvent, NetworkCommand } from '../network/ingress.js'
+import { StandingView, reputation } from '../reputation/index.js'
+import { Reputation } from '../reputation/ingress.js'
+import type { ReputationMessage } from '../reputation/ingress.js'
 import { memoryDatabase, store, threadDatabase } from '../store/index.js'
 import type { StoreError } from '../store/index.js'
 import { Store } from '../store/ingress.js'
@@ -18,6 +24,7 @@ import type { SyncMessage } from '../sync/ingress.js'
 import { validator, validatorConfig } from '../validator/index.js'
 import { Validator } from '../validator/ingress.js'
 import type { ValidatorMessage } from '../validator/ingress.js'
+import { reputationOptionsOf } from './config.js'
 import type { FilledConfig } from './config.js'
 import type { NetworkEvent } from './events.js'
 import { Publisher, publisher } from './publisher.js'
@@ -32,12 +39,17 @@ export interface Tree {
   readonly validator: Validator
   readonly network: NetworkHandle
   readonly sync: Sync
+  readonly reputation: Reputation
+  /** `undefined` where it is off. */
+  readonly discovery: Discovery | undefined
   readonly publisher: Publisher
   /** The driver's own mailbox, for an application that commands it directly. */
   readonly commands: Port<NetworkCommand>
   /** Woken whenever a reader of the chain may find something new. */
   readonly news: Wake
 }
+
+type Handles = Pick<Tree, 'store' | 'chain' | 'validator' | 'network' | 'sync' | 'reputation' | 'discovery'>
 
 /** How long the whole node may take to stop: exchanges under way (at most 15 s, SPEC §8) end first. */
 const STOP_WITHIN = seconds(25)
@@ -47,22 +59,28 @@ const NETWORK_STOP_WITHIN = seconds(20)
 /** What a node without a data directory keeps: about a day, in the heap of the main thread. */
 const MEMORY_LIMITS = { commitments: 43_200, referencedTxListBytes: 256 * 1024 ** 2 }
 
-/** Reputation is not there yet: what dealing with a peer came to is noted nowhere. */
-const noOutcomes: Outcomes = { send: () => 'ok' }
+/** Where the driver keeps who has refused us, and how long the store may take for it. */
+const REFUSALS = 'network.refusals'
+const REFUSALS_WITHIN = seconds(5)
 
 /**
  * The house (README). Every mailbox exists before anything starts, so the parts can be wired in any order: calls go service → sync →
  * network → validator → chain → store; what flows back goes through ports. A part that fails is started again alone; when the driver
  * restarts, its peers are gone, and sync, which asks them, starts anew with it.
  */
-export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, events: Broadcast<NetworkEvent>): Tree {
+export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, discoveryConfig: DiscoveryConfig | undefined, events: Broadcast<NetworkEvent>): Tree {
   const { clock, random, log } = config
   const onEvent = (event: SupervisorEvent): void => { report(event, events) }
   const root = supervisor('p2p', { strategy: 'one_for_one', clock, random, log, stopWithin: STOP_WITHIN, onEvent })
 
+  const standing = new StandingView()
+
   const storing: Ref<StoreMessage> = root.child('store', () => store({ ...handles, answers: driving, events: out, database }))
+  const scoring: Ref<ReputationMessage> = root.child('reputation', () => reputation({
+    store: handles.store, events: out, connections: driving, view: standing, publicKeyOf,
+  }, reputationOptionsOf(config)))
   const judging: Ref<ChainMessage> = root.child('chain', () => chain({
-    ...handles, verdicts: driving, answers: driving, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: noOutcomes, events: out,
+    ...handles, verdicts: driving, answers: driving, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
   }, chainConfig({ ...config.chain, confirmedTip: config.confirmedTip })))
   const checking: Ref<ValidatorMessage> = root.child('validator', () => validator(handles, validatorConfig({
@@ -70,11 +88,19 @@ export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, eve
   })))
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
   const outward = root.tree('outward', { strategy: 'rest_for_one' })
-  const driving: Ref<NetworkCommand> = outward.child('network', () => network({ ...handles, events: fromDriver }, driverConfig), { stopWithin: NETWORK_STOP_WITHIN })
-  const syncing: Ref<SyncMessage> = outward.child('sync', () => sync({ ...handles, outcomes: noOutcomes, events: out }, config.sync))
+  const driving: Ref<NetworkCommand> = outward.child('network', () => network({ ...handles, events: fromDriver, standing, refusals }, driverConfig), { stopWithin: NETWORK_STOP_WITHIN })
+  const finding: Ref<DiscoveryMessage> | undefined = discoveryConfig === undefined ? undefined : outward.child('discovery', () => discovery({
+    ...handles, events: out, standing, learned: (peer, publicKey) => { void handles.reputation.learned(peer, publicKey) },
+  }, discoveryConfig))
+  const syncing: Ref<SyncMessage> = outward.child('sync', () => sync({ ...handles, outcomes: scoring, events: out, choosable: peer => standing.mayAsk(peer) }, config.sync))
 
-  const handles = {
+  const handles: Handles = {
     store: new Store(storing), chain: new Chain(judging), validator: new Validator(checking), network: new NetworkHandle(driving), sync: new Sync(syncing),
+    reputation: new Reputation(scoring), discovery: finding === undefined ? undefined : new Discovery(finding),
+  }
+  const refusals: RefusalMemory = {
+    load: () => handles.store.meta(REFUSALS, REFUSALS_WITHIN),
+    save: text => handles.store.setMeta(REFUSALS, text, REFUSALS_WITHIN),
   }
   const news = new Wake()
   const out: Port<NetworkEvent> = {
@@ -87,6 +113,7 @@ export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, eve
   const fromDriver: Port<DriverEvent> = {
     send: event => {
       events.publish(event)
+      void handles.discovery?.driver(event)
       return handles.sync.driver(event)
     },
   }
