@@ -1,0 +1,12 @@
+/** What the checked build shows to tests: the module, and its operations one by one. */
+export * from './module'
+export * from './memory'
+export { magnitudeOf } from './bounds'
+export { windowsOf } from './curve'
+export { addElements, double, multiply, negateWhere, normalize, square, subtract } from './field'
+export { invertField, invertOne, invertScalars, nextInverse, shareInversion } from './inverse'
+export { addPoints, loadBigEndian } from './points'
+export { digit, indexOf, signOf } from './recode'
+export { montgomery } from './scalar'
+export { tableSize, writeTable } from './table'
+export { add as addWords, fromLane, isBelow, isZero, subtract as subtractWords, toLane, twice } from './words'
