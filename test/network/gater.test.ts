@@ -46,7 +46,7 @@ describe('network: gater', () => {
   })
 
   /** Each rule: what it speaks against, with which reason. */
-  const cases: ReadonlyArray<{ rule: keyof GaterRules; reason: string; attempt(rules: Partial<GaterRules>): string | undefined }> = [
+  const cases: ReadonlyArray<{ rule: keyof GaterRules; reason: string; attempt: (rules: Partial<GaterRules>) => string | undefined }> = [
     { rule: 'peerId', reason: 'no_peer_id', attempt: rules => setUp({ rules }).gater.beginDial(undefined) },
     {
       rule: 'alreadyDialling', reason: 'already_dialling',

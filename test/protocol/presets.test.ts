@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { decayOver, FORWARD_WITHIN_MS, gossipParams, konaScore, scorePreset, specScore } from '../../src/protocol/index.js'
+import { checkScorePreset, decayOver, FORWARD_WITHIN_MS, gossipParams, konaScore, scorePreset, specScore } from '../../src/protocol/index.js'
 import { refusal } from './fixtures.js'
 
 describe('protocol/presets', () => {
@@ -49,5 +49,54 @@ describe('protocol/presets', () => {
     expect(scorePreset('spec')).to.equal(specScore)
     expect(scorePreset('kona', { slotSeconds: 12 })).to.deep.equal(konaScore(12))
     expect(scorePreset('kona')).to.deep.equal(konaScore(2))
+  })
+
+  it('replaces single fields of a preset, and leaves the preset as it is', () => {
+    const changed = scorePreset('spec', { thresholds: { gossip: -1.5 }, topic: { invalidDeliveries: { weight: -5 } }, retainScoreMs: 1 })
+    expect(changed).to.deep.equal({
+      ...specScore, retainScoreMs: 1, thresholds: { ...specScore.thresholds, gossip: -1.5 },
+      topic: { ...specScore.topic, invalidDeliveries: { weight: -5, decay: 0.99 } },
+    })
+    expect(specScore.thresholds.gossip).to.equal(-1)
+    expect(scorePreset('kona', { slotSeconds: 12, behaviour: { threshold: 7 } }).behaviour.threshold).to.equal(7)
+    expect(scorePreset('spec', { topicScoreCap: undefined as never })).to.deep.equal(specScore)
+  })
+
+  it('both presets can be counted by', () => { for (const preset of [specScore, konaScore(1), konaScore(12)]) checkScorePreset(preset) })
+
+  it('refuses, by its name, a field that there is not and a value that cannot be', () => {
+    const cases: ReadonlyArray<[string, object]> = [
+      ['thresholds.gossip', { thresholds: { gossip: 0.1 } }],
+      ['thresholds.publish', { thresholds: { publish: -0.5 } }],
+      ['thresholds.graylist', { thresholds: { graylist: -1.5 } }],
+      ['thresholds.acceptPX', { thresholds: { acceptPX: -1 } }],
+      ['thresholds.opportunisticGraft', { thresholds: { opportunisticGraft: -1 } }],
+      ['topicScoreCap', { topicScoreCap: -1 }],
+      ['appSpecificWeight', { appSpecificWeight: -1 }],
+      ['decayIntervalMs', { decayIntervalMs: 999 }],
+      ['decayToZero', { decayToZero: 0 }],
+      ['retainScoreMs', { retainScoreMs: NaN }],
+      ['ipColocation.weight', { ipColocation: { weight: 1 } }],
+      ['ipColocation.threshold', { ipColocation: { threshold: 0 } }],
+      ['behaviour.weight', { behaviour: { weight: 1 } }],
+      ['behaviour.decay', { behaviour: { decay: 1 } }],
+      ['topic.weight', { topic: { weight: -1 } }],
+      ['topic.timeInMesh.weight', { topic: { timeInMesh: { weight: -1 } } }],
+      ['topic.timeInMesh.quantumMs', { topic: { timeInMesh: { quantumMs: 0 } } }],
+      ['topic.firstDeliveries.decay', { topic: { firstDeliveries: { decay: 1 } } }],
+      ['topic.firstDeliveries.cap', { topic: { firstDeliveries: { cap: 0 } } }],
+      ['topic.meshDeliveries.weight', { topic: { meshDeliveries: { weight: 0.1 } } }],
+      ['topic.meshDeliveries.threshold', { topic: { meshDeliveries: { weight: -1, threshold: 0 } } }],
+      ['topic.meshDeliveries.activationMs', { topic: { meshDeliveries: { weight: -1, threshold: 1, activationMs: 1 } } }],
+      ['topic.meshFailure.weight', { topic: { meshFailure: { weight: 1 } } }],
+      ['topic.invalidDeliveries.weight', { topic: { invalidDeliveries: { weight: 1 } } }],
+      ['topic.invalidDeliveries.decay', { topic: { invalidDeliveries: { decay: 0 } } }],
+      ['thresholds', { thresholds: 3 }],
+      ['thresholds.gossip', { thresholds: { gossip: '-1' } }],
+      ['topics', { topics: {} }],
+      ['topic.invalid', { topic: { invalid: 1 } }],
+      ['name', { name: 'mine' }],
+    ]
+    for (const [field, overrides] of cases) expect(refusal(() => scorePreset('spec', overrides), 'invalid_value').field, field).to.equal(field)
   })
 })

@@ -1,0 +1,250 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { ManualClock } from '../../src/actors/kernel/testing/index.js'
+import { GossipBudget } from '../../src/actors/network/gossip-budget.js'
+import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossipsub-internals.js'
+import { defaultGossip } from '../../src/actors/network/index.js'
+import { encodeFrame } from '../../src/protocol/index.js'
+import { describeTransports } from '../support/transport.js'
+import { until } from '../support/until.js'
+import { WITHIN, commitment, connect, failures, meshed, startNode, stopAll } from './harness.js'
+import type { TestNode } from './harness.js'
+import { collect, rawPeer, stopRawPeers, topics } from './raw-peer.js'
+import type { RawPeer } from './raw-peer.js'
+
+const MIB = 1024 * 1024
+const message = (size = 382) => ({ topic: topics.commitments, data: new Uint8Array(size) })
+const rpc = (count: number, size?: number): Rpc => ({ messages: Array.from({ length: count }, () => message(size)) })
+const controls = (count: number): Rpc => ({ messages: [], subscriptions: Array.from({ length: count }, () => ({})) })
+
+function setUp(limits = defaultGossip) {
+  const clock = new ManualClock()
+  return { budget: new GossipBudget(limits, clock), clock }
+}
+
+describe('network: gossip budget', () => {
+  it('lets 600 messages through in any 10 s, and leaves the rest out of their RPC', () => {
+    const { budget, clock } = setUp()
+    const admitted = budget.admit('p', { ...rpc(700), control: { graft: [{}] } })
+    expect(admitted.rpc.messages.length).to.equal(600)
+    expect(admitted.rpc.control).to.deep.equal({ graft: [{}] })
+    expect(admitted.refused.length).to.equal(100)
+    clock.advance(9_999)
+    expect(budget.admit('p', rpc(1)).refused.length).to.equal(1)
+    expect(budget.admit('q', rpc(1)).refused.length).to.equal(0)
+    clock.advance(1)
+    expect(budget.admit('p', rpc(600)).refused.length).to.equal(0)
+  })
+
+  it('lets 64 MiB through in any 10 s: 32 full txlists at once', () => {
+    const { budget } = setUp()
+    // 2 MiB and a header: a place more
+    expect(budget.admit('p', rpc(31, 2 * MIB + 36)).refused.length).to.equal(0)
+    expect(budget.admit('p', rpc(1, 2 * MIB + 36)).refused.length).to.equal(1)
+    // what is small still fits
+    expect(budget.admit('p', rpc(1)).refused.length).to.equal(0)
+  })
+
+  it('H18: counts subscriptions and control messages, and RPCs of nothing', () => {
+    const { budget } = setUp()
+    for (let i = 0; i < 9; i++) expect(budget.admit('p', controls(64)).refusedControls).to.equal(false)
+    const over = budget.admit('p', { ...controls(64), messages: [message()], control: { ihave: [{}] } })
+    expect(over.refusedControls).to.equal(true)
+    expect(over.rpc).to.deep.equal({ messages: [message()] })
+    for (let i = 0; i < 24; i++) expect(budget.admit('p', controls(0)).refusedControls).to.equal(false)
+    expect(budget.admit('p', controls(0)).refusedControls).to.equal(true)
+  })
+
+  it('names who is over it in two sweeps of 10 s in a row, for as long as that goes on', () => {
+    const { budget, clock } = setUp()
+    const named: string[][] = []
+    const seconds = (count: number, perSecond: number) => {
+      for (let i = 0; i < count; i++) { for (let n = 0; n < perSecond; n++) budget.admit('flood', rpc(1)); clock.advance(1_000) }
+      named.push(budget.sweep())
+    }
+    seconds(10, 2_000)
+    seconds(10, 2_000)
+    seconds(10, 61)
+    seconds(10, 10)
+    seconds(10, 2_000)
+    expect(named).to.deep.equal([[], ['flood'], ['flood'], [], []])
+  })
+
+  it('property: an honest peer at the highest honest rate, with bursts and stalls, is never over it', () => {
+    // one commitment and one full txlist every 2 s for each of up to three preconfers at a hand-over; what stalled comes at once
+    fc.assert(fc.property(fc.array(fc.record({ stallSeconds: fc.integer({ min: 0, max: 20 }), makers: fc.integer({ min: 1, max: 3 }) }), { maxLength: 30 }), parts => {
+      const { budget, clock } = setUp()
+      let sinceSweep = 0
+      const wait = (ms: number) => { clock.advance(ms); sinceSweep += ms; if (sinceSweep >= 10_000) { sinceSweep = 0; if (budget.sweep().length > 0) throw new Error('named') } }
+      for (const { makers, stallSeconds } of parts) {
+        wait(stallSeconds * 1_000)
+        for (let i = 0; i <= stallSeconds / 2; i++) {
+          for (let m = 0; m < (i === 0 ? makers : 1); m++) {
+            if (budget.admit('p', rpc(1)).refused.length + budget.admit('p', rpc(1, 2 * MIB)).refused.length > 0) return false
+          }
+        }
+        for (let beat = 0; beat < 4; beat++) { if (budget.admit('p', { messages: [], control: { ihave: [{}, {}], iwant: [{}] } }).refusedControls) return false; wait(500) }
+      }
+      return true
+    }), { numRuns: 30 })
+  })
+
+  it('H22: keeps accounts over a reconnection, forgets them when nothing counts any more, and keeps 4,096 at most', () => {
+    const { budget, clock } = setUp()
+    for (let i = 0; i < 5_000; i++) budget.admit(`p${i}`, rpc(1))
+    expect(budget.size).to.equal(4_096)
+    clock.advance(10_000)
+    budget.sweep()
+    expect(budget.size).to.equal(0)
+  })
+})
+
+const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInternals
+const figures = (node: TestNode) => node.network.figures(WITHIN)
+
+/** Signed messages of a raw peer, to be sent when and as often as the test likes. */
+async function signed(peer: RawPeer, first: number, count: number): Promise<Rpc['messages']> {
+  const gossipsub = internals(peer)
+  const send = gossipsub.sendRpc.bind(gossipsub)
+  const taken: Rpc['messages'] = []
+  gossipsub.sendRpc = (to, each) => { taken.push(...each.messages); return each.messages.length > 0 || send(to, each) }
+  for (let n = 0; n < count; n++) await peer.pubsub?.publish(topics.commitments, commitment(first + n))
+  gossipsub.sendRpc = send
+  return taken
+}
+
+describeTransports('network: gossip over budget', transport => {
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
+
+  it('is ignored before its author\'s signature is looked at; honest messages arrive in full', async () => {
+    const b = await startNode(transport, { gossip: { budgetMessages: 50 } })
+    const [a, mallory] = await Promise.all([startNode(transport), rawPeer(transport, { gossip: true })])
+    await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory.peerId))])
+    const flood = await signed(mallory, 1, 200)
+    internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: flood })
+    for (let n = 0; n < 20; n++) await a.network.publish('commitments', commitment(10_000 + n), WITHIN)
+    await until(async () => (await figures(b)).gossip.refused.commitments.over_budget === 150, 'left out')
+    await until(() => b.got('commitments').length === 70, 'those within the budget, and the honest ones')
+    b.events.expect('refused', { topic: 'commitments', from: mallory.peerId, reason: 'over_budget', penalty: false })
+    expect(failures(b, mallory.peerId)).to.equal(0)
+    expect((await b.network.peers(WITHIN)).find(({ peer }) => peer === mallory.peerId)?.score).to.be.at.least(0)
+    // messages with no or another author's signature cost no more
+    internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: flood.map(({ data, topic }) => ({ topic, ...(data !== undefined && { data }) })) })
+    await until(async () => (await figures(b)).gossip.refused.commitments.over_budget === 350, 'left out too')
+    expect((await figures(b)).gossip.refused.commitments.bad_author).to.equal(0)
+  })
+
+  it('reports what is rejected at the door, each time, and not only at the rate of the events', async () => {
+    const b = await startNode(transport, { noticesPerSecond: 1 })
+    const mallory = await rawPeer(transport, { gossip: true })
+    await mallory.dial(b.address)
+    await meshed(b, mallory.peerId)
+    const [good] = await signed(mallory, 1, 1)
+    const bad = (n: number) => ({ ...good, topic: topics.commitments, data: commitment(n) })
+    internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: [1_001, 1_002, 1_003].map(bad) })
+    await until(async () => (await figures(b)).gossip.refused.commitments.bad_author === 3, 'another author\'s signature')
+    internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: [{ topic: topics.commitments, data: new Uint8Array(1) }] })
+    await until(async () => (await figures(b)).gossip.refused.commitments.undecodable === 1, 'no commitment')
+    expect(failures(b, mallory.peerId)).to.equal(4)
+    const stream = await mallory.open(b.peerId, '/meshsub/1.1.0')
+    stream.send(encodeFrame(new Uint8Array(100).fill(0xff)))
+    await until(() => failures(b, mallory.peerId) === 5, 'an RPC that is none')
+    expect((await figures(b)).violations.gossip_rpc).to.equal(1)
+  })
+})
+
+describe('network: gossip over budget for long', () => {
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
+
+  it('is a failure each 10 s when it goes on, also of a peer that is graylisted already', async () => {
+    const thinks = { score: 0 }
+    const b = await startNode('memory', { gossip: { budgetMessages: 1 }, standing: { appScore: () => thinks.score } })
+    const mallory = await rawPeer('memory', { gossip: true })
+    await mallory.dial(b.address)
+    await meshed(b, mallory.peerId)
+    const messages = await signed(mallory, 1, 2)
+    const flooding = setInterval(() => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) }, 200)
+    try {
+      await until(() => failures(b, mallory.peerId) === 1, 'the first', 25_000)
+      thinks.score = -9
+      await until(() => failures(b, mallory.peerId) === 2, 'another', 12_000)
+      b.events.expect('violation', { peer: mallory.peerId, violation: 'gossip_flood' })
+    } finally {
+      clearInterval(flooding)
+    }
+  }).timeout(45_000)
+})
+
+/** The start of a frame that declares `length` bytes, and `size` of them. */
+function begun(length: number, size: number): Uint8Array {
+  const whole = encodeFrame(new Uint8Array(length))
+  return whole.subarray(0, whole.length - length + size)
+}
+
+describeTransports('network: gossip RPCs that do not end', transport => {
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
+
+  it('H34: one that is not there in time ends its connection; a slow one that is stays', async () => {
+    const b = await startNode(transport, { gossip: { partialWithinMs: 1_500 } })
+    const [slow, mallory] = await Promise.all([rawPeer(transport), rawPeer(transport)])
+    await Promise.all([slow.dial(b.address), mallory.dial(b.address)])
+    const [good, bad] = await Promise.all([slow.open(b.peerId, '/meshsub/1.1.0'), mallory.open(b.peerId, '/meshsub/1.1.0')])
+    const { ended } = collect(bad)
+    bad.send(begun(100_000, 5_000))
+    const frame = encodeFrame(new Uint8Array([10, 0]))
+    good.send(frame.subarray(0, 2))
+    await until(async () => (await figures(b)).now.partialGossipBytes === 5_005, 'begun')
+    await new Promise(resolve => { setTimeout(resolve, 800) })
+    // a byte now and then does not make it longer
+    bad.send(new Uint8Array(1))
+    good.send(frame.subarray(2))
+    await ended
+    await until(() => mallory.node.getConnections().length === 0, 'hung up')
+    b.events.expect('violation', { peer: mallory.peerId, kind: 'gossip', violation: 'gossip_partial', code: 'too_slow' })
+    expect(failures(b, mallory.peerId)).to.equal(1)
+    expect((await figures(b)).now.partialGossipBytes).to.equal(0)
+    expect(slow.node.getConnections().length).to.equal(1)
+    expect(good.status).to.equal('open')
+  })
+
+  it('H18, H22: all together hold no more than the bound; who holds most for longest goes, and honest messages arrive', async () => {
+    const b = await startNode(transport, { gossip: { maxPartialBytes: 3 * MIB } })
+    const a = await startNode(transport)
+    await connect(a, b)
+    const attackers = await Promise.all([1, 2, 3, 4].map(() => rawPeer(transport)))
+    let most = 0
+    const watch = setInterval(() => { void figures(b).then(({ now }) => { most = Math.max(most, now.partialGossipBytes) }) }, 20)
+    try {
+      for (const attacker of attackers) {
+        await attacker.dial(b.address)
+        const stream = await attacker.open(b.peerId, '/meshsub/1.1.0')
+        collect(stream)
+        stream.maxWriteBufferLength = 20 * MIB
+        stream.send(begun(10 * MIB, 1.5 * MIB))
+      }
+      await until(async () => (await figures(b)).violations.gossip_partial >= 3, 'three were one too many')
+      for (let n = 1; n <= 5; n++) await a.network.publish('commitments', commitment(n), WITHIN)
+      await until(() => b.got('commitments').length === 5, 'the honest ones')
+      b.events.expect('violation', { violation: 'gossip_partial', code: 'too_much' })
+      expect(most).to.be.at.most(3 * MIB)
+      expect((await b.network.peers(WITHIN)).some(({ peer }) => peer === a.peerId)).to.equal(true)
+    } finally {
+      clearInterval(watch)
+    }
+  })
+
+  it('counts nothing for what is there in full, and forgets a stream that closes', async () => {
+    const b = await startNode(transport)
+    const [a, quits] = await Promise.all([startNode(transport), rawPeer(transport)])
+    await connect(a, b)
+    await quits.dial(b.address)
+    const stream = await quits.open(b.peerId, '/meshsub/1.1.0')
+    stream.send(begun(MIB, 300_000))
+    await until(async () => (await figures(b)).now.partialGossipBytes === 300_003, 'begun')
+    for (let n = 1; n <= 20; n++) await a.network.publish('commitments', commitment(n), WITHIN)
+    await until(() => b.got('commitments').length === 20, 'all there')
+    expect((await figures(b)).now.partialGossipBytes).to.equal(300_003)
+    await quits.node.stop()
+    await until(async () => (await figures(b)).now.partialGossipBytes === 0, 'forgotten')
+  })
+})
