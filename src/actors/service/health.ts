@@ -1,6 +1,8 @@
 import type { TreeSnapshot } from '../kernel/index.js'
 import type { ChainStanding } from '../chain/ingress.js'
+import type { DiscoveryFigures } from '../discovery/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
+import type { Reputation } from '../reputation/ingress.js'
 import type { StoreStanding } from '../store/ingress.js'
 import type { SyncStanding } from '../sync/ingress.js'
 import type { ValidatorFigures } from '../validator/ingress.js'
@@ -36,19 +38,31 @@ export interface Figures {
   readonly chain: ChainStanding | undefined
   readonly store: StoreStanding | undefined
   readonly sync: SyncStanding | undefined
+  /** Bans that stand, and entries of the operator's lists. */
+  readonly reputation: AccessFigures | undefined
+  /** `undefined` also where discovery is off. */
+  readonly discovery: DiscoveryFigures | undefined
 }
+
+export interface AccessFigures { readonly bans: number; readonly blocked: number; readonly protected: number; readonly allowed: number }
 
 /** A part that is at work answers at once; one that is being restarted does not, ms. */
 const ANSWER_WITHIN = 1_000
 
 /** Asks every part. */
 export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures> {
-  const [validator, network, chain, store, sync] = await Promise.all([
+  const [validator, network, chain, store, sync, reputation, discovery] = await Promise.all([
     orUndefined(parts.validator.figures(ANSWER_WITHIN)), orUndefined(parts.network.figures(ANSWER_WITHIN)),
     orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)),
-    orUndefined(parts.sync.standing(ANSWER_WITHIN)),
+    orUndefined(parts.sync.standing(ANSWER_WITHIN)), orUndefined(accessFigures(parts.reputation)),
+    parts.discovery === undefined ? undefined : orUndefined(parts.discovery.figures(ANSWER_WITHIN)),
   ])
-  return { tree: supervisor.describe(), validator, network, chain, store, sync }
+  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery }
+}
+
+async function accessFigures(reputation: Reputation): Promise<AccessFigures> {
+  const [bans, lists] = await Promise.all([reputation.bans(ANSWER_WITHIN), reputation.lists(ANSWER_WITHIN)])
+  return { bans: bans.length, blocked: lists.blocked.length, protected: lists.protected.length, allowed: lists.allowed.length }
 }
 
 /** Never rejects: a part that does not answer is an ailment. */
@@ -57,7 +71,8 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
   const { validator, chain, store, sync } = figures
   const connected = peers?.filter(({ connections }) => connections > 0).length ?? 0
   const ailments: Ailment[] = []
-  for (const part of ['validator', 'network', 'chain', 'store', 'sync'] as const) {
+  const parts = ['validator', 'network', 'chain', 'store', 'sync', 'reputation', ...tree.discovery === undefined ? [] : ['discovery' as const]] as const
+  for (const part of parts) {
     if (figures[part] === undefined) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
   }
   if (store?.failing !== undefined) {
