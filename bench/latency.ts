@@ -32,7 +32,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
   const folders = await Promise.all([0, 1].map(async () => mkdtemp(join(tmpdir(), 'latency-'))))
   try {
     const pair = async (role: 'service' | 'bare', dataDirs: readonly string[] = []): Promise<Pair> => {
-      const [from, to] = await Promise.all([0, 1].map(async at => nodes.start(role, dataDirs[at] === undefined ? {} : { dataDir: dataDirs[at] })))
+      const [from, to] = await Promise.all([0, 1].map(async at => nodes.start(role, { unbounded: true, ...(dataDirs[at] !== undefined && { dataDir: dataDirs[at] }) })))
       await inLine([from!, to!])
       return { from: from!, to: to!, chain: await chainOf(), times: { idle: [], loaded: [] } }
     }

@@ -2,17 +2,19 @@ import { P2pService, scheduleFromSigners } from '../../src/index.js'
 import { SIGNER, TIP } from './blocks.js'
 import type { StartSubject } from './subject.js'
 
+const NO_BUDGET = { budgetMessages: Infinity, budgetBytes: Infinity, budgetControls: Infinity }
+
 /** Each node is on its own here: nobody is looked for over UDP. */
 const ALONE = { discovery: false as const }
 
 /** A node as an application has it: what arrives are its `commitment` events. */
-export const startService: StartSubject = async ({ dataDir, listen = true }, { arrivals }) => {
+export const startService: StartSubject = async ({ dataDir, listen = true, unbounded = false, tip = TIP }, { arrivals }) => {
   const service = await P2pService.start({
     schedule: scheduleFromSigners([SIGNER]),
-    confirmedTip: { blockNumber: BigInt(TIP) },
+    confirmedTip: { blockNumber: BigInt(tip) },
     listen: listen ? '/ip4/127.0.0.1/tcp/0' : [],
     ...(dataDir !== undefined && { dataDir }),
-    network: { connections: { inboundPerSecond: 1_000 } },
+    network: { connections: { inboundPerSecond: 1_000 }, gossip: unbounded ? NO_BUDGET : {} },
     ...ALONE,
   })
   void (async () => {

@@ -8,9 +8,13 @@ export type Role = 'service' | 'bare'
 export interface NodeOptions {
   /** `service`: where it stores; left out: in memory. */
   readonly dataDir?: string
+  /** `service`: without the budget of 60 messages a second and peer (SPEC §5), to measure what lies behind it. */
+  readonly unbounded?: boolean
+  /** `service`: the confirmed tip. Default `TIP`. */
+  readonly tip?: number
   /** `bare`: counts gossip on arrival and does nothing else with it, so that it costs next to nothing. */
   readonly sink?: boolean
-  /** `bare`: counts copies only if false; the service always has the application's view: its `commitment` events. */
+  /** False: dials only. */
   readonly listen?: boolean
 }
 

@@ -5,8 +5,11 @@ import type { Logger } from 'pino'
 /** Log lines that wait for a reader of standard error at most, bytes. Later ones are dropped, and counted. */
 const MAX_WAITING = 1_048_576
 
+/** Where lines go. */
+export type LogOutput = Pick<Writable, 'destroyed' | 'writableLength'> & { write(line: string): boolean }
+
 /** Logs JSON lines. Whoever does not read them, or has gone, costs the lines and nothing else. */
-export function logTo(stream: Writable, level: string): Logger {
+export function logTo(stream: LogOutput, level: string): Logger {
   let dropped = 0
   const destination = {
     write(line: string): void {

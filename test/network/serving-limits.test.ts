@@ -15,7 +15,7 @@ function serving(options: Partial<ServingQueueOptions> = {}) {
   return {
     clock, queue, settle,
     /** Asks; resolves to ms that it waited, or to `full`. The answer is on its way at once and costs what is given. */
-    async ask(peer: string, bytes = 1_000, ms = 0.1, kind: 'head' | 'commitments' = 'commitments'): Promise<number | 'full'> {
+    ask: async (peer: string, bytes = 1_000, ms = 0.1, kind: 'head' | 'commitments' = 'commitments'): Promise<number | 'full'> => {
       const at = clock.monotonic()
       const turn = queue.turn(peer, kind)
       if (turn === undefined) return 'full'
@@ -23,7 +23,7 @@ function serving(options: Partial<ServingQueueOptions> = {}) {
       turn.settle(bytes, ms)
       return clock.monotonic() - at
     },
-    async pass(ms: number, step = 1): Promise<void> {
+    pass: async (ms: number, step = 1): Promise<void> => {
       for (let passed = 0; passed < ms; passed += step) { clock.advance(step); await settle() }
     },
   }
