@@ -90,7 +90,7 @@ export class BootnodeDesk {
     if (entry === undefined) return
     entry.failures = Math.min(entry.failures + 1, 64)
     if (entry.failures > 1) return
-    this.#failed(text, new DiscoveryError('bootnode_unreachable', `bootnode ${text} does not answer`, { value: text, cause }))
+    this.#failed(text, cause instanceof DiscoveryError ? cause : new DiscoveryError('bootnode_unreachable', `bootnode ${text} does not answer`, { value: text, cause }))
   }
 
   reached(text: string): void {

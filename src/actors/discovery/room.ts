@@ -9,10 +9,11 @@ import type { PeerStanding } from '../reputation/ingress.js'
 import type { Store } from '../store/ingress.js'
 import { BootnodeDesk } from './bootnode-desk.js'
 import type { Bootnode } from './bootnodes.js'
-import { readCandidate, udpEndpoint, uncompressed } from './candidate.js'
+import { namesOtherChain, readCandidate, udpEndpoint, uncompressed } from './candidate.js'
 import type { Reachable } from './candidate.js'
 import type { DiscoveryConfig } from './config.js'
 import type { Discv5Init, Discv5Node } from './discv5-node.js'
+import { DiscoveryError } from './errors.js'
 import type { DiscoveryEvent, DiscoveryFigures, DiscoveryMessage } from './ingress.js'
 import { endpointOf, holderOf, sameIp } from './ip.js'
 import type { KnownKeeper } from './known-keeper.js'
@@ -40,7 +41,7 @@ const MAX_STRANGERS = 4_096
 const VOTERS_PER_ROUND = 4
 const TOLD_AT_ONCE = 16
 
-interface Connected { readonly direction: 'inbound' | 'outbound'; readonly address: string; ready: boolean; tied: boolean }
+interface Connected { readonly direction: 'inbound' | 'outbound'; readonly address: string; ready: boolean; tied: boolean; /** When it came. */ readonly round: number }
 
 export interface RoomInit {
   readonly ctx: Context<DiscoveryMessage>
@@ -68,6 +69,7 @@ export class Room {
   readonly #read = new Set<string>()
   readonly #figures = { lookups: 0, otherChain: 0, dialled: 0, dialsFailed: 0, unfit: 0 }
   #lookingUp = false
+  #round = 0
 
   constructor(init: RoomInit) {
     const { ctx, config, node } = init
@@ -116,6 +118,7 @@ export class Room {
   /** Lookups, and everything that is tried again. */
   round(): void {
     const { ctx, config, needs, node } = this.#init
+    this.#round++
     ctx.after('round', this.#hasEnough() ? config.lookupEvery : config.lookupEveryUntilEnough)
     ctx.pipe(needs.network.peers(config.roomsWithin), {
       ok: peers => ({ type: 'peersSeen', peers }), failed: () => ({ type: 'peersSeen', peers: undefined }),
@@ -182,7 +185,8 @@ export class Room {
   peersSeen(peers: readonly PeerInfo[] | undefined): void {
     if (peers === undefined) return
     const here = new Map(peers.filter(({ connections }) => connections > 0).map(info => [info.peer, info]))
-    for (const peer of [...this.#connected.keys()]) if (!here.has(peer)) this.#went(peer)
+    // who came since the question was asked cannot be in the answer
+    for (const [peer, { round }] of [...this.#connected]) if (!here.has(peer) && round < this.#round) this.#went(peer)
     for (const [peer, { addresses, direction, protocols }] of here) {
       if (!this.#connected.has(peer)) this.#came(peer, direction, addresses[0] ?? '')
       if (this.#protocols.some(protocol => protocols.includes(protocol))) this.#ready(peer)
@@ -232,8 +236,9 @@ export class Room {
   }
 
   bootnodeAsked({ bootnode, endpoint, error, record }: ByType<DiscoveryMessage, 'bootnodeAsked'>): void {
-    this.desk.asked(bootnode, error)
-    if (record === undefined) return
+    const stranger = record !== undefined && namesOtherChain(record, this.#chain)
+    this.desk.asked(bootnode, stranger ? new DiscoveryError('bootnode_other_chain', `bootnode ${bootnode}: of another chain`, { value: bootnode }) : error)
+    if (record === undefined || stranger) return
     if (!this.#trusted.has(record.nodeId)) {
       this.#trusted.add(record.nodeId)
       this.#init.node.add(record)
@@ -279,7 +284,7 @@ export class Room {
   }
 
   #came(peer: PeerKey, direction: 'inbound' | 'outbound', address: string): void {
-    if (!this.#connected.has(peer)) this.#connected.set(peer, { direction, address, ready: false, tied: false })
+    if (!this.#connected.has(peer)) this.#connected.set(peer, { direction, address, ready: false, tied: false, round: this.#round })
     for (const { key } of this.#targets.of(peer)) this.#targets.connected(key)
   }
 
