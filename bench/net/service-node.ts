@@ -8,13 +8,15 @@ const NO_BUDGET = { budgetMessages: Infinity, budgetBytes: Infinity, budgetContr
 const ALONE = { discovery: false as const }
 
 /** A node as an application has it: what arrives are its `commitment` events. */
-export const startService: StartSubject = async ({ dataDir, listen = true, unbounded = false, tip = TIP }, { arrivals }) => {
+export const startService: StartSubject = async ({ dataDir, listen = true, unbounded = false, tip = TIP, threads, copies = false }, { arrivals, usage }) => {
+  if (copies) await (await import('./copies.js')).countCopies(usage)
   const service = await P2pService.start({
     schedule: scheduleFromSigners([SIGNER]),
     confirmedTip: { blockNumber: BigInt(tip) },
     listen: listen ? '/ip4/127.0.0.1/tcp/0' : [],
     ...(dataDir !== undefined && { dataDir }),
     network: { connections: { inboundPerSecond: 1_000 }, gossip: unbounded ? NO_BUDGET : {} },
+    ...(threads !== undefined && { validator: { pool: { threads } } }),
     ...ALONE,
   })
   void (async () => {

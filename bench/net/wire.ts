@@ -12,6 +12,10 @@ export interface NodeOptions {
   readonly unbounded?: boolean
   /** `service`: the confirmed tip. Default `TIP`. */
   readonly tip?: number
+  /** `service`: threads of the validator. Default: its own. */
+  readonly threads?: number
+  /** `service`: counts copies of messages, duplicates too. */
+  readonly copies?: boolean
   /** `bare`: counts gossip on arrival and does nothing else with it, so that it costs next to nothing. */
   readonly sink?: boolean
   /** False: dials only. */
