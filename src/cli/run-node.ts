@@ -6,6 +6,7 @@ import { P2pService, scheduleFromFile, scheduleFromSigners } from '../actors/ser
 import type { ScheduleResolver } from '../actors/service/index.js'
 import { logTo } from './log.js'
 import { FAILED } from './options.js'
+import { CatchUpProgress } from './progress.js'
 import type { RunOptions } from './run.js'
 import { serveStdio } from './stdio.js'
 
@@ -17,7 +18,8 @@ const LINGER = 2_000
 
 /** One node from its options, until the signal, or with `--stdio` until its session ends. */
 export async function runNode(options: RunOptions, signal: AbortSignal): Promise<void> {
-  const log = logTo(process.stderr, options.logLevel)
+  const progress = new CatchUpProgress(process.stderr, barOn(process.stderr, options), () => systemClock.monotonic())
+  const log = logTo(progress.above, options.logLevel)
   const schedule = await scheduleOf(options)
   const service = await P2pService.start({
     chainId: options.chainId,
@@ -47,8 +49,9 @@ export async function runNode(options: RunOptions, signal: AbortSignal): Promise
     log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
     if (options.stdio === true)
       await serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
-    else await untilStopped(service, signal, log)
+    else await untilStopped(service, signal, log, progress)
   } finally {
+    progress.close()
     await service.stop()
     log.info({}, 'stopped')
     setTimeout(() => process.exit(), LINGER).unref()
@@ -69,11 +72,19 @@ function gaterOf({ gater, gaterOff = [] }: RunOptions): GaterRules {
   return { ...gaterPresets[gater], ...Object.fromEntries(gaterOff.map(rule => [rule, false])) }
 }
 
-async function untilStopped(service: P2pService, signal: AbortSignal, log: Logger): Promise<void> {
+/** A bar is for somebody who sits before it, and reads what is logged there. */
+const barOn = (output: NodeJS.WriteStream, { stdio, logLevel }: RunOptions): NodeJS.WriteStream | undefined =>
+  output.isTTY && stdio !== true && logLevel !== 'silent' ? output : undefined
+
+async function untilStopped(service: P2pService, signal: AbortSignal, log: Logger, progress: CatchUpProgress): Promise<void> {
   const following = service.runWithHandler({
-    commitment: ({ blockNumber, from }) => log.info({ blockNumber: String(blockNumber), from }, 'commitment'),
+    commitment: ({ blockNumber, from }) => { if (!progress.running) log.info({ blockNumber: String(blockNumber), from }, 'commitment') },
     rejected: ({ topic, from, reason, verdict }) => log.debug({ topic, from, reason }, verdict),
-    head: ({ head }) => log.info({ blockNumber: String(head.blockNumber) }, 'head'),
+    head: ({ head }) => { if (!progress.running) log.info({ blockNumber: String(head.blockNumber) }, 'head') },
+    syncStarted: ({ from }) => { progress.started(from, log) },
+    syncProgress: event => { progress.moved(event, log) },
+    syncDone: event => { progress.done(event, log) },
+    syncFailed: event => { progress.failed(event, log) },
     handover: ({ blockNumber }) => log.info({ blockNumber: String(blockNumber) }, 'hand-over'),
     peerConnected: ({ peer, address }) => log.info({ peer, address }, 'peer connected'),
     peerDisconnected: ({ peer }) => log.info({ peer }, 'peer disconnected'),

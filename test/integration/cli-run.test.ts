@@ -32,7 +32,8 @@ describe('the command line', function () {
     expect(of).to.deep.include({ code: 0, stdout: version, stderr: '' })
     for (const { code, stderr } of [whole, run, devnet]) expect([code, stderr]).to.deep.equal([0, ''])
     for (const command of ['run', 'devnet']) expect(whole.stdout).to.contain(`${command} [options]`)
-    for (const option of ['--listen', '--chain-id', '--peer', '--data-dir', '--key-file', '--schedule', '--signer', '--stdio'])
+    for (const option of ['--listen', '--chain-id', '--peer', '--data-dir', '--key-file', '--schedule', '--signer', '--stdio', '--no-discovery',
+      '--udp-port', '--bootnode', '--external-ip', '--scoring', '--reputation', '--gater', '--gater-off', '--allow-peer', '--block', '--protect'])
       expect(run.stdout).to.contain(option)
     expect(run.stdout).to.match(/--chain-id <number>\s+chain id \(default: 167000\)/)
     for (const option of ['--blocks-per-second', '--blocks', '--json']) expect(devnet.stdout).to.contain(option)
@@ -62,6 +63,13 @@ describe('the command line', function () {
       [['run', ...signer, '--slasher', '0x1'], '0x1'],
       [['run', ...signer, '--listen', 'nowhere'], 'nowhere'],
       [['run', ...signer, ...LOOPBACK, '--peer', '/ip4/127.0.0.1/tcp/1'], '/ip4/127.0.0.1/tcp/1'],
+      [['run', ...signer, ...LOOPBACK, '--block', '10.0.0.0/99'], '10.0.0.0/99'],
+      [['run', ...signer, ...LOOPBACK, '--allow-peer', 'somebody'], 'somebody'],
+      [['run', ...signer, '--scoring', 'harsh'], 'spec, kona'],
+      [['run', ...signer, '--reputation', 'vague'], 'local, reth'],
+      [['run', ...signer, '--gater-off', 'everything'], 'redialLimit'],
+      [['run', ...signer, '--udp-port', '70000'], '65535'],
+      [['run', ...signer, ...LOOPBACK, '--external-ip', 'here'], 'here'],
       [['devnet', '--blocks', '1'], '8 to 2000'],
       [['devnet', '--blocks', '8.5'], '8 to 2000'],
       [['devnet', '--blocks-per-second', 'fast'], '0.1 to 50'],

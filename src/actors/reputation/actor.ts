@@ -53,21 +53,28 @@ const receivedMailbox = mailbox<Received>({
 })
 
 /**
+ * All options, filled in and checked, the lists too: so a wrong one is told before anything starts.
+ * @throws ReputationError `bad_config`, `bad_rule`, `bad_peer`, `too_many_rules`
+ */
+export function reputationConfig(options: ReputationOptions): ReputationConfig {
+  const config = spec(options)
+  void new Lists(config)
+  return config
+}
+
+/**
  * Who may talk to us, and how much we think of them (SPEC §8). It starts with what the store kept, or, after a crash, with what the last
  * incarnation knew; so a store that fails costs no ban. All rules are in `Book`; here are time, mail and disk.
  * @throws ReputationError `bad_config`, `bad_rule`, `bad_peer`, `too_many_rules`
  */
 export const reputation = (needs: ReputationNeeds, options: ReputationOptions = {}) => {
-  const config = spec(options)
-  void new Lists(config) // so that a wrong list is told before anything starts
+  const config = reputationConfig(options)
   return actor<Received, State>({
     name: 'reputation',
     mailbox: receivedMailbox,
     async init(ctx) {
       const { kept, unsaved } = recall(needs, ctx) ?? await read(needs, config, ctx)
-      const book = new Book(config, {
-        publicKeyOf: needs.publicKeyOf, failed: (where, error) => { ctx.log.error({ where, error }, 'a function given by the application failed') },
-      })
+      const book = new Book(config, { publicKeyOf: needs.publicKeyOf, failed: tellOnce(ctx) })
       const { changes, lost } = book.restore(kept, ctx.clock.now())
       const state: State = { book, saver: saverOf(needs, config, book, ctx), unsent: [] }
       needs.view.show(book)
@@ -173,6 +180,15 @@ async function durable<T>(state: State, section: Section, value: unknown, answer
 /** An answer that comes when it is on disk; a refusal goes to the asker alone. */
 function refusable<T>(ctx: Context<Received>, answer: () => Promise<T>): Later<T> {
   return ctx.later((async () => answer())())
+}
+
+/** The application's functions are called for every message: what one of them does wrong is logged the first time. */
+function tellOnce(ctx: Context<Received>): (where: string, error: unknown) => void {
+  const told = new Set<string>()
+  return (where, error) => {
+    if (!told.has(where)) ctx.log.error({ where, error }, 'a function that the application gave failed; it is passed over, and not logged again')
+    told.add(where)
+  }
 }
 
 function saverOf({ store }: ReputationNeeds, config: ReputationConfig, book: Book, ctx: Context<Received>): Saver {

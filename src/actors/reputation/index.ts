@@ -1,4 +1,4 @@
-export { reputation } from './actor.js'
+export { reputation, reputationConfig } from './actor.js'
 export type { ReputationNeeds } from './actor.js'
 export { localBackend, rethBackend } from './backend.js'
 export type { Finding, ReputationBackend } from './backend.js'

@@ -1,5 +1,6 @@
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadIdentity, networkConfig } from '../network/index.js'
+import { defaultRequests, loadIdentity, networkConfig } from '../network/index.js'
 import type { NetworkConfig } from '../network/index.js'
 import type { FilledConfig } from './config.js'
 
@@ -10,6 +11,10 @@ import type { FilledConfig } from './config.js'
 export async function driverConfigOf(config: FilledConfig): Promise<NetworkConfig> {
   const { chainId, listen, staticPeers, dataDir } = config
   const keyFile = config.keyFile ?? (dataDir === undefined ? undefined : join(dataDir, 'identity.key'))
-  const identity = keyFile === undefined ? {} : { privateKey: await loadIdentity(keyFile) }
-  return networkConfig({ ...config.network, chainId, listen, staticPeers, ...identity })
+  if (keyFile === undefined) return networkConfig({ ...config.network, chainId, listen, staticPeers })
+  const isNew = !await access(keyFile).then(() => true, () => false)
+  const privateKey = await loadIdentity(keyFile)
+  // who knows this identity may count what it asked a moment ago
+  const requests = { cautiousMs: isNew ? 0 : defaultRequests.windowMs, ...config.network?.requests }
+  return networkConfig({ ...config.network, chainId, listen, staticPeers, requests, privateKey })
 }

@@ -4,12 +4,13 @@ import { SIGNED_COMMITMENT_SIZE, loadCrypto } from '../../protocol/index.js'
 import type { Crypto, PreconfCommitment, PreconfHead, SignedCommitment, Signer } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ConfirmedTip, Head } from '../chain/ingress.js'
+import { reputationConfig } from '../reputation/index.js'
 import type { NetworkCommand, PeerInfo } from '../network/ingress.js'
 import type { Evidence } from '../store/ingress.js'
 import { Access } from './access.js'
 import { blocks } from './blocks.js'
 import type { BlocksOptions, StreamItem } from './blocks.js'
-import { fillConfig } from './config.js'
+import { fillConfig, reputationOptionsOf } from './config.js'
 import type { FilledConfig, P2pConfig } from './config.js'
 import { CatchUp } from './catch-up.js'
 import { discoveryConfigOf } from './discovery-config.js'
@@ -96,20 +97,21 @@ export class P2pService implements AsyncDisposable {
 
   /**
    * Builds the node and starts it: store, chain, validator, network, sync, in this order. Resolves once it listens.
-   * @throws ServiceError `bad_config`; StoreError (`locked`, `damaged`, `schema_newer`, …); NetworkError
+   * @throws ServiceError `bad_config`; ReputationError, DiscoveryError; StoreError (`locked`, `damaged`, `schema_newer`, …); NetworkError
    */
   static async start(options: P2pConfig): Promise<P2pService> {
     const config = fillConfig(options)
     const crypto = await loadCrypto()
     const signer = config.signing === undefined ? undefined : await signerFrom(config.signing)
     if (config.dataDir === undefined) config.log.warn({}, 'no data directory: everything is kept in memory and gone at stop')
-    const driverConfig = await driverConfigOf(config)
-    const discoveryConfig = await discoveryConfigOf(config, driverConfig)
+    const network = await driverConfigOf(config)
+    const reputation = reputationConfig(reputationOptionsOf(config))
+    const discovery = await discoveryConfigOf(config, network)
     const events = new Broadcast<NetworkEvent>({
       capacity: config.eventCapacity, lane: laneOf, weigh: weightOf, maxWeight: MAX_EVENT_BYTES,
     })
     const first = events.subscribe()
-    const tree = buildTree(config, driverConfig, discoveryConfig, events)
+    const tree = buildTree(config, { network, reputation, discovery }, events)
     try {
       await tree.supervisor.start()
       const { peerId } = await tree.network.addresses(WITHIN)

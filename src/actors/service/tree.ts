@@ -12,6 +12,7 @@ import type { NetworkConfig, RefusalMemory } from '../network/index.js'
 import { NetworkHandle } from '../network/ingress.js'
 import type { DriverEvent, NetworkCommand } from '../network/ingress.js'
 import { StandingView, reputation } from '../reputation/index.js'
+import type { ReputationConfig } from '../reputation/index.js'
 import { Reputation } from '../reputation/ingress.js'
 import type { ReputationMessage } from '../reputation/ingress.js'
 import { memoryDatabase, store, threadDatabase } from '../store/index.js'
@@ -24,7 +25,6 @@ import type { SyncMessage } from '../sync/ingress.js'
 import { validator, validatorConfig } from '../validator/index.js'
 import { Validator } from '../validator/ingress.js'
 import type { ValidatorMessage } from '../validator/ingress.js'
-import { reputationOptionsOf } from './config.js'
 import type { FilledConfig } from './config.js'
 import type { NetworkEvent } from './events.js'
 import { Publisher, publisher } from './publisher.js'
@@ -49,6 +49,14 @@ export interface Tree {
   readonly news: Wake
 }
 
+/** What the rooms are told whose options are checked, and whose keys are read, before anything starts. */
+export interface RoomConfigs {
+  readonly network: NetworkConfig
+  /** `undefined`: off. */
+  readonly discovery: DiscoveryConfig | undefined
+  readonly reputation: ReputationConfig
+}
+
 type Handles = Pick<Tree, 'store' | 'chain' | 'validator' | 'network' | 'sync' | 'reputation' | 'discovery'>
 
 /** How long the whole node may take to stop: exchanges under way (at most 15 s, SPEC §8) end first. */
@@ -68,7 +76,8 @@ const REFUSALS_WITHIN = seconds(5)
  * network → validator → chain → store; what flows back goes through ports. A part that fails is started again alone; when the driver
  * restarts, its peers are gone, and sync, which asks them, starts anew with it.
  */
-export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, discoveryConfig: DiscoveryConfig | undefined, events: Broadcast<NetworkEvent>): Tree {
+export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Broadcast<NetworkEvent>): Tree {
+  const { discovery: discoveryConfig } = configs
   const { clock, random, log } = config
   const onEvent = (event: SupervisorEvent): void => { report(event, events) }
   const root = supervisor('p2p', { strategy: 'one_for_one', clock, random, log, stopWithin: STOP_WITHIN, onEvent })
@@ -78,7 +87,7 @@ export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, dis
   const storing: Ref<StoreMessage> = root.child('store', () => store({ ...handles, answers: driving, events: out, database }))
   const scoring: Ref<ReputationMessage> = root.child('reputation', () => reputation({
     store: handles.store, events: out, connections: driving, view: standing, publicKeyOf,
-  }, reputationOptionsOf(config)))
+  }, configs.reputation))
   const judging: Ref<ChainMessage> = root.child('chain', () => chain({
     ...handles, verdicts: driving, answers: driving, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
@@ -88,7 +97,7 @@ export function buildTree(config: FilledConfig, driverConfig: NetworkConfig, dis
   })))
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
   const outward = root.tree('outward', { strategy: 'rest_for_one' })
-  const driving: Ref<NetworkCommand> = outward.child('network', () => network({ ...handles, events: fromDriver, standing, refusals }, driverConfig), { stopWithin: NETWORK_STOP_WITHIN })
+  const driving: Ref<NetworkCommand> = outward.child('network', () => network({ ...handles, events: fromDriver, standing, refusals }, configs.network), { stopWithin: NETWORK_STOP_WITHIN })
   const finding: Ref<DiscoveryMessage> | undefined = discoveryConfig === undefined ? undefined : outward.child('discovery', () => discovery({
     ...handles, events: out, standing, learned: (peer, publicKey) => { void handles.reputation.learned(peer, publicKey) },
   }, discoveryConfig))
