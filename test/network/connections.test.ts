@@ -1,10 +1,11 @@
+import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { NetworkError, newPrivateKey, peerKeyOf } from '../../src/actors/network/index.js'
 import type { GateQuestion } from '../../src/actors/network/index.js'
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
-import { WITHIN, connect, headRequest, meshed, startNode, stopAll } from './harness.js'
+import { WITHIN, commitment, connect, headRequest, meshed, startNode, stopAll } from './harness.js'
 import type { TestNode } from './harness.js'
 import { rawPeer, stopRawPeers } from './raw-peer.js'
 
@@ -177,6 +178,58 @@ describeTransports('network: connections', transport => {
     void a.network.forgive(banning.peerId)
     await until(async () => (await figures(a)).refused === 2, 'dialled again, and refused again')
     expect((await figures(a)).dials).to.equal(dials + 1)
+  })
+
+  it('H41: who has refused us is left alone after a restart too, and is dialled when that is taken back', async () => {
+    const banning = await rawPeer(transport)
+    banning.node.addEventListener('connection:open', ({ detail }) => { setTimeout(() => { void detail.close() }, 10) })
+    const kept: string[] = []
+    const refusals = { load: async () => kept.at(-1), save: async (text: string) => { kept.push(text) } }
+    const options = { refusals, staticPeers: [banning.address], redial: { firstMs: 20, maxMs: 100 } }
+    const before = await startNode(transport, options)
+    await until(() => kept.length > 0, 'kept')
+    await before.stop()
+    const after = await startNode(transport, options)
+    expect((await peersOf(after)).map(({ peer, refused }) => [peer, refused])).to.deep.equal([[banning.peerId, true]])
+    await new Promise(resolve => { setTimeout(resolve, 300) })
+    expect((await figures(after)).dials).to.equal(0)
+    expect((await failure(after.network.dial(banning.address, WITHIN))).code).to.equal('dial_refused')
+    void after.network.forgive(banning.peerId)
+    await until(async () => (await figures(after)).dials === 1, 'dialled')
+  })
+
+  it('H41: starts where what was kept cannot be read', async () => {
+    const a = await startNode(transport, { refusals: { load: async () => { throw new Error('no store') }, save: async () => { throw new Error('no store') } } })
+    expect(await peersOf(a)).to.deep.equal([])
+  })
+
+  it('H35: a peer whose gossip stream does not come back is drained, closed and, as a static one, dialled again', async () => {
+    const peer = await rawPeer(transport, { gossip: true })
+    const a = await startNode(transport, { staticPeers: [peer.address], redial: { firstMs: 20, maxMs: 100 } })
+    await meshed(a, peer.peerId)
+    // from now on it takes no gossip stream of ours
+    let refusing = true
+    const toUs = (): Stream[] => peer.node.getConnections().flatMap(({ streams }) => streams.filter(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/')))
+    const resets = setInterval(() => { if (refusing) for (const stream of toUs()) stream.abort(new Error('no gossip')) }, 5)
+    try {
+      await until(async () => (await a.network.figures(WITHIN)).gossip.streamsLost === 1, 'lost', 15_000)
+      refusing = false
+      expect((await a.network.figures(WITHIN)).gossip.streamsReopened).to.be.at.least(5)
+      await until(() => a.events.received.filter(({ type }) => type === 'peerConnected').length === 2, 'dialled again')
+      await meshed(a, peer.peerId)
+      await a.network.publish('commitments', commitment(1), WITHIN)
+      await until(() => peer.got.length === 1, 'heard again')
+      a.events.expectNone('peerRefused')
+    } finally {
+      clearInterval(resets)
+    }
+  }).timeout(40_000)
+
+  it('tells the reputation gossipsub\'s score of everybody connected, every 10 s', async () => {
+    const [a, b] = await Promise.all([startNode(transport, { standing: { appScore: () => 0.5 } }), startNode(transport)])
+    await connect(a, b)
+    await until(() => a.reputation.received.some(({ type }) => type === 'gossipScores'), 'told', 12_000)
+    expect([...a.reputation.expect('gossipScores').scores]).to.deep.equal([[b.peerId, 0.5]])
   })
 
   it('counts what others think of a peer into its gossip score', async () => {

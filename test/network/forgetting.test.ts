@@ -1,12 +1,14 @@
 import type { PeerId } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
 import { Connections } from '../../src/actors/network/connections.js'
 import { newCounters } from '../../src/actors/network/figures.js'
 import type { GossipsubInternals, PeerStats } from '../../src/actors/network/gossipsub-internals.js'
-import { networkConfig, neutralStanding } from '../../src/actors/network/index.js'
+import { NetworkError, networkConfig, neutralStanding, newPrivateKey, peerKeyOf } from '../../src/actors/network/index.js'
 import type { DriverEvent } from '../../src/actors/network/index.js'
 import { createNode } from '../../src/actors/network/node.js'
+import type { ConnectionQuestion } from '../../src/actors/reputation/ingress.js'
 import { Notices } from '../../src/actors/network/notices.js'
 import { Exchanges } from '../../src/actors/network/reqresp/exchanges.js'
 import { GossipStreamKeeper, REOPEN_ATTEMPTS } from '../../src/actors/network/workarounds/reopen-gossip-stream.js'
@@ -177,5 +179,34 @@ describe('network: host names', () => {
     await a.network.dial(b.address.replace('/ip4/127.0.0.1/', '/dns4/localhost/'), WITHIN)
     expect(asked.length).to.be.above(0)
     expect(asked.every(address => address.startsWith('/ip4/127.0.0.1/tcp/'))).to.equal(true)
+  })
+
+  itOverTcp('H17: a name that leads to a listed address is not dialled, nor is one that leads there by way of another', async () => {
+    const refuses = ({ address }: ConnectionQuestion) => address?.startsWith('/ip4/127.0.0.1/') === true ? 'blocked subnet' : undefined
+    const [a, b] = await Promise.all([startNode('tcp', { standing: { refuses } }), startNode('tcp')])
+    const port = /tcp\/(\d+)/.exec(b.address)?.[1] ?? ''
+    for (const name of ['dns4', 'dns']) {
+      const error = await a.network.dial(`/${name}/localhost/tcp/${port}/p2p/${b.peerId}`, WITHIN).catch((each: unknown) => each)
+      expect(error, name).to.be.instanceOf(NetworkError).with.property('code', 'dial_denied')
+    }
+    expect((await a.network.figures(WITHIN)).connections.denied['blocked subnet']).to.be.at.least(2)
+  })
+
+  itOverTcp('H17: what a /dnsaddr leads to is asked by its addresses too', async () => {
+    const asked: string[] = []
+    const node = await createNode(networkConfig({ listen: [] }), {
+      topics, appScore: () => 0, gater: { denyDialMultiaddr: address => { asked.push(address.toString()); return true } },
+    })
+    const { components } = node as unknown as { components: { dns: unknown } }
+    const peer = peerKeyOf(newPrivateKey())
+    components.dns = { query: async () => ({ Answer: [{ data: `"dnsaddr=/dns4/localhost/tcp/1/p2p/${peer}"` }] }) }
+    await node.start()
+    try {
+      const error = await node.dial(multiaddr(`/dnsaddr/nodes.example/p2p/${peer}`)).catch((each: Error) => each.name)
+      expect(error).to.equal('DialDeniedError')
+      expect(asked).to.deep.equal([`/ip4/127.0.0.1/tcp/1/p2p/${peer}`])
+    } finally {
+      await node.stop()
+    }
   })
 })
