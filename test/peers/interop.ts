@@ -36,7 +36,7 @@ async function run({ minutes, quick, only }: Options): Promise<boolean> {
     console.log(result.lines.join('\n'))
   }
   if (wanted.includes('network')) say(networkLines(await runNetwork(program, quick === true ? quickPlan : fullPlan(minutes), log)))
-  if (wanted.includes('H40')) say(checkLines(await stopInTheMiddle(program, quick === true ? 4 : 12, log)))
+  if (wanted.includes('H40')) say(checkLines(await stopInTheMiddle(program, quick === true ? 3 : 12, log)))
   const comparisons = await compareWorkarounds(program, wanted, log)
   if (comparisons.length > 0) say(comparisonLines(comparisons))
   console.log(ok ? '\nOurs and the Rust peers understand each other.' : '\nNOT everything is as it must be.')

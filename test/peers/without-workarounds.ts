@@ -6,6 +6,7 @@ import type { Block } from './blocks.js'
 import type { Line } from './line-process.js'
 import { OurNode, RustPeer, meshed } from './nodes.js'
 import type { Peer } from './nodes.js'
+import { SlowLink } from './slow-link.js'
 import type { Workaround } from './without/hooks.js'
 
 /** What became of the same scenario with a work-around and without it. */
@@ -30,6 +31,7 @@ interface Scenario {
 /** The processes of one scenario, ended whatever happens. */
 class Stage {
   readonly #peers: Peer[] = []
+  readonly #links: SlowLink[] = []
   readonly blocks: Blocks
   private constructor(private readonly program: string, private readonly without: Workaround | undefined, blocks: Blocks) { this.blocks = blocks }
 
@@ -39,6 +41,7 @@ class Stage {
       return await scenario.run(stage)
     } finally {
       await Promise.all(stage.#peers.map(async peer => peer.stop()))
+      for (const link of stage.#links) link.close()
     }
   }
 
@@ -49,6 +52,13 @@ class Stage {
 
   async rust(name: string, onLine: (line: Line) => void = () => undefined): Promise<RustPeer> {
     return this.#add(new RustPeer(name, this.program, (_, line) => { onLine(line) }))
+  }
+
+  /** The address of a peer through a link that takes its time. */
+  async slowLink(to: Peer, delay: number): Promise<string> {
+    const link = await SlowLink.to(to.address, delay)
+    this.#links.push(link)
+    return link.address
   }
 
   async #add<T extends Peer>(peer: T): Promise<T> {
@@ -77,19 +87,27 @@ const H37: Scenario = {
   },
 }
 
-/** Messages until a Rust peer that publishes has pruned ours, or not. */
-const H38_MESSAGES = 150
+/** Blocks of the author; each is two messages. */
+const H38_BLOCKS = 30
+/** How slow the author's own connections are, ms: its messages reach ours through the other Rust peer first. */
+const H38_DELAY = 40
 
 const H38: Scenario = {
-  row: 'H38', workaround: 'forward-to-author', what: `a full mesh of two Rust peers and three of ours, ${H38_MESSAGES} commitments of one Rust peer`,
+  row: 'H38', workaround: 'forward-to-author',
+  what: `a full mesh of two Rust peers and three of ours, ${2 * H38_BLOCKS} messages of a Rust peer whose links to ours are slow`,
   async run(stage) {
     const author = await stage.rust('r1')
     const other = await stage.rust('r2')
     const nodes = await Promise.all(['n1', 'n2', 'n3'].map(async name => stage.ours(name)))
+    const slow = await stage.slowLink(author, H38_DELAY)
+    await author.dial(other)
+    for (const [at, node] of nodes.entries()) {
+      await node.call('dial', { addr: slow })
+      for (const next of [other, ...nodes.slice(at + 1)]) await node.dial(next)
+    }
     const everybody: readonly Peer[] = [author, other, ...nodes]
-    for (const [at, peer] of everybody.entries()) for (const next of everybody.slice(at + 1)) await peer.dial(next)
     for (const [at, peer] of everybody.entries()) for (const next of everybody.slice(at + 1)) await meshed(peer, next)
-    for (let at = 0; at < H38_MESSAGES; at++) {
+    for (let at = 0; at < H38_BLOCKS; at++) {
       const block = await stage.blocks.next(1_000)
       await author.publishTxList(block)
       await author.publishCommitment(block)
@@ -98,7 +116,7 @@ const H38: Scenario = {
     const seen = (await author.peers()).filter(({ peer }) => nodes.some(({ peerId }) => peerId === peer))
     const lowest = Math.min(...seen.map(({ lowestScore }) => lowestScore ?? 0))
     const pruned = seen.filter(({ mesh }) => !mesh.commitments || !mesh.txLists).length
-    return { well: lowest >= 0 && pruned === 0, found: `lowest score ${lowest.toFixed(0)}, ${pruned} of 3 pruned` }
+    return { well: lowest >= 0 && pruned === 0, found: `lowest score with the author ${lowest.toFixed(0)}, ${pruned} of ${nodes.length} pruned` }
   },
 }
 

@@ -459,12 +459,15 @@ fn say(mut line: Value) {
     }
 }
 
-/// An error with what caused it.
+/// An error with what caused it, where it does not say so itself.
 fn chain_of(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        text = format!("{text}: {error}");
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
         source = error.source();
     }
     text
