@@ -102,6 +102,7 @@ describe('sync: catch-up', function () {
     void sim.sync.cancel()
     await sim.kit.settle()
     expect(await under).to.include({ outcome: 'cancelled' })
+    await sim.kit.advance(500)
     const asked = requestsFor(sim, 'a', 'commitments').length
     await sim.kit.advance(seconds(5))
     expect(requestsFor(sim, 'a', 'commitments')).to.have.length(asked)

@@ -10,10 +10,10 @@ class ReferenceServer {
   readonly #windows = new Map<string, { since: number; count: number }>()
 
   take(kind: string, at: number): void {
-    if (this.banned) throw Object.assign(new Error('banned'), { code: 'remote_closed' })
+    if (this.banned) throw Object.assign(new Error('banned'), { code: 'banned' })
     const window = this.#windows.get(kind)
     if (window === undefined || at - window.since >= 10_000) this.#windows.set(kind, { since: at, count: 1 })
-    else if (++window.count > 8) { this.banned = true; throw Object.assign(new Error('banned'), { code: 'remote_closed' }) }
+    else if (++window.count > 8) { this.banned = true; throw Object.assign(new Error('banned'), { code: 'banned' }) }
     this.served.push({ kind, at })
   }
 

@@ -8,9 +8,7 @@ import type { Ref } from '../../src/actors/kernel/index.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import { NetworkHandle } from '../../src/actors/network/ingress.js'
-import type { NetworkCommand, RequestKind, Response } from '../../src/actors/network/ingress.js'
-import { defaultRequests } from '../../src/actors/network/config.js'
-import { OutboundQuota } from '../../src/actors/network/reqresp/outbound-quota.js'
+import type { NetworkCommand, RequestKind } from '../../src/actors/network/ingress.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import type { StoreMessage } from '../../src/actors/store/ingress.js'
 import { sync } from '../../src/actors/sync/index.js'
@@ -21,6 +19,8 @@ import type { ValidatorMessage } from '../../src/actors/validator/ingress.js'
 import {
   CommitmentView, GetCommitmentsByNumberRequestCodec, GetRawTxListResponseCodec, PreconfHeadCodec, SignedCommitmentCodec, packPage, toHex,
 } from '../../src/protocol/index.js'
+import { VirtualDriver } from './virtual-driver.js'
+import type { Remote } from './virtual-driver.js'
 
 // ---- commitments
 
@@ -83,6 +83,10 @@ export interface PeerModel {
   readonly requests: { readonly kind: RequestKind; readonly at: number; readonly start: bigint; readonly count: number }[]
   /** Told of each request before it is answered; may throw (a ban). */
   onRequest?: (kind: RequestKind, at: number) => void
+  /** A request that it has was given up. */
+  onAborted?: (kind: RequestKind) => void
+  /** The connection closed with so many of its answers not delivered. */
+  onLeft?: (unanswered: number) => void
 }
 
 /** Heights `start` to `start + max − 1`, at most `max`: as our store serves. */
@@ -108,7 +112,11 @@ export interface Sim {
   /** Reports of failures, by peer. */
   failures(): Record<string, number>
   join(model: PeerModel): void
+  /** Its connection breaks. */
   leave(name: string): void
+  readonly driver: VirtualDriver
+  /** Stops it as it stops, and puts another one in its place, without peers. */
+  restartDriver(): Promise<void>
   /** Runs a catch-up to its end on the manual clock. */
   catchUp(withinMs?: number): Promise<Awaited<ReturnType<Sync['sync']>>>
   /** Ends the actor's incarnation as a fault in it would; its supervisor starts the next. */
@@ -220,7 +228,6 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
   const chainRef = kit.probe<ChainMessage>('chain')
   const storeRef = kit.probe<StoreMessage>('store')
   const peers = new Map<string, PeerModel>()
-  const quota = new OutboundQuota(defaultRequests)
   const chain = new FakeChain('tip' in options ? options.tip : 0n, options.tipHash)
   for (const each of options.has ?? []) chain.judge(each)
   const store: Sim['store'] = { missing: [] }
@@ -246,28 +253,21 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
     peer: name, addresses: [], direction: 'outbound' as const, connections: 1, agent, protocols: ['/taiko/167000/preconf/1/get_commitments_by_number'],
     mesh: { commitments: true, txLists: true }, score: 0, latencyMs: undefined, refused: false,
   })))
-  network.answer('request', async ({ kind, body, peer }): Promise<Response> => {
-    const model = peers.get(peer ?? '')
-    if (model === undefined) throw Object.assign(new Error('not connected'), { code: 'not_connected' })
-    const isKin = model.agent.startsWith('preconfirmation-p2p/')
-    const now = (): number => kit.clock.monotonic()
-    while (!quota.hold(model.name, kind, isKin, now())) await after(Math.max(1, (quota.roomAt(model.name, kind, isKin, now()) ?? now() + 10) - now()))
-    const at = now()
-    const asked = kind === 'commitments' ? GetCommitmentsByNumberRequestCodec.decode(body) : { startBlockNumber: 0n, maxCount: 0 }
-    model.requests.push({ kind, at, start: asked.startBlockNumber, count: asked.maxCount })
-    model.onRequest?.(kind, at)
-    const answer = kind === 'head' ? headBody(model) : kind === 'txList' ? txListBody(model, body) : pageBody(model.page(asked.startBlockNumber, asked.maxCount))
-    if (answer === 'silent') {
-      await after(seconds(15))
-      quota.release(model.name, kind, now(), { result: 'failed' })
-      throw Object.assign(new Error('no answer'), { code: 'timeout' })
-    }
-    await after(model.latencyMs)
-    if (peers.get(model.name) !== model) quota.release(model.name, kind, now(), { result: 'failed' })
-    if (peers.get(model.name) !== model) throw Object.assign(new Error('gone'), { code: 'remote_closed' })
-    quota.release(model.name, kind, now(), { result: 'answered', ms: model.latencyMs })
-    return { peer: model.name, body: answer, ms: model.latencyMs, places: quota.places(model.name, kind, isKin, now()) }
+  network.answer('request', ({ kind, body, peer }) => sim.driver.request(kind, body, { peer }))
+  const remoteOf = (model: PeerModel): Remote => ({
+    get name() { return model.name },
+    get agent() { return model.agent },
+    get latencyMs() { return model.latencyMs },
+    answer(kind, body, at) {
+      const asked = kind === 'commitments' ? GetCommitmentsByNumberRequestCodec.decode(body) : { startBlockNumber: 0n, maxCount: 0 }
+      model.requests.push({ kind, at, start: asked.startBlockNumber, count: asked.maxCount })
+      model.onRequest?.(kind, at)
+      return kind === 'head' ? headBody(model) : kind === 'txList' ? txListBody(model, body) : pageBody(model.page(asked.startBlockNumber, asked.maxCount))
+    },
+    aborted(kind) { model.onAborted?.(kind) },
+    left(unanswered) { model.onLeft?.(unanswered) },
   })
+  const newDriver = (): VirtualDriver => new VirtualDriver(kit.clock, peers, name => { peers.delete(name); tell({ type: 'peerGone', peer: name }) })
 
   const validator: Ref<ValidatorMessage> = {
     path: 'validator',
@@ -299,11 +299,13 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
       return 'ok'
     },
   }
-  for (const model of models) peers.set(model.name, model)
   const needs = {
     network: new NetworkHandle(network), validator: new Validator(validator), chain: new Chain(chainPort), store: new Store(storeRef),
     outcomes: outcomes as Outcomes, events, ...(options.choosable !== undefined && { choosable: options.choosable }),
   }
+  const sim = { driver: newDriver() }
+  const connect = (model: PeerModel): void => { peers.set(model.name, model); sim.driver.connect(remoteOf(model)) }
+  for (const model of models) connect(model)
   sent.ref = await kit.spawn(() => sync(needs, options.config), { name: 'sync' })
   const { ref } = sent
   const handle = new Sync(ref)
@@ -317,8 +319,14 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
     },
     crash() { kit.crash(ref) },
     hashAt(height) { return hashOf(chain.canonical.find(each => heightOf(each) === height) as Uint8Array) },
-    join(model) { peers.set(model.name, model); tell({ type: 'peerReady', peer: model.name, agent: model.agent }) },
-    leave(name) { peers.delete(name); tell({ type: 'peerGone', peer: name }) },
+    join(model) { connect(model); tell({ type: 'peerReady', peer: model.name, agent: model.agent }) },
+    leave(name) { sim.driver.cut(name) },
+    get driver() { return sim.driver },
+    async restartDriver() {
+      const before = sim.driver
+      await before.stop()
+      sim.driver = newDriver()
+    },
     async catchUp(withinMs = seconds(600)) {
       let result: Awaited<ReturnType<Sync['sync']>> | undefined
       let failed: unknown

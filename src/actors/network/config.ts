@@ -81,6 +81,8 @@ export interface RequestLimits {
   readonly atOnceToKin: number
   /** Who says to be of this software and fails when asked so is asked like others for this long at first, in milliseconds. */
   readonly distrustMs: number
+  /** After the start other peers are not asked for this long: what an earlier process asked still counts there. In milliseconds. */
+  readonly cautiousMs: number
   /** Requests that wait for the quota, of all callers. */
   readonly maxWaiting: number
 }
@@ -189,7 +191,7 @@ export const defaultGossip: GossipLimits = {
 export const defaultRequests: RequestLimits = {
   withinMs: 15_000, quotaWithinMs: 30_000,
   perWindow: REQUESTS_PER_WINDOW, perWindowToKin: REQUESTS_PER_WINDOW_TO_KIN, windowMs: QUOTA_WINDOW_MS,
-  perSecondToKin: 1_000, atOnceToKin: 16, distrustMs: 600_000, maxWaiting: 256,
+  perSecondToKin: 1_000, atOnceToKin: 16, distrustMs: 600_000, cautiousMs: 0, maxWaiting: 256,
 }
 
 export const defaultServing: ServingLimits = {

@@ -28,7 +28,8 @@ import type { RefusalMemory } from './refusals.js'
 import { MAX_OUTBOUND_STREAMS, RequestClient } from './reqresp/client.js'
 import type { RequestOptions } from './reqresp/client.js'
 import { Exchanges } from './reqresp/exchanges.js'
-import { OutboundQuota } from './reqresp/outbound-quota.js'
+import { quotaOf } from './reqresp/outbound-quota.js'
+import type { OutboundQuota } from './reqresp/outbound-quota.js'
 import { REQUEST_KINDS } from './reqresp/protocols.js'
 import type { DecodedRequest } from './reqresp/protocols.js'
 import { RequestServer } from './reqresp/server.js'
@@ -96,7 +97,7 @@ export class NetworkDriver {
       changed: () => { this.#client.peersChanged() },
     })
     const { book } = this.#connections
-    this.#quota = new OutboundQuota(config.requests)
+    this.#quota = quotaOf(config.privateKey, config.requests, clock.monotonic())
     this.#client = new RequestClient({
       ...shared, book, quota: this.#quota, limits: config.requests, protocols: protocolsOf(config.chainId), violated,
       isKin: peer => book.get(peer)?.agent.startsWith(`${AGENT_NAME}/`) ?? false,

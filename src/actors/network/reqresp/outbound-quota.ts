@@ -20,6 +20,11 @@ export interface QuotaOptions {
   readonly atOnceToKin: number
   /** Who says to be of this software and fails when asked faster than others is asked like them for so long; each time again twice that. */
   readonly distrustMs: number
+  /**
+   * For so long after the start other peers are not asked: an earlier process of this identity may have asked them for all that they
+   * allow a moment ago, and they have not forgotten. In milliseconds; 0 for a new identity.
+   */
+  readonly cautiousMs: number
 }
 
 /** What became of an exchange: `failed` where the peer ended the stream or did not answer, `void` where it says nothing about the peer. */
@@ -33,6 +38,14 @@ interface Lane { readonly window: SlidingWindow; readonly pace: KinPace; kin: bo
 /** Peers whose word on their software is remembered to be false. */
 const MOST_DISTRUSTED = 1_024
 const LONGEST_DISTRUST_MS = 24 * 3_600_000
+const quotas = new WeakMap<object, OutboundQuota>()
+
+/** The quota of an identity: a driver that is started again goes on with what the one before it has asked. */
+export function quotaOf(identity: object, options: QuotaOptions, now: number): OutboundQuota {
+  const quota = quotas.get(identity) ?? new OutboundQuota(options, now)
+  quotas.set(identity, quota)
+  return quota
+}
 
 /**
  * The outbound quota, exact at the server's end too. Requests sent evenly may arrive in a bunch, so a request holds its place from
@@ -50,7 +63,8 @@ export class OutboundQuota {
   readonly #lanes = new Map<string, Lane>()
   readonly #distrusted = new Map<PeerKey, { until: number; times: number }>()
 
-  constructor(options: QuotaOptions) { this.#options = options }
+  /** @param startedAt when whoever uses it began to ask */
+  constructor(options: QuotaOptions, private readonly startedAt = 0) { this.#options = options }
 
   /** Windows kept at this moment. */
   get size(): number { return this.#lanes.size }
@@ -77,7 +91,11 @@ export class OutboundQuota {
     if (lane === undefined) return now
     this.#renew(lane, peer, kin, now)
     if (this.#places(lane, now) > 0) return now
-    if (!lane.kin) return lane.window.roomAt(now)
+    const cautiousUntil = this.startedAt + this.#options.cautiousMs
+    if (!lane.kin) {
+      const at = lane.window.roomAt(now)
+      return now < cautiousUntil ? Math.min(at ?? Infinity, cautiousUntil) : at
+    }
     if (lane.window.held >= this.#options.atOnceToKin) return undefined
     const byWindow = lane.window.roomAt(now)
     const byPace = lane.pace.roomAt(now)
@@ -124,7 +142,8 @@ export class OutboundQuota {
 
   #renew(lane: Lane, peer: PeerKey, kin: boolean, now: number): void {
     lane.kin = kin && this.trusts(peer, now)
-    lane.window.limit = lane.kin ? this.#options.perWindowToKin : this.#options.perWindow
+    const { cautiousMs, perWindow, perWindowToKin } = this.#options
+    lane.window.limit = lane.kin ? perWindowToKin : now < this.startedAt + cautiousMs ? 0 : perWindow
   }
 
   #distrust(peer: PeerKey, now: number): void {
