@@ -4,6 +4,7 @@ import './polyfill.js'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addDevnet } from './cli/devnet/command.js'
+import { addIdentity } from './cli/identity.js'
 import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
 import { addRun } from './cli/run.js'
 
@@ -30,6 +31,7 @@ async function main(): Promise<void> {
     .exitOverride()
   addRun(program, untilSignal)
   addDevnet(program, untilSignal)
+  addIdentity(program)
   try {
     await program.parseAsync()
   } catch (error) {

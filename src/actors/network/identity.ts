@@ -33,19 +33,28 @@ export function peerKeyOf(privateKey: PrivateKey): PeerKey {
  */
 export async function loadIdentity(path: string, type: IdentityType = 'Ed25519'): Promise<PrivateKey> {
   const bytes = await read(path)
-  if (bytes !== undefined) return parse(bytes, path)
-  const created = type === 'Ed25519' ? newPrivateKey() : await generateKeyPair('secp256k1')
+  if (bytes !== undefined) return parseIdentity(bytes, path)
+  const created = await newKeyOf(type)
   return await create(path, privateKeyToProtobuf(created)) ? created : loadIdentity(path)
 }
+
+/** A new identity in a file that is not there yet. @throws NetworkError `identity_exists`, `identity_unreadable` */
+export async function createIdentity(path: string, type: IdentityType = 'Ed25519'): Promise<PrivateKey> {
+  const created = await newKeyOf(type)
+  if (!await create(path, privateKeyToProtobuf(created))) throw existsAlready(path)
+  return created
+}
+
+const newKeyOf = async (type: IdentityType): Promise<PrivateKey> => type === 'Ed25519' ? newPrivateKey() : generateKeyPair('secp256k1')
 
 /**
  * Makes a key of libp2p's protobuf form the identity in a file that is not there yet.
  * @throws NetworkError `identity_exists` (and the file stays as it is), and those of `loadIdentity` for the bytes
  */
 export async function importIdentity(path: string, bytes: Uint8Array): Promise<PrivateKey> {
-  const key = await parse(bytes, path)
+  const key = await parseIdentity(bytes, path)
   // in its own form, whatever the encoding of what was given
-  if (!await create(path, privateKeyToProtobuf(key))) throw new NetworkError('identity_exists', `${path} exists already`, { value: path })
+  if (!await create(path, privateKeyToProtobuf(key))) throw existsAlready(path)
   return key
 }
 
@@ -53,7 +62,12 @@ export async function importIdentity(path: string, bytes: Uint8Array): Promise<P
 export async function exportIdentity(path: string): Promise<Uint8Array> {
   const bytes = await read(path)
   if (bytes === undefined) throw unreadable(path, Object.assign(new Error('there is no such file'), { code: 'ENOENT' }))
-  return privateKeyToProtobuf(await parse(bytes, path))
+  return privateKeyToProtobuf(await parseIdentity(bytes, path))
+}
+
+/** Writes an identity's protobuf form, a secret, to a file of its own that is not there yet. @throws NetworkError `identity_exists`, `identity_unreadable` */
+export async function writeExport(path: string, bytes: Uint8Array): Promise<void> {
+  if (!await create(path, bytes)) throw existsAlready(path)
 }
 
 /** The public key of an identity in libp2p's protobuf form: what an ENR carries under `libp2p` (SPEC §8). */
@@ -84,7 +98,8 @@ async function read(path: string): Promise<Uint8Array | undefined> {
   }
 }
 
-async function parse(bytes: Uint8Array, path: string): Promise<PrivateKey> {
+/** A key of libp2p's protobuf form; `path` is what an error names. @throws NetworkError `identity_damaged`, `identity_foreign` */
+export async function parseIdentity(bytes: Uint8Array, path: string): Promise<PrivateKey> {
   let key: PrivateKey
   try {
     key = privateKeyFromProtobuf(bytes)
@@ -128,6 +143,10 @@ async function create(path: string, bytes: Uint8Array): Promise<boolean> {
   } finally {
     await unlink(temporary).catch(() => undefined)
   }
+}
+
+function existsAlready(path: string): NetworkError {
+  return new NetworkError('identity_exists', `${path} exists already`, { value: path })
 }
 
 function unreadable(path: string, cause: unknown): NetworkError {

@@ -15,7 +15,7 @@ export { REFUSALS, VIOLATIONS, type NetworkFigures, type Refusal, type Violation
 export { type Gate, type GateQuestion } from './gater.js'
 export { gaterPresets, type GaterPreset, type GaterRules } from './gater-rules.js'
 export {
-  exportIdentity, importIdentity, loadIdentity, newPrivateKey, peerKeyOf, publicKeyBytes, publicKeyOf, rawSecp256k1, type IdentityType,
+  createIdentity, exportIdentity, importIdentity, loadIdentity, newPrivateKey, peerKeyOf, publicKeyBytes, publicKeyOf, rawSecp256k1, writeExport, type IdentityType,
 } from './identity.js'
 export {
   NetworkHandle, networkMailbox, type DriverEvent, type NetworkCommand, type PeerInfo, type Published, type RequestKind, type Response, type Topic,
