@@ -13,7 +13,7 @@ export interface Ip {
 export type Reach = 'loopback' | 'private' | 'public' | 'never'
 
 /** Ranges by what may be done with them (IANA's special-purpose registries). What is in none of them is public. */
-const RANGES: ReadonlyArray<readonly [Exclude<Reach, 'public'>, BlockList]> = [
+const RANGES: ReadonlyArray<readonly [Exclude<Reach, 'public'>, Ranges]> = [
   ['loopback', listOf([['127.0.0.0', 8]], [['::1', 128]])],
   ['private', listOf([['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['100.64.0.0', 10]], [['fc00::', 7]])],
   ['never', listOf(
@@ -29,11 +29,15 @@ const RANGES: ReadonlyArray<readonly [Exclude<Reach, 'public'>, BlockList]> = [
   )],
 ]
 
-function listOf(four: ReadonlyArray<readonly [string, number]>, six: ReadonlyArray<readonly [string, number]>): BlockList {
-  const list = new BlockList()
-  for (const [net, prefix] of four) list.addSubnet(net, prefix, 'ipv4')
-  for (const [net, prefix] of six) list.addSubnet(net, prefix, 'ipv6')
-  return list
+/** One list a family: in one for both, the mapped addresses of IPv6 are all of IPv4. */
+type Ranges = Readonly<Record<4 | 6, BlockList>>
+type Subnets = ReadonlyArray<readonly [net: string, prefix: number]>
+
+function listOf(four: Subnets, six: Subnets): Ranges {
+  const ranges = { 4: new BlockList(), 6: new BlockList() }
+  for (const [net, prefix] of four) ranges[4].addSubnet(net, prefix, 'ipv4')
+  for (const [net, prefix] of six) ranges[6].addSubnet(net, prefix, 'ipv6')
+  return ranges
 }
 
 /** The address in these bytes; `undefined` unless there are 4 or 16. */
@@ -56,7 +60,7 @@ export function ipFromText(text: string): Ip | undefined {
 
 export function reachOf(ip: Ip): Reach {
   const family = ip.family === 4 ? 'ipv4' : 'ipv6'
-  return RANGES.find(([, list]) => list.check(ip.text, family))?.[0] ?? 'public'
+  return RANGES.find(([, ranges]) => ranges[ip.family].check(ip.text, family))?.[0] ?? 'public'
 }
 
 /** Whether it is the address that stands for all of a host's own. */
