@@ -1,7 +1,7 @@
 import { describeSample, figure, logVersions, quantile, sample, table } from './harness.js'
 import type { BenchOptions, BenchResult } from './harness.js'
 import { chainOf, heightOf } from './net/blocks.js'
-import { Nodes } from './net/nodes.js'
+import { Nodes, sendTxList } from './net/nodes.js'
 import type { BenchNode } from './net/nodes.js'
 import type { Usage } from './net/wire.js'
 
@@ -27,6 +27,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     const receivers = Number(options.set['nodes'] ?? NODES)
     const all = await ring(nodes, receivers + 1)
     const [publisher, ...others] = all as [BenchNode, ...BenchNode[]]
+    await sendTxList(publisher)
     const chain = await chainOf()
     await deliver(publisher, others, chain.next(WARM_UP))
     await Promise.all(all.map(async node => node.ask('usage')))

@@ -2,7 +2,7 @@ import { describeSample, logVersions, sample, table } from './harness.js'
 import type { BenchOptions, BenchResult } from './harness.js'
 import { chainOf } from './net/blocks.js'
 import type { Chain } from './net/blocks.js'
-import { Nodes, inLine } from './net/nodes.js'
+import { Nodes, inLine, sendTxList } from './net/nodes.js'
 import type { BenchNode } from './net/nodes.js'
 import type { Role } from './net/wire.js'
 
@@ -33,6 +33,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     }
     const lines = { bare: await line('bare'), service: await line('service') }
     const count = Math.max(100, Math.round(MESSAGES * options.scale))
+    for (const { from } of [lines.bare, lines.service]) await sendTxList(from)
     for (const each of [lines.bare, lines.service]) await through(each, Math.min(count, WARM_UP))
     for (let round = 0; round < (options.rounds ?? ROUNDS); round++) {
       const order = [lines.bare, lines.service]

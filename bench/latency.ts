@@ -5,7 +5,7 @@ import { describeSample, logVersions, median, quantile, sample, table } from './
 import type { BenchOptions, BenchResult } from './harness.js'
 import { chainOf, heightOf } from './net/blocks.js'
 import type { Chain } from './net/blocks.js'
-import { Nodes, inLine } from './net/nodes.js'
+import { Nodes, inLine, sendTxList } from './net/nodes.js'
 import type { BenchNode } from './net/nodes.js'
 
 export const about = 'publish at one node to the accepted event at another over loopback TCP, idle and at 200 messages a second; beside '
@@ -38,6 +38,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     }
     const pairs = { bare: await pair('bare'), memory: await pair('service'), disk: await pair('service', folders) }
     const rounds = options.rounds ?? ROUNDS
+    for (const { from } of Object.values(pairs)) await sendTxList(from)
     for (const each of Object.values(pairs)) await measure(each, { perSecond: LOADED.perSecond, count: WARM_UP }, 1)
     for (let round = 0; round < rounds; round++) {
       const order = Object.values(pairs)

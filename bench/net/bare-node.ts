@@ -9,7 +9,9 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { GossipsubInternals, Rpc, RpcMessage } from '../../src/actors/network/gossipsub-internals.js'
-import { DEFAULT_CHAIN_ID, SIGNED_COMMITMENT_SIZE, gossipMessageId, gossipParams, toHex, topicsOf } from '../../src/protocol/index.js'
+import {
+  DEFAULT_CHAIN_ID, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE, gossipMessageId, gossipParams, loadCrypto, toHex, topicsOf, txListHash,
+} from '../../src/protocol/index.js'
 import { heightOf } from './blocks.js'
 import { evenly } from './pace.js'
 import type { StartSubject } from './subject.js'
@@ -21,6 +23,11 @@ const BUFFER = 1024 ** 3
 
 /** How much may wait for a stream before a blast waits, bytes. */
 const AHEAD = 1024 * 1024
+
+/** A txlist as it is gossiped. */
+async function txListMessage(txlist: Uint8Array): Promise<Uint8Array> {
+  return RawTxListGossipCodec.encode({ rawTxListHash: txListHash(await loadCrypto(), txlist), txlist })
+}
 
 /**
  * The same libraries with nothing of ours in front of them: tcp, noise, yamux, identify, gossipsub with StrictSign, the mesh of SPEC §5
@@ -71,7 +78,7 @@ export const startBare: StartSubject = async ({ sink = false, listen = true }, {
     async dial(address) { await node.dial(multiaddr(address)) },
     hangUp: peerId => node.hangUp(peerIdFromString(peerId)),
     meshPeers: async () => Promise.resolve(internals.getMeshPeers(topics.commitments).length),
-    async publish(topic, bytes) { await pubsub.publish(topics[topic], bytes) },
+    async publish(topic, bytes) { await pubsub.publish(topics[topic], topic === 'commitments' ? bytes : await txListMessage(bytes)) },
 
     async prepare({ topic, messages }) {
       const send = internals.sendRpc.bind(internals)
@@ -80,7 +87,7 @@ export const startBare: StartSubject = async ({ sink = false, listen = true }, {
         return rpc.messages.length > 0 || send(id, rpc)
       }
       try {
-        for (const message of messages) await pubsub.publish(topics[topic], message)
+        for (const message of messages) await pubsub.publish(topics[topic], topic === 'commitments' ? message : await txListMessage(message))
       } finally {
         internals.sendRpc = send
       }

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { TXLIST } from './blocks.js'
 import { nowMs } from './clock.js'
 import type { Command, NodeApi, NodeOptions, Reply, Role, Started } from './wire.js'
 
@@ -94,6 +95,12 @@ export class Nodes {
   async stopAll(): Promise<void> {
     await Promise.all([...this.#nodes].map(async node => this.stop(node)))
   }
+}
+
+/** Sends the txlist that all blocks name, and gives it time to get through. */
+export async function sendTxList(from: BenchNode): Promise<void> {
+  await from.ask('publish', { topic: 'txLists', messages: [TXLIST] })
+  await new Promise(resolve => { setTimeout(resolve, 200) })
 }
 
 /** Nodes in a line: each dials the one before it, and all are in each other's mesh. */
