@@ -115,12 +115,22 @@ export function checkCommitment(
   return finding
 }
 
-function judgeCommitment(bytes: Uint8Array, rules: CommitmentRules, crypto: Crypto, out: Uint8Array, offset: number): Finding {
+/**
+ * What the rules that need no hash and no signature say: a finding that condemns the commitment, or undefined where the others have to
+ * be asked.
+ */
+export function precheckCommitment(bytes: Uint8Array, rules: CommitmentRules): Finding | undefined {
   if (bytes.length !== SIGNED_COMMITMENT_SIZE || bytes[OFFSETS.eop]! > 1) return Finding.undecodable
-  const v = bytes[OFFSETS.signature + 64]!
-  if (v > 3) return Finding.bad_v
+  if (bytes[OFFSETS.signature + 64]! > 3) return Finding.bad_v
   if (bytes[OFFSETS.eop] === 0 && isZero(bytes, OFFSETS.rawTxListHash, HASH_SIZE)) return Finding.zero_tx_list_hash
   if (rules.slasher !== undefined && !equalsAt(bytes, OFFSETS.slasherAddress, rules.slasher)) return Finding.wrong_slasher
+  return undefined
+}
+
+function judgeCommitment(bytes: Uint8Array, rules: CommitmentRules, crypto: Crypto, out: Uint8Array, offset: number): Finding {
+  const early = precheckCommitment(bytes, rules)
+  if (early !== undefined) return early
+  const v = bytes[OFFSETS.signature + 64]!
   const digest = crypto.keccak256(rules.domain, bytes.subarray(0, COMMITMENT_SIZE))
   const publicKey = crypto.recover(digest, bytes.subarray(OFFSETS.signature, OFFSETS.signature + 64), v)
   if (publicKey === undefined) return Finding.bad_signature

@@ -3,4 +3,4 @@ export {
   COMMITMENTS, COMMITMENT_SIZE, DOMAIN, HASHES, KEY, MOST_SIGNATURES, RECORD, RECORDS, RECORD_R, RECORD_S, RECORD_TABLE, RECORD_V, STATUSES,
 } from './memory'
 export { hashCommitments, prepareHashes } from './keccak'
-export { buildTable, initialize, verify } from './verify'
+export { buildTable, initialize, select, verify } from './verify'

@@ -4,14 +4,17 @@
  */
 import { windowsOf, setGenerator, writeConstants } from './curve'
 import {
-  ELEMENT, KEY, MOST_SIGNATURES, MOST_WINDOWS, ORDER_MODULUS, POINT, POINTS, PRIME_MODULUS, RECORD, RECORDS, RECORD_R, RECORD_V, STATUSES,
-  TABLES, W0, W1, WIDEST,
+  COMMITMENTS, COMMITMENT_SIZE, ELEMENT, HASHES, KEY, MOST_SIGNATURES, MOST_WINDOWS, ORDER_MODULUS, POINT, POINTS, PRIME_MODULUS, RECORD,
+  RECORDS, RECORD_R, RECORD_TABLE, RECORD_V, STATUSES, TABLES, W0, W1, WIDEST,
 } from './memory'
 import { checkRanges, recodeScalars } from './recode'
 import { UNDECIDED, INVALID, VALID } from './status'
 import { gather, sumPoints } from './sum'
 import { tableSize, writeTable } from './table'
 import { add, equal, fromLane, readBigEndian } from './words'
+
+/** Where a commitment's signature is: r ‖ s ‖ v. */
+const SIGNATURE: usize = 317
 
 let bitsG: i32 = 0
 let bitsKey: i32 = 0
@@ -48,6 +51,15 @@ export function buildTable(slot: i32): bool {
   readBigEndian(KEY, KEY)
   readBigEndian(KEY + 32, KEY + 32)
   return writeTable(keyTables + keyTableBytes * slot, KEY, KEY + 32, bitsKey)
+}
+
+/** Makes record `to` of commitment `from`, whose hashes are there, and signer `slot`. */
+export function select(to: i32, from: i32, slot: i32): void {
+  if (to < 0 || to >= MOST_SIGNATURES || from < 0 || from >= MOST_SIGNATURES) return
+  const record = RECORDS + RECORD * to
+  memory.copy(record, HASHES + 64 * from, 32)
+  memory.copy(record + RECORD_R, COMMITMENTS + COMMITMENT_SIZE * from + SIGNATURE, 65)
+  store<u8>(record + RECORD_TABLE, slot as u8)
 }
 
 /** Stages of `verify`, for those who want to time them. */
