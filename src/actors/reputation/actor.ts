@@ -2,7 +2,7 @@ import { actor, keep, mailbox, seconds } from '../kernel/index.js'
 import type { Context, Later, Port } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Store } from '../store/ingress.js'
-import { Book } from './book.js'
+import { Book, SECTIONS } from './book.js'
 import type { Change, Section } from './book.js'
 import { spec } from './config.js'
 import type { ReputationConfig, ReputationOptions } from './config.js'
@@ -78,7 +78,10 @@ export const reputation = (needs: ReputationNeeds, options: ReputationOptions = 
       const { changes, lost } = book.restore(kept, ctx.clock.now())
       const state: State = { book, saver: saverOf(needs, config, book, ctx), unsent: [] }
       needs.view.show(book)
-      if (lost.length > 0) tellDamaged(needs, ctx, 'lists', lost.length, lost[0])
+      for (const what of SECTIONS) {
+        const entries = lost.filter(each => each.what === what)
+        if (entries.length > 0) tellDamaged(needs, ctx, what, entries.length, entries[0]?.error)
+      }
       for (const section of unsaved) book.dirty.add(section)
       follow(state, changes, needs, ctx)
       if (book.dirty.size > 0) save(state)

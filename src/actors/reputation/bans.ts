@@ -33,29 +33,28 @@ export class Bans {
   of(key: string, peer: PeerKey): BanRecord | undefined { return this.#byKey.get(key) ?? this.#byPeer.get(peer) }
 
   /**
-   * Adds a ban; one that stood for the same keys or peers is part of it from now on. `displaced` had to give way to it, for want of
-   * room. `undefined`: the operator's own bans take all the room.
+   * Adds a ban; those that stood for the same keys or peers become part of it. A ban for score does not shorten them, the operator's
+   * latest word does. `displaced` had to give way, for want of room. `undefined`: the operator's own bans take all the room.
    */
   add(added: BanRecord): { readonly ban: BanRecord; readonly displaced: BanRecord | undefined } | undefined {
-    const former = new Set([...added.keys.map(key => this.#byKey.get(key)), ...added.peers.map(peer => this.#byPeer.get(peer))])
-    former.delete(undefined)
-    const displaced = former.size === 0 && this.#records.size >= this.max ? this.#firstToEnd() : undefined
-    if (former.size === 0 && this.#records.size >= this.max && displaced === undefined) return undefined
-    if (displaced !== undefined) this.remove(displaced)
-    let ban = added
-    for (const each of former) {
-      if (each === undefined) continue
-      this.remove(each)
-      ban = { ...ban, keys: joined(ban.keys, each.keys), peers: joined(ban.peers, each.peers) }
+    const former = this.#of(added.keys, added.peers)
+    let displaced: BanRecord | undefined
+    if (former.length === 0 && this.#records.size >= this.max) {
+      displaced = this.#firstToEnd()
+      if (displaced === undefined) return undefined
+      this.remove(displaced)
     }
-    this.#put(ban)
-    return { ban, displaced }
+    const lasting = added.by === 'operator' ? added : longest([added, ...former])
+    return { ban: this.#replace(former, { ...joined([added, ...former]), ...termsOf(lasting) }), displaced }
   }
 
-  /** Makes a ban hold for a further peer and key. */
-  extend(ban: BanRecord, key: string, peer: PeerKey): void {
-    this.remove(ban)
-    this.#put({ ...ban, keys: joined(ban.keys, [key]), peers: joined(ban.peers, [peer]) })
+  /** These turn out to be one: what stood for any of them holds for all, to the latest end. `undefined` where nothing stood. */
+  join(keys: readonly string[], peers: readonly PeerKey[]): { readonly ban: BanRecord; readonly freshPeers: readonly PeerKey[] } | undefined {
+    const former = this.#of(keys, peers)
+    if (former.length === 0) return undefined
+    const ban = this.#replace(former, { ...joined([...former, { keys, peers }]), ...termsOf(longest(former)) })
+    const known = new Set(former.flatMap(({ peers }) => peers))
+    return { ban, freshPeers: ban.peers.filter(peer => !known.has(peer)) }
   }
 
   remove(ban: BanRecord): void {
@@ -88,6 +87,17 @@ export class Bans {
     return this.all().flatMap(({ peers, reason, until }) => peers.map(peer => ({ peer, reason, until })))
   }
 
+  #of(keys: readonly string[], peers: readonly PeerKey[]): readonly BanRecord[] {
+    const all = new Set([...keys.map(key => this.#byKey.get(key)), ...peers.map(peer => this.#byPeer.get(peer))])
+    return [...all].filter(ban => ban !== undefined)
+  }
+
+  #replace(former: readonly BanRecord[], ban: BanRecord): BanRecord {
+    for (const each of former) this.remove(each)
+    this.#put(ban)
+    return ban
+  }
+
   #put(ban: BanRecord): void {
     this.#records.add(ban)
     for (const key of ban.keys) this.#byKey.set(key, ban)
@@ -103,4 +113,14 @@ export class Bans {
   }
 }
 
-const joined = (some: readonly string[], others: readonly string[]): string[] => [...new Set([...some, ...others])].slice(0, MAX_MIRRORED)
+/** The operator's before those for score, and of these the one that ends last. */
+function longest(bans: readonly BanRecord[]): BanRecord {
+  return bans.reduce((one, other) => one.by === other.by ? (other.until > one.until ? other : one) : one.by === 'operator' ? one : other)
+}
+
+const termsOf = ({ reason, by, forMs, until }: BanRecord) => ({ reason, by, forMs, until })
+
+function joined(bans: readonly Pick<BanRecord, 'keys' | 'peers'>[]): Pick<BanRecord, 'keys' | 'peers'> {
+  const all = (lists: readonly (readonly string[])[]): string[] => [...new Set(lists.flat())].slice(0, MAX_MIRRORED)
+  return { keys: all(bans.map(({ keys }) => keys)), peers: all(bans.map(({ peers }) => peers)) }
+}

@@ -28,9 +28,15 @@ export interface Kept {
   readonly scores: { readonly at: number; readonly scores: readonly SavedScore[] }
 }
 
+/** An entry that was kept and cannot be taken up again. */
+export interface Lost {
+  readonly what: Section
+  readonly error: ReputationError
+}
+
 export interface BookNeeds {
   readonly publicKeyOf?: ((peer: PeerKey) => Uint8Array | undefined) | undefined
-  /** A function of the application has thrown. */
+  /** A function of the application has thrown, or answered nonsense. */
   readonly failed: (where: string, error: unknown) => void
 }
 
@@ -94,12 +100,11 @@ export class Book implements PeerStanding {
     if (learned === undefined) return []
     this.#scores.merge(learned.from, learned.to)
     this.dirty.add('scores')
-    const ban = this.#bans.of(learned.to, peer)
-    if (ban === undefined) return []
-    const isNew = !ban.peers.includes(peer)
-    this.#bans.extend(ban, learned.to, peer)
+    const joined = this.#bans.join([learned.from, learned.to], this.#identities.peersOf([learned.to]))
+    if (joined === undefined) return []
     this.dirty.add('bans')
-    return isNew ? [{ type: 'banned', peer, forMs: ban.until - wall, reason: ban.reason }] : []
+    const { ban: { until, reason }, freshPeers } = joined
+    return freshPeers.map(each => ({ type: 'banned', peer: each, forMs: until - wall, reason }))
   }
 
   /** Decay, sample, bans, expiries. */
@@ -134,9 +139,7 @@ export class Book implements PeerStanding {
     }
     const lasts = forMs ?? this.#config.banForMs
     const changes = this.#ban(this.#identities.keyOf(peer), peer, lasts, { reason, by: 'operator' }, wall)
-    if (changes === undefined) {
-      throw new ReputationError('too_many_bans', `at most ${this.#config.maxBans} bans are kept`, { value: peer, limit: this.#config.maxBans })
-    }
+    if (changes === undefined) throw this.#tooManyBans(peer)
     return { ban: { peer, reason, until: wall + lasts }, changes }
   }
 
@@ -213,10 +216,14 @@ export class Book implements PeerStanding {
     return { bans: this.#bans.all(), lists: this.#lists.changes(), scores: { at: wall, scores: this.#scores.saved(this.#config.maxSavedScores) } }
   }
 
-  /** Joins what was kept to the configuration; gives what could not be joined. */
-  restore(kept: Kept, wall: number): { readonly changes: Change[]; readonly lost: readonly ReputationError[] } {
-    const lost = this.#lists.restore(kept.lists)
-    for (const ban of kept.bans) this.#bans.add(ban)
+  /** Joins what was kept to the configuration; gives what there is no room for, or what the configuration does not allow. */
+  restore(kept: Kept, wall: number): { readonly changes: Change[]; readonly lost: readonly Lost[] } {
+    const lost: Lost[] = this.#lists.restore(kept.lists).map(error => ({ what: 'lists', error }))
+    for (const ban of kept.bans.toSorted((a, b) => Number(b.by === 'operator') - Number(a.by === 'operator'))) {
+      const added = this.#bans.add(ban)
+      if (added !== undefined && added.displaced === undefined) continue
+      lost.push({ what: 'bans', error: this.#tooManyBans(ban.peers[0]) })
+    }
     this.#scores.restore(kept.scores.scores, wall - kept.scores.at)
     const { over, shortened } = this.#bans.expire(wall)
     const overruled = this.#bans.all().filter(({ by, peers }) => by === 'score' && peers.some(peer => this.isProtected(peer)))
@@ -228,17 +235,17 @@ export class Book implements PeerStanding {
   // ----
 
   #ban(key: string, peer: PeerKey, forMs: number, why: { readonly reason: string; readonly by: BannedBy }, wall: number): Change[] | undefined {
-    const { reason } = why
     const until = wall + forMs
     const keys = new Set([key, ...this.#identities.keysOf(peer)])
-    const peers = new Set([peer, ...[...this.#gossip.keys()].filter(each => keys.has(this.#identities.keyOf(each)))])
+    const peers = new Set([peer, ...this.#identities.peersOf(keys)])
     const added = this.#bans.add({ keys: [...keys], peers: [...peers], ...why, forMs, until })
     if (added === undefined) return undefined
     this.dirty.add('bans')
-    for (const key of added.ban.keys) this.#note(key, { type: 'banned', until, reason })
+    const { ban, displaced } = added
+    for (const each of ban.keys) this.#note(each, { type: 'banned', until: ban.until, reason: ban.reason })
     return [
-      ...added.displaced === undefined ? [] : this.#ended(added.displaced, 'expired'),
-      ...added.ban.peers.map(each => ({ type: 'banned', peer: each, forMs, reason } as const)),
+      ...displaced === undefined ? [] : this.#ended(displaced, 'expired'),
+      ...ban.peers.map(each => ({ type: 'banned', peer: each, forMs: ban.until - wall, reason: ban.reason } as const)),
     ]
   }
 
@@ -262,7 +269,8 @@ export class Book implements PeerStanding {
     if (ban !== undefined && !this.#isOverruled(ban, peer)) return ban.reason
     if (this.#backend.bannedElsewhere === undefined || this.isProtected(peer)) return undefined
     try {
-      return this.#backend.bannedElsewhere(key)
+      const reason: unknown = this.#backend.bannedElsewhere(key)
+      return typeof reason === 'string' ? reason : undefined
     } catch (error) {
       this.#failed('bannedElsewhere', error)
       return undefined
@@ -279,6 +287,11 @@ export class Book implements PeerStanding {
       if (other === undefined || score < other.score) sampled.set(key, { peer, score })
     }
     return sampled
+  }
+
+  #tooManyBans(value: PeerKey | undefined): ReputationError {
+    const { maxBans: limit } = this.#config
+    return new ReputationError('too_many_bans', `at most ${limit} bans are kept`, { value, limit })
   }
 
   #listed(changed: boolean): boolean {

@@ -27,17 +27,19 @@ interface Identity {
 export class Identities {
   readonly #needs: IdentitiesNeeds
   readonly #known: LRUCache<PeerKey, Identity>
+  /** The known peers of each key that is not a peer id. */
+  readonly #peers = new Map<string, Set<PeerKey>>()
 
   constructor(needs: IdentitiesNeeds) {
     this.#needs = needs
-    this.#known = new LRUCache({ max: needs.maxKeys })
+    this.#known = new LRUCache({ max: needs.maxKeys, dispose: (identity, peer) => { this.#unlist(keyOf(identity), peer) } })
   }
 
   /** The key under which a peer's score is kept. */
-  keyOf(peer: PeerKey): string {
-    const { own, claimed, bound } = this.#of(peer)
-    return bound && claimed !== undefined ? claimed : own
-  }
+  keyOf(peer: PeerKey): string { return keyOf(this.#of(peer)) }
+
+  /** The peers known to be of one of these keys. */
+  peersOf(keys: Iterable<string>): readonly PeerKey[] { return [...keys].flatMap(key => [...this.#peers.get(key) ?? []]) }
 
   /** All keys that answer for what the peer does: its own, and the one that vouches for it. */
   keysOf(peer: PeerKey): readonly string[] {
@@ -56,7 +58,7 @@ export class Identities {
     const claimed = this.#ask(peer, publicKey)
     if (claimed === own) return undefined
     const bound = binds()
-    this.#known.set(peer, { own, claimed, bound })
+    this.#remember(peer, { own, claimed, bound })
     return bound ? { from: own, to: claimed } : undefined
   }
 
@@ -64,8 +66,22 @@ export class Identities {
     const known = this.#known.get(peer)
     if (known !== undefined) return known
     const identity = { own: this.#ask(peer, this.#publicKeyOf(peer)), claimed: undefined, bound: false }
-    this.#known.set(peer, identity)
+    this.#remember(peer, identity)
     return identity
+  }
+
+  #remember(peer: PeerKey, identity: Identity): void {
+    this.#known.set(peer, identity)
+    const key = keyOf(identity)
+    if (key === peer) return
+    const peers = this.#peers.get(key)
+    if (peers === undefined) this.#peers.set(key, new Set([peer]))
+    else peers.add(peer)
+  }
+
+  #unlist(key: string, peer: PeerKey): void {
+    const peers = this.#peers.get(key)
+    if (peers?.delete(peer) === true && peers.size === 0) this.#peers.delete(key)
   }
 
   #publicKeyOf(peer: PeerKey): Uint8Array | undefined {
@@ -89,3 +105,5 @@ export class Identities {
     return peer
   }
 }
+
+const keyOf = ({ own, claimed, bound }: Identity): string => bound && claimed !== undefined ? claimed : own

@@ -85,7 +85,7 @@ export type ReputationEvent =
   | { readonly type: 'banLifted'; readonly peer: PeerKey; readonly why: 'expired' | 'lifted' }
   /** Its reputation fell to −2 or below (SPEC §8). */
   | { readonly type: 'greylisted'; readonly peer: PeerKey; readonly reputation: number }
-  /** What was kept on disk could not be read: so many entries of it, or all, are forgotten. The value is put aside (docs/reputation.md). */
+  /** Of what was kept on disk so many entries, or all, could not be taken up again; a damaged value is put aside (docs/reputation.md). */
   | { readonly type: 'standingDamaged'; readonly what: 'bans' | 'lists' | 'scores'; readonly entries: number | 'all' }
 
 /** To network: what a change of standing asks of the connections. */
