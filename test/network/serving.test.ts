@@ -191,6 +191,19 @@ describeTransports('network: serving', transport => {
     expect([serving.served.head, serving.delayed.head, violations.rate_limit]).to.deep.equal([8, 4, 1])
   })
 
+  it('H08: over what is guaranteed it answers at once too, while nobody else needs its time', async () => {
+    const [node, peer] = await pair(transport)
+    const stop = answering(node, () => head)
+    for (let round = 0; round < 4; round++) {
+      const asked = await Promise.all(Array.from({ length: 30 }, () => ask(peer, node, 'head', encodeFrame(headRequest))))
+      for (const { ended } of asked) expect(await ended).to.equal('closed')
+    }
+    stop()
+    const { serving, violations } = await figures(node)
+    expect([serving.served.head, serving.delayed.head, violations.rate_limit]).to.deep.equal([120, 0, 0])
+    expect(serving.busyMs).to.be.greaterThan(0)
+  })
+
   it('keeps answers under way within its budget: who does not read waits for itself', async () => {
     const [node, slow] = await pair(transport, { serving: { maxBytesPerPeer: 5_000_000 } })
     const quick = await rawPeer(transport)

@@ -69,7 +69,7 @@ describe('sync: catch-up', function () {
     expect(sim.failures()).to.deep.equal({})
   })
 
-  it('every 30 s it asks again, and takes what is new', async () => {
+  it('H42 every 30 s it asks for heads again, and takes what is new', async () => {
     const chain = chainOf(1n, 900n)
     let height = 300
     const grows = (): Uint8Array[] => chain.slice(0, height)
