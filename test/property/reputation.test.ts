@@ -58,9 +58,21 @@ describe('property: reputation', () => {
       }), { numRuns: 150 })
     }).timeout(60_000)
 
+    it('seven failures after the last moment at which a peer could be asked, however they fall within 15 s and between the ticks', () => {
+      const splits = [0, 1, 2, 3, 4].flatMap(a => [0, 1, 2, 3, 4].flatMap(b => [0, 1, 2, 3, 4].map(c => [a, b, c, 7 - a - b - c] as const)))
+      for (const split of splits.filter(([, , , last]) => last >= 0 && last <= 4)) {
+        for (const reputation of [-0.999, -0.9, -0.5, 0]) {
+          const now = from(reputation, 2)
+          for (const [index, at] of [1, 3, 10_001, 10_003].entries()) now.pass(at - now.now).report(mallory, 'failure', split[index])
+          now.pass(minutes(2))
+          expect(now.said('banned'), `${reputation}, ${split.join('+')}`).deep.equal([])
+        }
+      }
+    })
+
     it('a peer in good standing of whom contact is lost while any number of requests is under way', () => {
       const failures = fc.array(fc.nat(15_000), { maxLength: 40, size: 'max' })
-      const before = fc.double({ min: -0.96, max: 10, noNaN: true })
+      const before = fc.double({ min: -0.25, max: 10, noNaN: true })
       fc.assert(fc.property(phase, before, fc.array(failures, { minLength: 1, maxLength: 4 }), (firstTick, reputation, losses) => {
         const now = from(reputation, firstTick)
         for (const loss of losses) {

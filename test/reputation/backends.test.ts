@@ -109,6 +109,15 @@ describe('reputation backends', () => {
     expect(now.said('banned').map(({ peer }) => peer).sort()).deep.equal([mallory, trent].sort())
   })
 
+  it('reth: a protected peer is out of the ban of its key, others of that key are not', () => {
+    const now = rethNow(new Map([[mallory, key(1)], [alice, key(1)]]))
+    now.gossip.set(mallory, -9).set(alice, 1)
+    now.pass(seconds(50))
+    expect(now.book.protect(alice)).deep.equal([{ type: 'banLifted', peer: alice, why: 'lifted' }])
+    expect([mallory, alice].map(peer => now.book.refuses(from(peer)))).deep.equal(['banned', undefined])
+    expect(now.book.bans().map(({ peer }) => peer)).deep.equal([mallory])
+  })
+
   it('by the actor: what discovery has learned is acted upon', async () => {
     const { peers, view, connections, events, answer, settle, stop } = await room({ backend: 'reth' })
     void peers.learned(mallory, key(1))

@@ -57,6 +57,13 @@ export class Bans {
     return { ban, freshPeers: ban.peers.filter(peer => !known.has(peer)) }
   }
 
+  /** Takes peers out of a ban; with its last one the ban is gone. */
+  release(ban: BanRecord, peers: readonly PeerKey[]): void {
+    this.remove(ban)
+    const left = ban.peers.filter(peer => !peers.includes(peer))
+    if (left.length > 0) this.#put({ ...ban, peers: left })
+  }
+
   remove(ban: BanRecord): void {
     this.#records.delete(ban)
     for (const key of ban.keys) if (this.#byKey.get(key) === ban) this.#byKey.delete(key)

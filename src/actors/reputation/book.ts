@@ -103,8 +103,8 @@ export class Book implements PeerStanding {
     const joined = this.#bans.join([learned.from, learned.to], this.#identities.peersOf([learned.to]))
     if (joined === undefined) return []
     this.dirty.add('bans')
-    const { ban: { until, reason }, freshPeers } = joined
-    return freshPeers.map(each => ({ type: 'banned', peer: each, forMs: until - wall, reason }))
+    const { ban, freshPeers } = joined
+    return freshPeers.filter(each => !this.#isOverruled(ban, each)).map(each => this.#told(ban, each, wall))
   }
 
   /** Decay, sample, bans, expiries. */
@@ -160,11 +160,16 @@ export class Book implements PeerStanding {
   /** A ban for score ends with it. @throws ReputationError `bad_peer`, `too_many_rules` */
   protect(peer: PeerKey): Change[] {
     this.#listed(this.#lists.protect(peer))
-    return this.#bans.of(this.#identities.keyOf(peer), peer)?.by === 'score' ? this.lift(peer) : []
+    const ban = this.#bans.of(this.#identities.keyOf(peer), peer)
+    return ban === undefined ? [] : this.#released(ban)
   }
 
-  /** Whether it was protected. @throws ReputationError `bad_peer`, `static_peer` */
-  unprotect(peer: PeerKey): boolean { return this.#listed(this.#lists.unprotect(peer)) }
+  /** Whether it was protected. A ban that its key is under holds for it again. @throws ReputationError `bad_peer`, `static_peer` */
+  unprotect(peer: PeerKey): boolean {
+    const was = this.#listed(this.#lists.unprotect(peer))
+    if (was && this.#bans.join([this.#identities.keyOf(peer)], [peer]) !== undefined) this.dirty.add('bans')
+    return was
+  }
 
   // ---- what is asked at once
 
@@ -226,10 +231,9 @@ export class Book implements PeerStanding {
     }
     this.#scores.restore(kept.scores.scores, wall - kept.scores.at)
     const { over, shortened } = this.#bans.expire(wall)
-    const overruled = this.#bans.all().filter(({ by, peers }) => by === 'score' && peers.some(peer => this.isProtected(peer)))
-    for (const ban of overruled) this.#bans.remove(ban)
-    if (over.length + overruled.length > 0 || shortened) this.dirty.add('bans')
-    return { changes: [...over.flatMap(ban => this.#ended(ban, 'expired')), ...overruled.flatMap(ban => this.#ended(ban, 'lifted'))], lost }
+    const released = this.#bans.all().flatMap(ban => this.#released(ban))
+    if (over.length > 0 || shortened) this.dirty.add('bans')
+    return { changes: [...over.flatMap(ban => this.#ended(ban, 'expired')), ...released], lost }
   }
 
   // ----
@@ -237,7 +241,7 @@ export class Book implements PeerStanding {
   #ban(key: string, peer: PeerKey, forMs: number, why: { readonly reason: string; readonly by: BannedBy }, wall: number): Change[] | undefined {
     const until = wall + forMs
     const keys = new Set([key, ...this.#identities.keysOf(peer)])
-    const peers = new Set([peer, ...this.#identities.peersOf(keys)])
+    const peers = new Set([peer, ...this.#identities.peersOf(keys).filter(each => why.by === 'operator' || !this.isProtected(each))])
     const added = this.#bans.add({ keys: [...keys], peers: [...peers], ...why, forMs, until })
     if (added === undefined) return undefined
     this.dirty.add('bans')
@@ -245,8 +249,19 @@ export class Book implements PeerStanding {
     for (const each of ban.keys) this.#note(each, { type: 'banned', until: ban.until, reason: ban.reason })
     return [
       ...displaced === undefined ? [] : this.#ended(displaced, 'expired'),
-      ...ban.peers.map(each => ({ type: 'banned', peer: each, forMs: ban.until - wall, reason: ban.reason } as const)),
+      ...ban.peers.map(each => this.#told(ban, each, wall)),
     ]
+  }
+
+  #told({ until, reason }: BanRecord, peer: PeerKey, wall: number): Change { return { type: 'banned', peer, forMs: until - wall, reason } }
+
+  /** Lets protected peers out of a ban for score; it may still hold for others of the same key. */
+  #released(ban: BanRecord): Change[] {
+    const free = ban.peers.filter(peer => this.#isOverruled(ban, peer))
+    if (free.length === 0) return []
+    this.#bans.release(ban, free)
+    this.dirty.add('bans')
+    return free.length === ban.peers.length ? this.#ended(ban, 'lifted') : free.map(peer => ({ type: 'banLifted', peer, why: 'lifted' }))
   }
 
   /** Whoever was banned begins anew. */
