@@ -25,6 +25,9 @@ export class FakePool implements CheckPool {
   deaths = 0
   closed = false
   workers: CheckPool['workers'] = [{ threadId: 1, recover: 'secp256k1', keccak: 'hash-wasm', degraded: false, warnings: [] }]
+  together: CheckPool['together'] = { batched: 0, refused: 0, undecided: 0, recovered: 0, sampled: 0, tables: 0, evicted: 0, off: false }
+  /** The last list of expected signers. */
+  expected: Parameters<CheckPool['expect']>[0] = []
   /** Runs not finished yet, oldest first. */
   readonly runs: (FakeRun & { readonly slot: Slot })[] = []
   readonly #slots: Slots
@@ -70,5 +73,6 @@ export class FakePool implements CheckPool {
     })
   }
 
+  expect(signers: FakePool['expected']): void { this.expected = signers }
   async close(): Promise<void> { this.closed = true }
 }

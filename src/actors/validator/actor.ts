@@ -1,4 +1,5 @@
 import { Finding, MAX_TXLIST_BYTES, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, hasTxListOffset } from '../../protocol/index.js'
+import type { BatchEvidence } from '../../protocol/secp256k1/index.js'
 import { actor, keep, mailbox } from '../kernel/index.js'
 import type { ActorSpec, Context, TimerHandle } from '../kernel/index.js'
 import type { ValidatorConfig } from './config.js'
@@ -21,6 +22,8 @@ export interface ValidatorNeeds {
   readonly chain: CheckedPort
   /** Threads of another kind, for tests. */
   readonly openPool?: OpenPool
+  /** Told when the batch module accepted a signature that recovery does not give to its signer; the module is off by then. */
+  readonly onBatchAlarm?: (evidence: BatchEvidence) => void
 }
 
 /** What the actor tells itself. */
@@ -71,6 +74,7 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
     const pool = await (needs.openPool ?? openPool)({ clock: ctx.clock, log: ctx.log }, config.pool, {
       ready: () => { void ctx.self.send({ type: 'dispatch' }) },
       broken: error => { ctx.fail(error) },
+      alarm: evidence => { needs.onBatchAlarm?.(evidence) },
     })
     const counters = new Counters()
     const lanes = new Lanes(config.lanes)
@@ -96,6 +100,8 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
       else if (state.lanes.add('pages', entries, ctx.clock.monotonic())) wake(state, ctx)
       else state.settlement.unchecked('pages', entries, Finding.overloaded)
     },
+
+    expectSigners({ pool }, { signers }) { pool.expect(signers) },
 
     figures: ({ pool, lanes, counters }) => snapshot(pool, lanes, counters, config.pool.threads),
 
@@ -196,6 +202,7 @@ function snapshot(pool: CheckPool, lanes: Lanes, counters: Counters, threads: nu
     running: pool.running,
     workers: pool.workers,
     threads,
+    together: pool.together,
     degraded: pool.workers.some(({ degraded }) => degraded),
   }
 }

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { DEFAULT_DOMAIN } from '../../protocol/index.js'
 import type { KeccakBackend, RecoverBackend } from '../../protocol/index.js'
 import { ValidatorError } from './errors.js'
+import type { BatchSettings } from './batch-thread.js'
 import type { LaneBound, LaneName } from './lanes.js'
 
 export interface PoolConfig {
@@ -13,11 +14,13 @@ export interface PoolConfig {
   readonly slasher: Uint8Array | undefined
   /** Libraries to insist on; default: the best that load. */
   readonly crypto: { readonly recover?: RecoverBackend | undefined; readonly keccak?: KeccakBackend | undefined }
+  /** How commitments of known signers are checked together (docs/batch-verification.md). */
+  readonly together: BatchSettings
   /** A thread's JavaScript heap in MiB. Above it the thread dies and as a rule the process lives; on Node 24 a tight loop ends both. */
   readonly heapMb: number
   /**
    * How much the threads step back where cores are scarce (the system's nice value, Linux only): the main thread, on which everybody
-   * waits, goes first. With few cores that halves its delay under load.
+   * waits, goes first. With few cores that spares it waits of a scheduler's slice and more.
    */
   readonly nice: number
   /** ms from a thread's start to its first answer. */
@@ -50,7 +53,7 @@ export interface ValidatorConfig {
 
 /** All optional, as an application gives it. */
 export interface ValidatorOptions {
-  readonly pool?: Partial<PoolConfig>
+  readonly pool?: Partial<Omit<PoolConfig, 'together'>> & { readonly together?: Partial<BatchSettings> }
   readonly batch?: Partial<BatchConfig>
   readonly lanes?: Partial<Record<LaneName, Partial<LaneBound>>>
   readonly drainMs?: number
@@ -83,11 +86,12 @@ export function validatorConfig({ pool, batch, lanes, drainMs = 2_000 }: Validat
       slasher: undefined,
       crypto: {},
       heapMb: 256,
-      nice: 5,
+      nice: 3,
       startWithin: 30_000,
       closeWithin: 2_000,
       worker: new URL('./worker.js', import.meta.url),
       ...pool,
+      together: { enabled: true, sampleEvery: 64, signers: 16, ...pool?.together },
     },
     batch: { full: 64, most: 128, bytes: MIB, lingerMs: 1, ...batch },
     lanes: {
@@ -104,6 +108,8 @@ export function validatorConfig({ pool, batch, lanes, drainMs = 2_000 }: Validat
 function check({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
   atLeast('pool.threads', pool.threads, 1)
   atLeast('pool.nice', pool.nice, 0)
+  whole('pool.together.sampleEvery', pool.together.sampleEvery, 0, 1_000_000)
+  whole('pool.together.signers', pool.together.signers, 1, 256)
   if (pool.domain.length !== 32) throw new ValidatorError('bad_config', 'pool.domain has 32 bytes', pool.domain.length)
   if (pool.slasher !== undefined && pool.slasher.length !== 20) {
     throw new ValidatorError('bad_config', 'pool.slasher has 20 bytes', pool.slasher.length)
@@ -121,6 +127,11 @@ function check({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
     shares += lane.share
   }
   if (shares > 1) throw new ValidatorError('bad_config', 'the minimum shares of the lanes add up to more than 1', shares)
+}
+
+function whole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return
+  throw new ValidatorError('bad_config', `${name} is ${value}, must be a whole number from ${least} to ${most}`, value)
 }
 
 function atLeast(name: string, value: number, least: number): void {

@@ -1,5 +1,6 @@
 import { findingName } from '../../protocol/index.js'
 import type { Finding, FindingName } from '../../protocol/index.js'
+import type { BatchFigures } from '../../protocol/secp256k1/index.js'
 import type { LaneName } from './lanes.js'
 import type { WorkerReport } from './serve.js'
 
@@ -23,6 +24,8 @@ export interface ValidatorFigures {
   readonly workers: readonly WorkerReport[]
   /** Threads that there should be; `workers` has fewer while one is replaced. */
   readonly threads: number
+  /** Which way signatures were checked; `off` once the batch module was wrong. */
+  readonly together: BatchFigures & { readonly off: boolean }
   /** A worker runs on a slower library than it should (H36). */
   readonly degraded: boolean
 }

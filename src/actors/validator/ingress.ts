@@ -1,9 +1,11 @@
-import { Handle, keep, mailbox, reject } from '../kernel/index.js'
+import { Handle, coalesce, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline } from '../kernel/index.js'
 import type { Origin } from '../chain/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ValidatorFigures } from './figures.js'
+import type { ExpectedSigner } from './signer-board.js'
 
+export type { ExpectedSigner } from './signer-board.js'
 export type { ValidatorFigures } from './figures.js'
 export type { WorkerReport } from './serve.js'
 
@@ -14,6 +16,8 @@ export type ValidatorMessage =
   | { readonly type: 'txList'; readonly bytes: Uint8Array; readonly origin: Origin }
   /** A page of a catch-up: n × 382 bytes, at most 256. Judged as one. */
   | { readonly type: 'page'; readonly bytes: Uint8Array; readonly peer: PeerKey; readonly ticket: number }
+  /** Whom the schedule elected, as far as it is known: the whole list. Only speed depends on it. */
+  | { readonly type: 'expectSigners'; readonly signers: readonly ExpectedSigner[] }
   | Ask<'figures', object, ValidatorFigures>
 
 export const validatorMailbox = mailbox<ValidatorMessage>({
@@ -22,6 +26,7 @@ export const validatorMailbox = mailbox<ValidatorMessage>({
     commitment: reject('the network reports Ignore at once and counts it by topic (SPEC §6, overloaded)'),
     txList: reject('the network reports Ignore at once and counts it by topic (SPEC §6, overloaded)'),
     page: keep('sync bounds its pages in flight'),
+    expectSigners: coalesce('a newer list says all that the older one did', () => 'signers'),
     figures: reject('the caller is told'),
   },
 })
@@ -41,6 +46,11 @@ export class Validator extends Handle<ValidatorMessage> {
   page(bytes: Uint8Array, peer: PeerKey, ticket: number, signal: AbortSignal) {
     return this.offer({ type: 'page', bytes, peer, ticket }, { signal })
   }
+  /**
+   * Whom the schedule elected for this and the coming windows, 64 at most: in place of the list before. Their commitments are then
+   * checked together from the first one on. A signer that nobody expects is only slower.
+   */
+  expectSigners(signers: readonly ExpectedSigner[]) { return this.send({ type: 'expectSigners', signers }) }
   /** Counters, queues and the libraries in use. */
   figures(within: Deadline) { return this.ask('figures', {}, within) }
 }

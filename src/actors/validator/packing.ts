@@ -60,6 +60,8 @@ function packedSize(kind: BatchKind, items: readonly Uint8Array[]): number {
 export interface OpenBatch {
   readonly kind: BatchKind
   readonly items: readonly Uint8Array[]
+  /** All items, one after the other. */
+  readonly body: Uint8Array
   /** Where the records go, one of 53 bytes after the other. */
   readonly records: Uint8Array
 }
@@ -71,6 +73,7 @@ export function openBatch(buffer: ArrayBuffer): OpenBatch {
   let at = HEADER_SIZE + count * RECORD_SIZE
   const records = bytes.subarray(HEADER_SIZE, at)
   const items: Uint8Array[] = []
+  let start = at
   if (kind === 'commitments') {
     for (const end = at + count * SIGNED_COMMITMENT_SIZE; at < end; at += SIGNED_COMMITMENT_SIZE) {
       items.push(bytes.subarray(at, at + SIGNED_COMMITMENT_SIZE))
@@ -78,6 +81,7 @@ export function openBatch(buffer: ArrayBuffer): OpenBatch {
   } else {
     const view = new DataView(buffer, at)
     at += count * LENGTH_SIZE
+    start = at
     for (let index = 0; index < count; index++) {
       const length = view.getUint32(index * LENGTH_SIZE, true)
       items.push(bytes.subarray(at, at + length))
@@ -87,7 +91,7 @@ export function openBatch(buffer: ArrayBuffer): OpenBatch {
   if (at > buffer.byteLength) {
     throw new ValidatorError('bad_batch', `a batch of ${at} bytes came in ${buffer.byteLength}`, buffer.byteLength)
   }
-  return { kind, items, records }
+  return { kind, items, body: bytes.subarray(start, at), records }
 }
 
 /** What the worker found of each item, in the order of the batch. */

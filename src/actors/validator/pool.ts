@@ -3,7 +3,11 @@ import type { Clock, Logger, TimerHandle } from '../kernel/index.js'
 import type { PoolConfig } from './config.js'
 import { ValidatorError } from './errors.js'
 import type { BatchKind } from './packing.js'
+import type { BatchEvidence, BatchFigures } from '../../protocol/secp256k1/index.js'
+import { isBatchAlarm } from './serve.js'
 import type { WorkerData, WorkerReport } from './serve.js'
+import { SignerBoard } from './signer-board.js'
+import type { ExpectedSigner } from './signer-board.js'
 import { Slots } from './slots.js'
 import type { Room, Slot } from './slots.js'
 
@@ -24,6 +28,10 @@ export interface CheckPool {
   readonly workers: readonly WorkerReport[]
   /** Workers that ended unasked so far. */
   readonly deaths: number
+  /** What batch verification did in all threads, and whether a wrong answer of it has switched it off. */
+  readonly together: BatchFigures & { readonly off: boolean }
+  /** Who is expected to sign: the whole list, in place of the one before. */
+  expect(signers: readonly ExpectedSigner[]): void
   /** Waits for running batches up to `closeWithin`, then ends the threads. */
   close(): Promise<void>
 }
@@ -33,6 +41,8 @@ export interface PoolEvents {
   ready(): void
   /** A replacement cannot be had; the pool is of no use any more. */
   broken(error: ValidatorError): void
+  /** A thread's batch module accepted what recovery does not; it is off in all threads. */
+  alarm?(evidence: BatchEvidence): void
 }
 
 export interface PoolNeeds { readonly clock: Clock; readonly log: Logger }
@@ -61,6 +71,7 @@ class PiscinaPool implements CheckPool {
   readonly started: Promise<void>
   deaths = 0
   readonly #slots: Slots
+  readonly #board = new SignerBoard()
   readonly #reports = new Map<number, WorkerReport>()
   readonly #piscina: Piscina<ArrayBuffer | undefined, unknown>
   #starting = true
@@ -73,7 +84,7 @@ class PiscinaPool implements CheckPool {
   constructor(private readonly needs: PoolNeeds, private readonly config: PoolConfig, private readonly events: PoolEvents) {
     const { threads } = config
     this.#slots = new Slots(threads, DEPTH)
-    const data: WorkerData = { rules: { domain: config.domain, slasher: config.slasher }, crypto: config.crypto }
+    const data: WorkerData = { rules: { domain: config.domain, slasher: config.slasher }, crypto: config.crypto, batch: config.together, board: this.#board.memory }
     this.#piscina = new Piscina({
       filename: config.worker.href,
       name: 'check',
@@ -104,11 +115,19 @@ class PiscinaPool implements CheckPool {
         else this.needs.log.warn({ err: error }, 'a validator thread failed with nothing in hand')
       })
     })
+    this.#piscina.on('message', (message: unknown) => {
+      if (!isBatchAlarm(message)) return
+      this.needs.log.error({ evidence: message.evidence }, 'batch verification gave a wrong answer and is switched off')
+      this.events.alarm?.(message.evidence)
+    })
     this.#piscina.on('workerDestroy', () => { queueMicrotask(() => { this.#reconcile() }) })
   }
 
   get workers(): readonly WorkerReport[] { return [...this.#reports.values()] }
   get running(): number { return this.#slots.running }
+  get together(): CheckPool['together'] { return { ...this.#board.figures(), off: this.#board.off } }
+
+  expect(signers: readonly ExpectedSigner[]): void { this.#board.write(signers) }
 
   room(kind: BatchKind): Room {
     return this.#closing === undefined ? this.#slots.room(kind) : 'full'

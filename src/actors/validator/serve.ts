@@ -2,6 +2,8 @@
 import { threadId } from 'node:worker_threads'
 import { move } from 'piscina'
 import type { CommitmentRules, Crypto, KeccakBackend, RecoverBackend } from '../../protocol/index.js'
+import type { BatchEvidence } from '../../protocol/secp256k1/index.js'
+import type { BatchSettings, BatchThread } from './batch-thread.js'
 import { judgeBatch } from './judge.js'
 
 /** What a thread is started with. */
@@ -9,6 +11,19 @@ export interface WorkerData {
   readonly rules: CommitmentRules
   /** Libraries to use instead of the best that load. */
   readonly crypto: { readonly recover?: RecoverBackend | undefined; readonly keccak?: KeccakBackend | undefined }
+  readonly batch: BatchSettings
+  /** The memory of a `SignerBoard`. */
+  readonly board: SharedArrayBuffer
+}
+
+/** What a thread says unasked. */
+export interface BatchAlarm {
+  readonly type: 'batchAlarm'
+  readonly evidence: BatchEvidence
+}
+
+export function isBatchAlarm(message: unknown): message is BatchAlarm {
+  return typeof message === 'object' && message !== null && 'type' in message && message.type === 'batchAlarm'
 }
 
 /** What a thread runs on, in answer to the greeting (H36). */
@@ -19,6 +34,8 @@ export interface WorkerReport {
   /** A slower library stands in for the first choice. */
   readonly degraded: boolean
   readonly warnings: readonly string[]
+  /** Why commitments of known signers are not checked together; left out where they are. */
+  readonly batchOff?: string | undefined
 }
 
 export type Greet = () => WorkerReport
@@ -30,13 +47,16 @@ export interface WorkerTasks {
   readonly check: Promise<Check>
 }
 
-export function serve(rules: CommitmentRules, loading: Promise<Crypto>): WorkerTasks {
+export function serve(rules: CommitmentRules, loading: Promise<Crypto>, batches?: Promise<BatchThread>): WorkerTasks {
+  const loaded = Promise.all([loading, batches])
   return {
-    greet: loading.then(({ recoverBackend, keccakBackend, degraded, warnings }) => () => (
-      { threadId, recover: recoverBackend, keccak: keccakBackend, degraded, warnings }
-    )),
-    check: loading.then(crypto => batch => {
-      judgeBatch(batch, rules, crypto)
+    greet: loaded.then(([{ recoverBackend, keccakBackend, degraded, warnings }, together]) => () => {
+      const report = { threadId, recover: recoverBackend, keccak: keccakBackend, degraded, warnings }
+      const batchOff = together === undefined ? 'not loaded' : together.off
+      return batchOff === undefined ? report : { ...report, batchOff }
+    }),
+    check: loaded.then(([crypto, together]) => batch => {
+      judgeBatch(batch, rules, crypto, together)
       return move(batch) as ArrayBuffer
     }),
   }

@@ -3,11 +3,20 @@
  * the libraries are loaded once, before the first task. What runs here imports the protocol file by file: its index brings SSZ
  * along, which no thread needs and which would double its start.
  */
-import { workerData } from 'node:worker_threads'
+import { randomInt } from 'node:crypto'
+import { parentPort, workerData } from 'node:worker_threads'
 import { loadCrypto } from '../../protocol/crypto.js'
+import { BatchThread } from './batch-thread.js'
 import { serve } from './serve.js'
-import type { WorkerData } from './serve.js'
+import type { BatchAlarm, WorkerData } from './serve.js'
 
-const { rules, crypto } = workerData as WorkerData
+const RANGE = 2 ** 32
+const { rules, crypto, batch, board } = workerData as WorkerData
+const loading = loadCrypto(crypto)
+const together = BatchThread.load(loading, {
+  rules, settings: batch, board,
+  random: () => randomInt(RANGE) / RANGE,
+  alarm: evidence => { parentPort?.postMessage({ type: 'batchAlarm', evidence } satisfies BatchAlarm) },
+})
 
-export const { greet, check } = serve(rules, loadCrypto(crypto))
+export const { greet, check } = serve(rules, loading, together)

@@ -224,11 +224,11 @@ export class BatchVerifier {
   /** The module's own primitives, for `CommitmentJudge`; undefined once it is off. */
   get primitives(): BatchModule | undefined { return this.#off === undefined ? this.module : undefined }
 
-  /** Switches the module off for good. Later calls change nothing. */
-  switchOff(reason: string, evidence: BatchEvidence): void {
+  /** Switches the module off for good, with an alarm where there is evidence. Later calls change nothing. */
+  switchOff(reason: string, evidence?: BatchEvidence): void {
     if (this.#off !== undefined) return
     this.#off = reason
-    this.options.onAlarm?.(evidence)
+    if (evidence !== undefined) this.options.onAlarm?.(evidence)
   }
 
   #alarm({ digest, signature, v }: ExpectedSignature, { address, publicKey }: PreparedSigner, recovered: Uint8Array | undefined): void {

@@ -1,0 +1,75 @@
+/** Batch verification in a validator thread: the verifier, and what the board says of it. */
+import type { Crypto } from '../../protocol/crypto.js'
+import type { CommitmentRules } from '../../protocol/rules.js'
+import { BatchVerifier, CommitmentJudge } from '../../protocol/secp256k1/index.js'
+import type { BatchEvidence, BatchFigures } from '../../protocol/secp256k1/index.js'
+import { SignerBoard } from './signer-board.js'
+
+/** How a thread uses the batch module. */
+export interface BatchSettings {
+  /** False: every signature is recovered. Default true. */
+  readonly enabled: boolean
+  /** One in so many accepted signatures is checked again by recovery; 0: none. Default 64. */
+  readonly sampleEvery: number
+  /** Signers' tables in a thread, 832 KiB each. Default 16. */
+  readonly signers: number
+}
+
+export interface BatchNeeds {
+  readonly rules: CommitmentRules
+  readonly settings: BatchSettings
+  readonly board: SharedArrayBuffer
+  readonly random: () => number
+  /** The module gave a wrong answer. */
+  readonly alarm: (evidence: BatchEvidence) => void
+  /** Another module than the one that was built; for tests. */
+  readonly file?: URL
+}
+
+export class BatchThread {
+  #version = 0
+  #reported: BatchFigures
+
+  private constructor(
+    private readonly board: SignerBoard,
+    private readonly verifier: BatchVerifier | undefined,
+    private readonly judge: CommitmentJudge | undefined,
+    private readonly reason: string | undefined,
+  ) {
+    this.#reported = verifier === undefined ? board.figures() : { ...verifier.figures }
+  }
+
+  static async load(loading: Promise<Crypto>, { rules, settings, board: memory, random, alarm, file }: BatchNeeds): Promise<BatchThread> {
+    const crypto = await loading
+    const board = new SignerBoard(memory)
+    if (!settings.enabled) return new BatchThread(board, undefined, undefined, 'by configuration')
+    const onAlarm = (evidence: BatchEvidence): void => {
+      board.switchOff()
+      alarm(evidence)
+    }
+    const { sampleEvery, signers } = settings
+    const { verifier, reason } = await BatchVerifier.load(crypto, { sampleEvery, signers, random, onAlarm, ...(file === undefined ? {} : { file }) })
+    const judge = verifier === undefined ? undefined : new CommitmentJudge(verifier, rules, crypto)
+    return new BatchThread(board, verifier, judge, reason)
+  }
+
+  /** Why the module is not used here; undefined where it is. */
+  get off(): string | undefined { return this.reason ?? this.verifier?.off }
+
+  /** Judges packed commitments; false where that is not for the module, and nothing was done. */
+  check(commitments: Uint8Array, records: Uint8Array): boolean {
+    const { board, verifier, judge } = this
+    if (verifier === undefined || judge === undefined) return false
+    if (board.off) verifier.switchOff('it was wrong in another thread')
+    if (verifier.off !== undefined) return false
+    const news = board.read(this.#version)
+    if (news !== undefined) {
+      this.#version = news.version
+      for (const { address, submissionWindowEnd } of news.signers) judge.expect(address, submissionWindowEnd)
+    }
+    judge.check(commitments, records)
+    board.add(verifier.figures, this.#reported)
+    this.#reported = { ...verifier.figures }
+    return true
+  }
+}
