@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { seconds } from '../../src/actors/kernel/index.js'
-import { toHex } from '../../src/protocol/index.js'
-import { keccak_256, peer, simulate } from './sim.js'
+import { CommitmentView, toHex } from '../../src/protocol/index.js'
+import { chainOf, heightOf, heightsOf, keccak_256, peer, simulate } from './sim.js'
 import type { PeerModel, Sim } from './sim.js'
 
 const lists = Array.from({ length: 60 }, (_, at) => new TextEncoder().encode(`txlist ${at}`))
@@ -45,6 +45,24 @@ describe('sync: backfill of txlists', () => {
     expect(models.map(asked)).to.deep.equal([0, 1, 0])
     expect(got()).to.deep.equal([toHex(hashes[7] as Uint8Array)])
     expect((await sim.sync.standing(seconds(1))).missingTxLists).to.equal(0)
+  })
+
+  it('far behind, commitments go first: a txlist now and then, all of them afterwards', async () => {
+    const chain = chainOf(1n, 6_000n)
+    const named = new Map(chain.map(each => [toHex(new CommitmentView(each).rawTxListHash), new TextEncoder().encode(`${heightOf(each)}/0`)]))
+    const model = peer('kin', chain, { txList: hash => named.get(hash), latencyMs: 200 })
+    sim = await simulate([model])
+    sim.chain.rule = commitment => {
+      const view = new CommitmentView(commitment)
+      void sim.ref.send({ type: 'missingTxList', hash: view.rawTxListHash.slice(), height: view.blockNumber, from: undefined })
+      return undefined
+    }
+    await sim.catchUp()
+    const during = asked(model)
+    expect(heightsOf(sim.chain)).to.have.length(6_000)
+    expect(during).to.be.within(1, 60)
+    await sim.kit.advance(seconds(10))
+    expect(asked(model) - during).to.be.greaterThan(200)
   })
 
   it('one that comes by gossip within 300 ms is not asked for', async () => {

@@ -51,7 +51,7 @@ export interface SyncConfig {
   /** Gaps remembered; the oldest leaves first. Peers asked for one. */
   readonly gaps: number
   readonly gapPeers: number
-  /** Txlists fetched at once, of all peers; while a run is far behind, one. */
+  /** Txlists fetched at once, of all peers; while a run is far behind, one now and then. */
   readonly txListsInFlight: number
   /** Missing txlists remembered; the store is asked for more when there is room. */
   readonly txLists: number

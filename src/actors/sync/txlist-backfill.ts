@@ -9,6 +9,9 @@ import type { Answer, World } from './world.js'
 /** The list is not looked through more often than this while nothing happens, ms. */
 const PAUSE_MS = 50
 
+/** While commitments go first, one is asked for no more often than this, ms: an exchange costs as much as dozens of commitments. */
+const SPARING_MS = 50
+
 /** A txlist that a canonical commitment names and that is not there. */
 interface Want {
   readonly id: string
@@ -32,6 +35,7 @@ interface Want {
 export class TxListBackfill {
   readonly #wants = new Map<string, Want>()
   #underWay = 0
+  #askedAt = -Infinity
   /** Nothing can be done before this, unless something happens. */
   #idleUntil = 0
   /** From where on the store has not been asked; `undefined`: it was, to the end. */
@@ -88,7 +92,12 @@ export class TxListBackfill {
     }
     let until = Infinity
     let busy = 0
-    const txListsInFlight = this.catchingUp() ? 1 : this.world.config.txListsInFlight
+    const catchingUp = this.catchingUp()
+    if (catchingUp && now < this.#askedAt + SPARING_MS) {
+      this.world.wake(this.#askedAt + SPARING_MS - now)
+      return
+    }
+    const txListsInFlight = catchingUp ? 1 : this.world.config.txListsInFlight
     for (const want of this.#wants.values()) {
       // those that are late give up their place, up to as many again
       if (busy >= txListsInFlight || this.#underWay >= 2 * txListsInFlight) break
@@ -154,7 +163,8 @@ export class TxListBackfill {
   }
 
   #ask(want: Want, state: SyncPeerState): void {
-    if (want.asking.size === 0) want.askedAt = this.world.now()
+    this.#askedAt = this.world.now()
+    if (want.asking.size === 0) want.askedAt = this.#askedAt
     want.asking.add(state.peer)
     this.#underWay++
     this.world.request(state, 'txList', txListRequest(want.hash), answer => {
