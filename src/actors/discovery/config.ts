@@ -107,7 +107,7 @@ export const recommended: DiscoveryOptions = {
   knownPeers: 256,
   saveAfter: seconds(5),
   roomsWithin: seconds(5),
-  packets: { perSender: 20, burst: 200, total: 100, totalBurst: 1_000 },
+  packets: { perSender: 20, burst: 150, total: 60, totalBurst: 300 },
 }
 
 /**
