@@ -59,6 +59,9 @@ export interface DriverGround {
 
 interface Running { readonly node: Node; readonly gossip: Gossip; readonly internals: GossipsubInternals }
 
+/** What 10 s of flooding count as: all that may count in that time (SPEC §8), so that a flooder is banned within 100 s. */
+const FAILURES_OF_A_FLOOD = 4
+
 /**
  * Owns libp2p: builds it, starts it, translates between it and the other rooms, stops it when all exchanges are over. Knows no rule of
  * the chain's state. One driver runs once: a restart builds another.
@@ -127,6 +130,7 @@ export class NetworkDriver {
       isBlocked: peer => this.#connections.gater.isRefused(peer),
       violated: (peer, violation, code, hangUp) => {
         this.#violated(peer, 'gossip', violation, code)
+        if (violation === 'gossip_flood') for (let more = 1; more < FAILURES_OF_A_FLOOD; more++) this.#blame(peer)
         if (hangUp) this.#connections.letGo(peer)
       },
       refused: (topic, from, reason, penalty) => {

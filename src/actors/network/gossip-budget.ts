@@ -34,7 +34,8 @@ export interface Admitted {
  * What each peer may bring by gossip in any window (SPEC §5, gossip budget), charged before anything is computed of a message. What is
  * over it is left out of its RPC without a penalty. A peer that is over it in two sweeps of 10 s in a row floods us: `sweep` names it,
  * and again with each sweep in which it goes on. An honest peer sends each message once, and is never over it: the network makes one
- * message a second.
+ * message a second. Who relays a flood is not told apart from who makes it, or else nobody would be: static and protected peers alone
+ * are never banned for it.
  *
  * Accounts outlive a connection, or else a flooder came back with a new one.
  */
