@@ -28,6 +28,14 @@ export interface ServerNeeds {
 /** What a stream costs this thread beside the sending of its answer, ms: opened, negotiated, read, closed. Measured with Ed25519 peers on loopback. */
 const STREAM_MS = 0.8
 
+/**
+ * For so long after a large answer has left the exchange counts as under way, in ms: nothing tells when the asker has read it, and one
+ * that finds the connection closed before that bans us (H40; seen with Rust peers and answers of 2 MiB, `npm run interop`).
+ */
+const TAKEN_WITHIN_MS = 500
+/** Up to this an answer is one frame of yamux, and is read as soon as it comes. Bytes. */
+const SMALL_ANSWER = 65_536
+
 /** The other side broke the protocol or a deadline: the stream is reset. */
 class Broken extends Error {
   constructor(readonly violation: Violation, readonly code: string) { super(code) }
@@ -86,7 +94,7 @@ export class RequestServer {
   /** Serves one inbound stream. Never rejects. */
   async serve(kind: RequestKind, stream: Stream, connection: Connection): Promise<void> {
     const peer = connection.remotePeer.toString()
-    const { limits, exchanges } = this.#needs
+    const { clock, limits, exchanges } = this.#needs
     const lane = `${kind} ${peer}`
     const ofPeer = this.#streams.get(lane) ?? 0
     if (ofPeer >= limits.maxStreamsPerPeer || this.#open >= limits.maxStreams) {
@@ -96,16 +104,18 @@ export class RequestServer {
     this.#streams.set(lane, ofPeer + 1)
     this.#open++
     let over: (() => void) | undefined
+    let large = false
     try {
       const request = await this.#read(kind, stream)
       // who has not sent a whole request is owed nothing, and holds neither a stop nor a hang-up up
       over = exchanges.begin(peer)
-      await this.#answerTo(request, peer, stream)
+      large = await this.#answerTo(request, peer, stream) > SMALL_ANSWER
     } catch (error) {
       if (error instanceof Broken) this.#break(stream, peer, kind, error)
       else if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
     } finally {
-      over?.()
+      if (over !== undefined && large) clock.setTimeout(over, TAKEN_WITHIN_MS)
+      else over?.()
       this.#open--
       const left = (this.#streams.get(lane) ?? 1) - 1
       if (left > 0) this.#streams.set(lane, left)
@@ -133,8 +143,8 @@ export class RequestServer {
     }
   }
 
-  /** Stages 3 to 5. */
-  async #answerTo(request: DecodedRequest, peer: PeerKey, stream: Stream): Promise<void> {
+  /** Stages 3 to 5; gives the bytes of the answer that has left. */
+  async #answerTo(request: DecodedRequest, peer: PeerKey, stream: Stream): Promise<number> {
     const { clock, counters, limits } = this.#needs
     const turn = this.#queue.turn(peer, request.kind)
     if (turn === undefined) throw new Broken('rate_limit', 'rate_limit')
@@ -148,7 +158,7 @@ export class RequestServer {
       giveBack = await this.#budget.reserve(peer, ANSWER_SIZES[request.kind], deadline.signal)
       const body = giveBack === undefined ? undefined : await this.#obtain(request, deadline.signal)
       deadline.clear()
-      if (stream.status !== 'open') { turn.settle(0, 0); return }
+      if (stream.status !== 'open') { turn.settle(0, 0); return 0 }
       const empty = body === undefined || body.length > frameCaps[request.kind].response
       await this.#write(stream, empty ? emptyAnswer(request) : body, frameCaps[request.kind].response, turn)
       if (empty) counters.serving.empty[request.kind]++
@@ -156,6 +166,7 @@ export class RequestServer {
       const bytes = empty ? 0 : body.length
       counters.serving.bytes[request.kind] += bytes
       this.#needs.served(peer, request.kind, bytes)
+      return bytes
     } finally {
       deadline.clear()
       giveBack?.()
