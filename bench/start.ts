@@ -7,7 +7,7 @@ import type { BenchOptions, BenchResult } from './harness.js'
 import { BenchNode } from './net/nodes.js'
 import type { NodeOptions, Role } from './net/wire.js'
 
-export const about = 'process start to listening with 50,000 commitments stored; beside a bare libp2p node of the same transports. '
+export const about = 'process start to listening with 50,000 commitments stored; beside a node of the same libraries alone (libp2p, tcp, noise, yamux, identify, gossipsub). '
   + 'ratio: bare ÷ ours, so 0.5 is twice the time. --set stored=50000, --set prof=DIR writes CPU profiles'
 
 const GOAL = 0.5
@@ -37,7 +37,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
         memory.push(await start('service', {}, -1))
         return start('service', { dataDir, tip: FILLED_TIP }, round)
       },
-      baseline: async round => start('bare', {}, round),
+      baseline: async round => start('libp2p', {}, round),
     })
     const inverse = ratio.values.map(value => 1 / value).sort((a, b) => a - b)
     const middle = inverse[inverse.length >> 1]!

@@ -1,61 +1,24 @@
-import '../../src/polyfill.js'
-import { noise } from '@chainsafe/libp2p-noise'
-import { yamux } from '@chainsafe/libp2p-yamux'
-import { gossipsub } from '@libp2p/gossipsub'
-import { identify } from '@libp2p/identify'
-import { peerIdFromString } from '@libp2p/peer-id'
-import { tcp } from '@libp2p/tcp'
-import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
 import type { GossipsubInternals, Rpc, RpcMessage } from '../../src/actors/network/gossipsub-internals.js'
-import {
-  DEFAULT_CHAIN_ID, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE, gossipMessageId, gossipParams, loadCrypto, toHex, topicsOf, txListHash,
-} from '../../src/protocol/index.js'
+import { SIGNED_COMMITMENT_SIZE } from '../../src/protocol/index.js'
+import { bareGossip, gossipMessage, topics } from './bare-gossip.js'
+import { createBare } from './bare-libp2p.js'
 import { heightOf } from './blocks.js'
+import { Flooder } from './flooder.js'
 import { evenly } from './pace.js'
+import { comeAndGo } from './passers-by.js'
 import type { StartSubject } from './subject.js'
-
-const topics = topicsOf(DEFAULT_CHAIN_ID)
-
-/** Never the limit of a bench. Bytes. */
-const BUFFER = 1024 ** 3
 
 /** How much may wait for a stream before a blast waits, bytes. */
 const AHEAD = 1024 * 1024
 
-/** A txlist as it is gossiped. */
-async function txListMessage(txlist: Uint8Array): Promise<Uint8Array> {
-  return RawTxListGossipCodec.encode({ rawTxListHash: txListHash(await loadCrypto(), txlist), txlist })
-}
-
-/**
- * The same libraries with nothing of ours in front of them: tcp, noise, yamux, identify, gossipsub with StrictSign, the mesh of SPEC §5
- * and its message id, and no validation.
- */
+/** js-libp2p with gossipsub, in the form of SPEC §5, and no validation. What arrives are its `message` events. */
 export const startBare: StartSubject = async ({ sink = false, listen = true }, { arrivals }) => {
-  const messageId = gossipMessageId({ topics })
-  const node = await createLibp2p({
-    addresses: { listen: listen ? ['/ip4/127.0.0.1/tcp/0'] : [] },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    connectionManager: { inboundConnectionThreshold: 1_000 },
-    connectionMonitor: { enabled: false },
-    services: {
-      identify: identify(),
-      pubsub: gossipsub({
-        globalSignaturePolicy: 'StrictSign', asyncValidation: false, emitSelf: false, fallbackToFloodsub: false, floodPublish: false, doPX: false,
-        allowPublishToZeroTopicPeers: true, allowedTopics: [topics.commitments, topics.txLists],
-        msgIdFn: ({ topic, data }) => messageId(topic, data), msgIdToStrFn: toHex,
-        D: gossipParams.D, Dlo: gossipParams.Dlo, Dhi: gossipParams.Dhi, Dlazy: gossipParams.Dlazy, gossipFactor: gossipParams.gossipFactor,
-        heartbeatInterval: gossipParams.heartbeatMs, mcacheLength: gossipParams.historyLength, mcacheGossip: gossipParams.historyGossip,
-        seenTTL: gossipParams.seenTtlMs, maxInboundDataLength: 11 * 1024 * 1024, maxOutboundBufferSize: BUFFER,
-      }),
-    },
-  })
+  const node = await createBare({ listen, gossip: bareGossip })
   const { pubsub } = node.services
-  const internals = pubsub as unknown as GossipsubInternals
+  const internals = pubsub as unknown as GossipsubInternals & { mcache: { put(id: unknown, message: RpcMessage): void } }
   const ready: RpcMessage[] = []
 
   if (sink) {
@@ -78,18 +41,19 @@ export const startBare: StartSubject = async ({ sink = false, listen = true }, {
     async dial(address) { await node.dial(multiaddr(address)) },
     hangUp: peerId => node.hangUp(peerIdFromString(peerId)),
     meshPeers: async () => Promise.resolve(internals.getMeshPeers(topics.commitments).length),
-    async publish(topic, bytes) { await pubsub.publish(topics[topic], topic === 'commitments' ? bytes : await txListMessage(bytes)) },
+    async publish(topic, bytes) { await pubsub.publish(topics[topic], await gossipMessage(topic, bytes)) },
 
     async prepare({ topic, messages }) {
+      const { mcache } = internals
       const send = internals.sendRpc.bind(internals)
-      internals.sendRpc = (id, rpc) => {
-        ready.push(...rpc.messages)
-        return rpc.messages.length > 0 || send(id, rpc)
-      }
+      const put = mcache.put.bind(mcache)
+      mcache.put = (_id, message) => { ready.push(message) }
+      internals.sendRpc = (id, rpc) => rpc.messages.length > 0 || send(id, rpc)
       try {
-        for (const message of messages) await pubsub.publish(topics[topic], topic === 'commitments' ? message : await txListMessage(message))
+        for (const message of messages) await pubsub.publish(topics[topic], await gossipMessage(topic, message))
       } finally {
         internals.sendRpc = send
+        mcache.put = put
       }
       return ready.length
     },
@@ -108,6 +72,8 @@ export const startBare: StartSubject = async ({ sink = false, listen = true }, {
       }
       return messages.length
     },
+    flood: async ({ address, perSecond }) => new Flooder(address, ready.splice(0)).run(perSecond),
+    comeAndGo: async ({ address, peers, everyMs }) => comeAndGo(address, peers, everyMs),
     request: async () => Promise.reject(new Error('only a service asks for commitments')),
     figures: async () => Promise.resolve({}),
     async stop() { await node.stop() },

@@ -14,6 +14,8 @@ const KEY = new Uint8Array(32).fill(7)
 
 /** The elected signer of every bench. */
 export const SIGNER = signerFromKey(KEY).address
+/** Who may sign in windows that end before this is not known, seconds of the epoch. */
+export const SCHEDULED_FROM = 1_700_000_000n
 /** Confirmed before the first block. */
 export const TIP = 999_999
 

@@ -8,6 +8,7 @@ import type { Command, NodeApi, NodeOptions, Publication, Published, Reply, Requ
 
 /** Only one of them is loaded: what the other needs is no part of this one's start. */
 async function starterOf(role: string | undefined): Promise<StartSubject> {
+  if (role === 'libp2p') return (await import('./libp2p-node.js')).startLibp2p
   return role === 'bare' ? (await import('./bare-node.js')).startBare : (await import('./service-node.js')).startService
 }
 
@@ -53,6 +54,8 @@ const api: NodeApi = {
   publish,
   prepare: async publication => subject().prepare(publication),
   blast: async to => subject().blast(to),
+  flood: async attack => subject().flood(attack),
+  comeAndGo: async visits => subject().comeAndGo(visits),
   count: async () => Promise.resolve(arrivals.count),
   arrivals: async () => Promise.resolve(arrivals.take()),
   usage: async () => Promise.resolve(usage.usage()),

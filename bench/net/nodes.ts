@@ -57,10 +57,11 @@ export class BenchNode {
   get peerId(): string { return this.started.peerId }
   get address(): string { return this.started.address }
 
-  ask<C extends Command>(command: C, ...[argument]: Argument<C> extends undefined ? [] : [Argument<C>]): Promise<Value<C>> {
+  ask<C extends Command>(command: C, ...[argument, options]: Argument<C> extends undefined ? [] : [Argument<C>, { readonly withinMs: number }?]): Promise<Value<C>> {
     const id = this.#next++
     return new Promise<Value<C>>((resolve, reject) => {
-      const timer = setTimeout(() => { this.#waiting.delete(id); reject(new Error(`${this.role}: no answer to ${command} within ${WITHIN} ms`)) }, WITHIN)
+      const ms = options?.withinMs ?? WITHIN
+      const timer = setTimeout(() => { this.#waiting.delete(id); reject(new Error(`${this.role}: no answer to ${command} within ${ms} ms`)) }, ms)
       this.#waiting.set(id, {
         resolve: value => { clearTimeout(timer); resolve(value as Value<C>) },
         reject: error => { clearTimeout(timer); reject(error) },

@@ -26,7 +26,7 @@ export class ArrivalRecorder {
 /** Resolution of the event loop's delay, ms. */
 const RESOLUTION = 1
 
-interface Point { readonly atMs: number; readonly mainMs: number; readonly allMs: number; readonly busyMs: number; readonly bytesIn: number; readonly bytesOut: number; readonly copies: number; readonly copiesBytes: number }
+interface Point { readonly atMs: number; readonly mainMs: number; readonly waitedMs: number; readonly allMs: number; readonly busyMs: number; readonly bytesIn: number; readonly bytesOut: number; readonly copies: number; readonly copiesBytes: number }
 
 /** Counts what the process uses. Made before anything connects. */
 export class UsageRecorder {
@@ -54,7 +54,7 @@ export class UsageRecorder {
     // the histogram records its own timer's period too
     const late = (ns: number): number => Math.max(0, ns / 1e6 - RESOLUTION)
     const usage = {
-      wallMs: now.atMs - before.atMs, mainMs: now.mainMs - before.mainMs, allMs: now.allMs - before.allMs, busyMs: now.busyMs - before.busyMs,
+      wallMs: now.atMs - before.atMs, mainMs: now.mainMs - before.mainMs, waitedMs: now.waitedMs - before.waitedMs, allMs: now.allMs - before.allMs, busyMs: now.busyMs - before.busyMs,
       delayP50Ms: late(this.#delay.percentile(50)), delayP99Ms: late(this.#delay.percentile(99)), delayMaxMs: late(this.#delay.max),
       bytesIn: now.bytesIn - before.bytesIn, bytesOut: now.bytesOut - before.bytesOut,
       copies: now.copies - before.copies, copiesBytes: now.copiesBytes - before.copiesBytes,
@@ -88,14 +88,15 @@ export class UsageRecorder {
       bytesOut += socket.bytesWritten
     }
     const busyMs = performance.eventLoopUtilization().active
-    return { atMs: nowMs(), mainMs: mainThreadMs() ?? busyMs, allMs: (user + system) / 1_000, busyMs, bytesIn, bytesOut, copies: this.copies, copiesBytes: this.copiesBytes }
+    const [mainMs = busyMs, waitedMs = 0] = mainThreadMs() ?? []
+    return { atMs: nowMs(), mainMs, waitedMs, allMs: (user + system) / 1_000, busyMs, bytesIn, bytesOut, copies: this.copies, copiesBytes: this.copiesBytes }
   }
 }
 
-/** CPU time of the main thread, whose id is that of the process; undefined where the system does not tell. */
-function mainThreadMs(): number | undefined {
+/** Of the main thread, whose id is that of the process: CPU time, and time in which it could have run and had no core; ms, on Linux. */
+function mainThreadMs(): readonly number[] | undefined {
   try {
-    return Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6
+    return readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ').map(ns => Number(ns) / 1e6)
   } catch {
     return undefined
   }

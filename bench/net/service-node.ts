@@ -1,5 +1,5 @@
-import { P2pService, scheduleFromSigners } from '../../src/index.js'
-import { SIGNER, TIP } from './blocks.js'
+import { P2pService, scheduleFromTable } from '../../src/index.js'
+import { SCHEDULED_FROM, SIGNER, TIP } from './blocks.js'
 import type { StartSubject } from './subject.js'
 
 const NO_BUDGET = { budgetMessages: Infinity, budgetBytes: Infinity, budgetControls: Infinity }
@@ -11,7 +11,7 @@ const ALONE = { discovery: false as const }
 export const startService: StartSubject = async ({ dataDir, listen = true, unbounded = false, tip = TIP, threads, copies = false }, { arrivals, usage }) => {
   if (copies) await (await import('./copies.js')).countCopies(usage)
   const service = await P2pService.start({
-    schedule: scheduleFromSigners([SIGNER]),
+    schedule: scheduleFromTable([{ from: SCHEDULED_FROM, signer: SIGNER }]),
     confirmedTip: { blockNumber: BigInt(tip) },
     listen: listen ? '/ip4/127.0.0.1/tcp/0' : [],
     ...(dataDir !== undefined && { dataDir }),
@@ -23,7 +23,7 @@ export const startService: StartSubject = async ({ dataDir, listen = true, unbou
     for await (const event of service.events) if (event.type === 'commitment') arrivals.arrived(Number(event.blockNumber))
   })()
   const [address = ''] = await service.listenAddresses()
-  const impossible = async (): Promise<number> => Promise.reject(new Error('only a bare node does this'))
+  const impossible = async (): Promise<never> => Promise.reject(new Error('only a bare node does this'))
   return {
     peerId: service.peerId,
     address,
@@ -36,6 +36,8 @@ export const startService: StartSubject = async ({ dataDir, listen = true, unbou
     },
     prepare: impossible,
     blast: impossible,
+    flood: impossible,
+    comeAndGo: impossible,
     async request({ peerId, start, count }) {
       const { commitments } = await service.requestCommitments({ ...(peerId !== undefined && { peer: peerId }), start: BigInt(start), maxCount: count })
       return commitments.length

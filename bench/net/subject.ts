@@ -1,5 +1,5 @@
 import type { ArrivalRecorder, UsageRecorder } from './recorder.js'
-import type { NodeOptions, Publication, Topic } from './wire.js'
+import type { FloodReport, NodeOptions, Publication, Topic } from './wire.js'
 
 /** A node of either kind, as its process drives it. */
 export interface Subject {
@@ -11,6 +11,8 @@ export interface Subject {
   publish(topic: Topic, bytes: Uint8Array): Promise<void>
   prepare(publication: Publication): Promise<number>
   blast(to: { readonly peerId: string; readonly perSecond?: number }): Promise<number>
+  flood(attack: { readonly address: string; readonly perSecond: number }): Promise<FloodReport>
+  comeAndGo(visits: { readonly address: string; readonly peers: number; readonly everyMs: number }): Promise<number>
   request(ask: { readonly peerId?: string; readonly start: number; readonly count: number }): Promise<number>
   figures(): Promise<object>
   stop(): Promise<void>

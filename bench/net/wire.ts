@@ -2,8 +2,8 @@
 
 export type Topic = 'commitments' | 'txLists'
 
-/** `service`: a whole `P2pService`. `bare`: js-libp2p with gossipsub, and nothing of ours. */
-export type Role = 'service' | 'bare'
+/** `service`: a whole `P2pService`. `bare`: js-libp2p with gossipsub, and nothing of ours. `libp2p`: that, to be started only. */
+export type Role = 'service' | 'bare' | 'libp2p'
 
 export interface NodeOptions {
   /** `service`: where it stores; left out: in memory. */
@@ -47,6 +47,8 @@ export interface Usage {
   readonly wallMs: number
   /** CPU time of the main thread; of all threads. */
   readonly mainMs: number
+  /** Time in which the main thread could have run and had no core: what other processes cost us. 0 where the system does not tell. */
+  readonly waitedMs: number
   readonly allMs: number
   /** Time in which the event loop was busy. */
   readonly busyMs: number
@@ -71,6 +73,8 @@ export interface Holdings {
   readonly resources: Readonly<Record<string, number>>
 }
 
+export interface FloodReport { readonly sent: number; readonly identities: number; readonly refused: number }
+
 /** What a node's process can be asked. */
 export interface NodeApi {
   start(options: NodeOptions): Promise<Started>
@@ -83,6 +87,10 @@ export interface NodeApi {
   prepare(publication: Publication): Promise<number>
   /** `bare`: sends what is ready to one peer, evenly spaced or as fast as its stream takes it. */
   blast(to: { readonly peerId: string; readonly perSecond?: number }): Promise<number>
+  /** `bare`: sends what is ready under ever new identities, at this rate in all. */
+  flood(attack: { readonly address: string; readonly perSecond: number }): Promise<FloodReport>
+  /** `bare`: so many peers that come, ask and leave; gives how many requests were answered. */
+  comeAndGo(visits: { readonly address: string; readonly peers: number; readonly everyMs: number }): Promise<number>
   /** Heights that have arrived so far. */
   count(): Promise<number>
   /** Gives what has arrived, and forgets it. */

@@ -8,6 +8,7 @@ import type { Clock } from '../kernel/index.js'
 import type { PeerStanding } from '../reputation/ingress.js'
 import type { Validator } from '../validator/ingress.js'
 import type { GossipLimits } from './config.js'
+import { verifyAuthorsAside } from './author-signatures.js'
 import { NetworkError, describeError, errorName } from './errors.js'
 import type { Counters, Refusal, Violation } from './figures.js'
 import { GossipBudget } from './gossip-budget.js'
@@ -84,6 +85,7 @@ export class Gossip {
     this.#budget = new GossipBudget(needs.limits, needs.clock)
     keepScores(needs.internals)
     liveScores(needs.internals, needs.standing)
+    verifyAuthorsAside(needs.internals)
     this.#refuseEarly()
     this.#partial = new PartialRpcs({
       gossipsub: needs.internals, clock: needs.clock, maxBytes: needs.limits.maxPartialBytes, withinMs: needs.limits.partialWithinMs,

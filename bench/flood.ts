@@ -1,0 +1,104 @@
+import { figure, logVersions, loopDelay, quantile, table } from './harness.js'
+import type { BenchOptions, BenchResult } from './harness.js'
+import { chainOf, heightOf } from './net/blocks.js'
+import type { Chain } from './net/blocks.js'
+import { ATTACKS, attackMessages } from './net/attacks.js'
+import type { Attack } from './net/attacks.js'
+import { Nodes, inLine, sendTxList } from './net/nodes.js'
+import type { BenchNode } from './net/nodes.js'
+import type { FloodReport, Usage } from './net/wire.js'
+
+export const about = 'honest commitments beside 2,000 messages a second, in turn: Rejects from rotating identities, unknown windows, high-S copies, '
+  + 'unreferenced txlists; each beside the same time without. Passes at an honest share of 1, an event loop delayed less than 20 ms (p99), and a '
+  + 'latency p99 below twice that without flood. ratio: the worst of (limit ÷ seen); where the machine delays an idle process too, the limit of '
+  + 'the delay is twice that process\'s. --set attack=NAME for one of them'
+
+const PER_SECOND = 2_000
+const SECONDS = 6
+/** Twenty times the real network's, and below a peer's budget. */
+const HONEST_PER_SECOND = 20
+const LIMITS = { delayMs: 20, latency: 2 }
+/** How long the last honest message may take, ms. */
+const SETTLE = 3_000
+
+/** What the node in question saw in one turn. */
+interface Turn { readonly published: number; readonly arrived: number; readonly latencies: readonly number[]; readonly usage: Usage; readonly witnessMs: number; readonly flood: FloodReport | undefined }
+
+export async function run(options: BenchOptions): Promise<BenchResult> {
+  logVersions(options, ['libp2p', '@libp2p/gossipsub', 'piscina'])
+  const nodes = new Nodes()
+  const only = options.set['attack']
+  const attacks = ATTACKS.filter(attack => only === undefined || attack === only)
+  const seconds = Math.max(2, SECONDS * options.scale)
+  try {
+    const honest = await nodes.start('service')
+    const victim = await nodes.start('service')
+    await inLine([honest, victim])
+    await sendTxList(honest)
+    const chain = await chainOf()
+    await turn({ honest, victim, chain, seconds: 3 })
+    const turns: { readonly attack: Attack; readonly without: Turn; readonly beside: Turn }[] = []
+    for (const attack of attacks) {
+      const attacker = await nodes.start('bare', { listen: false })
+      const { topic, messages } = await attackMessages(attack, Math.round(PER_SECOND * seconds))
+      await attacker.ask('prepare', { topic, messages })
+      const without = await turn({ honest, victim, chain, seconds })
+      turns.push({ attack, without, beside: await turn({ honest, victim, chain, seconds, attacker }) })
+      await nodes.stop(attacker)
+    }
+    if (options.set['figures'] !== undefined) options.log(await victim.ask('figures'))
+    return report(options, turns)
+  } finally {
+    await nodes.stopAll()
+  }
+}
+
+interface Stage { readonly honest: BenchNode; readonly victim: BenchNode; readonly chain: Chain; readonly seconds: number; readonly attacker?: BenchNode }
+
+async function turn({ honest, victim, chain, seconds, attacker }: Stage): Promise<Turn> {
+  const flooding = attacker?.ask('flood', { address: victim.address, perSecond: PER_SECOND })
+  if (flooding !== undefined) await new Promise(resolve => { setTimeout(resolve, 500) })
+  const messages = chain.next(Math.round(HONEST_PER_SECOND * seconds))
+  await victim.ask('usage')
+  const { value: { calledMs, failed, firstError }, p99Ms: witnessMs } = await loopDelay(
+    () => honest.ask('publish', { topic: 'commitments', messages, perSecond: HONEST_PER_SECOND }),
+  )
+  if (failed > 0) throw new Error(`${failed} honest ones were not published: ${firstError}`)
+  const usage = await victim.ask('usage')
+  const flood = await flooding
+  for (const until = performance.now() + SETTLE; await victim.ask('count') < messages.length && performance.now() < until;) {
+    await new Promise(resolve => { setTimeout(resolve, 50) })
+  }
+  const { heights, atMs } = await victim.ask('arrivals')
+  const at = new Map([...heights].map((height, index) => [height, atMs[index]!]))
+  const latencies = messages.map((message, index) => at.get(heightOf(message))! - calledMs[index]!).filter(ms => !Number.isNaN(ms))
+  return { published: messages.length, arrived: latencies.length, latencies, usage, witnessMs, flood }
+}
+
+function report(options: BenchOptions, turns: readonly { readonly attack: Attack; readonly without: Turn; readonly beside: Turn }[]): BenchResult {
+  const figures: Record<string, number> = {}
+  const rows: string[][] = []
+  let [honestShare, delayP99Ms, latencyTimes, ratio] = [1, 0, 0, Infinity]
+  for (const { attack, without, beside } of turns) {
+    const share = beside.arrived / beside.published
+    const p99 = quantile(beside.latencies, 0.99)
+    const times = p99 / quantile(without.latencies, 0.99)
+    honestShare = Math.min(honestShare, share)
+    delayP99Ms = Math.max(delayP99Ms, beside.usage.delayP99Ms)
+    latencyTimes = Math.max(latencyTimes, times)
+    const delayLimit = Math.max(LIMITS.delayMs, 2 * beside.witnessMs)
+    ratio = Math.min(ratio, share < 1 ? 0 : delayLimit / beside.usage.delayP99Ms, LIMITS.latency / times)
+    Object.assign(figures, {
+      [`${attack}Share`]: share, [`${attack}DelayP99Ms`]: beside.usage.delayP99Ms, [`${attack}WitnessP99Ms`]: beside.witnessMs, [`${attack}P99Ms`]: p99, [`${attack}Times`]: times,
+      [`${attack}Sent`]: beside.flood?.sent ?? 0, [`${attack}Identities`]: beside.flood?.identities ?? 0,
+    })
+    const both = (of: (turn: Turn) => number): string => `${figure(of(without))} → ${figure(of(beside))}`
+    rows.push([
+      attack, `${beside.flood?.sent ?? 0} of ${beside.flood?.identities ?? 0}`, figure(share), both(({ usage }) => usage.delayP99Ms), both(({ witnessMs }) => witnessMs),
+      both(({ latencies }) => quantile(latencies, 0.5)), both(({ latencies }) => quantile(latencies, 0.99)), both(({ usage }) => 100 * usage.mainMs / usage.wallMs),
+      both(({ usage }) => 100 * usage.waitedMs / usage.wallMs),
+    ])
+  }
+  options.log(table(['', 'sent, identities', 'honest share', 'loop delay p99', 'of an idle process', 'latency p50, ms', 'p99, ms', 'main thread, %', 'waits for a core, %'], rows))
+  return { bench: 'flood', figures: { honestShare, delayP99Ms, latencyTimes, ...figures }, ratio, goal: 1, pass: ratio >= 1 }
+}

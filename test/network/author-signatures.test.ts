@@ -1,0 +1,132 @@
+import { expect } from 'chai'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { verifyAuthorsAside } from '../../src/actors/network/author-signatures.js'
+import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossipsub-internals.js'
+import { describeTransports } from '../support/transport.js'
+import { until } from '../support/until.js'
+import { WITHIN, commitment, connect, meshed, startNode, stopAll, txList } from './harness.js'
+import type { TestNode } from './harness.js'
+import { rawPeer, stopRawPeers, topics } from './raw-peer.js'
+import type { RawPeer } from './raw-peer.js'
+
+type Messages = Rpc['messages']
+interface Signed { readonly signature: Uint8Array; readonly seqno: Uint8Array; readonly key?: Uint8Array; readonly from: Uint8Array }
+
+const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInternals
+const figures = async (node: TestNode) => (await node.network.figures(WITHIN)).gossip
+const scoreOf = async (node: TestNode, peer: string) => (await node.network.peers(WITHIN)).find(each => each.peer === peer)?.score
+const heights = (node: TestNode) => node.got('commitments').map(bytes => new DataView(bytes.buffer, bytes.byteOffset).getUint32(1, true))
+
+/** So many commitments in the form of the wire, signed by their author and not sent. */
+async function signed(peer: RawPeer, first: number, count: number): Promise<Messages> {
+  const taken: Messages = []
+  const gossipsub = internals(peer)
+  const send = gossipsub.sendRpc.bind(gossipsub)
+  gossipsub.sendRpc = (to, rpc) => { taken.push(...rpc.messages); return rpc.messages.length > 0 || send(to, rpc) }
+  for (let n = 0; n < count; n++) await peer.pubsub?.publish(topics.commitments, commitment(first + n))
+  gossipsub.sendRpc = send
+  return taken
+}
+
+/** The same message with some of its fields changed. */
+const changed = (message: Messages[number], fields: Partial<Signed> | ((fields: Signed) => Partial<Signed>)): Messages[number] =>
+  ({ ...message, ...(typeof fields === 'function' ? fields(message as unknown as Signed) : fields) })
+
+const flipped = (bytes: Uint8Array, at = 0): Uint8Array => bytes.map((byte, index) => index === at ? byte ^ 1 : byte)
+
+describeTransports('network: signatures of authors', transport => {
+  afterEach(async () => { await stopAll(); await stopRawPeers() })
+
+  async function pair(options: Parameters<typeof rawPeer>[1] = {}): Promise<{ b: TestNode; peer: RawPeer; readonly send: (messages: Messages) => void }> {
+    const b = await startNode(transport, { gossip: { budgetMessages: Infinity, budgetBytes: Infinity } })
+    const peer = await rawPeer(transport, { gossip: true, ...options })
+    await peer.dial(b.address)
+    await meshed(b, peer.peerId)
+    return { b, peer, send: messages => { internals(peer).sendRpc(b.peerId, { subscriptions: [], messages }) } }
+  }
+
+  it('a peer\'s messages keep their order, in one RPC and in many', async () => {
+    const { b, peer, send } = await pair()
+    const messages = await signed(peer, 1, 120)
+    send(messages.slice(0, 60))
+    for (const message of messages.slice(60)) send([message])
+    await until(() => b.got('commitments').length === 120, 'all')
+    expect(heights(b)).to.deep.equal(Array.from({ length: 120 }, (_, at) => at + 1))
+  })
+
+  it('a forged one among many is dropped and held against its sender; its neighbours arrive', async () => {
+    const { b, peer, send } = await pair()
+    const messages = await signed(peer, 1, 40)
+    send(messages.map((message, at) => at === 20 ? changed(message, ({ signature }) => ({ signature: flipped(signature, 40) })) : message))
+    await until(() => b.got('commitments').length === 39, 'the others')
+    expect(heights(b)).not.to.include(21)
+    await until(async () => (await scoreOf(b, peer.peerId))! < 15, 'penalised')
+    expect((await figures(b)).refused.commitments.bad_author).to.equal(1)
+  })
+
+  const forgeries: Readonly<Record<string, (message: Messages[number], stranger: Signed) => Messages[number]>> = {
+    'another sequence number': message => changed(message, ({ seqno }) => ({ seqno: flipped(seqno) })),
+    'a short signature': message => changed(message, ({ signature }) => ({ signature: signature.subarray(1) })),
+    'another author': (message, { from, key }) => changed(message, { from, ...(key !== undefined && { key }) }),
+    'another author in `from` alone': (message, { from }) => changed(message, { from }),
+    'another key beside': (message, { key }) => changed(message, { ...(key !== undefined && { key }) }),
+    'a sequence number that is too long': message => changed(message, ({ seqno }) => ({ seqno: Uint8Array.from([...seqno, 0]) })),
+  }
+  for (const [title, forge] of Object.entries(forgeries)) {
+    it(`refused: ${title}`, async () => {
+      const { b, peer, send } = await pair()
+      const stranger = await rawPeer(transport, { gossip: true })
+      await stranger.dial(b.address)
+      await meshed(b, stranger.peerId)
+      const [theirs] = await signed(stranger, 900, 1)
+      const messages = await signed(peer, 1, 3)
+      send([messages[0]!, forge(messages[1]!, theirs as unknown as Signed), messages[2]!])
+      await until(() => b.got('commitments').length === 2, 'the others')
+      await until(async () => (await figures(b)).refused.commitments.bad_author === 1, 'refused')
+      expect(heights(b)).to.deep.equal([1, 3])
+      // the honest message itself is not burnt by its forgery
+      send([messages[1]!])
+      await until(() => b.got('commitments').length === 3, 'the honest one')
+    })
+  }
+
+  it('a copy that comes while the first is being verified is a duplicate', async () => {
+    const { b, peer, send } = await pair()
+    const messages = await signed(peer, 1, 30)
+    send(messages.flatMap(message => [message, message]))
+    send(messages)
+    await until(() => b.got('commitments').length === 30, 'each once')
+    send(await signed(peer, 31, 1))
+    await until(() => b.got('commitments').length === 31, 'the last')
+    expect(heights(b)).to.have.length(31)
+    await until(async () => (await scoreOf(b, peer.peerId))! > 0, 'nothing is held against it')
+  })
+
+  it('a forged copy that comes first does not keep the honest one out', async () => {
+    const { b, peer, send } = await pair()
+    const messages = await signed(peer, 1, 10)
+    send(messages.flatMap(message => [changed(message, ({ signature }) => ({ signature: flipped(signature) })), message]).slice(0, 4))
+    await until(() => b.got('commitments').length === 2, 'the honest ones')
+  })
+
+  it('authors with another kind of key are taken as before', async () => {
+    const { b, peer } = await pair({ privateKey: await generateKeyPair('secp256k1') })
+    for (let n = 1; n <= 3; n++) await peer.pubsub?.publish(topics.commitments, commitment(n))
+    await until(() => b.got('commitments').length === 3, 'all')
+  })
+
+  it('large messages too, and between nodes of ours', async () => {
+    const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
+    await connect(a, b)
+    await a.network.publish('txLists', txList(1, 1_000_000), WITHIN)
+    for (let n = 1; n <= 20; n++) await a.network.publish('commitments', commitment(n), WITHIN)
+    await until(() => b.got('commitments').length === 20 && b.got('txLists').length === 1, 'all')
+  })
+})
+
+describe('network: signatures of authors, and the library', () => {
+  it('another version of it is an error with a name', () => {
+    expect(() => { verifyAuthorsAside({ fastMsgIdFn: () => '', msgIdFn: () => '' } as unknown as GossipsubInternals) })
+      .to.throw().that.includes({ code: 'library_changed', value: 'msgIdToStrFn' })
+  })
+})
