@@ -64,6 +64,9 @@ const STOP_WITHIN = seconds(25)
 /** The driver's part of it. */
 const NETWORK_STOP_WITHIN = seconds(20)
 
+/** Discovery may fail for as long as it likes, such as on a port that is taken: the connections that there are do not end for it. */
+const DISCOVERY_RESTARTS = { maxRestarts: 100, within: seconds(60), backoff: { firstMs: 1_000, maxMs: seconds(30), factor: 2, jitter: 0.2 } }
+
 /** What a node without a data directory keeps: about a day, in the heap of the main thread. */
 const MEMORY_LIMITS = { commitments: 43_200, referencedTxListBytes: 256 * 1024 ** 2 }
 
@@ -72,9 +75,9 @@ const REFUSALS = 'network.refusals'
 const REFUSALS_WITHIN = seconds(5)
 
 /**
- * The house (README). Every mailbox exists before anything starts, so the parts can be wired in any order: calls go service → sync →
- * network → validator → chain → store; what flows back goes through ports. A part that fails is started again alone; when the driver
- * restarts, its peers are gone, and sync, which asks them, starts anew with it.
+ * The house (README). Every mailbox exists before anything starts, so the parts can be wired in any order: calls go service → (sync,
+ * discovery) → network → validator → chain → store, and what anybody finds of a peer goes to reputation; what flows back goes through ports.
+ * A part that fails is started again alone; when the driver restarts, its peers are gone, and sync and discovery start anew with it.
  */
 export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Broadcast<NetworkEvent>): Tree {
   const { discovery: discoveryConfig } = configs
@@ -98,10 +101,10 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
   const outward = root.tree('outward', { strategy: 'rest_for_one' })
   const driving: Ref<NetworkCommand> = outward.child('network', () => network({ ...handles, events: fromDriver, standing, refusals }, configs.network), { stopWithin: NETWORK_STOP_WITHIN })
+  const syncing: Ref<SyncMessage> = outward.child('sync', () => sync({ ...handles, outcomes: scoring, events: out, choosable: peer => standing.mayAsk(peer) }, config.sync))
   const finding: Ref<DiscoveryMessage> | undefined = discoveryConfig === undefined ? undefined : outward.child('discovery', () => discovery({
     ...handles, events: out, standing, learned: (peer, publicKey) => { void handles.reputation.learned(peer, publicKey) },
-  }, discoveryConfig))
-  const syncing: Ref<SyncMessage> = outward.child('sync', () => sync({ ...handles, outcomes: scoring, events: out, choosable: peer => standing.mayAsk(peer) }, config.sync))
+  }, discoveryConfig), DISCOVERY_RESTARTS)
 
   const handles: Handles = {
     store: new Store(storing), chain: new Chain(judging), validator: new Validator(checking), network: new NetworkHandle(driving), sync: new Sync(syncing),
