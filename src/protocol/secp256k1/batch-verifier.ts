@@ -135,6 +135,9 @@ export class BatchVerifier {
   /** Why the module is not used any more; undefined while it is. */
   get off(): string | undefined { return this.#off }
 
+  /** Whether another table fits without giving one up. */
+  get hasRoom(): boolean { return this.#free.length > 0 }
+
   /** The signer of an address, where it has a table; that it is asked for keeps the table. */
   signer(address: Uint8Array): PreparedSigner | undefined { return this.#tables.get(toHex(address)) }
 

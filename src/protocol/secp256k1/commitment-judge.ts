@@ -9,11 +9,11 @@ import { MOST_SIGNATURES, SignatureStatus } from './module.js'
 import { HitRate, SignerGuess, windowKey, windowKeyOf } from './signer-guess.js'
 import type { GuessedSigner } from './signer-guess.js'
 
-/** Recoveries of a signer whom no schedule named before it may have a table. */
+/** Recoveries of a signer before it may have a table that is not simply there for it. */
 const FAMILIAR = 32
 /** Recoveries that pay for one such table: it costs 45 of them, so that tables never cost more than a tenth of the work. */
 const TABLE_PRICE = 450
-/** Tables that may be built at once for signers whom no schedule named. */
+/** Such tables that may be built at once. */
 const MOST_CREDIT = 4 * TABLE_PRICE
 
 /** A commitment whose guess goes into the module. */
@@ -129,9 +129,12 @@ export class CommitmentJudge {
     if (this.#deservesTable(signer)) this.#buildTable(signer, bytes)
   }
 
-  /** Signers that nobody named must be familiar, and others' recoveries must have paid: nobody makes us build tables for nothing. */
+  /**
+   * An expected signer gets what room there is. Others, and whoever would drive one out, must be familiar, and recoveries must have
+   * paid: nobody makes us build tables for nothing.
+   */
   #deservesTable({ expected, recovered }: GuessedSigner): boolean {
-    if (expected) return true
+    if (expected && this.verifier.hasRoom) return true
     return recovered >= FAMILIAR && this.#credit >= TABLE_PRICE
   }
 
@@ -139,7 +142,7 @@ export class CommitmentJudge {
     if (this.verifier.signer(signer.address) !== undefined) return
     const publicKey = this.#recover(bytes)
     if (publicKey === undefined || !equalBytes(addressOf(this.crypto, publicKey), signer.address)) return
-    if (!signer.expected) this.#credit -= TABLE_PRICE
+    if (!signer.expected || !this.verifier.hasRoom) this.#credit -= TABLE_PRICE
     signer.recovered = 0
     this.verifier.prepare(publicKey)
   }
