@@ -150,6 +150,7 @@ describe('network: serving queue', () => {
     await settle()
     expect(await Promise.all(asked)).to.deep.equal([0, 0, 0, 0, 0])
     expect(queue.waiting).to.equal(0)
+    expect(await ask('p')).to.equal(0)
   })
 })
 

@@ -221,6 +221,8 @@ export class NetworkDriver {
         requestsInFlight: this.#client.inFlight,
         inboundStreams: this.#server.open,
         servingBytes: this.#server.reserved,
+        servingWaiting: this.#server.waiting,
+        servingUsed: this.#server.used,
         partialGossipBytes: this.#running?.gossip.partialBytes ?? 0,
         largestGossipBuffer: this.#running?.gossip.largestBuffer ?? 0,
       },

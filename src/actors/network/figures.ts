@@ -125,6 +125,9 @@ export interface NetworkFigures extends Counters {
     readonly requestsInFlight: number
     readonly inboundStreams: number
     readonly servingBytes: number
+    /** Requests of others that wait for their turn, and part of the total serving budget in use (SPEC §8). */
+    readonly servingWaiting: number
+    readonly servingUsed: number
     /** Bytes of gossip RPCs that have begun to arrive and have not been handled, of all peers. */
     readonly partialGossipBytes: number
     /** Bytes in the fullest gossip buffer towards a peer. */

@@ -50,6 +50,7 @@ export class ServingQueue {
   }
   #timer: TimerHandle | undefined
   #waiting = 0
+  #flushed = false
 
   constructor(private readonly clock: Clock, private readonly options: ServingQueueOptions) {
     this.#share = new FairShare(options)
@@ -65,6 +66,7 @@ export class ServingQueue {
 
   /** A turn for a request that came now; `undefined` where the queue is full. */
   turn(peer: PeerKey, kind: RequestKind): Turn | undefined {
+    if (this.#flushed) return { wait: undefined, settle: () => undefined }
     const now = this.clock.monotonic()
     const lane = this.#lane(peer, kind)
     if (lane.waiting.length === 0) {
@@ -81,8 +83,9 @@ export class ServingQueue {
     return { wait, settle: (bytes, ms) => { this.#settle(lane, charged, bytes, ms) } }
   }
 
-  /** Everybody's turn has come: we are stopping. */
+  /** Everybody's turn has come, now and from now on: we are stopping. */
   flush(): void {
+    this.#flushed = true
     for (const { waiting } of this.#lanes.values()) for (const { go } of waiting.splice(0)) go(NOTHING)
     this.#waiting = 0
     this.#wake(this.clock.monotonic())
