@@ -192,7 +192,7 @@ describeTransports('network: serving', transport => {
   })
 
   it('H08: over what is guaranteed it answers at once too, while nobody else needs its time', async () => {
-    const [node, peer] = await pair(transport)
+    const [node, peer] = await pair(transport, { serving: { busyShare: 1_000 } })
     const stop = answering(node, () => head)
     for (let round = 0; round < 4; round++) {
       const asked = await Promise.all(Array.from({ length: 30 }, () => ask(peer, node, 'head', encodeFrame(headRequest))))
