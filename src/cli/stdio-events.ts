@@ -115,6 +115,9 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
   storeRecovered: () => ({ event: 'storeRecovered' }),
   actorFailed: ({ actor, error }) => ({ event: 'actorFailed', actor, error: errorToJson(error) }),
   actorRestarted: ({ actor }) => ({ event: 'actorRestarted', actor }),
+  batchAlarm: ({ evidence: { digest, signature, v, expected, recovered, what } }) => ({
+    event: 'batchAlarm', digest: toHex(digest), signature: toHex(signature), v: int(v), expected: toHex(expected), recovered: hexOrNull(recovered), what,
+  }),
 }
 
 /** The line of one event: `{"event": …}` and its fields. */

@@ -21,6 +21,15 @@ describe('chain: schedules that are shipped', () => {
     for (const bad of [[], ['0x12'], ['zz'], [new Uint8Array(19)]]) expect(failure(() => scheduleFromSigners(bad))).to.be.instanceOf(ChainError).with.property('code', 'bad_schedule')
   })
 
+  it('tells who signs now and next', async () => {
+    expect(await scheduleFromSigners([ALICE, BOB]).upcoming?.(1n)).to.deep.equal([{ address: ALICE }, { address: BOB }])
+    const table = scheduleFromTable([{ from: 100n, signer: ALICE }, { from: 200n, signer: [BOB] }, { from: 300n, signer: MALLORY }, { from: 400n, signer: ALICE }])
+    const names = async (now: bigint) => (await table.upcoming?.(now))?.map(({ address }) => hex(address))
+    expect(await names(1n)).to.deep.equal([ALICE, BOB, MALLORY].map(hex))
+    expect(await names(250n)).to.deep.equal([BOB, MALLORY, ALICE].map(hex))
+    expect(await names(500n)).to.deep.equal([hex(ALICE)])
+  })
+
   it('a table: from its window on, until the next', async () => {
     const schedule = scheduleFromTable([{ from: 200n, signer: [BOB, hex(ALICE)] }, { from: 100n, signer: ALICE }])
     expect([99n, 100n, 199n, 200n, 2n ** 255n].map(window => schedule(window, options))).to.deep.equal([

@@ -113,7 +113,8 @@ describe('waiting for news', () => {
 
 describe('health', () => {
   const answers = {
-    validator: { degraded: false, workers: [{ recover: 'native' }, { recover: 'native' }] }, network: {}, chain: { head: undefined, next: 7n, unstored: 0 },
+    validator: { degraded: false, workers: [{ recover: 'native' }, { recover: 'native' }], together: { off: false } }, network: {},
+    reputation: [] as unknown[], discovery: {}, chain: { head: undefined, next: 7n, unstored: 0 },
     store: { durable: true, failing: undefined }, sync: { unheard: [] as string[] },
   }
   const peers = [{ connections: 1 }, { connections: 0 }]
@@ -124,7 +125,7 @@ describe('health', () => {
       if (value === undefined) throw new Error('no answer')
       return value
     }
-    const part = (name: string) => ({ figures: ask(told[name]), standing: ask(told[name]), peers: ask(connected) })
+    const part = (name: string) => ({ figures: ask(told[name]), standing: ask(told[name]), peers: ask(connected), bans: ask(told[name]), lists: async () => ({ blocked: [], protected: [], allowed: [] }) })
     const parts = Object.fromEntries(Object.keys(answers).map(name => [name, part(name)]))
     return { ...parts, supervisor: { describe: () => ({}) } } as unknown as Tree
   }
@@ -137,7 +138,8 @@ describe('health', () => {
 
   it('names each ailment', async () => {
     expect(await codes({ store: { durable: true, failing: { code: 'disk_full', message: 'full' } } })).to.deep.equal(['store_failing'])
-    expect(await codes({ validator: { degraded: true, workers: [{ recover: 'js' }] } })).to.deep.equal(['slow_signatures'])
+    expect(await codes({ validator: { ...answers.validator, degraded: true } })).to.deep.equal(['slow_signatures'])
+    expect(await codes({ validator: { ...answers.validator, together: { off: true } } })).to.deep.equal(['batch_verification_off'])
     expect(await codes({ sync: { unheard: ['peer'] } })).to.deep.equal(['unheard'])
     expect(await codes({}, [])).to.deep.equal(['no_peers'])
     for (const part of Object.keys(answers)) expect(await codes({ [part]: undefined }), part).to.deep.equal(['not_answering'])

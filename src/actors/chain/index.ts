@@ -10,5 +10,5 @@ export type { ChainMessage, ChainStanding, Checked, ConfirmedTip, Head, Origin }
 export type { ChainEvent, ChainStore, JudgedMessage, Judgement, SignedRecords, Verdict } from './ports.js'
 export type { ChainRules, RuleAnswer, RuleInput } from './rules.js'
 export { scheduleFromSigners, scheduleFromTable } from './schedule.js'
-export type { ScheduleAnswer, ScheduleEntry, ScheduleResolver, Slots } from './schedule.js'
+export type { ScheduleAnswer, ScheduleEntry, ScheduleResolver, Slots, UpcomingSigner } from './schedule.js'
 export { parseSchedule, scheduleFromFile } from './schedule-file.js'

@@ -18,11 +18,13 @@ export async function scheduleFromFile(path: string): Promise<ScheduleResolver> 
   const reload = async (): Promise<void> => {
     if (await changedAt(path) !== loaded.changedAt) loaded = await load(path)
   }
-  return async (window, options) => {
+  const current = async (): Promise<ScheduleResolver> => {
     loading ??= reload().finally(() => { loading = undefined })
     await loading
-    return loaded.resolver(window, options)
+    return loaded.resolver
   }
+  const resolve: ScheduleResolver = async (window, options) => (await current())(window, options)
+  return Object.assign(resolve, { upcoming: async (now: bigint) => await (await current()).upcoming?.(now) ?? [] })
 }
 
 async function changedAt(path: string): Promise<string> {

@@ -15,9 +15,17 @@ export type ScheduleAnswer =
  * The application's schedule. Asked once a window and remembered for a while; may answer at once or later, and is told by the signal when
  * nobody waits any more. What it throws counts as not known.
  */
-export type ScheduleResolver = (
-  submissionWindowEnd: bigint, options: { readonly signal: AbortSignal },
-) => ScheduleAnswer | Promise<ScheduleAnswer>
+export interface ScheduleResolver {
+  (submissionWindowEnd: bigint, options: { readonly signal: AbortSignal }): ScheduleAnswer | Promise<ScheduleAnswer>
+  /**
+   * Who signs now and in the next windows, as far as that is known, at `now` (seconds of L1 time). May be left out: their first
+   * commitments are then checked a little slower.
+   */
+  readonly upcoming?: (now: bigint) => readonly UpcomingSigner[] | Promise<readonly UpcomingSigner[]>
+}
+
+/** A signer of the near future: its address, and its window's end where it has but one. */
+export interface UpcomingSigner { readonly address: Uint8Array; readonly submissionWindowEnd?: bigint | undefined }
 
 /** From this window end on (seconds of L1 time, SPEC §3), until the next entry: one signer, or several of which each may. */
 export interface ScheduleEntry { readonly from: bigint; readonly signer: string | Uint8Array | readonly (string | Uint8Array)[] }
@@ -28,7 +36,7 @@ export interface Slots { readonly genesis: bigint; readonly seconds: bigint }
 /** These addresses (40 hex digits, 0x or not) may sign in every window. @throws ChainError `bad_schedule` */
 export function scheduleFromSigners(addresses: readonly (string | Uint8Array)[]): ScheduleResolver {
   const signers = addressesOf(addresses)
-  return () => ({ signers })
+  return Object.assign(() => ({ signers }), { upcoming: () => signers.map(address => ({ address })) })
 }
 
 /**
@@ -43,8 +51,8 @@ export function scheduleFromTable(entries: readonly ScheduleEntry[], options: { 
   if (table.length === 0) throw new ChainError('bad_schedule', 'the schedule has no entry', entries)
   const { slots } = options
   if (slots !== undefined && slots.seconds < 1n) throw new ChainError('bad_schedule', 'a slot is at least one second long', slots.seconds)
-  return window => {
-    if (slots !== undefined && (window < slots.genesis || (window - slots.genesis) % slots.seconds !== 0n)) return 'not_slot_end'
+  /** The turn that a window belongs to; -1 before the first. */
+  const turnAt = (window: bigint): number => {
     let low = 0
     let high = table.length
     while (low < high) {
@@ -52,10 +60,22 @@ export function scheduleFromTable(entries: readonly ScheduleEntry[], options: { 
       if (table[middle]!.from <= window) low = middle + 1
       else high = middle
     }
-    const turn = table[low - 1]
+    return low - 1
+  }
+  const resolve = (window: bigint): ScheduleAnswer => {
+    if (slots !== undefined && (window < slots.genesis || (window - slots.genesis) % slots.seconds !== 0n)) return 'not_slot_end'
+    const turn = table[turnAt(window)]
     return turn === undefined ? 'unknown' : { signers: turn.signers }
   }
+  const upcoming = (now: bigint): UpcomingSigner[] => {
+    const current = Math.max(0, turnAt(now))
+    return table.slice(current, current + TURNS_AHEAD).flatMap(({ signers }) => signers.map(address => ({ address })))
+  }
+  return Object.assign(resolve, { upcoming })
 }
+
+/** The turn that is on, and those after it whose signers are told of beforehand. */
+const TURNS_AHEAD = 3
 
 function addressesOf(addresses: readonly (string | Uint8Array)[]): readonly Uint8Array[] {
   if (addresses.length === 0) throw new ChainError('bad_schedule', 'there is no signer', addresses)

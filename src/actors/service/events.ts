@@ -1,3 +1,4 @@
+import type { BatchEvidence } from '../../protocol/secp256k1/index.js'
 import type { ChainEvent } from '../chain/ports.js'
 import type { DiscoveryEvent } from '../discovery/ingress.js'
 import type { DriverEvent } from '../network/ingress.js'
@@ -11,6 +12,11 @@ export type NodeEvent =
   /** A part of the node failed, and its supervisor acted (H30). */
   | { readonly type: 'actorFailed'; readonly actor: string; readonly error: unknown }
   | { readonly type: 'actorRestarted'; readonly actor: string }
+  /**
+   * The module for batches of signatures accepted one that recovery does not give to its signer: it is off from now on, and every
+   * signature is recovered. The evidence is in the log and in the store too.
+   */
+  | { readonly type: 'batchAlarm'; readonly evidence: BatchEvidence }
 
 /** Everything that an application hears of the network, told apart by `type`. */
 export type NetworkEvent = DriverEvent | ChainEvent | SyncEvent | ReputationEvent | DiscoveryEvent | PublisherEvent | StoreEvent | NodeEvent

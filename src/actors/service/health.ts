@@ -10,7 +10,7 @@ import type { Tree } from './tree.js'
 
 /** Why a node is not at its best. */
 export interface Ailment {
-  /** `not_answering`, `store_failing`, `slow_signatures`, `unheard` (H42), `no_peers`. */
+  /** `not_answering`, `store_failing`, `slow_signatures`, `batch_verification_off`, `unheard` (H42), `no_peers`. */
   readonly code: string
   readonly message: string
 }
@@ -81,6 +81,9 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
   const signatures = [...new Set(validator?.workers.map(({ recover }) => recover))].join(', ')
   if (validator?.degraded === true) {
     ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${signatures}` })
+  }
+  if (validator?.together.off === true) {
+    ailments.push({ code: 'batch_verification_off', message: 'batch verification was wrong once: every signature is recovered' })
   }
   if (sync !== undefined && sync.unheard.length > 0) {
     const message = `what these peers gossip does not reach us, they may have graylisted us: ${sync.unheard.join(', ')}`

@@ -1,3 +1,5 @@
+import { toHex } from '../../protocol/index.js'
+import type { BatchEvidence } from '../../protocol/secp256k1/index.js'
 import { seconds, supervisor } from '../kernel/index.js'
 import type { Broadcast, Port, Ref, Supervisor, SupervisorEvent } from '../kernel/index.js'
 import { chain, chainConfig } from '../chain/index.js'
@@ -27,6 +29,7 @@ import { Validator } from '../validator/ingress.js'
 import type { ValidatorMessage } from '../validator/ingress.js'
 import type { FilledConfig } from './config.js'
 import type { NetworkEvent } from './events.js'
+import { forecast } from './forecast.js'
 import { Publisher, publisher } from './publisher.js'
 import type { PublisherMessage } from './publisher.js'
 import { Wake } from './wake.js'
@@ -70,9 +73,12 @@ const DISCOVERY_RESTARTS = { maxRestarts: 100, within: seconds(60), backoff: { f
 /** What a node without a data directory keeps: about a day, in the heap of the main thread. */
 const MEMORY_LIMITS = { commitments: 43_200, referencedTxListBytes: 256 * 1024 ** 2 }
 
-/** Where the driver keeps who has refused us, and how long the store may take for it. */
+/** Where the driver keeps who has refused us. */
 const REFUSALS = 'network.refusals'
-const REFUSALS_WITHIN = seconds(5)
+/** How long the store may take for what the tree itself keeps there. */
+const STORE_WITHIN = seconds(5)
+/** Where the last evidence against batch verification is kept. */
+const BATCH_ALARM = 'validator.batchAlarm'
 
 /**
  * The house (README). Every mailbox exists before anything starts, so the parts can be wired in any order: calls go service → (sync,
@@ -95,9 +101,11 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     ...handles, verdicts: driving, answers: driving, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
   }, chainConfig({ ...config.chain, confirmedTip: config.confirmedTip })))
-  const checking: Ref<ValidatorMessage> = root.child('validator', () => validator(handles, validatorConfig({
+  const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm }, validatorConfig({
     ...config.validator, pool: { ...config.validator?.pool, domain: config.domain, slasher: config.slasherAddress },
   })))
+  const { upcoming } = config.schedule
+  if (upcoming !== undefined) root.child('forecast', () => forecast({ upcoming, validator: handles.validator }))
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
   const outward = root.tree('outward', { strategy: 'rest_for_one' })
   const driving: Ref<NetworkCommand> = outward.child('network', () => network({ ...handles, events: fromDriver, standing, refusals }, configs.network), { stopWithin: NETWORK_STOP_WITHIN })
@@ -111,8 +119,8 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     reputation: new Reputation(scoring), discovery: finding === undefined ? undefined : new Discovery(finding),
   }
   const refusals: RefusalMemory = {
-    load: () => handles.store.meta(REFUSALS, REFUSALS_WITHIN),
-    save: text => handles.store.setMeta(REFUSALS, text, REFUSALS_WITHIN),
+    load: () => handles.store.meta(REFUSALS, STORE_WITHIN),
+    save: text => handles.store.setMeta(REFUSALS, text, STORE_WITHIN),
   }
   const news = new Wake()
   const out: Port<NetworkEvent> = {
@@ -129,11 +137,20 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
       return handles.sync.driver(event)
     },
   }
+  const onBatchAlarm = (evidence: BatchEvidence): void => {
+    log.error({ evidence: evidenceText(evidence) }, 'batch verification was wrong and is off: please report this')
+    void out.send({ type: 'batchAlarm', evidence })
+    handles.store.setMeta(BATCH_ALARM, evidenceText(evidence), STORE_WITHIN)
+      .catch((error: unknown) => { log.error({ error }, 'the evidence against batch verification is in the log only') })
+  }
   const database = (died: (error: StoreError) => void) => config.dataDir === undefined
     ? memoryDatabase({ chainId: config.chainId, limits: MEMORY_LIMITS })
     : threadDatabase({ dataDir: config.dataDir, chainId: config.chainId, died })
   return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news }
 }
+
+const evidenceText = (evidence: BatchEvidence): string =>
+  JSON.stringify(evidence, (_name, value: unknown) => value instanceof Uint8Array ? toHex(value) : value)
 
 function report(event: SupervisorEvent, events: Broadcast<NetworkEvent>): void {
   if (event.type === 'failed') events.publish({ type: 'actorFailed', actor: event.path, error: event.error })
