@@ -63,7 +63,7 @@ export async function catchUp(options: CatchUpOptions): Promise<CaughtUp> {
   await Promise.all(Array.from({ length: 4 }, () => promisify(pbkdf2)('a', 'b', 1, 8, 'sha256')))
   const others = new Set((await threadTimes()).keys())
   const service = await P2pService.start({
-    dataDir, listen: [], schedule: scheduleFromSigners(material.signers), confirmedTip: { blockNumber: TIP },
+    dataDir, listen: [], discovery: false, schedule: scheduleFromSigners(material.signers), confirmedTip: { blockNumber: TIP },
     validator: { pool: { threads } },
   })
   try {

@@ -12,7 +12,7 @@ const say = (message: ServerSays): void => { process.send?.(message) }
 process.once('message', (task: ServerTask) => {
   void (async () => {
     const service = await P2pService.start({
-      dataDir: task.dataDir, listen: '/ip4/127.0.0.1/tcp/0', schedule: scheduleFromSigners(task.signers), confirmedTip: { blockNumber: TIP },
+      dataDir: task.dataDir, listen: '/ip4/127.0.0.1/tcp/0', discovery: false, schedule: scheduleFromSigners(task.signers), confirmedTip: { blockNumber: TIP },
       validator: { pool: { threads: 1 } },
       network: { connections: { inboundPerSecond: 1_000 } },
     })
