@@ -6,6 +6,8 @@ export type Topic = 'commitments' | 'txLists'
 interface Entry {
   readonly topic: Topic
   readonly bytes: number
+  /** One of a burst, or right behind a large txlist: it waits for what goes before it. */
+  readonly crowded: boolean
   readonly by: Peer
   readonly at: number
   /** By name. */
@@ -15,7 +17,7 @@ interface Entry {
 }
 
 /** One delivery by gossip (a Rust peer), or by gossip or asking (ours). */
-interface Delivery { readonly topic: Topic; readonly bytes: number; readonly from: Make; readonly to: Peer; readonly ms: number }
+export interface Delivery { readonly topic: Topic; readonly bytes: number; readonly crowded: boolean; readonly from: Make; readonly to: Peer; readonly ms: number }
 
 /** A delivery that took longer than this, in ms, was not the mesh's. */
 export const LATE_MS = 5_000
@@ -39,7 +41,8 @@ export class Ledger {
     if (entry === undefined) return
     if (messageId !== undefined && messageId !== entry.messageId) this.otherIds.push(`${entry.topic} ${key}`)
     if (entry.waitingFor.delete(to.name)) {
-      this.#deliveries.push({ topic: entry.topic, bytes: entry.bytes, from: entry.by.make, to, ms: Math.max(0, at - entry.at) })
+      const { topic, bytes, crowded, by: { make: from } } = entry
+      this.#deliveries.push({ topic, bytes, crowded, from, to, ms: Math.max(0, at - entry.at) })
     }
   }
 

@@ -77,13 +77,13 @@ export class MixedNetwork {
     for (const each of this.#connected) if (each.split(' ').includes(peer.name)) this.#connected.delete(each)
   }
 
-  /** The txlist, and the commitment right behind it (SPEC §6). */
-  async publish(by: Peer, txListBytes: number): Promise<void> {
+  /** The txlist, and the commitment right behind it (SPEC §6). `crowded`: not alone. */
+  async publish(by: Peer, txListBytes: number, crowded = true): Promise<void> {
     const block = await this.chain.next(txListBytes)
     const to = [...this.live]
     const enter = (key: string, topic: 'commitments' | 'txLists', data: Uint8Array): void => {
       const id = toHex(messageId(topics[topic], data))
-      this.ledger.published(key, { topic, bytes: data.length, by, at: performance.timeOrigin + performance.now(), messageId: id }, to)
+      this.ledger.published(key, { topic, bytes: data.length, crowded, by, at: performance.timeOrigin + performance.now(), messageId: id }, to)
     }
     this.blocks.push({ blockNumber: block.blockNumber, hash: block.hash, ssz: block.ssz, txListHash: block.txListHash })
     enter(block.txListHash, 'txLists', block.txListSsz)

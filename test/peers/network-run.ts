@@ -162,9 +162,10 @@ async function leaveAndComeBack(net: MixedNetwork, node: OurNode, plan: Plan, lo
   await sleep(1_000)
   const body = GetRawTxListRequestCodec.encode({ rawTxListHash: fromHex(net.lastBlock.txListHash) })
   const outcome = async (work: Promise<unknown>): Promise<string> => work.then(() => 'answered', messageOf)
+  const before = await node.txListRequests()
   const asked = net.rust.map(async rust => outcome(rust.request(node, 'txList', body)))
   const asking = net.rust.map(async rust => outcome(node.call('requestCommitments', { peer: rust.peerId, start: String(net.history[0]!.blockNumber), max: '256' })))
-  await sleep(20)
+  await until(async () => await node.txListRequests() >= before + net.rust.length, 'their requests under way')
   const stopped = node.stop()
   const [theirs, own] = await Promise.all([Promise.all(asked), Promise.all(asking)])
   await stopped

@@ -121,6 +121,13 @@ export class OurNode extends Peer {
 
   async publishTxList({ txList }: Block): Promise<void> { await this.call('publishTxList', { txlist: toHex(txList) }) }
   async publishCommitment({ ssz }: Block): Promise<void> { await this.call('publishCommitment', { ssz: toHex(ssz) }) }
+  /** Requests for txlists that have reached it since it started, answered or not. */
+  async txListRequests(): Promise<number> {
+    const { now, serving } = (await this.call('figures'))['network'] as unknown as {
+      now: { inboundStreams: number }; serving: { served: { txList: number }; empty: { txList: number } }
+    }
+    return now.inboundStreams + serving.served.txList + serving.empty.txList
+  }
   async head(): Promise<bigint> { return BigInt(asText((await this.call('head'))['blockNumber'])) }
 
   protected commandLine(): [string, ...string[]] {

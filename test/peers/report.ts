@@ -1,4 +1,5 @@
 import { LATE_MS, quantile } from './ledger.js'
+import type { Delivery } from './ledger.js'
 import type { Check, NetworkResult } from './network-run.js'
 import type { Comparison } from './without-workarounds.js'
 
@@ -16,14 +17,16 @@ function table(rows: ReadonlyArray<readonly string[]>): string[] {
 
 export function networkLines({ net, seconds, asked, checks, lowestOfOurs, lowestOfRust }: NetworkResult): Report {
   const { ledger } = net
-  const kinds = [
-    ['commitments', (topic: string) => topic === 'commitments'],
-    ['txlists to 100 KiB', (topic: string, bytes: number) => topic === 'txLists' && bytes < LARGE],
-    ['txlists of 2 MiB', (topic: string, bytes: number) => topic === 'txLists' && bytes >= LARGE],
-  ] as const
+  const kinds: ReadonlyArray<readonly [string, (delivery: Delivery) => boolean]> = [
+    ['commitments', ({ topic, crowded }) => topic === 'commitments' && !crowded],
+    ['commitments in bursts', ({ topic, crowded }) => topic === 'commitments' && crowded],
+    ['txlists to 100 KiB', ({ topic, crowded }) => topic === 'txLists' && !crowded],
+    ['txlists of 2 MiB', ({ bytes }) => bytes >= LARGE],
+  ]
   const latencies = MAKES.flatMap(from => MAKES.flatMap(to => kinds.map(([name, which]) => {
-    const samples = ledger.deliveries(delivery => delivery.from === from && delivery.to.make === to && which(delivery.topic, delivery.bytes)).map(delivery => delivery.ms)
-    return [`${from} → ${to}, ${name}`, String(samples.length), ms(quantile(samples, 0.5)), ms(quantile(samples, 0.99)), ms(quantile(samples, 1)), String(samples.filter(each => each > LATE_MS).length)]
+    const samples = ledger.deliveries(delivery => delivery.from === from && delivery.to.make === to && which(delivery)).map(delivery => delivery.ms)
+    const late = samples.filter(each => each > LATE_MS).length
+    return [`${from} → ${to}, ${name}`, String(samples.length), ms(quantile(samples, 0.5)), ms(quantile(samples, 0.99)), ms(quantile(samples, 1)), String(late)]
   })))
   const nodes = net.all.map(peer => [
     peer.name, peer.make, String(ledger.publishedBy(peer.name)), String(ledger.deliveries(({ to }) => to === peer).length), String(ledger.missing(peer.name).length),

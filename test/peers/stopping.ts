@@ -34,6 +34,8 @@ async function stopOnce(program: string, after: number): Promise<readonly string
     for (const peer of peers) await node.dial(peer)
     await Promise.all(peers.map(async peer => until(async () => (await peer.seen(node))?.agent !== '', 'identified')))
     const answers = peers.map(async peer => peer.request(node, 'txList', fromHex(block.txListHash)).then(() => undefined, (error: unknown) => String(error)))
+    // what is still on its way to a node that has already left nobody can save
+    await until(async () => await node.txListRequests() >= RUST_PEERS, 'all requests under way')
     await sleep(after)
     await node.stop()
     return (await Promise.all(answers)).filter(failure => failure !== undefined)

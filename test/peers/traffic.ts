@@ -27,7 +27,7 @@ export async function publishFor(net: MixedNetwork, ms: number, pace: Pace): Pro
     const by = publishers[turn % publishers.length]!
     // a publisher of ours has the parent of what it publishes
     await net.settled()
-    if (performance.now() < nextBurst) await net.publish(by, turn % 5 === 4 ? TWO_MIB : randomSize())
+    if (performance.now() < nextBurst) await (turn % 5 === 4 ? net.publish(by, TWO_MIB) : net.publish(by, randomSize(), false))
     else {
       nextBurst += pace.burstEvery
       for (let at = 0; at < pace.large; at++) await net.publish(by, TWO_MIB)
