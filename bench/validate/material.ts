@@ -16,8 +16,15 @@ function bytesOf(...words: (string | number)[]): Uint8Array {
   return createHash('sha256').update(words.join(' ')).digest()
 }
 
-/** Valid signed commitments of linked-looking blocks, going round `signers` keys. Reproducible. */
-export async function makeCommitments(count: number, signers = count): Promise<readonly Uint8Array[]> {
+/** Where the submission window of the first signer ends. */
+const FIRST_WINDOW = 1_800_000_384
+const WINDOW_SECONDS = 384
+
+/**
+ * Valid signed commitments of linked-looking blocks, going round `signers` keys. Reproducible. With `windows`, each signer has a submission
+ * window of its own, as elected ones have; without, all have the same.
+ */
+export async function makeCommitments(count: number, signers = count, { windows = false }: { readonly windows?: boolean } = {}): Promise<readonly Uint8Array[]> {
   const crypto = await loadCrypto()
   return Array.from({ length: count }, (_, index) => {
     const bytes = new Uint8Array(SIGNED_COMMITMENT_SIZE)
@@ -25,7 +32,7 @@ export async function makeCommitments(count: number, signers = count): Promise<r
     view.setUint32(OFFSETS.blockNumber, 1_000_000 + index, true)
     view.setUint32(OFFSETS.timestamp, 1_800_000_000 + index, true)
     view.setUint32(OFFSETS.gasLimit, 240_000_000, true)
-    view.setUint32(OFFSETS.submissionWindowEnd, 1_800_000_384, true)
+    view.setUint32(OFFSETS.submissionWindowEnd, FIRST_WINDOW + (windows ? WINDOW_SECONDS * (index % signers) : 0), true)
     bytes.set(bytesOf('txlist', index), OFFSETS.rawTxListHash)
     bytes.set(bytesOf('parent', index), OFFSETS.parentPreconfirmationHash)
     const { signature, recid } = native.ecdsaSign(
