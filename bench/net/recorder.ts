@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { quantile } from '../harness.js'
 import { nowMs } from './clock.js'
 import type { Arrivals, Holdings, Usage } from './wire.js'
 
@@ -36,6 +37,7 @@ export class UsageRecorder {
   #closedIn = 0
   #closedOut = 0
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION })
+  readonly #ownDelay = new OwnDelay()
   #since: Point
 
   constructor() {
@@ -55,7 +57,7 @@ export class UsageRecorder {
     const late = (ns: number): number => Math.max(0, ns / 1e6 - RESOLUTION)
     const usage = {
       wallMs: now.atMs - before.atMs, mainMs: now.mainMs - before.mainMs, waitedMs: now.waitedMs - before.waitedMs, allMs: now.allMs - before.allMs, busyMs: now.busyMs - before.busyMs,
-      delayP50Ms: late(this.#delay.percentile(50)), delayP99Ms: late(this.#delay.percentile(99)), delayMaxMs: late(this.#delay.max),
+      delayP50Ms: late(this.#delay.percentile(50)), delayP99Ms: late(this.#delay.percentile(99)), delayMaxMs: late(this.#delay.max), ownDelayP99Ms: this.#ownDelay.takeP99(),
       bytesIn: now.bytesIn - before.bytesIn, bytesOut: now.bytesOut - before.bytesOut,
       copies: now.copies - before.copies, copiesBytes: now.copiesBytes - before.copiesBytes,
     }
@@ -90,6 +92,33 @@ export class UsageRecorder {
     const busyMs = performance.eventLoopUtilization().active
     const [mainMs = busyMs, waitedMs = 0] = mainThreadMs() ?? []
     return { atMs: nowMs(), mainMs, waitedMs, allMs: (user + system) / 1_000, busyMs, bytesIn, bytesOut, copies: this.copies, copiesBytes: this.copiesBytes }
+  }
+}
+
+/** How often the own delay is looked at, ms. */
+const LOOK_EVERY = 2
+
+/** How late the event loop is less the time in which the machine gave it no core: what the process itself is to blame for. */
+class OwnDelay {
+  #lates: number[] = []
+  #dueMs = 0
+  #waitedMs = 0
+
+  constructor() { this.#next() }
+
+  takeP99(): number {
+    const lates = this.#lates
+    this.#lates = []
+    return quantile(lates, 0.99)
+  }
+
+  #next(): void {
+    this.#dueMs = nowMs() + LOOK_EVERY
+    this.#waitedMs = mainThreadMs()?.[1] ?? 0
+    setTimeout(() => {
+      this.#lates.push(Math.max(0, nowMs() - this.#dueMs - ((mainThreadMs()?.[1] ?? 0) - this.#waitedMs)))
+      this.#next()
+    }, LOOK_EVERY).unref()
   }
 }
 

@@ -56,6 +56,8 @@ export interface Usage {
   readonly delayP50Ms: number
   readonly delayP99Ms: number
   readonly delayMaxMs: number
+  /** The same less the time in which the main thread waited for a core. */
+  readonly ownDelayP99Ms: number
   /** Bytes of all TCP sockets. */
   readonly bytesIn: number
   readonly bytesOut: number
