@@ -1,6 +1,6 @@
-import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
+import type { GossipsubInternals } from '../../src/actors/network/gossipsub-internals.js'
 import { NetworkError, newPrivateKey, peerKeyOf } from '../../src/actors/network/index.js'
 import type { GateQuestion } from '../../src/actors/network/index.js'
 import { describeTransports } from '../support/transport.js'
@@ -208,21 +208,20 @@ describeTransports('network: connections', transport => {
     const a = await startNode(transport, { staticPeers: [peer.address], redial: { firstMs: 20, maxMs: 100 } })
     await meshed(a, peer.peerId)
     // from now on it takes no gossip stream of ours
-    let refusing = true
-    const toUs = (): Stream[] => peer.node.getConnections().flatMap(({ streams }) => streams.filter(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/')))
-    const resets = setInterval(() => { if (refusing) for (const stream of toUs()) stream.abort(new Error('no gossip')) }, 5)
-    try {
-      await until(async () => (await a.network.figures(WITHIN)).gossip.streamsLost === 1, 'lost', 15_000)
-      refusing = false
-      expect((await a.network.figures(WITHIN)).gossip.streamsReopened).to.be.at.least(5)
-      await until(() => a.events.received.filter(({ type }) => type === 'peerConnected').length === 2, 'dialled again')
-      await meshed(a, peer.peerId)
-      await a.network.publish('commitments', commitment(1), WITHIN)
-      await until(() => peer.got.length === 1, 'heard again')
-      a.events.expectNone('peerRefused')
-    } finally {
-      clearInterval(resets)
+    const gossipsub = peer.pubsub as unknown as GossipsubInternals
+    const take = gossipsub.createInboundStream.bind(gossipsub)
+    gossipsub.createInboundStream = (_, stream) => { stream.abort(new Error('no gossip')) }
+    for (const { streams } of peer.node.getConnections()) {
+      for (const stream of streams) if (stream.direction === 'inbound' && stream.protocol.startsWith('/meshsub/')) stream.abort(new Error('no gossip'))
     }
+    await until(async () => (await a.network.figures(WITHIN)).gossip.streamsLost === 1, 'lost', 15_000)
+    gossipsub.createInboundStream = take
+    expect((await a.network.figures(WITHIN)).gossip.streamsReopened).to.be.at.least(5)
+    await until(() => a.events.received.filter(({ type }) => type === 'peerConnected').length === 2, 'dialled again')
+    await meshed(a, peer.peerId)
+    await a.network.publish('commitments', commitment(1), WITHIN)
+    await until(() => peer.got.length === 1, 'heard again')
+    a.events.expectNone('peerRefused')
   }).timeout(40_000)
 
   it('tells the reputation gossipsub\'s score of everybody connected, every 10 s', async () => {

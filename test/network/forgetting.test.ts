@@ -145,10 +145,16 @@ describe('network: gossip streams', () => {
     expect(log).to.deep.equal(Array(REOPEN_ATTEMPTS - 1).fill('push'))
     keeper.heartbeat()
     expect(log.at(-1)).to.equal('lost')
-    streams.set('p', {} as never)
+    streams.set('p', { rawStream: { status: 'open' } } as never)
     log.length = 0
     for (let i = 0; i < 20; i++) keeper.heartbeat()
     expect(log).to.deep.equal([])
+    // one that is dead, and still listed
+    streams.set('p', { rawStream: { status: 'reset' } } as never)
+    keeper.heartbeat()
+    keeper.heartbeat()
+    expect(log).to.deep.equal(['push'])
+    expect(streams.size).to.equal(0)
   })
 })
 

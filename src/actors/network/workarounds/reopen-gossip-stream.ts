@@ -4,7 +4,7 @@ import type { GossipsubInternals } from '../gossipsub-internals.js'
 /**
  * Fault: gossipsub 17.1.1 opens its outbound stream to a peer once. When both sides have dialled, two connections exist; if the one that
  * carries the stream closes, or the stream alone is lost (overrun buffer, reset), no other is opened, and we are mute while everything
- * looks healthy (H39, H35).
+ * looks healthy (H39, H35). A stream that is reset before the library listens for its end stays in its map for good, dead.
  * Remedy: when a connection closes, and at every heartbeat, each connected peer that speaks gossipsub and has no outbound stream is put
  * into gossipsub's own queue again; a peer that gossipsub has forgotten is introduced again.
  * Goes when gossipsub does this itself: the test closes the connection that carries the stream with and without it.
@@ -44,7 +44,7 @@ export class GossipStreamKeeper {
     for (const peer of this.#needs.speakers()) {
       const id = peer.toString()
       speakers.add(id)
-      if (this.#needs.gossipsub.streamsOutbound.has(id)) { this.#attempts.delete(id); continue }
+      if (this.#hasStream(id)) { this.#attempts.delete(id); continue }
       const attempts = (this.#attempts.get(id) ?? 0) + 1
       this.#attempts.set(id, attempts)
       if (attempts === 1) continue
@@ -54,11 +54,14 @@ export class GossipStreamKeeper {
     for (const id of this.#attempts.keys()) if (!speakers.has(id)) this.#attempts.delete(id)
   }
 
+  #hasStream(id: string): boolean { return this.#needs.gossipsub.streamsOutbound.get(id)?.rawStream.status === 'open' }
+
   #reopen(peer: PeerId): void {
     const { gossipsub } = this.#needs
     const id = peer.toString()
     const connection = this.#needs.connectionTo(peer)
-    if (connection === undefined || gossipsub.streamsOutbound.has(id)) return
+    if (connection === undefined || this.#hasStream(id)) return
+    gossipsub.streamsOutbound.delete(id)
     if (gossipsub.peers.has(id)) gossipsub.outboundInflightQueue.push({ peerId: peer, connection })
     else gossipsub.onPeerConnected(peer, connection)
     this.#needs.reopened(peer)
