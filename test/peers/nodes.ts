@@ -128,7 +128,6 @@ export class OurNode extends Peer {
     }
     return now.inboundStreams + serving.served.txList + serving.empty.txList
   }
-  async head(): Promise<bigint> { return BigInt(asText((await this.call('head'))['blockNumber'])) }
 
   protected commandLine(): [string, ...string[]] {
     const { confirmedTip, dataDir, staticPeers = [], without } = this.options
