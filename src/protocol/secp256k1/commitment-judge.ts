@@ -7,7 +7,7 @@ import type { CommitmentRules } from '../rules.js'
 import type { BatchVerifier, PreparedSigner } from './batch-verifier.js'
 import { MOST_SIGNATURES, SignatureStatus } from './module.js'
 import { HitRate, SignerGuess, windowKey, windowKeyOf } from './signer-guess.js'
-import type { GuessedSigner } from './signer-guess.js'
+import type { Guess, GuessedSigner } from './signer-guess.js'
 
 /** Recoveries of a signer before it may have a table that is not simply there for it. */
 const FAMILIAR = 32
@@ -19,7 +19,7 @@ const MOST_CREDIT = 4 * TABLE_PRICE
 /** A commitment whose guess goes into the module. */
 interface Candidate {
   readonly index: number
-  readonly window: number
+  readonly guess: Guess
   readonly signer: PreparedSigner
 }
 
@@ -73,10 +73,10 @@ export class CommitmentJudge {
     tried.forEach(({ index, signer }, to) => { module.select(to, index, signer.slot!) })
     const statuses = tried.length === 0 ? undefined : module.verify(tried.length).slice()
     let hits = 0
-    tried.forEach(({ index, window, signer }, at) => {
+    tried.forEach(({ index, guess, signer }, at) => {
       if (this.verifier.count(statuses![at]!) !== SignatureStatus.valid) return
       hits++
-      this.#guess.hit(window)
+      this.#guess.hit(guess)
       const offset = index * RECORD_SIZE
       records[offset] = isHigh(commitments, index * SIGNED_COMMITMENT_SIZE + OFFSETS.signature + 32) ? Finding.high_s : Finding.valid
       records.set(signer.address, offset + RECORD_SIGNER)
@@ -96,20 +96,23 @@ export class CommitmentJudge {
   /** Judges what needs no signature or has no guess, and gives the rest. Records of candidates are zeros. */
   #candidates(commitments: Uint8Array, records: Uint8Array): readonly Candidate[] {
     const candidates: Candidate[] = []
+    // Looked up once a batch: an address as a key is a string.
+    const tables = new Map<GuessedSigner, PreparedSigner | undefined>()
     const tries = this.verifier.off === undefined && this.#hits.tries()
     const count = commitments.length / SIGNED_COMMITMENT_SIZE
     for (let index = 0; index < count; index++) {
       const at = index * SIGNED_COMMITMENT_SIZE
-      const window = windowKey(commitments, at + OFFSETS.submissionWindowEnd)
-      const guess = tries ? this.#guess.signerOf(window) : undefined
-      const signer = guess === undefined ? undefined : this.verifier.signer(guess.address)
-      if (signer === undefined) {
+      const guess = tries ? this.#guess.of(windowKey(commitments, at + OFFSETS.submissionWindowEnd)) : undefined
+      if (guess !== undefined && !tables.has(guess.signer)) tables.set(guess.signer, this.verifier.signer(guess.signer.address))
+      const signer = guess === undefined ? undefined : tables.get(guess.signer)
+      if (guess === undefined || signer?.slot === undefined) {
         this.#ordinary(commitments, index, records)
+        tables.clear()
         continue
       }
       const finding = precheckCommitment(commitments.subarray(at, at + SIGNED_COMMITMENT_SIZE), this.rules)
       records.fill(0, index * RECORD_SIZE, (index + 1) * RECORD_SIZE)
-      if (finding === undefined) candidates.push({ index, window, signer })
+      if (finding === undefined) candidates.push({ index, guess, signer })
       else records[index * RECORD_SIZE] = finding
     }
     return candidates

@@ -17,7 +17,8 @@ export interface GuessedSigner {
   recovered: number
 }
 
-interface Guess {
+/** Who a window's commitments are thought to be of. */
+export interface Guess {
   signer: GuessedSigner
   /** From the schedule: no commitment changes it. */
   readonly fixed: boolean
@@ -40,12 +41,11 @@ export class SignerGuess {
     if (window !== undefined) this.#windows.set(window, { signer, fixed: true, weight: MOST_WEIGHT })
   }
 
-  signerOf(window: number): GuessedSigner | undefined { return this.#windows.get(window)?.signer }
+  of(window: number): Guess | undefined { return this.#windows.get(window) }
 
-  /** The guess for a window was right. */
-  hit(window: number): void {
-    const guess = this.#windows.get(window)
-    if (guess !== undefined && guess.weight < MOST_WEIGHT) guess.weight++
+  /** A guess was right. */
+  hit(guess: Guess): void {
+    if (guess.weight < MOST_WEIGHT) guess.weight++
   }
 
   /** Recovery gave a signer for a window; gives what is known of that signer. */

@@ -161,6 +161,7 @@ export class Cases {
       add('digest 0', new Uint8Array(32), this.random.scalar(), key)
       add('digest n', toBytes(N), this.random.scalar(), key)
       add('digest 2^256 − 1', new Uint8Array(32).fill(255), this.random.scalar(), key)
+      this.#notReduced(made, key)
       for (let nonce = 1n; nonce <= 4n; nonce++) {
         add(`nonce ${nonce}`, this.random.bytes(), nonce + BigInt(i), key)
         add(`nonce n − ${nonce}`, this.random.bytes(), N - nonce - BigInt(i), key)
@@ -172,7 +173,7 @@ export class Cases {
   /** Signatures whose point has an x of n or more, so that r is x − n and v is 2 or 3; of keys made for them. */
   overflowing(count: number): Case[] {
     const made: Case[] = []
-    for (let r = 1n + BigInt(this.random.below(1_000)); made.length < 4 * count; r++) {
+    for (let r = 1n + BigInt(this.random.below(1_000)); made.length < 8 * count; r++) {
       if (!isOnCurve(r + N)) continue
       for (const v of [2, 3]) {
         const digest = this.random.bytes()
@@ -181,6 +182,8 @@ export class Cases {
         if (publicKey === undefined) throw new Error('no key for a point of the curve')
         const base = { digest, signature, publicKey, signer: new Uint8Array(addressOf(this.crypto, publicKey)) }
         made.push({ kind: 'r + n', ...base, v, expected: true })
+        // As x itself, not modulo n: the arithmetic would hold, and r is out of range.
+        made.push({ kind: 'r not reduced', ...base, signature: joined(r + N, toNumber(signature.subarray(32))), v: v & 1, expected: false })
         made.push({ kind: 'r + n, v ^ 1', ...base, v: v ^ 1, expected: false })
         made.push({ kind: 'r + n, v ^ 2', ...base, v: v ^ 2, expected: false })
       }
@@ -213,6 +216,24 @@ export class Cases {
         }
       }
     })
+  }
+
+  /** What only a check of ranges refuses: the arithmetic holds modulo n, or modulo 2^256. */
+  #notReduced(made: Case[], { key, publicKey, signer }: Key): void {
+    const k = this.random.scalar()
+    const point = publicKeyOf(k)
+    const x = toNumber(point.subarray(0, 32))
+    const parity = point[63]! & 1
+    const small = this.random.scalar() >> 129n
+    const digest = toBytes(mod(small * k - mod(x, N) * key, N))
+    made.push({ kind: 'small s', digest, signature: joined(mod(x, N), small), v: parity, publicKey, signer, expected: true })
+    made.push({ kind: 'small s + n', digest, signature: joined(mod(x, N), small + N), v: parity, publicKey, signer, expected: false })
+    // r + n passes 2^256 and comes out as x.
+    const r = x + 2n ** 256n - N
+    if (r >= N) return
+    const wrapped = this.random.bytes()
+    const s = mod(inverse(k, N) * (toNumber(wrapped) + r * key), N)
+    made.push({ kind: 'r + n above 2^256', digest: wrapped, signature: joined(r, s), v: 2 | parity, publicKey, signer, expected: false })
   }
 
   #key(key: bigint): Key {

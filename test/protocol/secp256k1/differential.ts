@@ -65,7 +65,10 @@ export async function runDifferential({ seed, signatures, tables, signers, check
     while (batch.length < size) {
       const item = waiting.length > 0 && random.below(3) === 0 ? waiting.pop()! : cases.next()
       const name = Buffer.from(item.signer).toString('hex')
-      if (!present.has(name) && present.size === tables) continue
+      if (!present.has(name) && present.size === tables) {
+        if (item.expected !== undefined) waiting.unshift(item)
+        continue
+      }
       present.set(name, item.publicKey)
       batch.push(item)
       if (item.exceptional === true) exceptional++

@@ -119,12 +119,12 @@ describe('secp256k1 batch: commitments', () => {
     const [honest, other] = cases.keys
     guess.expect(honest!.signer, 1)
     for (let time = 0; time < 100; time++) guess.learn(1, other!.signer)
-    expect(guess.signerOf(1)?.address).to.deep.equal(honest!.signer)
+    expect(guess.of(1)?.signer.address).to.deep.equal(honest!.signer)
     for (let time = 0; time < 4; time++) guess.learn(2, honest!.signer)
     for (let time = 0; time < 3; time++) guess.learn(2, other!.signer)
-    expect(guess.signerOf(2)?.address).to.deep.equal(honest!.signer)
+    expect(guess.of(2)?.signer.address).to.deep.equal(honest!.signer)
     guess.learn(2, other!.signer)
-    expect(guess.signerOf(2)?.address).to.deep.equal(other!.signer)
+    expect(guess.of(2)?.signer.address).to.deep.equal(other!.signer)
   })
 
   it('stops guessing where guesses are wrong, and notices when they are right again', () => {
