@@ -4,6 +4,8 @@ import { OutboundQuota } from '../../src/actors/network/reqresp/outbound-quota.j
 import fc from 'fast-check'
 import { syncConfig } from '../../src/actors/sync/config.js'
 import { SyncError } from '../../src/actors/sync/errors.js'
+import * as rows from '../../src/actors/chain/verdict.js'
+import { isTaken, isUnjudged, reasonOfFirst, standsAside, waitsForStore } from '../../src/actors/sync/judgements.js'
 import { Unheard, targetOf } from '../../src/actors/sync/heads.js'
 import type { CheckedPage } from '../../src/actors/sync/page-check.js'
 import { PeerBook } from '../../src/actors/sync/peers.js'
@@ -226,6 +228,17 @@ describe('sync: unheard', () => {
       unheard.round()
     }
     expect(unheard.peers).to.deep.equal([])
+  })
+})
+
+describe('sync: what chain says of a commitment', () => {
+  it('is understood in the words of chain', () => {
+    expect(isTaken({ ...rows.ACCEPTED, hash: new Uint8Array(32) })).to.equal(true)
+    for (const { reason } of [rows.PENDING, rows.ASIDE, rows.misnumbered('misnumbered')!]) expect(standsAside(reason), reason).to.equal(true)
+    for (const { reason } of [rows.STORE_BEHIND, rows.FORWARDED_ONLY, rows.STORE_UNAVAILABLE]) expect(waitsForStore(reason), reason).to.equal(true)
+    const unjudged = [rows.SCHEDULE_UNKNOWN, rows.SCHEDULE_FAILED, rows.BEYOND_HORIZON, rows.NOT_HELD, rows.RULES_FAILED, rows.RULES_OVERLOADED]
+    for (const { reason } of unjudged) expect(isUnjudged(reason), reason).to.equal(true)
+    for (const { reason } of [rows.ACCEPTED, rows.DUPLICATE]) expect(reasonOfFirst([{ ...rows.ACCEPTED, reason, hash: new Uint8Array(32) }])).to.equal('not_adopted')
   })
 })
 

@@ -164,7 +164,7 @@ export class FakeChain {
 
   judge(commitment: Uint8Array): Judgement {
     if (this.byNumber) {
-      if (heightOf(commitment) !== this.next) return { verdict: 'accept', reason: 'pending', penalty: false, hash: ZERO32 }
+      if (heightOf(commitment) !== this.next) return { verdict: 'accept', reason: 'pending_parent', penalty: false, hash: ZERO32 }
       this.next++
       return { verdict: 'accept', reason: 'accepted', penalty: false, hash: ZERO32 }
     }
@@ -183,7 +183,7 @@ export class FakeChain {
     if (this.#supersede(commitment, hash)) return { verdict: 'accept', reason: 'accepted', penalty: false, hash }
     const parent = toHex(new CommitmentView(commitment).parentPreconfirmationHash)
     this.#pending.set(parent, [...this.#pending.get(parent) ?? [], commitment])
-    return { verdict: 'accept', reason: 'pending', penalty: false, hash }
+    return { verdict: 'accept', reason: 'pending_parent', penalty: false, hash }
   }
 
   /** A block on the canonical chain below its head takes that height: a later window (SPEC §7). */

@@ -30,6 +30,10 @@ export class Commitment {
   readonly eop: boolean
   /** `eop` without a txlist: a hand-over that occupies no height (SPEC §6). */
   readonly bare: boolean
+  /** Signer and window: whose turn it was signed in. */
+  readonly turn: string
+  /** What may be signed once only; a hand-over without a block has none (SPEC §6). */
+  readonly slot: string | undefined
 
   standing: Standing = 'pending'
   /** Demoted by the application: returns only when it is named (SPEC §7). */
@@ -59,13 +63,13 @@ export class Commitment {
     this.window = view.submissionWindowEnd
     this.eop = view.eop
     this.bare = view.isHandoverOnly
+    this.turn = `${this.signerKey}${this.window}`
+    this.slot = this.bare ? undefined : `${this.turn}:${this.number}`
   }
 
   get ssz(): Uint8Array { return this.#ssz }
   get hash(): Uint8Array { return this.#hash }
   get signer(): Uint8Array { return this.#signer }
-  /** Signer and window: whose turn it was signed in. */
-  get turn(): string { return `${this.signerKey}${this.window}` }
 
   /** Copies what it looks at, before it outlives its batch: a view would keep the whole batch's buffer alive. */
   keep(): this {
@@ -83,8 +87,6 @@ export class Commitment {
 
   /** The height that its child must have. */
   get next(): bigint { return this.bare ? this.number : this.number + 1n }
-  /** What may be signed once only; a hand-over without a block has none (SPEC §6). */
-  get slot(): string | undefined { return this.bare ? undefined : `${this.turn}:${this.number}` }
   get parentHash(): Uint8Array { return new CommitmentView(this.ssz).parentPreconfirmationHash }
   /** `undefined` for a hand-over without a block. */
   get txListHash(): Uint8Array | undefined { return this.bare ? undefined : new CommitmentView(this.ssz).rawTxListHash }

@@ -11,11 +11,12 @@ export class Memory {
   /** Known and not canonical, in the order of becoming so. */
   readonly aside = new Set<Commitment>()
   readonly #byHash = new Map<string, Commitment>()
-  readonly #children = new Map<string, Set<Commitment>>()
-  readonly #heights = new Map<bigint, Set<Commitment>>()
+  // Nearly all of these hold one: an array is a fifth of a set.
+  readonly #children = new Map<string, Commitment[]>()
+  readonly #heights = new Map<bigint, Commitment[]>()
   readonly #blocks = new Map<bigint, Commitment>()
   readonly #slots = new Map<string, Commitment>()
-  readonly #ends = new Map<string, Set<Commitment>>()
+  readonly #ends = new Map<string, Commitment[]>()
   /** Nothing is known below this height. */
   #lowest: bigint | undefined
 
@@ -31,19 +32,19 @@ export class Memory {
 
   /** Canonical hand-overs without a block that name this height. */
   handoversAt(height: bigint): Commitment[] {
-    return [...this.at(height)].filter(({ bare, standing }) => bare && standing === 'canonical')
+    return this.at(height).filter(({ bare, standing }) => bare && standing === 'canonical')
   }
 
-  /** Whatever is known of a height. */
-  at(height: bigint): ReadonlySet<Commitment> { return this.#heights.get(height) ?? NONE }
+  /** Whatever is known of a height. Changes while commitments come and go, as do the lists below: to be copied by who makes them. */
+  at(height: bigint): readonly Commitment[] { return this.#heights.get(height) ?? NONE }
 
-  childrenOf(key: string): ReadonlySet<Commitment> { return this.#children.get(key) ?? NONE }
+  childrenOf(key: string): readonly Commitment[] { return this.#children.get(key) ?? NONE }
 
   /** The first of this signer, window and height. */
   first(slot: string): Commitment | undefined { return this.#slots.get(slot) }
 
   /** The ends of a signer's turn. */
-  endsOf(turn: string): ReadonlySet<Commitment> { return this.#ends.get(turn) ?? NONE }
+  endsOf(turn: string): readonly Commitment[] { return this.#ends.get(turn) ?? NONE }
 
   add(commitment: Commitment, standing: Standing): void {
     commitment.keep()
@@ -97,15 +98,19 @@ export class Memory {
   * [Symbol.iterator](): IterableIterator<Commitment> { yield* this.#byHash.values() }
 }
 
-const NONE: ReadonlySet<Commitment> = new Set()
+const NONE: readonly Commitment[] = []
 
-function into<K>(map: Map<K, Set<Commitment>>, key: K, commitment: Commitment): void {
-  const set = map.get(key)
-  if (set === undefined) map.set(key, new Set([commitment]))
-  else set.add(commitment)
+function into<K>(map: Map<K, Commitment[]>, key: K, commitment: Commitment): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [commitment])
+  else if (!list.includes(commitment)) list.push(commitment)
 }
 
-function outOf<K>(map: Map<K, Set<Commitment>>, key: K, commitment: Commitment): void {
-  const set = map.get(key)
-  if (set?.delete(commitment) === true && set.size === 0) map.delete(key)
+function outOf<K>(map: Map<K, Commitment[]>, key: K, commitment: Commitment): void {
+  const list = map.get(key)
+  if (list === undefined) return
+  const at = list.indexOf(commitment)
+  if (at < 0) return
+  if (list.length === 1) map.delete(key)
+  else list.splice(at, 1)
 }

@@ -12,7 +12,7 @@ const NO_NEWS: ReadonlySet<string> = new Set(['accepted', 'duplicate', 'below_co
 export const reasonOfFirst = (results: readonly Judgement[]): string => results.find(({ reason }) => !NO_NEWS.has(reason))?.reason ?? 'not_adopted'
 
 /** It stands beside our chain: its parent is not what we have below it. */
-const ASIDE: ReadonlySet<string> = new Set(['pending', 'aside', 'misnumbered'])
+const ASIDE: ReadonlySet<string> = new Set(['pending_parent', 'aside', 'misnumbered'])
 export const standsAside = (reason: string): boolean => ASIDE.has(reason)
 
 /** The store is behind: the same page, later. */
