@@ -1,6 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadCrypto, type Crypto } from '../../src/protocol/index.js'
+import { BatchVerifier } from '../../src/protocol/secp256k1/index.js'
 import type { Vector } from './check.js'
 import { suites, type Context } from './suites.js'
 
@@ -30,7 +31,8 @@ export interface Report {
  * directory with none of the files or without a single vector.
  */
 export async function runVectors(directory: string): Promise<Report> {
-  const context: Context = { cryptos: await everyCrypto() }
+  const cryptos = await everyCrypto()
+  const context: Context = { cryptos, batch: await batchVerifier(cryptos[0]) }
   const files: FileReport[] = []
   let present: string[]
   try {
@@ -46,10 +48,13 @@ export async function runVectors(directory: string): Promise<Report> {
   return summary(files, context)
 }
 
-function summary(files: readonly FileReport[], { cryptos }: Context): Report {
+function summary(files: readonly FileReport[], { cryptos, batch }: Context): Report {
   return {
     files,
-    backends: cryptos.map(({ recoverBackend, keccakBackend }) => `${recoverBackend} with ${keccakBackend}`),
+    backends: [
+      ...cryptos.map(({ recoverBackend, keccakBackend }) => `${recoverBackend} with ${keccakBackend}`),
+      ...(batch === undefined ? [] : ['batch verification']),
+    ],
     passed: files.reduce((sum, { passed }) => sum + passed, 0),
     failures: files.flatMap(({ failures }) => failures),
   }
@@ -79,6 +84,12 @@ function failed(file: string, error: unknown): FileReport {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? `${error.name === 'Error' ? '' : `${error.name}: `}${error.message}` : String(error)
+}
+
+/** Batch verification, where the platform has what it needs; it decides single signatures too here. */
+async function batchVerifier(crypto: Crypto): Promise<BatchVerifier | undefined> {
+  const { verifier } = await BatchVerifier.load(crypto, { least: 1, sampleEvery: 1, random: () => 0 })
+  return verifier
 }
 
 /** The libraries in use, and beside them each other one that loads here: all must agree. */

@@ -1,18 +1,25 @@
 import {
-  addressOf, checkCommitment, checkTxList, checkTxListResponse, CommitmentView, DEFAULT_DOMAIN, Finding, findingName, messageId,
+  addressOf, checkCommitment, checkTxList, checkTxListResponse, CommitmentView, DEFAULT_DOMAIN, Finding, findingName, fromHex, messageId,
   preconfirmationHash, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, SignedCommitmentCodec, signerFromKey, signingHash, toHex,
   txListHash, verdictOf, type Crypto,
 } from '../../src/protocol/index.js'
 import type { Codec } from '../../src/protocol/containers.js'
+import type { BatchVerifier } from '../../src/protocol/secp256k1/index.js'
 import { codecOf, expectEqual, nameOf, outcome, type Vector } from './check.js'
 import {
   arrayOf, booleanOf, bytesOf, FormError, integerOf, objectOf, sectionsOf, textOf, valueOf, type JsonObject,
 } from './form.js'
 import { frames } from './frames.js'
 
+/** The public key of private key 1. */
+const OTHER_KEY = fromHex('79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798'
+  + '483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8')
+
 export interface Context {
   /** One for each library that loads here; the first is the one in use. */
   readonly cryptos: readonly [Crypto, ...Crypto[]]
+  /** Batch verification, where it runs here. */
+  readonly batch: BatchVerifier | undefined
 }
 
 /** The vectors of a file, from its JSON. */
@@ -87,7 +94,7 @@ function limitBytes(container: string, v: JsonObject): Uint8Array {
   return ssz
 }
 
-function signing(json: unknown, { cryptos }: Context): Vector[] {
+function signing(json: unknown, { cryptos, batch }: Context): Vector[] {
   const { valid, mutated } = sectionsOf(json, ['valid', 'mutated'])
   return [
     ...vectorsOf(valid, 'valid', ['address'], (v) => {
@@ -96,6 +103,7 @@ function signing(json: unknown, { cryptos }: Context): Vector[] {
       const key = signerFromKey(bytesOf(v['privateKey'], 'privateKey'))
       expectEqual(key.address, bytesOf(v['address'], 'address'), 'address of the key')
       for (const crypto of cryptos) checkSigned(crypto, DEFAULT_DOMAIN, bytes, v)
+      if (batch !== undefined) checkTogether(batch, cryptos[0], bytes, key.address)
       expectEqual(key(bytesOf(v['signingHash'], 'signingHash')), bytesOf(v['signature'], 'signature'), 'signature')
       expectEqual(new CommitmentView(bytes).signature, bytesOf(v['signature'], 'signature'), 'signature in the SSZ')
       const signature = bytesOf(other['signature'], 'otherDomain.signature')
@@ -107,8 +115,29 @@ function signing(json: unknown, { cryptos }: Context): Vector[] {
     }),
     ...vectorsOf(mutated, 'mutated', ['name'], (v) => {
       for (const crypto of cryptos) checkMutated(crypto, bytesOf(v['ssz'], 'ssz'), v)
+      const recovered = v['recovered'] === null ? undefined : bytesOf(v['recovered'], 'recovered')
+      if (batch !== undefined) checkTogether(batch, cryptos[0], bytesOf(v['ssz'], 'ssz'), recovered)
     }),
   ]
+}
+
+/** Batch verification gives a signature to the signer that recovery gives, and to no other. */
+function checkTogether(batch: BatchVerifier, crypto: Crypto, bytes: Uint8Array, signer: Uint8Array | undefined): void {
+  const view = new CommitmentView(bytes)
+  const digest = signingHash(crypto, DEFAULT_DOMAIN, view.commitmentBytes)
+  const signature = view.signature.subarray(0, 64)
+  const v = view.signature[64]!
+  const publicKey = signer === undefined ? undefined : crypto.recover(digest, signature, v)
+  const others = [OTHER_KEY, ...(publicKey === undefined ? [] : [publicKey])]
+  const asked = others.map(key => {
+    const address = addressOf(crypto, key)
+    if (batch.prepare(key) === undefined) throw new Error('no table')
+    return { digest, signature, v, signer: address }
+  })
+  const before = batch.figures.recovered
+  expectEqual(batch.verify(asked), [false, ...(publicKey === undefined ? [] : [true])], 'batch verification')
+  if (publicKey !== undefined && signer !== undefined) expectEqual(addressOf(crypto, publicKey), signer, 'signer')
+  expectEqual(batch.figures.recovered - before, 0, 'left to recovery')
 }
 
 function checkSigned(crypto: Crypto, domain: Uint8Array, bytes: Uint8Array, v: JsonObject): void {
