@@ -39,10 +39,14 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     const eight = await fetchAndDrop(one, { ...pages, inFlight: 8 })
     log(`fetched and dropped: ${figure(alone)} blocks/s one page at a time, ${figure(eight)} with eight`)
     const results = new Map<number, CaughtUp>()
+    /** µs of processor that all serving processes took for a block. */
+    const serving = new Map<number, number>()
     for (const peers of crowds) {
       const addresses = await serversFor(peers)
+      const before = await cpuOf(servers)
       const result = await catchUp({ addresses, material: made, dataDir: join(folder, 'node'), profile: false, withTxLists: false, threads })
       results.set(peers, result)
+      serving.set(peers, (await cpuOf(servers) - before) * 1_000 / blocks)
       log(`${peers} peers: ${figure(result.perSecond)} blocks/s, delay p99 ${figure(result.p99DelayMs)} ms`)
     }
     const first = results.get(crowds[0] ?? 1)!
@@ -58,7 +62,10 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     log(`the main thread, from a profile (${figure(beside.perSecond)} blocks/s with it): ${parts(beside.shares)}`)
     log(`in handlers, ms: ${Object.entries(first.handling).map(([name, ms]) => `${name} ${figure(ms)}`).join(', ')}`)
     log(`serving: ${(await Promise.all(servers.map(async each => { const { served, busyMs, cpuMs } = await each.figures(); return `${served} answers, ${figure(busyMs)} ms noted, ${figure(cpuMs)} ms of processor` }))).join('; ')}`)
-    log(`${cores} cores are shared by all processes; recovery alone takes 60 µs a signature, so ${figure(cores / 60e-6)} blocks/s would be all that they could do with nothing else`)
+    const servingUs = serving.get(crowds[0] ?? 1) ?? 0
+    const allUs = first.mainUs + first.storeUs + first.validatorUs + servingUs
+    const bound = cores * 1e6 / allUs
+    log(`a block takes ${figure(allUs)} µs of processor in all (${figure(servingUs)} to serve it): ${cores} cores that do nothing else allow ${figure(bound)} blocks/s`)
     const perSecond = first.perSecond
     return {
       bench: 'catchup',
@@ -69,6 +76,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
         ...Object.fromEntries(Object.entries(beside.shares).map(([part, share]) => [`main_${part}`, share])),
         mainShare: first.mainShare, storeThreadShare: first.storeShare, validatorThreadsShare: first.validatorShare,
         mainUsPerBlock: first.mainUs, storeUsPerBlock: first.storeUs, validatorUsPerBlock: first.validatorUs,
+        servingUsPerBlock: servingUs, boundPerSecond: bound,
         peakRssMb: first.peakRssMb, cores, goalPerSecond: GOAL_PER_SECOND,
       },
       ratio: perSecond / GOAL_PER_SECOND,
@@ -79,6 +87,12 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     await Promise.all(servers.map(async each => each.stop()))
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** ms of processor that they have used so far. */
+async function cpuOf(servers: readonly Server[]): Promise<number> {
+  const figures = await Promise.all(servers.map(async each => each.figures()))
+  return figures.reduce((sum, { cpuMs }) => sum + cpuMs, 0)
 }
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`

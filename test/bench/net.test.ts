@@ -14,7 +14,7 @@ describe('bench: what the nodes of a bench are given', () => {
     expect(blocks.map(heightOf)).to.deep.equal([1, 2, 3, 4, 5].map(above => TIP + above))
     for (const [at, block] of blocks.slice(1).entries()) {
       const parent = preconfirmationHash(crypto, blocks[at]!.subarray(0, PRECONFIRMATION_SIZE))
-      expect(Buffer.from(block).includes(parent)).to.equal(true)
+      expect(Buffer.from(block).includes(Buffer.from(parent))).to.equal(true)
     }
   })
 
