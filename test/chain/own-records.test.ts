@@ -1,0 +1,117 @@
+import { expect } from 'chai'
+import { SlashingProtection } from '../../src/actors/chain/own.js'
+import type { SignedRecords } from '../../src/actors/chain/ports.js'
+import type { OwnSigned, SignedBefore } from '../../src/actors/store/ingress.js'
+import { BOB, WINDOW, build } from '../support/chain-builder.js'
+import type { Spec } from '../support/chain-builder.js'
+
+const own = (spec: Spec): OwnSigned => {
+  const { signer, hash, ssz } = build(spec)
+  return { signer, hash, ssz }
+}
+
+/** A store whose writes end when the test says so. */
+class Records implements SignedRecords {
+  readonly kept: OwnSigned[] = []
+  readonly writing: { readonly record: OwnSigned; readonly end: (failed?: boolean) => void }[] = []
+  reads = 0
+
+  async ownSigned(signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
+    this.reads++
+    return Promise.resolve(window >= WINDOW ? this.kept.filter(record => Buffer.compare(record.signer, signer) === 0) : [])
+  }
+
+  recordSigned(record: OwnSigned): Promise<SignedBefore> {
+    return new Promise((resolve, reject) => {
+      this.writing.push({ record, end: (failed = false) => {
+        if (failed) { reject(new Error('disk full')); return }
+        this.kept.push(record)
+        resolve({ recorded: true })
+      } })
+    })
+  }
+
+  /** Ends what is being written, in reverse. */
+  async endAll(failed = false): Promise<number> {
+    await settled()
+    const ending = this.writing.splice(0).reverse()
+    for (const { end } of ending) end(failed)
+    await settled()
+    return ending.length
+  }
+}
+
+const settled = (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
+const outcome = (promise: Promise<void>): Promise<unknown> => promise.then(() => 'recorded', (error: unknown) => error)
+
+describe('chain: what we signed, recorded together', () => {
+  let records: Records
+  let protection: SlashingProtection
+  beforeEach(() => { records = new Records(); protection = new SlashingProtection(records, 1_000) })
+
+  it('what waits together is written together, and a window is read once', async () => {
+    const all = Promise.all(Array.from({ length: 50 }, (_, at) => protection.record(own({ number: 100 + at }))))
+    await settled()
+    // the first came alone; the others came while the window was read for it
+    expect(await records.endAll()).to.be.within(1, 50)
+    while (records.kept.length < 50) expect(await records.endAll()).to.be.greaterThan(0)
+    await all
+    void protection.record(own({ number: 150 }))
+    await records.endAll()
+    expect(records.reads).to.equal(1)
+  })
+
+  it('nothing is recorded before its write has ended', async () => {
+    let done = false
+    const recording = protection.record(own({ number: 100 })).then(() => { done = true })
+    await settled()
+    expect(done).to.equal(false)
+    await records.endAll()
+    await recording
+  })
+
+  it('the same again waits for the disk no second time', async () => {
+    void protection.record(own({ number: 100 }))
+    await records.endAll()
+    expect(await outcome(protection.record(own({ number: 100 })))).to.equal('recorded')
+    expect(records.writing).to.have.length(0)
+  })
+
+  it('of two that conflict the second waits for what becomes of the first: refused', async () => {
+    const first = outcome(protection.record(own({ number: 100 })))
+    const second = outcome(protection.record(own({ number: 100, salt: 1 })))
+    await records.endAll()
+    expect(await first).to.equal('recorded')
+    expect(await second).to.include({ code: 'conflicting_commitment', value: 100n })
+    expect(records.kept).to.have.length(1)
+  })
+
+  it('or recorded, where the first could not be written', async () => {
+    const lead = outcome(protection.record(own({ number: 99 })))
+    const first = outcome(protection.record(own({ number: 100 })))
+    const second = outcome(protection.record(own({ number: 100, salt: 1 })))
+    await records.endAll()
+    await records.endAll(true)
+    expect(await lead).to.equal('recorded')
+    expect(await first).to.include({ code: 'not_recorded', value: 100n })
+    await records.endAll()
+    expect(await second).to.equal('recorded')
+  })
+
+  it('after a write that failed the store is asked again: it may have been written all the same', async () => {
+    const failed = outcome(protection.record(own({ number: 100 })))
+    await settled()
+    records.kept.push(records.writing[0]!.record)
+    await records.endAll(true)
+    expect(await failed).to.include({ code: 'not_recorded' })
+    expect(await outcome(protection.record(own({ number: 100, salt: 1 })))).to.include({ code: 'conflicting_commitment' })
+    expect(records.reads).to.equal(2)
+  })
+
+  it('signers and windows are apart', async () => {
+    const all = Promise.all([own({ number: 100 }), own({ number: 100, signer: BOB }), own({ number: 100, window: WINDOW - 384n })].map(record => outcome(protection.record(record))))
+    for (let round = 0; round < 3; round++) await records.endAll()
+    expect(await all).to.deep.equal(['recorded', 'recorded', 'recorded'])
+    expect(records.reads).to.equal(3)
+  })
+})
