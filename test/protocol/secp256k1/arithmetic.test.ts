@@ -122,6 +122,18 @@ describe('secp256k1 batch: arithmetic', () => {
       }), RUNS)
     })
 
+    it('negates some lanes', () => {
+      fc.assert(fc.property(element(1n), fc.nat(15), (p, lanes) => {
+        put(a, p)
+        module.call.negateLanes(a, lanes)
+        for (const lane of LANES) {
+          const value = valueOf(p[lane]!)
+          expect(module.value(a, lane)).to.equal(lanes >> lane & 1 ? 2n * P - value : value)
+        }
+        expect(module.call.magnitudeOf(a)).to.be.at.most(2)
+      }), RUNS)
+    })
+
     it('traps in the checked build where a bound does not hold', () => {
       const most = (magnitude: bigint): bigint[][] => LANES.map(() => [...Array.from({ length: 8 }, () => magnitude * LIMB_BOUND), 0n])
       put(a, most(2n))

@@ -10,6 +10,7 @@ interface Operations {
   subtract(r: number, a: number, b: number, magnitudeB: number): void
   addElements(r: number, a: number, b: number): void
   double(r: number, a: number): void
+  negateLanes(y: number, lanes: number): void
   normalize(a: number): void
   montgomery(r: number, a: number, b: number): void
   invertField(r: number, a: number): number
