@@ -174,7 +174,7 @@ export class Cases {
   /** Signatures whose point has an x of n or more, so that r is x − n and v is 2 or 3; of keys made for them. */
   overflowing(count: number): Case[] {
     const made: Case[] = []
-    for (let r = 1n + BigInt(this.random.below(1_000)); made.length < 8 * count; r++) {
+    for (let r = 1n + BigInt(this.random.below(1_000)); made.length < 10 * count; r++) {
       if (!isOnCurve(r + N)) continue
       for (const v of [2, 3]) {
         const digest = this.random.bytes()
@@ -185,6 +185,7 @@ export class Cases {
         made.push({ kind: 'r + n', ...base, v, expected: true })
         // As x itself, not modulo n: the arithmetic would hold, and r is out of range.
         made.push({ kind: 'r not reduced', ...base, signature: joined(r + N, toNumber(signature.subarray(32))), v: v & 1, expected: false })
+        made.push({ kind: 'r + n, v + 4', ...base, v: v + 4, expected: false })
         made.push({ kind: 'r + n, v ^ 1', ...base, v: v ^ 1, expected: false })
         made.push({ kind: 'r + n, v ^ 2', ...base, v: v ^ 2, expected: false })
       }
