@@ -26,7 +26,8 @@ interface Candidate {
 /**
  * Judges commitments by the stateless rules of SPEC §6, with exactly the records of `checkCommitment`, most of them by the batch
  * verifier: a commitment whose signer can be guessed is tried against that one signer, and what does not turn out to be that signer's
- * is judged by `checkCommitment` as if there were no batch. Of one thread, synchronous, never throws for content.
+ * is judged by `checkCommitment` as if there were no batch. Of one thread, synchronous, never throws for content. A verifier serves one
+ * judge: the domain is the module's.
  */
 export class CommitmentJudge {
   readonly #guess = new SignerGuess()
