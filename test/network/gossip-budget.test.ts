@@ -17,9 +17,11 @@ const message = (size = 382) => ({ topic: topics.commitments, data: new Uint8Arr
 const rpc = (count: number, size?: number): Rpc => ({ messages: Array.from({ length: count }, () => message(size)) })
 const controls = (count: number): Rpc => ({ messages: [], subscriptions: Array.from({ length: count }, () => ({})) })
 
-function setUp(limits = defaultGossip) {
+const guaranteedOnly = { ...defaultGossip, surplusShare: 0 }
+
+function setUp(limits = guaranteedOnly, { isKnown = () => false, isProven = () => true }: { isKnown?: () => boolean; isProven?: (peer: string) => boolean } = {}) {
   const clock = new ManualClock()
-  return { budget: new GossipBudget(limits, clock), clock }
+  return { budget: new GossipBudget(limits, clock, { isKnown, isProven }), clock }
 }
 
 describe('network: gossip budget', () => {
@@ -38,11 +40,62 @@ describe('network: gossip budget', () => {
 
   it('lets 64 MiB through in any 10 s: 32 full txlists at once', () => {
     const { budget } = setUp()
-    // 2 MiB and a header: a place more
-    expect(budget.admit('p', rpc(31, 2 * MIB + 36)).refused.length).to.equal(0)
+    expect(budget.admit('p', rpc(32, 2 * MIB + 36)).refused.length).to.equal(0)
     expect(budget.admit('p', rpc(1, 2 * MIB + 36)).refused.length).to.equal(1)
     // what is small still fits
     expect(budget.admit('p', rpc(1)).refused.length).to.equal(0)
+  })
+
+  it('beyond that divides a surplus of the thread among those who bring more', () => {
+    const { budget, clock } = setUp(defaultGossip)
+    const passed: Record<string, number> = {}
+    const seconds = (count: number, rates: Readonly<Record<string, number>>) => {
+      for (let ms = 0; ms < count * 1_000; ms += 10) {
+        clock.advance(10)
+        for (const [peer, perSecond] of Object.entries(rates)) {
+          for (let n = 0; n < perSecond / 100; n++) passed[peer] = (passed[peer] ?? 0) + budget.admit(peer, rpc(1)).rpc.messages.length
+        }
+      }
+    }
+    // an honest burst far above what the network makes
+    seconds(10, { honest: 300 })
+    expect(passed['honest']).to.equal(3_000)
+    // a flood takes what is left, and no more
+    seconds(10, { honest: 300, flood: 2_000 })
+    expect(passed['honest']).to.equal(6_000)
+    expect(passed['flood']).to.be.within(3_000, 12_000)
+    expect(budget.sweep().concat(budget.sweep())).to.deep.equal([])
+    // of two floods none takes the other's part
+    const before = { ...passed }
+    seconds(10, { flood: 2_000, other: 4_000, honest: 300 })
+    expect((passed['other'] ?? 0) / ((passed['flood'] ?? 0) - (before['flood'] ?? 0))).to.be.within(0.5, 1.7)
+    expect(passed['honest']).to.be.at.least(8_900)
+  })
+
+  it('guarantees nothing to an identity that is new: all of them together get as much as one that is proven', () => {
+    const { budget } = setUp(guaranteedOnly, { isProven: peer => peer === 'friend' })
+    let passed = 0
+    for (let n = 0; n < 50; n++) passed += budget.admit(`new ${n}`, rpc(100)).rpc.messages.length
+    expect(passed).to.equal(600)
+    expect(budget.admit('friend', rpc(600)).refused.length).to.equal(0)
+    // with a surplus the next one has its part all the same
+    const { budget: shared, clock } = setUp(defaultGossip, { isProven: () => false })
+    for (let ms = 0; ms < 5_000; ms += 10) { clock.advance(10); for (let n = 0; n < 40; n++) shared.admit(`sybil ${n}`, rpc(1)) }
+    let honest = 0
+    for (let ms = 0; ms < 10_000; ms += 10) {
+      clock.advance(10)
+      for (let n = 0; n < 40; n++) shared.admit(`sybil ${n}`, rpc(1))
+      if (ms % 500 === 0) honest += shared.admit('honest', rpc(1)).rpc.messages.length
+    }
+    expect(honest, 'of 20, one each half second').to.be.at.least(18)
+    expect([...shared.sweep(), ...shared.sweep()]).to.deep.equal([])
+  })
+
+  it('copies of what is known take little of it', () => {
+    const { budget, clock } = setUp(defaultGossip, { isKnown: () => true })
+    let passed = 0
+    for (let ms = 0; ms < 5_000; ms++) { clock.advance(1); for (let n = 0; n < 5; n++) passed += budget.admit('p', rpc(1)).rpc.messages.length }
+    expect(passed).to.equal(25_000)
   })
 
   it('H18: counts subscriptions and control messages, and RPCs of nothing', () => {
@@ -67,7 +120,7 @@ describe('network: gossip budget', () => {
     seconds(10, 61)
     seconds(10, 10)
     seconds(10, 2_000)
-    expect(named).to.deep.equal([[], ['flood'], ['flood'], [], []])
+    expect(named, 'a little too much is no flood').to.deep.equal([[], ['flood'], [], [], []])
   })
 
   it('property: an honest peer at the highest honest rate, with bursts and stalls, is never over it', () => {
@@ -117,8 +170,9 @@ describeTransports('network: gossip over budget', transport => {
   afterEach(async () => { await stopAll(); await stopRawPeers() })
 
   it('is ignored before its author\'s signature is looked at; honest messages arrive in full', async () => {
-    const b = await startNode(transport, { gossip: { budgetMessages: 50 } })
     const [a, mallory] = await Promise.all([startNode(transport), rawPeer(transport, { gossip: true })])
+    const standing = { appScore: (peer: string) => peer === a.peerId ? 1 : 0 }
+    const b = await startNode(transport, { gossip: { budgetMessages: 50, surplusShare: 0 }, standing })
     await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory.peerId))])
     const flood = await signed(mallory, 1, 200)
     internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: flood })
@@ -158,7 +212,7 @@ describe('network: gossip over budget for long', () => {
 
   it('counts as failures each 10 s when it goes on, also of a peer that is graylisted already', async () => {
     const thinks = { score: 0 }
-    const b = await startNode('memory', { gossip: { budgetMessages: 1 }, standing: { appScore: () => thinks.score } })
+    const b = await startNode('memory', { gossip: { budgetMessages: 1, surplusShare: 0 }, standing: { appScore: () => thinks.score } })
     const mallory = await rawPeer('memory', { gossip: true })
     await mallory.dial(b.address)
     await meshed(b, mallory.peerId)

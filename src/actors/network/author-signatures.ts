@@ -38,7 +38,6 @@ interface FirstLookInternals {
   readonly opts: { readonly idontwantMinDataSize: number }
   readonly seenCache: Cache
   readonly fastMsgIdCache: Cache
-  fastMsgIdFn(message: RpcMessage): string
   msgIdFn(message: AuthoredMessage): Uint8Array | Promise<Uint8Array>
   msgIdToStrFn(id: Uint8Array): string
   sendIDontWants(id: Uint8Array, topic: string, source: string): void
@@ -190,7 +189,7 @@ function onThread(bytes: Uint8Array, key: KeyObject, signature: Uint8Array): Pro
 
 function checked(gossipsub: GossipsubInternals): GossipsubInternals & FirstLookInternals {
   const internals = gossipsub as GossipsubInternals & FirstLookInternals
-  for (const name of ['fastMsgIdFn', 'msgIdFn', 'msgIdToStrFn', 'sendIDontWants', 'validateReceivedMessage'] as const) {
+  for (const name of ['msgIdFn', 'msgIdToStrFn', 'sendIDontWants', 'validateReceivedMessage'] as const) {
     if (typeof internals[name] !== 'function') throw missing(name)
   }
   for (const cache of ['seenCache', 'fastMsgIdCache'] as const) if (typeof internals[cache]?.put !== 'function') throw missing(cache)

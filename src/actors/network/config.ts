@@ -51,6 +51,12 @@ export interface GossipLimits {
   readonly budgetBytes: number
   readonly budgetControls: number
   readonly budgetWindowMs: number
+  /**
+   * Part of this thread's time (0 to 1) that goes to messages beyond that, divided fairly among those who bring them, and their bytes a
+   * second: an honest burst passes, and a flood leaves the thread to everybody else.
+   */
+  readonly surplusShare: number
+  readonly surplusBytesPerSecond: number
   /** Bytes of an inbound RPC. */
   readonly maxInboundBytes: number
   /** Bytes of inbound RPCs that have begun to arrive, of all peers together: above it who holds most for longest is hung up on. */
@@ -179,6 +185,8 @@ export const defaultGossip: GossipLimits = {
   maxPending: 8_192,
   // 60 times what the network makes, and 32 full txlists at once
   budgetMessages: 600, budgetBytes: 64 * 1024 * 1024, budgetControls: 600, budgetWindowMs: 10_000,
+  // about 1,000 messages a second of all peers together
+  surplusShare: 0.25, surplusBytesPerSecond: 32 * 1024 * 1024,
   maxInboundBytes: MAX_GOSSIP_BYTES + 65_536,
   maxPartialBytes: 64 * 1024 * 1024,
   partialWithinMs: 20_000,
@@ -249,6 +257,7 @@ function check(config: NetworkConfig): void {
     }
   }
   if (config.connections.softShare > 1) throw new NetworkError('bad_config', 'connections.softShare is a part, from 0 to 1', { value: config.connections.softShare })
+  if (config.gossip.surplusShare > 1) throw new NetworkError('bad_config', 'gossip.surplusShare is a part, from 0 to 1', { value: config.gossip.surplusShare })
   if (config.gossip.budgetWindowMs === 0) throw new NetworkError('bad_config', 'gossip.budgetWindowMs is above 0', { value: 0 })
   if (config.redial.jitter > 1) throw new NetworkError('bad_config', 'redial.jitter is a part, from 0 to 1', { value: config.redial.jitter })
   if (config.redial.factor < 1) throw new NetworkError('bad_config', 'redial.factor is at least 1', { value: config.redial.factor })

@@ -2,23 +2,34 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Clock } from '../kernel/index.js'
 import type { GossipLimits } from './config.js'
 import type { Rpc, RpcMessage } from './gossipsub-internals.js'
+import { FairShare } from './reqresp/fair-share.js'
 import { SlidingWindow } from './reqresp/sliding-window.js'
 
-export type GossipBudgetLimits = Pick<GossipLimits, 'budgetMessages' | 'budgetBytes' | 'budgetControls' | 'budgetWindowMs'>
+export type GossipBudgetLimits = Pick<GossipLimits,
+  'budgetMessages' | 'budgetBytes' | 'budgetControls' | 'budgetWindowMs' | 'surplusShare' | 'surplusBytesPerSecond'>
 
-/** Bytes are charged by places of this size, a message at least one: what a window can count one by one. */
+/** Bytes are charged by whole places of this size, which a window can count one by one; what is smaller is bounded by its number. */
 const PLACE_BYTES = 65_536
+/** What a message takes of this thread, all in all, and what a copy of one that is known takes; measured (`npm run bench -- gossip`). ms. */
+const MESSAGE_MS = 0.25
+const COPY_MS = 0.03
 /** Peers kept at most; who sent longest ago gives way. */
 const MAX_PEERS = 4_096
-/** A peer that is over its budget in so many sweeps in a row floods us. */
+/** Up to this size it is worth looking whether a message is a copy: that costs a hash of it. */
+const SMALL_BYTES = 4_096
+/** Who was refused counts so long as one that wants more than it gets, ms. */
+const WANTING_MS = 1_000
+/** A peer of which as much is left out as is guaranteed, in so many sweeps in a row, floods us. */
 const FLOOD_AFTER_SWEEPS = 2
 
-interface Account {
-  readonly messages: SlidingWindow
-  readonly places: SlidingWindow
+/** What is guaranteed. */
+interface Guarantee { readonly messages: SlidingWindow; readonly places: SlidingWindow }
+
+interface Account extends Guarantee {
   readonly controls: SlidingWindow
-  /** Something was left out since the last sweep, and in how many sweeps before it. */
-  isOver: boolean
+  /** What was left out since the last sweep. */
+  refused: { messages: number; bytes: number; controls: number }
+  /** Sweeps in a row in which that was as much as is guaranteed. */
   sweeps: number
 }
 
@@ -30,12 +41,23 @@ export interface Admitted {
   readonly refusedControls: boolean
 }
 
+/** What the budget asks about others. */
+export interface BudgetNeeds {
+  /** Whether the message is a copy of one that came lately. */
+  isKnown(message: RpcMessage): boolean
+  /** Whether we have had anything good of this peer. */
+  isProven(peer: PeerKey): boolean
+}
+
 /**
- * What each peer may bring by gossip in any window (SPEC §5, gossip budget), charged before anything is computed of a message. What is
- * over it is left out of its RPC without a penalty. A peer that is over it in two sweeps of 10 s in a row floods us: `sweep` names it,
- * and again with each sweep in which it goes on. An honest peer sends each message once, and is never over it: the network makes one
- * message a second. Who relays a flood is not told apart from who makes it, or else nobody would be: static and protected peers alone
- * are never banned for it.
+ * What each peer may bring by gossip in any window (SPEC §5, gossip budget), charged before anything is computed of a message:
+ *
+ * 1. so much is guaranteed: to each peer that has brought us something good, and to all others together, since identities are free;
+ * 2. beyond that there is a surplus of the thread for all, of which each gets its fair part.
+ *
+ * What is over both is left out of its RPC without a penalty. Of whom as much is left out as is guaranteed, in two sweeps of 10 s in a
+ * row, floods us: `sweep` names it, and again with each sweep in which it goes on. An honest peer sends each message once, and the
+ * network makes one a second.
  *
  * Accounts outlive a connection, or else a flooder came back with a new one.
  */
@@ -43,10 +65,19 @@ export class GossipBudget {
   readonly #limits: GossipBudgetLimits
   readonly #clock: Clock
   readonly #accounts = new Map<PeerKey, Account>()
+  readonly #surplus: FairShare
+  /** Who was refused a part of the surplus lately: bounded by those who bring anything. */
+  #wanting = new Set<PeerKey>()
+  #wantingUntil = 0
+  readonly #newcomers: Guarantee
+  readonly #needs: BudgetNeeds
 
-  constructor(limits: GossipBudgetLimits, clock: Clock) {
+  constructor(limits: GossipBudgetLimits, clock: Clock, needs: BudgetNeeds) {
     this.#limits = limits
     this.#clock = clock
+    this.#needs = needs
+    this.#newcomers = guarantee(limits)
+    this.#surplus = new FairShare({ requestsPerSecond: Infinity, bytesPerSecond: limits.surplusBytesPerSecond, busyShare: limits.surplusShare })
   }
 
   /** Peers with an account at this moment. */
@@ -57,14 +88,18 @@ export class GossipBudget {
     const account = this.#accountOf(peer)
     const now = this.#clock.monotonic()
     const refused: RpcMessage[] = []
+    const guaranteed = this.#needs.isProven(peer) ? account : this.#newcomers
     const messages = rpc.messages.filter(message => {
-      if (this.#mayBring(account, message, now)) return true
+      if (isGuaranteed(guaranteed, message, now) || this.#fitsSurplus(peer, message, now)) return true
       refused.push(message)
       return false
     })
-    const refusedControls = !takeAll(account.controls, controlsIn(rpc), now)
+    const controls = controlsIn(rpc)
+    const refusedControls = !takeAll(account.controls, controls, now)
     if (refused.length === 0 && !refusedControls) return { rpc, refused, refusedControls }
-    account.isOver = true
+    account.refused.messages += refused.length
+    for (const { data } of refused) account.refused.bytes += data?.length ?? 0
+    if (refusedControls) account.refused.controls += controls
     return { rpc: refusedControls ? { messages } : { ...rpc, messages }, refused, refusedControls }
   }
 
@@ -72,9 +107,10 @@ export class GossipBudget {
   sweep(): PeerKey[] {
     const now = this.#clock.monotonic()
     const flooding: PeerKey[] = []
+    this.#surplus.sweep(now)
     for (const [peer, account] of this.#accounts) {
-      account.sweeps = account.isOver ? account.sweeps + 1 : 0
-      account.isOver = false
+      account.sweeps = this.#isFlooding(account) ? account.sweeps + 1 : 0
+      account.refused = { messages: 0, bytes: 0, controls: 0 }
       if (account.sweeps >= FLOOD_AFTER_SWEEPS) flooding.push(peer)
       const { controls, messages, places } = account
       if (account.sweeps === 0 && messages.used(now) + places.used(now) + controls.used(now) === 0) this.#accounts.delete(peer)
@@ -82,19 +118,30 @@ export class GossipBudget {
     return flooding
   }
 
-  #mayBring({ messages, places }: Account, { data }: RpcMessage, now: number): boolean {
-    const count = Math.ceil((data?.length ?? 0) / PLACE_BYTES)
-    if (!messages.hasRoom(now) || places.used(now) + count > places.limit) return false
-    return messages.take(now) && takeAll(places, count, now)
+  #isFlooding({ refused: { bytes, controls, messages } }: Account): boolean {
+    const { budgetBytes, budgetControls, budgetMessages } = this.#limits
+    return messages >= budgetMessages || bytes >= budgetBytes || controls >= budgetControls
+  }
+
+  #fitsSurplus(peer: PeerKey, message: RpcMessage, now: number): boolean {
+    const bytes = message.data?.length ?? 0
+    const cost = { requests: 0, bytes, ms: bytes <= SMALL_BYTES && this.#needs.isKnown(message) ? COPY_MS : MESSAGE_MS }
+    if (now >= this.#wantingUntil) {
+      this.#wanting = new Set()
+      this.#wantingUntil = now + WANTING_MS
+    }
+    if (this.#surplus.waitFor(peer, cost, now, this.#wanting) > 0) {
+      this.#wanting.add(peer)
+      return false
+    }
+    this.#surplus.charge(peer, cost, now)
+    return true
   }
 
   #accountOf(peer: PeerKey): Account {
-    const { budgetBytes, budgetControls, budgetMessages, budgetWindowMs } = this.#limits
+    const { budgetControls, budgetWindowMs } = this.#limits
     const account = this.#accounts.get(peer) ?? {
-      messages: new SlidingWindow(budgetMessages, budgetWindowMs),
-      places: new SlidingWindow(Math.ceil(budgetBytes / PLACE_BYTES), budgetWindowMs),
-      controls: new SlidingWindow(budgetControls, budgetWindowMs),
-      isOver: false, sweeps: 0,
+      ...guarantee(this.#limits), controls: new SlidingWindow(budgetControls, budgetWindowMs), refused: { messages: 0, bytes: 0, controls: 0 }, sweeps: 0,
     }
     this.#accounts.delete(peer)
     this.#accounts.set(peer, account)
@@ -102,6 +149,16 @@ export class GossipBudget {
     if (this.#accounts.size > MAX_PEERS && oldest.done !== true) this.#accounts.delete(oldest.value)
     return account
   }
+}
+
+function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits): Guarantee {
+  return { messages: new SlidingWindow(budgetMessages, budgetWindowMs), places: new SlidingWindow(Math.ceil(budgetBytes / PLACE_BYTES), budgetWindowMs) }
+}
+
+function isGuaranteed({ messages, places }: Guarantee, { data }: RpcMessage, now: number): boolean {
+  const count = Math.floor((data?.length ?? 0) / PLACE_BYTES)
+  if (!messages.hasRoom(now) || places.used(now) + count > places.limit) return false
+  return messages.take(now) && takeAll(places, count, now)
 }
 
 function takeAll(window: SlidingWindow, count: number, now: number): boolean {

@@ -41,7 +41,7 @@ export function gossipsubOptions(config: NetworkConfig, topics: Topics, appScore
     msgIdFn: message => messageId(message.topic, message.data),
     msgIdToStrFn: toHex,
     // without it every duplicate has its author's signature verified again before the seen cache is asked
-    fastMsgIdFn: ({ topic, data }) => createHash('sha1').update(topic).update('\0').update(data ?? new Uint8Array(0)).digest('base64'),
+    fastMsgIdFn: fastIds(),
     D: gossipParams.D,
     Dlo: gossipParams.Dlo,
     Dhi: gossipParams.Dhi,
@@ -57,6 +57,17 @@ export function gossipsubOptions(config: NetworkConfig, topics: Topics, appScore
     maxTopicBytesPerPeer: MAX_TOPIC_BYTES_PER_PEER,
     decodeRpcLimits: DECODE_LIMITS,
     ...scoreOptions(config.scoring, topics, appScore),
+  }
+}
+
+/** Whoever asks again about a message gets the same: hashing a txlist of 2 MiB takes milliseconds. */
+function fastIds(): NonNullable<GossipsubOpts['fastMsgIdFn']> {
+  const known = new WeakMap<object, string>()
+  return message => {
+    const { topic, data } = message
+    const id = known.get(message) ?? createHash('sha1').update(topic).update('\0').update(data ?? new Uint8Array(0)).digest('base64')
+    known.set(message, id)
+    return id
   }
 }
 

@@ -82,7 +82,10 @@ export class Gossip {
       totalOutboundBytes: needs.limits.totalOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
     })
-    this.#budget = new GossipBudget(needs.limits, needs.clock)
+    this.#budget = new GossipBudget(needs.limits, needs.clock, {
+      isKnown: message => this.#isKnown(message),
+      isProven: peer => needs.standing.appScore(peer) > 0 || needs.standing.isProtected(peer),
+    })
     keepScores(needs.internals)
     liveScores(needs.internals, needs.standing)
     verifyAuthorsAside(needs.internals)
@@ -208,6 +211,11 @@ export class Gossip {
       if (reason === undefined) await receiveMessage(from, message)
       else rejected(peer, message.topic, reason)
     }
+  }
+
+  #isKnown(message: RpcMessage): boolean {
+    const { fastMsgIdCache, fastMsgIdFn } = this.#needs.internals
+    return fastMsgIdCache.has(fastMsgIdFn(message))
   }
 
   #impossible(topic: Topic, { topic: name, data }: RpcMessage): Refusal | undefined {

@@ -53,6 +53,8 @@ export interface GossipsubInternals {
     addPeer(peer: string): void
     removeIP(peer: string, ip: string): void
   }
+  readonly fastMsgIdCache: { has(id: string): boolean }
+  fastMsgIdFn(this: void, message: RpcMessage): string
   getScore(peer: string): number
   getMeshPeers(topic: string): string[]
   /** The source as a **string**: with a PeerId no penalty is applied, and nothing is said. */
@@ -70,7 +72,7 @@ export interface GossipsubInternals {
 
 const METHODS = [
   'getScore', 'getMeshPeers', 'reportMessageValidationResult', 'onPeerConnected', 'handleReceivedRpc', 'handleReceivedMessage',
-  'handlePeerReadStreamError', 'decodeRpc', 'createInboundStream', 'pipePeerReadStream', 'sendRpc',
+  'handlePeerReadStreamError', 'decodeRpc', 'createInboundStream', 'pipePeerReadStream', 'sendRpc', 'fastMsgIdFn',
 ] as const satisfies ReadonlyArray<keyof GossipsubInternals>
 
 /**
