@@ -7,7 +7,7 @@ import { makeCommitments } from './validate/material.js'
 
 export const about = 'commitments, each of another signer, from the driver’s edge to the verdict with two workers; beside two bare threads'
 
-const GOAL = 0.85
+const GOAL = 0.9
 const COMMITMENTS = 4_096
 const TIMES = 6
 /** Messages without a verdict at most: what a burst of gossip leaves in the validator. */

@@ -121,7 +121,8 @@ describeProcesses('run --stdio', () => {
     expect(await tell(bob, 'storedTxList', { hash: '00'.repeat(32) })).to.deep.equal({ txlist: null })
     expect(await tell(bob, 'head')).to.deep.include({ blockNumber: '1001' })
     await tell(bob, 'updateHead', { blockNumber: '2000', submissionWindowEnd: '5' })
-    await until(async () => (await alice.call('requestHead'))['blockNumber'] === '2000', 'the head that bob claims')
+    // By name: after what bob has published, alice would not choose it.
+    await until(async () => (await alice.call('requestHead', { peer: bob.peerId }))['blockNumber'] === '2000', 'the head that bob claims')
     await tell(bob, 'updateHead')
 
     const { stream } = await tell(bob, 'blocks', { from: '1000', withTxList: true, credit: 1 })
@@ -150,6 +151,22 @@ describeProcesses('run --stdio', () => {
     expect(await tell(alice, 'figures')).to.have.nested.property('network.gossip.published.commitments', 2)
     await tell(alice, 'hangUp', { peer: bob.peerId })
     await alice.event('peerDisconnected', ({ peer }) => peer === bob.peerId)
+
+    const { enr } = await tell(bob, 'enr')
+    await tell(alice, 'addBootnode', { bootnode: enr })
+    await alice.event('discovered', ({ peer }) => peer === bob.peerId)
+    expect(await tell(alice, 'ban', { peer: bob.peerId, forMs: '60000' })).to.have.nested.property('ban.reason', 'operator')
+    expect(await alice.event('banned')).to.deep.include({ peer: bob.peerId, forMs: 60_000 })
+    expect(await tell(alice, 'bans')).to.have.nested.property('bans[0].peer', bob.peerId)
+    expect(await tell(alice, 'standings')).to.have.nested.property('standings[0].ban.peer', bob.peerId)
+    expect(await tell(alice, 'liftBan', { peer: bob.peerId })).to.deep.equal({ found: true })
+    expect(await alice.event('banLifted')).to.deep.include({ peer: bob.peerId, why: 'lifted' })
+    for (const [on, off, field, value] of [['block', 'unblock', 'rule', '10.0.0.0/8'], ['protect', 'unprotect', 'peer', bob.peerId]] as const) {
+      await tell(alice, on, { [field]: value })
+      expect(JSON.stringify(await tell(alice, 'lists'))).to.contain(value)
+      expect(await tell(alice, off, { [field]: value })).to.deep.equal({ found: true })
+      expect(await alice.call('lists')).to.deep.equal({ blocked: [], protected: [], allowed: [] })
+    }
     await tell(alice, 'stop')
     await stopped(alice)
     expect(alice.events.at(-1)).to.have.property('reason', 'stop')
@@ -184,6 +201,9 @@ describeProcesses('run --stdio', () => {
       ['blocks', { from: '-1' }, 'bad_field'],
       ['rewind', { to: '1' }, 'below_confirmed_tip'],
       ['confirm', { blockNumber: '1' }, 'tip_below_present'],
+      ['block', { rule: '10.0.0.0/99' }, 'bad_rule'],
+      ['ban', { peer: 'nobody' }, 'bad_peer'],
+      ['addBootnode', { bootnode: 'enr:nonsense' }, 'bad_bootnode'],
       ['nonsense', {}, 'unknown_command'],
     ]
     for (const [cmd, fields, code] of cases)

@@ -100,9 +100,11 @@ export class RequestQueue {
 
   #chooseAny({ kind, exclude }: Waiter, now: number): Choice {
     const { book, protocols } = this.#needs
-    const candidates = book.candidates(protocols[kind], exclude).filter(({ peer }) => this.#needs.mayAsk(peer))
+    const able = book.candidates(protocols[kind], exclude)
+    const candidates = able.filter(({ peer }) => this.#needs.mayAsk(peer))
     if (candidates.length === 0) {
-      return { error: new RequestError('no_peer', `no connected peer speaks ${protocols[kind]}`, { value: protocols[kind] }) }
+      const why = able.length === 0 ? `no connected peer speaks ${protocols[kind]}` : `of none of the ${able.length} that speak ${protocols[kind]} anything good is to be expected`
+      return { error: new RequestError('no_peer', why, { value: protocols[kind] }) }
     }
     let at: number | undefined
     for (const { peer } of candidates) {
