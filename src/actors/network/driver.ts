@@ -20,7 +20,6 @@ import { checkScoringActive, internalsOf } from './gossipsub-internals.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
 import { peerKeyOf } from './identity.js'
 import type { DriverEvent, PeerInfo, RequestKind, Response, Topic } from './ingress.js'
-import { createNode } from './node.js'
 import type { Node } from './node.js'
 import { Notices } from './notices.js'
 import type { KnownPeer } from './peers.js'
@@ -59,7 +58,13 @@ export interface DriverGround {
 
 interface Running { readonly node: Node; readonly gossip: Gossip; readonly internals: GossipsubInternals }
 
-/** What 10 s of flooding count as: all that may count in that time (SPEC §8), so that a flooder is banned within 100 s. */
+/**
+ * libp2p, which takes as long to load as all the rest of the node: only who starts a driver needs it. Called before that, it is there
+ * already by then.
+ */
+export const loadLibp2p = async (): Promise<typeof import('./node.js')> => import('./node.js')
+
+/** What 10 s of flooding count as: all that may count in that time (SPEC §8), so that a flooder is banned within two minutes. */
 const FAILURES_OF_A_FLOOD = 4
 
 /**
@@ -116,6 +121,7 @@ export class NetworkDriver {
   /** Listens, subscribes, dials the static peers. @throws NetworkError `listen_failed`, `library_changed`, `scoring_inactive` */
   async start(): Promise<void> {
     const topics = topicsOf(this.#config.chainId)
+    const { createNode } = await loadLibp2p()
     const node = await createNode(this.#config, {
       topics,
       gater: this.#connections.gater.hooks(),
