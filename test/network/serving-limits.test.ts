@@ -192,20 +192,20 @@ describe('network: serving budget', () => {
 })
 
 describe('network: exchanges', () => {
-  it('is idle for a peer or for all when each exchange has ended', async () => {
+  it('tells who watches a peer of each beginning and each end, and counts by peer', () => {
     const exchanges = new Exchanges()
+    const seen: number[] = []
+    const unwatch = exchanges.watch('p', () => { seen.push(exchanges.count('p')) })
     const endP = exchanges.begin('p')
     const endQ = exchanges.begin('q')
-    const order: string[] = []
-    const idleP = exchanges.idle('p').then(() => order.push('p'))
-    const idle = exchanges.idle().then(() => order.push('all'))
+    expect([exchanges.count(), exchanges.count('p')]).to.deep.equal([2, 1])
     endP()
     endP()
-    await idleP
-    expect(exchanges.count()).to.equal(1)
+    expect([exchanges.count(), exchanges.count('p')]).to.deep.equal([1, 0])
+    unwatch()
+    exchanges.begin('p')()
     endQ()
-    await idle
-    expect(order).to.deep.equal(['p', 'all'])
-    await exchanges.idle('p')
+    expect(exchanges.count()).to.equal(0)
+    expect(seen).to.deep.equal([1, 0])
   })
 })

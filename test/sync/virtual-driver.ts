@@ -178,7 +178,7 @@ export class VirtualDriver {
   /** As the driver hangs up: what is under way ends first (H40). */
   async hangUp(name: string): Promise<void> {
     this.#book.leave(name)
-    await within(this.clock, defaultRequests.withinMs, this.#exchanges.idle(name))
+    await within(this.clock, defaultRequests.withinMs, this.#idle(name))
     this.#connections.get(name)?.close()
   }
 
@@ -189,7 +189,16 @@ export class VirtualDriver {
   async stop(): Promise<void> {
     this.#stopping = true
     this.client.stop()
-    await within(this.clock, defaultRequests.withinMs, this.#exchanges.idle())
+    const idle = [...this.#connections.keys()].map(name => this.#idle(name))
+    await within(this.clock, defaultRequests.withinMs, Promise.all(idle))
     for (const connection of [...this.#connections.values()]) connection.close()
+  }
+
+  #idle(name: string): Promise<void> {
+    return new Promise(resolve => {
+      const look = (): void => { if (this.#exchanges.count(name) === 0) { unwatch(); resolve() } }
+      const unwatch = this.#exchanges.watch(name, look)
+      look()
+    })
   }
 }

@@ -12,6 +12,7 @@ import { countLabel } from './figures.js'
 import type { Counters } from './figures.js'
 import { Gater } from './gater.js'
 import type { Guard } from './guard.js'
+import { closeWhenQuiet } from './leaving.js'
 import type { Node } from './node.js'
 import type { Notices } from './notices.js'
 import { PeerBook } from './peers.js'
@@ -99,10 +100,17 @@ export class Connections {
   /** Once the node runs. */
   start(): void { this.#statics.start() }
 
-  /** No more dials; what closes from now on is closed by us. */
+  /** No more dials, and nobody is let in; what closes from now on is closed by us. */
   stop(): void {
     this.#stopping = true
     this.#statics.stop()
+    this.gater.shut()
+  }
+
+  /** Closes all connections, each peer's as soon as nothing is under way with it (H40). Says whether that came for all within the deadline. */
+  async leave(): Promise<boolean> {
+    const left = await Promise.all([...this.book.all()].map(({ peer }) => this.#leave(peer)))
+    return left.every(inTime => inTime)
   }
 
   /**
@@ -127,18 +135,7 @@ export class Connections {
   }
 
   /** Closes all connections to a peer once nothing is under way with it (H40). */
-  async hangUp(peer: PeerKey): Promise<void> {
-    const known = this.book.get(peer)
-    if (known === undefined) return
-    this.book.leave(peer)
-    await within(this.#needs.clock, this.#needs.config.drainWithinMs, this.#needs.exchanges.idle(peer))
-    const deadline = startDeadline(this.#needs.clock, CLOSE_WITHIN_MS)
-    try {
-      await this.#node?.hangUp(known.id, { signal: deadline.signal })
-    } finally {
-      deadline.clear()
-    }
-  }
+  async hangUp(peer: PeerKey): Promise<void> { await this.#leave(peer) }
 
   /** The same for who does not wait for it. */
   letGo(peer: PeerKey): void {
@@ -239,13 +236,31 @@ export class Connections {
     }
   }
 
+  /** Says whether nothing was under way any more. */
+  async #leave(peer: PeerKey): Promise<boolean> {
+    const { clock, config, exchanges } = this.#needs
+    const known = this.book.get(peer)
+    if (known === undefined) return true
+    this.book.leave(peer)
+    const close = async (): Promise<void> => {
+      const deadline = startDeadline(clock, CLOSE_WITHIN_MS)
+      try {
+        await this.#node?.hangUp(known.id, { signal: deadline.signal })
+      } finally {
+        deadline.clear()
+      }
+    }
+    const connections = (): readonly Connection[] => this.book.get(peer)?.connections ?? []
+    return closeWhenQuiet({ peer, connections, close }, { clock, exchanges, protocols: this.#protocols, withinMs: config.drainWithinMs })
+  }
+
   #opened(connection: Connection): void {
     const { clock, counters, notices } = this.#needs
     const peer = connection.remotePeer.toString()
     const first = this.book.opened(connection, clock.monotonic())
     counters.connections.opened++
     connection.addEventListener('close', this.#needs.guarded(({ local }) => { this.#closed(connection, local === true) }), { once: true })
-    if (this.gater.isOver(connection.direction, peer)) connection.close().catch((error: unknown) => { connection.abort(error as Error) })
+    if (this.#stopping || this.gater.isOver(connection.direction, peer)) connection.close().catch((error: unknown) => { connection.abort(error as Error) })
     if (first) notices.emit({ type: 'peerConnected', peer, address: connection.remoteAddr.toString(), direction: connection.direction })
     if (connection.status !== 'open') this.#closed(connection, false)
   }

@@ -9,7 +9,6 @@ import type { Validator } from '../validator/ingress.js'
 import { AGENT_NAME } from './config.js'
 import type { NetworkConfig } from './config.js'
 import { Connections } from './connections.js'
-import { within } from './deadline.js'
 import { NetworkError, RequestError, describeError, errorName } from './errors.js'
 import { newCounters } from './figures.js'
 import type { NetworkFigures, Violation } from './figures.js'
@@ -24,6 +23,7 @@ import type { Node } from './node.js'
 import { Notices } from './notices.js'
 import type { KnownPeer } from './peers.js'
 import type { RefusalMemory } from './refusals.js'
+import { AwaitedAnswers } from './reqresp/awaited-answers.js'
 import { MAX_OUTBOUND_STREAMS, RequestClient } from './reqresp/client.js'
 import type { RequestOptions } from './reqresp/client.js'
 import { Exchanges } from './reqresp/exchanges.js'
@@ -40,6 +40,11 @@ export interface DriverNeeds {
   readonly chain: Pick<Chain, 'serveHead'>
   readonly store: Pick<Store, 'serveCommitments' | 'serveTxList'>
   readonly events: Port<DriverEvent>
+  /**
+   * Where `chain` and `store` send their answers to inbound requests, so that these come while the driver is being stopped too (H40).
+   * Left out: answers come by its mailbox, and while it stops everyone who asks gets an empty one.
+   */
+  readonly answers?: AwaitedAnswers | undefined
   /** How peers stand with us. Left out: all alike. */
   readonly standing?: PeerStanding | undefined
   /** Who hears what is a peer's fault, each time, and every 10 s gossipsub's score of those connected. */
@@ -83,6 +88,7 @@ export class NetworkDriver {
   readonly #guarded: Guard
   readonly #connections: Connections
   readonly #quota: OutboundQuota
+  readonly #answers: AwaitedAnswers
   readonly #client: RequestClient
   readonly #server: RequestServer
   #running: Running | undefined
@@ -111,8 +117,9 @@ export class NetworkDriver {
       isKin: peer => book.get(peer)?.agent.startsWith(`${AGENT_NAME}/`) ?? false,
       mayAsk: peer => this.#standing.mayAsk(peer),
     })
+    this.#answers = needs.answers ?? new AwaitedAnswers()
     this.#server = new RequestServer({
-      ...shared, limits: config.serving, violated,
+      ...shared, limits: config.serving, violated, answers: this.#answers, answersWhileStopping: needs.answers !== undefined,
       ask: (request, what) => this.#ask(request, what),
       served: (peer, kind, bytes) => { this.#notices.served(peer, kind, bytes) },
     })
@@ -162,17 +169,15 @@ export class NetworkDriver {
   }
 
   /**
-   * Takes nothing on any more, answers who waits, lets exchanges finish within their deadline, then closes (H40).
-   * To be called once; the rooms that answer requests are not needed any more.
+   * Asks nothing and lets nobody in any more, serves on, closes each peer's connections as soon as nothing is under way with it (H40), and
+   * only then stops libp2p, whose services take a while to end. To be called once; the rooms that answer requests are needed until it is over.
    */
   async stop(): Promise<void> {
     this.#stopping = true
     this.#connections.stop()
     this.#client.stop()
     this.#server.stop()
-    if (!await within(this.#ground.clock, this.#config.drainWithinMs, this.#exchanges.idle())) {
-      this.#ground.log.warn({ exchanges: this.#exchanges.count() }, 'stopped with exchanges under way')
-    }
+    if (!await this.#connections.leave()) this.#ground.log.warn({ exchanges: this.#exchanges.count() }, 'stopped with exchanges under way')
     await this.#running?.node.stop()
   }
 
@@ -184,7 +189,7 @@ export class NetworkDriver {
   }
 
   verdict(messageId: string, verdict: Verdict): void { this.#running?.gossip.verdict(messageId, verdict) }
-  answer(request: number, body: Uint8Array): void { this.#server.answer(request, body) }
+  answer(request: number, body: Uint8Array): void { void this.#answers.send({ type: 'answer', request, body }) }
 
   /** See `NetworkHandle.request`. @throws RequestError */
   async request(kind: RequestKind, body: Uint8Array, options: RequestOptions = {}): Promise<Response> {

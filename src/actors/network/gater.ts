@@ -47,6 +47,7 @@ export class Gater {
   readonly #dialling = new Set<PeerKey>()
   /** Who had to make room, and until when it is not to come back while there is little. */
   readonly #pruned = new Map<PeerKey, number>()
+  #shut = false
 
   constructor(needs: GaterNeeds) {
     this.#needs = needs
@@ -60,8 +61,12 @@ export class Gater {
 
   isProtected(peer: PeerKey): boolean { return this.#needs.isStatic(peer) || this.#needs.standing.isProtected(peer) }
 
+  /** From now on nobody passes: we are stopping. */
+  shut(): void { this.#shut = true }
+
   /** The reason against a connection, where there is one. */
   ask(question: GateQuestion): string | undefined {
+    if (this.#shut) return 'stopping'
     const { gate, rules, standing } = this.#needs
     return (rules.lists ? standing.refuses(question) : undefined) ?? (rules.limits ? this.#overLimit(question) : undefined) ?? gate?.(question)
   }

@@ -22,4 +22,5 @@ export {
 } from './ingress.js'
 export { type RefusalMemory } from './refusals.js'
 export { neutralStanding } from './standing.js'
+export { AwaitedAnswers } from './reqresp/awaited-answers.js'
 export { checkMaxCount, checkRequest } from './reqresp/protocols.js'

@@ -2,11 +2,11 @@ import type { PeerKey } from '../../../protocol/peer-key.js'
 
 /**
  * Which peers have an exchange under way with us, in either direction. A connection that closes in the middle of one gets us banned
- * until the other side restarts (SPEC §10), so stop and hang-up wait here first (H40).
+ * until the other side restarts (SPEC §10), so stop and hang-up wait for their end first (H40, ../leaving.ts).
  */
 export class Exchanges {
   readonly #open = new Map<PeerKey, number>()
-  readonly #waiting = new Set<{ readonly peer: PeerKey | undefined; readonly resolve: () => void }>()
+  readonly #watchers = new Set<{ readonly peer: PeerKey; readonly changed: () => void }>()
 
   /** Exchanges under way, with one peer or with all. */
   count(peer?: PeerKey): number {
@@ -18,25 +18,25 @@ export class Exchanges {
 
   /** An exchange begins; call what is returned when it is over, once. */
   begin(peer: PeerKey): () => void {
-    this.#open.set(peer, this.count(peer) + 1)
+    this.#set(peer, this.count(peer) + 1)
     let over = false
     return () => {
       if (over) return
       over = true
-      const left = this.count(peer) - 1
-      if (left > 0) this.#open.set(peer, left)
-      else this.#open.delete(peer)
-      for (const waiter of this.#waiting) {
-        if (this.count(waiter.peer) > 0) continue
-        this.#waiting.delete(waiter)
-        waiter.resolve()
-      }
+      this.#set(peer, this.count(peer) - 1)
     }
   }
 
-  /** Resolves when nothing is under way with this peer, or with anybody. */
-  idle(peer?: PeerKey): Promise<void> {
-    if (this.count(peer) === 0) return Promise.resolve()
-    return new Promise(resolve => { this.#waiting.add({ peer, resolve }) })
+  /** Calls `changed` whenever an exchange with this peer has begun or ended, until what is returned is called. */
+  watch(peer: PeerKey, changed: () => void): () => void {
+    const watcher = { peer, changed }
+    this.#watchers.add(watcher)
+    return () => { this.#watchers.delete(watcher) }
+  }
+
+  #set(peer: PeerKey, count: number): void {
+    if (count > 0) this.#open.set(peer, count)
+    else this.#open.delete(peer)
+    for (const watcher of this.#watchers) if (watcher.peer === peer) watcher.changed()
   }
 }

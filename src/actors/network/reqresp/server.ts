@@ -6,6 +6,7 @@ import type { ServingLimits } from '../config.js'
 import { startDeadline } from '../deadline.js'
 import type { Counters, Violation } from '../figures.js'
 import type { RequestKind } from '../ingress.js'
+import type { AwaitedAnswers } from './awaited-answers.js'
 import type { Exchanges } from './exchanges.js'
 import { StreamEnded, readOneFrame } from './frames.js'
 import { ANSWER_SIZES, decodeRequest, emptyAnswer, frameCaps } from './protocols.js'
@@ -19,7 +20,10 @@ export interface ServerNeeds {
   readonly counters: Counters
   readonly exchanges: Exchanges
   readonly limits: ServingLimits
-  /** Hands a request to the room that has the answer; it comes back through `answer` with the same number. */
+  readonly answers: AwaitedAnswers
+  /** Whether the rooms' answers still come when the driver is being stopped: not by its mailbox, which is closed then. */
+  readonly answersWhileStopping: boolean
+  /** Hands a request to the room that has the answer; it comes back through `answers` with the same number. */
   ask(request: number, what: DecodedRequest): Feedback
   served(peer: PeerKey, kind: RequestKind, bytes: number): void
   violated(peer: PeerKey, kind: RequestKind, violation: Violation, code: string): void
@@ -56,13 +60,11 @@ export class RequestServer {
   readonly #needs: ServerNeeds
   readonly #queue: ServingQueue
   readonly #budget: ServingBudget
-  /** Requests whose answer is awaited, by number. */
-  readonly #awaited = new Map<number, (body: Uint8Array | undefined) => void>()
   /** Open streams by peer and protocol. */
   readonly #streams = new Map<string, number>()
   #open = 0
-  #last = 0
-  #stopping = false
+  /** The other rooms' answers can not reach us any more. */
+  #alone = false
 
   constructor(needs: ServerNeeds) {
     this.#needs = needs
@@ -79,14 +81,15 @@ export class RequestServer {
   /** Part of the total serving budget in use (SPEC §8). */
   get used(): number { return this.#queue.used }
 
-  /** The answer to a request; one that nobody awaits any more is dropped. */
-  answer(request: number, body: Uint8Array): void { this.#awaited.get(request)?.(body) }
-
-  /** From now on everyone gets an empty answer at once: the other rooms' answers can not reach us any more. */
+  /**
+   * From now on nobody waits for a turn. Requests are served as ever until their connection is closed; only where answers come by the
+   * driver's mailbox alone everyone gets an empty one at once, which is better than none.
+   */
   stop(): void {
-    this.#stopping = true
     this.#queue.flush()
-    for (const finish of this.#awaited.values()) finish(undefined)
+    if (this.#needs.answersWhileStopping) return
+    this.#alone = true
+    this.#needs.answers.giveUp()
   }
 
   sweep(): void { this.#queue.sweep() }
@@ -175,21 +178,9 @@ export class RequestServer {
 
   /** Stage 4: the other room's answer, or `undefined` when it cannot come or is late. */
   async #obtain(request: DecodedRequest, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    if (this.#stopping || signal.aborted) return undefined
+    if (this.#alone || signal.aborted) return undefined
     if (request.kind === 'commitments' && request.max === 0) return undefined
-    const number = ++this.#last
-    return new Promise<Uint8Array | undefined>(resolve => {
-      const finish = (body: Uint8Array | undefined): void => {
-        this.#awaited.delete(number)
-        signal.removeEventListener('abort', onAbort)
-        resolve(body)
-      }
-      const onAbort = (): void => { finish(undefined) }
-      signal.addEventListener('abort', onAbort, { once: true })
-      this.#awaited.set(number, finish)
-      const feedback = this.#needs.ask(number, request)
-      if (feedback === 'rejected' || feedback === 'closed') finish(undefined)
-    })
+    return this.#needs.answers.obtain(number => this.#needs.ask(number, request), signal)
   }
 
   /** Stage 5. */
