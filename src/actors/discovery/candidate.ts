@@ -1,11 +1,11 @@
 import '../../polyfill.js'
-import { secp256k1PublicKeyToRaw } from '@chainsafe/discv5/keypair'
 import { publicKeyFromProtobuf, publicKeyFromRaw, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
+import { Point } from '@noble/secp256k1'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { addressOf, ipFromBytes, reachOf } from './ip.js'
 import type { Ip, Reach } from './ip.js'
-import { CHAIN_KEY, NETWORK_KEY } from './record.js'
+import { CHAIN_KEY, NETWORK_KEY } from './record-keys.js'
 
 /** What is read of a node's ENR, its signature already checked. `ENR` of @chainsafe/enr is one. */
 export interface ForeignRecord {
@@ -94,7 +94,7 @@ export function peerOfNetworkKey(protobuf: Uint8Array): PeerKey | undefined {
 export function peerOfRecordKey(compressed: Uint8Array): PeerKey { return peerIdFromPublicKey(publicKeyFromRaw(compressed)).toString() }
 
 /** The 64 bytes behind the `04` of a key's uncompressed form. @throws where it is none */
-export function uncompressed(publicKey: Uint8Array): Uint8Array { return secp256k1PublicKeyToRaw(publicKey).slice(1) }
+export function uncompressed(publicKey: Uint8Array): Uint8Array { return Point.fromBytes(publicKey).toBytes(false).slice(1) }
 
 function peerOf(record: ForeignRecord): PeerKey | undefined {
   if (record.kvs.has(NETWORK_KEY)) {

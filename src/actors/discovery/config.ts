@@ -1,4 +1,5 @@
-import { createKeypair } from '@chainsafe/discv5'
+import '../../polyfill.js'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { minutes, seconds } from '../kernel/index.js'
 import { DEFAULT_CHAIN_ID } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
@@ -140,7 +141,7 @@ export function discoveryConfig(init: DiscoveryInit): DiscoveryConfig {
 function publicKeyOf(privateKey: Uint8Array): Uint8Array {
   try {
     if (privateKey.length !== 32) throw new Error('not 32 bytes')
-    return createKeypair({ type: 'secp256k1', privateKey }).publicKey
+    return privateKeyFromRaw(privateKey).publicKey.raw
   } catch {
     // never the key itself
     throw bad('privateKey is a secp256k1 key of 32 bytes', undefined)

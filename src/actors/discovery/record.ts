@@ -1,5 +1,6 @@
 import { SignableENR } from '@chainsafe/enr'
 import type { Ip } from './ip.js'
+import { CHAIN_KEY, NETWORK_KEY } from './record-keys.js'
 
 /** What our ENR says (SPEC §8). */
 export interface Claims {
@@ -12,10 +13,6 @@ export interface Claims {
   /** The network identity in protobuf form; `undefined` where it is the ENR's own key. */
   readonly networkKey: Uint8Array | undefined
 }
-
-/** The keys that this network adds to those of EIP-778. */
-export const CHAIN_KEY = 'taiko'
-export const NETWORK_KEY = 'libp2p'
 
 /** A chain id as the ENR carries it: big-endian, no leading zeros. */
 export function chainBytes(chainId: bigint): Uint8Array {

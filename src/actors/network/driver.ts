@@ -19,6 +19,7 @@ import { checkScoringActive, internalsOf } from './gossipsub-internals.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
 import { peerKeyOf } from './identity.js'
 import type { DriverEvent, PeerInfo, RequestKind, Response, Topic } from './ingress.js'
+import type * as Libp2p from './node.js'
 import type { Node } from './node.js'
 import { Notices } from './notices.js'
 import type { KnownPeer } from './peers.js'
@@ -67,7 +68,7 @@ interface Running { readonly node: Node; readonly gossip: Gossip; readonly inter
  * libp2p, which takes as long to load as all the rest of the node: only who starts a driver needs it. Called before that, it is there
  * already by then.
  */
-export const loadLibp2p = async (): Promise<typeof import('./node.js')> => import('./node.js')
+export const loadLibp2p = async (): Promise<typeof Libp2p> => import('./node.js')
 
 /** What 10 s of flooding count as: all that may count in that time (SPEC §8), so that a flooder is banned within two minutes. */
 const FAILURES_OF_A_FLOOD = 4

@@ -9,7 +9,7 @@ export {
   type ServingLimits,
 } from './config.js'
 export { DEFAULT_LISTEN } from './default-listen.js'
-export { NetworkDriver, type DriverGround, type DriverNeeds } from './driver.js'
+export { NetworkDriver, loadLibp2p, type DriverGround, type DriverNeeds } from './driver.js'
 export { NetworkError, RequestError, type NetworkErrorCode, type RequestErrorCode } from './errors.js'
 export { REFUSALS, VIOLATIONS, type NetworkFigures, type Refusal, type Violation } from './figures.js'
 export { type Gate, type GateQuestion } from './gater.js'

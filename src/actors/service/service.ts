@@ -31,6 +31,7 @@ import type { RequestOptions } from './requests.js'
 import { signerFrom } from './signing.js'
 import { buildTree } from './tree.js'
 import type { Tree } from './tree.js'
+import { validatorConfigOf } from './validator-config.js'
 
 /** How long the node's own parts may take to answer each other, ms. */
 const WITHIN = 10_000
@@ -107,13 +108,14 @@ export class P2pService implements AsyncDisposable {
     const network = await driverConfigOf(config)
     const reputation = reputationConfig(reputationOptionsOf(config))
     const discovery = await discoveryConfigOf(config, network)
+    const validator = validatorConfigOf(config)
     const events = new Broadcast<NetworkEvent>({
       capacity: config.eventCapacity, lane: laneOf, weigh: weightOf, maxWeight: MAX_EVENT_BYTES,
     })
     const first = events.subscribe()
-    const tree = buildTree(config, { network, reputation, discovery }, events)
+    const tree = buildTree(config, { network, reputation, discovery, validator }, events)
     try {
-      await tree.supervisor.start()
+      await tree.start()
       const { peerId } = await tree.network.addresses(WITHIN)
       return new P2pService({ config, tree, events, crypto, signer, first, peerId })
     } catch (error) {

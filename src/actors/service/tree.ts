@@ -9,7 +9,7 @@ import { discovery } from '../discovery/index.js'
 import type { DiscoveryConfig } from '../discovery/index.js'
 import { Discovery } from '../discovery/ingress.js'
 import type { DiscoveryMessage } from '../discovery/ingress.js'
-import { AwaitedAnswers, network, publicKeyOf } from '../network/index.js'
+import { AwaitedAnswers, loadLibp2p, network, publicKeyOf } from '../network/index.js'
 import type { NetworkConfig, RefusalMemory } from '../network/index.js'
 import { NetworkHandle } from '../network/ingress.js'
 import type { DriverEvent, NetworkCommand } from '../network/ingress.js'
@@ -24,7 +24,8 @@ import type { StoreMessage } from '../store/ingress.js'
 import { sync } from '../sync/index.js'
 import { Sync } from '../sync/ingress.js'
 import type { SyncMessage } from '../sync/ingress.js'
-import { validator, validatorConfig } from '../validator/index.js'
+import { EarlyPool, validator } from '../validator/index.js'
+import type { ValidatorConfig } from '../validator/index.js'
 import { Validator } from '../validator/ingress.js'
 import type { ValidatorMessage } from '../validator/ingress.js'
 import type { FilledConfig } from './config.js'
@@ -50,6 +51,11 @@ export interface Tree {
   readonly commands: Port<NetworkCommand>
   /** Woken whenever a reader of the chain may find something new. */
   readonly news: Wake
+  /**
+   * Starts the parts one after the other, as they stand on each other. What takes some of them long begins at once: the validator's
+   * threads, and libp2p is loaded meanwhile. @throws StartError; then none of it is left
+   */
+  start(): Promise<void>
 }
 
 /** What the rooms are told whose options are checked, and whose keys are read, before anything starts. */
@@ -58,6 +64,7 @@ export interface RoomConfigs {
   /** `undefined`: off. */
   readonly discovery: DiscoveryConfig | undefined
   readonly reputation: ReputationConfig
+  readonly validator: ValidatorConfig
 }
 
 type Handles = Pick<Tree, 'store' | 'chain' | 'validator' | 'network' | 'sync' | 'reputation' | 'discovery'>
@@ -92,6 +99,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const root = supervisor('p2p', { strategy: 'one_for_one', clock, random, log, stopWithin: STOP_WITHIN, onEvent })
 
   const standing = new StandingView()
+  const threads = new EarlyPool()
   const answers = new AwaitedAnswers()
 
   const storing: Ref<StoreMessage> = root.child('store', () => store({ ...handles, answers, events: out, database }))
@@ -102,9 +110,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     ...handles, verdicts: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
   }, chainConfig({ ...config.chain, confirmedTip: config.confirmedTip })))
-  const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm }, validatorConfig({
-    ...config.validator, pool: { ...config.validator?.pool, domain: config.domain, slasher: config.slasherAddress },
-  })))
+  const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm, openPool: threads.open }, configs.validator))
   const { upcoming } = config.schedule
   if (upcoming !== undefined) root.child('forecast', () => forecast({ upcoming, validator: handles.validator }))
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
@@ -147,7 +153,14 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const database = (died: (error: StoreError) => void) => config.dataDir === undefined
     ? memoryDatabase({ chainId: config.chainId, limits: MEMORY_LIMITS })
     : threadDatabase({ dataDir: config.dataDir, chainId: config.chainId, died })
-  return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news }
+  const start = async (): Promise<void> => {
+    threads.begin({ clock, log: log.child({ actor: `${root.path}/validator` }) }, configs.validator.pool)
+    const starting = root.start()
+    // where that fails, the driver fails with it in its turn
+    loadLibp2p().catch(() => undefined)
+    await starting.finally(() => threads.close())
+  }
+  return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news, start }
 }
 
 const evidenceText = (evidence: BatchEvidence): string =>

@@ -10,12 +10,12 @@ import type {
   CommitmentRecord, Database, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats, WriteBatch,
 } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
-import { newToken } from './file-database.js'
 import type { FileDatabaseOptions } from './file-database.js'
 import { releaseLock } from './lock.js'
 import { RecordPage } from './record-page.js'
 import { SequenceGuard } from './sequence-guard.js'
 import type { Outcome, ThreadApi } from './thread-api.js'
+import { newToken } from './token.js'
 
 export interface ThreadDatabaseOptions extends FileDatabaseOptions {
   /** Told at once when the thread ends by itself; what was under way rejects with the same error. */

@@ -1,8 +1,8 @@
-import { threadId } from 'node:worker_threads'
 import type { Database } from './database.js'
 import { KeyValueDatabase } from './key-value-database.js'
 import type { DatabaseOptions } from './key-value-database.js'
 import { openLevel } from './level.js'
+import { newToken } from './token.js'
 
 export interface FileDatabaseOptions extends DatabaseOptions {
   /** The node's data directory, made where missing; the database is in `store` below it. */
@@ -10,11 +10,6 @@ export interface FileDatabaseOptions extends DatabaseOptions {
   /** Names the opener within this process. Default: a new one each time. */
   readonly token?: string
 }
-
-let openers = 0
-
-/** Another one for every call, in every thread of this process. */
-export const newToken = (): string => `${process.pid}.${threadId}.${++openers}`
 
 /** The database on disk, in the thread that calls. A node has it in a thread of its own: see `threadDatabase`. */
 export function fileDatabase({ dataDir, token = newToken(), ...options }: FileDatabaseOptions): Database {

@@ -2,6 +2,7 @@
 export { validator, type ValidatorNeeds } from './actor.js'
 export { defaultThreads, validatorConfig } from './config.js'
 export type { BatchConfig, PoolConfig, ValidatorConfig, ValidatorOptions } from './config.js'
+export { EarlyPool } from './early-pool.js'
 export { ValidatorError, type ValidatorErrorCode } from './errors.js'
 export type { ValidatorFigures } from './figures.js'
 export { Validator, validatorMailbox, type ValidatorMessage } from './ingress.js'

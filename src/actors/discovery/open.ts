@@ -1,0 +1,49 @@
+import '../../polyfill.js'
+import type { Context } from '../kernel/index.js'
+import type { DiscoveryConfig } from './config.js'
+import { openDiscv5 } from './discv5-node.js'
+import type { DiscoveryMessage } from './ingress.js'
+import { sameIp } from './ip.js'
+import { KNOWN_META, KnownKeeper } from './known-keeper.js'
+import { useNativeVerification } from './native-verify.js'
+import { OurRecord, RECORD_META } from './our-record.js'
+import { Room } from './room.js'
+import type { DiscoveryNeeds } from './room.js'
+import { SoundRecords } from './sound.js'
+
+/** Begins discovery: listens, with our record and whom we knew. @throws DiscoveryError `bind_failed` */
+export async function openRoom(ctx: Context<DiscoveryMessage>, needs: DiscoveryNeeds, config: DiscoveryConfig): Promise<Room> {
+  const { network, store } = needs
+  const verification = await useNativeVerification()
+  if (verification !== 'secp256k1') ctx.log.warn({ verification }, 'ENRs are verified in JavaScript: about 20 times slower')
+  const sound = new SoundRecords({
+    family: config.listenIp.family,
+    reachable: reach => room?.reachable(reach) === true,
+    isTrusted: nodeId => room?.isTrusted(nodeId) === true,
+    isOwn: (ip, port) => port === node.port && sameIp(ip, config.listenIp),
+  })
+  let room: Room | undefined
+  const node = await (needs.open ?? openDiscv5)({
+    privateKey: config.privateKey, ip: config.listenIp, port: config.listen.port, packets: config.packets, clock: ctx.clock,
+    isSound: record => sound.isSound(record),
+    found: record => { void ctx.self.send({ type: 'found', record }) },
+    threw: error => { ctx.log.debug({ error }, 'a packet made discv5 throw') },
+    failed: error => { ctx.fail(error) },
+  })
+  try {
+    const unanswered = (what: string) => (error: unknown): undefined => { ctx.log.warn({ error }, `${what} is not known at the start of discovery`) }
+    const [stored, known, listening] = await Promise.all([
+      store.meta(RECORD_META, config.roomsWithin).catch(unanswered('our last ENR')),
+      store.meta(KNOWN_META, config.roomsWithin).catch(unanswered('whom we knew')),
+      network.addresses(config.roomsWithin).catch(unanswered('where libp2p listens')),
+    ])
+    const ours = new OurRecord({ ctx, config, store, node, stored }, listening?.addresses ?? [])
+    room = new Room({ ctx, needs, config, node, ours, keeper: new KnownKeeper(ctx, store, config, known) })
+    await node.start(await ours.begin())
+    room.begin()
+    return room
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
+}
