@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { PeerId } from '@libp2p/interface'
 import { verifyAuthorsAside } from '../../src/actors/network/author-signatures.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossipsub-internals.js'
 import { describeTransports } from '../support/transport.js'
@@ -125,6 +126,25 @@ describeTransports('network: signatures of authors', transport => {
 })
 
 describe('network: signatures of authors, and the library', () => {
+  it('H35: what a second stream of a peer brings does not leave the first one waiting for ever', async () => {
+    const ends: Array<() => void> = []
+    const cache = { has: () => false, get: () => undefined, put: () => false }
+    const gossipsub = {
+      fastMsgIdFn: () => '', msgIdFn: () => new Uint8Array(), msgIdToStrFn: () => '', sendIDontWants: () => undefined,
+      validateReceivedMessage: async () => ({ code: 'invalid' }), seenCache: cache, fastMsgIdCache: cache, opts: { idontwantMinDataSize: 1 },
+      handleReceivedMessage: async () => new Promise<void>(resolve => { ends.push(resolve) }),
+    } as unknown as GossipsubInternals
+    verifyAuthorsAside(gossipsub)
+    const from = { toString: () => 'peer' } as PeerId
+    let through = 0
+    // each stream brings one more once the last one is taken up
+    const stream = async (count: number) => { for (let n = 0; n < count; n++) { await gossipsub.handleReceivedMessage(from, { topic: '' }); through++ } }
+    const both = Promise.all([stream(20), stream(20)])
+    for (let turn = 0; turn < 200 && through < 40; turn++) { ends.shift()?.(); await new Promise(setImmediate) }
+    expect(through).to.equal(40)
+    await both
+  })
+
   it('another version of it is an error with a name', () => {
     expect(() => { verifyAuthorsAside({ fastMsgIdFn: () => '', msgIdFn: () => '' } as unknown as GossipsubInternals) })
       .to.throw().that.includes({ code: 'library_changed', value: 'msgIdToStrFn' })

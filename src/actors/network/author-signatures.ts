@@ -112,16 +112,17 @@ export function verifyAuthorsAside(gossipsub: GossipsubInternals): void {
 class Lane {
   underWay = 0
   #last: Promise<unknown> = Promise.resolve()
-  #room: (() => void) | undefined
+  /** More than one where a peer has opened another stream before what came on the last was handled. */
+  readonly #waiting: Array<() => void> = []
 
   /** Begins, and resolves once there is room for the next. `idle`: nothing is under way any more. Never rejects: gossipsub only logs. */
   async admit(handle: () => Promise<void>, idle: () => void): Promise<void> {
     this.underWay++
     void handle().catch(() => undefined).then(() => {
       if (--this.underWay === 0) idle()
-      this.#room?.()
+      this.#waiting.shift()?.()
     })
-    if (this.underWay >= AHEAD) await new Promise<void>(resolve => { this.#room = resolve })
+    if (this.underWay >= AHEAD) await new Promise<void>(resolve => { this.#waiting.push(resolve) })
   }
 
   /** The outcome, once those before it have theirs. */
