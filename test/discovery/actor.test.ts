@@ -69,6 +69,13 @@ describe('discovery', () => {
     expect(crowded.dials, 'six are the limit').to.deep.equal([])
   })
 
+  it('as many as may come in (SPEC §8: 110) do not keep us from peers of our own choice', async () => {
+    const room = await start(kit)
+    for (let n = 1; n <= 110; n++) room.come(`inbound-${n}`, 'inbound', `/ip4/9.9.9.9/tcp/${n}`)
+    await room.find(...await Promise.all('abcdefgh'.split('').map(async name => other(name))))
+    expect(room.dials).to.have.length(room.config.outboundPeers)
+  })
+
   it('a failed dial is tried again with backoff, and one that the peer refuses not before the driver says so', async () => {
     const room = await start(kit)
     const a = await other('a')

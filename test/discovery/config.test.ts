@@ -22,7 +22,7 @@ describe('options of discovery', () => {
     const bad: Array<Partial<DiscoveryInit>> = [
       { chainId: 0n }, { chainId: 2n ** 256n }, { networkPublicKey: new Uint8Array(3) }, { privateKey: new Uint8Array(32) }, { privateKey: new Uint8Array(31).fill(7) },
       { listen: { ip: 'x', port: 1 } }, { listen: { ip: '1.2.3.4', port: 65_536 } }, { external: { ip: '0.0.0.0' } }, { external: { ip: 'x' } }, { external: { ip: '::1' } },
-      { external: { ip: '1.2.3.4', udp: 0 } }, { external: { ip: '1.2.3.4', tcp: 1.5 } }, { lookupEvery: 0 }, { lookupEveryUntilEnough: NaN }, { dialsAtOnce: 0 }, { enoughPeers: 60 },
+      { external: { ip: '1.2.3.4', udp: 0 } }, { external: { ip: '1.2.3.4', tcp: 1.5 } }, { lookupEvery: 0 }, { lookupEveryUntilEnough: NaN }, { dialsAtOnce: 0 }, { enoughPeers: 201 },
       { votes: { share: 0.5 } }, { votes: { voters: 0 } }, { retry: { jitter: 2 } }, { retry: { factor: 0.5 } }, { packets: { perSender: 0 } }, { maxPeers: -1 },
     ]
     for (const options of bad) {

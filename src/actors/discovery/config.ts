@@ -41,7 +41,7 @@ export interface DiscoveryOptions {
   readonly enoughPeers: number
   /** So many peers are of our own choice, whoever else has come to us: who fills our places must not be all that we know. */
   readonly outboundPeers: number
-  /** Nobody is dialled from so many peers on. */
+  /** Nobody is dialled from so many peers on: more than can come to us (SPEC §8: 110), or who fills those places keeps us from all others. */
   readonly maxPeers: number
   readonly dialsAtOnce: number
   readonly dialWithin: number
@@ -99,7 +99,7 @@ export const recommended: DiscoveryOptions = {
   lookupEveryUntilEnough: seconds(5),
   enoughPeers: 16,
   outboundPeers: 6,
-  maxPeers: 50,
+  maxPeers: 200,
   dialsAtOnce: 4,
   dialWithin: seconds(10),
   retry: { firstMs: seconds(10), maxMs: minutes(10), namedMaxMs: minutes(1), factor: 2, jitter: 0.5 },
