@@ -136,6 +136,28 @@ describe('network: serving queue', () => {
     over = true
   })
 
+  it('H08: a crowd that overruns everything costs little to hold off: a request looks at its own queue, not at everybody', async () => {
+    const { clock, queue, settle } = serving({ requestsPerSecond: 1_000 })
+    let timers = 0
+    const setTimeout = clock.setTimeout.bind(clock)
+    clock.setTimeout = (run, ms) => { timers++; return setTimeout(run, ms) }
+    const peers = Array.from({ length: 200 }, (_, at) => `loud-${at}`)
+    const kinds = ['head', 'commitments', 'txList'] as const
+    const each = (times: number): number => {
+      let waiting = 0
+      for (let time = 0; time < times; time++) for (const peer of peers) for (const kind of kinds) if (queue.turn(peer, kind)?.wait !== undefined) waiting++
+      return waiting
+    }
+    each(32)
+    const before = process.cpuUsage()
+    expect(each(8)).to.equal(200 * 3 * 8)
+    expect(timers).to.be.below(200)
+    for (let passed = 0; passed < 4_500; passed += 5) { clock.advance(5); await settle() }
+    expect(queue.waiting).to.equal(0)
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1_000).to.be.below(2_000)
+  }).timeout(60_000)
+
   it('bounds bytes and processor time as well as requests', async () => {
     const bytes = await compete({ a: { atOnce: 8, bytes: 100_000 } }, { requestsPerSecond: 1e6, bytesPerSecond: 1e6, perWindow: 1 }, 12_000)
     expect(bytes.between('a', 4_000, 12_000) / 8).to.be.within(9, 12)

@@ -13,6 +13,9 @@ export interface Cost { readonly requests: number; readonly bytes: number; reado
 /** Parts of the whole budget, one for each resource. */
 type Parts = [requests: number, bytes: number, ms: number]
 
+/** Peers whose requests wait. */
+export interface Waiting { readonly size: number; has(peer: PeerKey): boolean }
+
 interface Usage { readonly parts: Parts; at: number }
 
 /** Usage counts over about so many ms: a part that was used at t weighs e^−(now−t)/OVER. */
@@ -60,13 +63,13 @@ export class FairShare {
    * In how many ms this may be served beyond what is guaranteed: 0 where there is surplus in the budget and the peer is within its fair
    * part; `Infinity` where it never can be. A moment later others may have taken the place.
    * @param waiting peers whose requests wait: they want more than they use
+   * @param level the peer's fair part, where the caller has it (`levelOfWaiting`): to find it takes a look at everybody
    */
-  waitFor(peer: PeerKey, cost: Cost, now: number, waiting: ReadonlySet<PeerKey>): number {
+  waitFor(peer: PeerKey, cost: Cost, now: number, waiting: Waiting, level = this.#level(now, waiting, peer)): number {
     const parts = this.#partsOf(cost)
     const all = faded(this.#all, now)
     const own = this.#peers.get(peer)
     const mine = own === undefined ? [0, 0, 0] as Parts : faded(own, now)
-    const level = this.#level(peer, now, waiting)
     let wait = 0
     for (let each = 0; each < parts.length; each++) {
       const part = parts[each] as number
@@ -80,12 +83,15 @@ export class FairShare {
     for (const [peer, usage] of this.#peers) if (most(faded(usage, now)) < NOTHING) this.#peers.delete(peer)
   }
 
+  /** The fair part of each of those who wait: the same for all of them. There must be one. */
+  levelOfWaiting(now: number, waiting: Waiting): number { return this.#level(now, waiting) }
+
   /** The peer's fair part: what is left when everybody else has what it wants, at most as much as the peer itself gets. */
-  #level(peer: PeerKey, now: number, waiting: ReadonlySet<PeerKey>): number {
+  #level(now: number, waiting: Waiting, peer?: PeerKey): number {
     const wanted: number[] = []
     for (const [other, usage] of this.#peers) if (other !== peer && !waiting.has(other)) wanted.push(most(faded(usage, now)))
     wanted.sort((a, b) => a - b)
-    let sharers = wanted.length + 1 + waiting.size - Number(waiting.has(peer))
+    let sharers = wanted.length + waiting.size + Number(peer !== undefined && !waiting.has(peer))
     let left = 1
     for (const each of wanted) {
       if (each >= left / sharers) break

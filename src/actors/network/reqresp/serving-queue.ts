@@ -42,6 +42,9 @@ const LEARNING = 0.1
  */
 export class ServingQueue {
   readonly #lanes = new Map<string, Lane>()
+  /** Lanes in which something waits, and the number of those of each peer. */
+  readonly #queued = new Set<Lane>()
+  readonly #askers = new Map<PeerKey, number>()
   readonly #share: FairShare
   readonly #spacing: number
   /** What an answer of a kind costs, as the last ones did. */
@@ -49,6 +52,7 @@ export class ServingQueue {
     head: { requests: 1, bytes: 64, ms: 0.2 }, commitments: { requests: 1, bytes: 65_536, ms: 0.5 }, txList: { requests: 1, bytes: 65_536, ms: 0.5 },
   }
   #timer: TimerHandle | undefined
+  #wakesAt = Infinity
   #waiting = 0
   #flushed = false
 
@@ -79,14 +83,21 @@ export class ServingQueue {
     let charged = NOTHING
     const wait = new Promise<void>(resolve => { lane.waiting.push({ latest, go: cost => { charged = cost; resolve() } }) })
     this.#waiting++
-    this.#wake(now)
+    // Behind another it changes nothing, and it lets nobody else go earlier: a flood of requests does not look at everybody each time.
+    if (lane.waiting.length === 1) {
+      this.#queued.add(lane)
+      this.#askers.set(peer, (this.#askers.get(peer) ?? 0) + 1)
+      this.#wakeAt(this.#firstAt(lane, now, this.#share.levelOfWaiting(now, this.#askers)), now)
+    }
     return { wait, settle: (bytes, ms) => { this.#settle(lane, charged, bytes, ms) } }
   }
 
   /** Everybody's turn has come, now and from now on: we are stopping. */
   flush(): void {
     this.#flushed = true
-    for (const { waiting } of this.#lanes.values()) for (const { go } of waiting.splice(0)) go(NOTHING)
+    for (const { waiting } of this.#queued) for (const { go } of waiting.splice(0)) go(NOTHING)
+    this.#queued.clear()
+    this.#askers.clear()
     this.#waiting = 0
     this.#wake(this.clock.monotonic())
   }
@@ -108,10 +119,13 @@ export class ServingQueue {
     return lane
   }
 
-  /** Takes a place where there is one, and charges what it will cost; gives that. `late`: it has waited for as long as anybody may. */
-  #charge({ peer, kind, window }: Lane, now: number, late = false): Cost | undefined {
+  /**
+   * Takes a place where there is one, and charges what it will cost; gives that. `late`: it has waited for as long as anybody may.
+   * `level`: the peer's fair part, where it is known.
+   */
+  #charge({ peer, kind, window }: Lane, now: number, late = false, level?: number): Cost | undefined {
     const cost = this.#costs[kind]
-    if (!window.take(now) && !late && this.#share.waitFor(peer, cost, now, this.#askers()) > 0) return undefined
+    if (!window.take(now) && !late && this.#share.waitFor(peer, cost, now, this.#askers, level) > 0) return undefined
     this.#share.charge(peer, cost, now)
     return cost
   }
@@ -122,27 +136,20 @@ export class ServingQueue {
     this.#costs[kind] = { requests: 1, bytes: before.bytes + LEARNING * (bytes - before.bytes), ms: before.ms + LEARNING * (ms - before.ms) }
   }
 
-  /** Peers with something that waits. */
-  #askers(): ReadonlySet<PeerKey> {
-    if (this.#waiting === 0) return NOBODY
-    const askers = new Set<PeerKey>()
-    for (const { peer, waiting } of this.#lanes.values()) if (waiting.length > 0) askers.add(peer)
-    return askers
-  }
-
-  /** Lets those go whose turn it is: who has used least comes first. */
+  /** Lets those go whose turn it is: who has used least comes first. Those who wait now share until all have had a look. */
   #dispatch(): void {
     const now = this.clock.monotonic()
-    const lanes = [...this.#lanes.values()].filter(({ waiting }) => waiting.length > 0)
-    lanes.sort((a, b) => this.#share.usedBy(a.peer, now) - this.#share.usedBy(b.peer, now))
+    const level = this.#queued.size === 0 ? 0 : this.#share.levelOfWaiting(now, this.#askers)
+    const lanes = [...this.#queued].map(lane => ({ lane, used: this.#share.usedBy(lane.peer, now) })).sort((a, b) => a.used - b.used)
     for (let moved = true; moved;) {
       moved = false
-      for (const lane of lanes) {
+      for (const { lane } of lanes) {
         const [first] = lane.waiting
-        const charged = first === undefined ? undefined : this.#charge(lane, now, first.latest <= now)
+        const charged = first === undefined ? undefined : this.#charge(lane, now, first.latest <= now, level)
         if (first === undefined || charged === undefined) continue
         lane.waiting.shift()
         this.#waiting--
+        if (lane.waiting.length === 0) this.#leaves(lane)
         first.go(charged)
         moved = true
       }
@@ -150,24 +157,41 @@ export class ServingQueue {
     this.#wake(now)
   }
 
+  /** Nothing waits in this lane any more. */
+  #leaves(lane: Lane): void {
+    this.#queued.delete(lane)
+    const left = (this.#askers.get(lane.peer) ?? 1) - 1
+    if (left > 0) this.#askers.set(lane.peer, left)
+    else this.#askers.delete(lane.peer)
+  }
+
+  /** When the first of a lane may go, as far as is known now. */
+  #firstAt({ peer, kind, window, waiting }: Lane, now: number, level: number): number {
+    const shared = now + this.#share.waitFor(peer, this.#costs[kind], now, this.#askers, level)
+    return Math.min(waiting[0]?.latest ?? Infinity, window.roomAt(now) ?? Infinity, shared)
+  }
+
   /** Wakes up when the first of those who wait may go. */
   #wake(now: number): void {
     if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#waiting === 0) return
-    const askers = this.#askers()
-    let wait = Infinity
-    for (const { peer, kind, window, waiting } of this.#lanes.values()) {
-      const [first] = waiting
-      if (first === undefined) continue
-      const room = window.roomAt(now)
-      wait = Math.min(wait, first.latest - now, room === undefined ? Infinity : room - now, this.#share.waitFor(peer, this.#costs[kind], now, askers))
-    }
-    this.#timer = this.clock.setTimeout(() => { this.#timer = undefined; this.#dispatch() }, Math.max(LEAST_WAIT_MS, wait))
+    this.#wakesAt = Infinity
+    if (this.#queued.size === 0) return
+    const level = this.#share.levelOfWaiting(now, this.#askers)
+    let at = Infinity
+    for (const lane of this.#queued) at = Math.min(at, this.#firstAt(lane, now, level))
+    this.#wakeAt(at, now)
+  }
+
+  /** Wakes up then, unless it is to be earlier anyway. */
+  #wakeAt(at: number, now: number): void {
+    if (at >= this.#wakesAt) return
+    if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)
+    this.#wakesAt = at
+    this.#timer = this.clock.setTimeout(() => { this.#timer = undefined; this.#dispatch() }, Math.max(LEAST_WAIT_MS, at - now))
   }
 }
 
 const NOTHING: Cost = { requests: 0, bytes: 0, ms: 0 }
-const NOBODY: ReadonlySet<PeerKey> = new Set()
 /** The loop is not woken more often than this for those who wait. */
 const LEAST_WAIT_MS = 2
