@@ -3,7 +3,7 @@ import { copyBytes, equalBytes } from '../bytes.js'
 import type { Crypto } from '../crypto.js'
 import { addressOf } from '../hash.js'
 import { toHex } from '../hex.js'
-import { knownAnswersFail } from './known-answers.js'
+import { SIGNERS_ASKED, knownAnswersFail } from './known-answers.js'
 import { BatchModule, MOST_SIGNATURES, SignatureStatus } from './module.js'
 import type { ModuleOptions } from './module.js'
 
@@ -123,7 +123,7 @@ export class BatchVerifier {
       signers: options.signers ?? DEFAULTS.signers,
     }
     try {
-      const module = await BatchModule.load(wanted, options.file)
+      const module = await BatchModule.load({ ...wanted, signers: Math.max(SIGNERS_ASKED, wanted.signers) }, options.file)
       const failed = knownAnswersFail(module, crypto)
       if (failed !== undefined) return { verifier: undefined, reason: `self-test: ${failed}` }
       return { verifier: new BatchVerifier(module, crypto, options, wanted.signers) }

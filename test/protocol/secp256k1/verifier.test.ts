@@ -64,6 +64,17 @@ describe('secp256k1 batch: verifier', () => {
     expect(verifier.figures).to.include({ batched: 6, recovered: 3 })
   })
 
+  it('works with a single table too', async () => {
+    const verifier = await load({ signers: 1 })
+    const [a, b] = cases.keys
+    verifier.prepare(a!.publicKey)
+    expect(verifier.hasRoom).to.equal(false)
+    verifier.prepare(b!.publicKey)
+    expect(verifier.signer(a!.signer)).to.equal(undefined)
+    expect(verifier.verify([...good(3, 0), ...good(3, 1)])).to.deep.equal(new Array(6).fill(true))
+    expect(verifier.figures).to.include({ batched: 3, recovered: 3, tables: 2, evicted: 1 })
+  })
+
   it('builds no table of what is no public key', async () => {
     const verifier = await load()
     const { publicKey } = cases.keys[0]!
