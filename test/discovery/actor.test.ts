@@ -1,4 +1,5 @@
 import { ENR, SignableENR } from '@chainsafe/enr'
+import { generateKeyPair, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { expect } from 'chai'
 import { uncompressed } from '../../src/actors/discovery/candidate.js'
 import { DiscoveryError } from '../../src/actors/discovery/index.js'
@@ -165,6 +166,33 @@ describe('discovery', () => {
       const again = await start(kit, { bootnodes: [bootnode], dialsAtOnce: 1 }, {}, store)
       await kit.advance(seconds(1))
       expect(again.dials).to.deep.equal([fixed, a.address, bootnode])
+    })
+
+    it('have not earned that we dial into our own network for them: a later record leads no farther than where they were reached', async () => {
+      const networkKey = publicKeyToProtobuf((await generateKeyPair('Ed25519')).publicKey)
+      const at = async (ip: string, seq: bigint) => other('a', { ip, seq, networkKey })
+      const known = async (ip: string) => {
+        const store = new MetaStore()
+        const { address, peer, record } = await at(ip, 1n)
+        store.values.set('discovery.peers', JSON.stringify([{ peer, address, record: record.encodeTxt() }]))
+        const room = await start(kit, {}, {}, store)
+        for (const each of ['1.2.3.4', '127.0.0.1', '10.0.0.1', '10.0.0.2', '1.9.9.9']) room.failing.set((await at(each, 1n)).address, new Error('no'))
+        await kit.advance(seconds(1))
+        return room
+      }
+      const room = await known('1.2.3.4')
+      for (const [ip, seq] of [['127.0.0.1', 2n], ['10.0.0.1', 3n]] as const) await room.find(await at(ip, seq))
+      await kit.advance(minutes(5))
+      expect(new Set(room.dials)).to.deep.equal(new Set([(await at('1.2.3.4', 1n)).address]))
+      expect((await room.handle.figures(100)).unfit).to.equal(2)
+      await room.find(await at('1.9.9.9', 4n))
+      await kit.advance(minutes(5))
+      expect(room.dials).to.include((await at('1.9.9.9', 1n)).address)
+      // who was reached in our own network may have moved there
+      const near = await known('10.0.0.1')
+      await near.find(await at('10.0.0.2', 2n))
+      await kit.advance(minutes(5))
+      expect(near.dials).to.include.members([(await at('10.0.0.1', 1n)).address, (await at('10.0.0.2', 2n)).address])
     })
 
     it('are written at the end; damaged ones cost nothing but themselves', async () => {

@@ -19,7 +19,7 @@ export async function openRoom(ctx: Context<DiscoveryMessage>, needs: DiscoveryN
   const sound = new SoundRecords({
     family: config.listenIp.family,
     reachable: reach => room?.reachable(reach) === true,
-    isTrusted: nodeId => room?.isTrusted(nodeId) === true,
+    isTrusted: (nodeId, reach) => room?.isTrusted(nodeId, reach) === true,
     isOwn: (ip, port) => port === node.port && sameIp(ip, config.listenIp),
   })
   let room: Room | undefined

@@ -15,7 +15,8 @@ import type { DiscoveryConfig } from './config.js'
 import type { Discv5Init, Discv5Node } from './discv5-node.js'
 import { DiscoveryError } from './errors.js'
 import type { DiscoveryEvent, DiscoveryFigures, DiscoveryMessage } from './ingress.js'
-import { endpointOf, holderOf, sameIp } from './ip.js'
+import { endpointOf, holderOf, reachOf, sameIp } from './ip.js'
+import type { Reach } from './ip.js'
 import type { KnownKeeper } from './known-keeper.js'
 import type { OurRecord } from './our-record.js'
 import { chainBytes } from './record.js'
@@ -62,8 +63,8 @@ export class Room {
   readonly #protocols: readonly string[]
   readonly #targets: Targets
   readonly #connected = new Map<PeerKey, Connected>()
-  /** Whom the operator named or whom we knew: their addresses are used wherever they are. */
-  readonly #trusted = new Set<string>()
+  /** By node id. Addresses of those whom the operator named are used wherever they are; of those whom we knew, where we reached them. */
+  readonly #trusted = new Map<string, 'named' | Reach>()
   readonly #strangers = new LRUCache<string, true>({ max: MAX_STRANGERS })
   /** Records read since the last lookup began. */
   readonly #read = new Set<string>()
@@ -92,7 +93,10 @@ export class Room {
     return reach === 'public'
   }
 
-  isTrusted(nodeId: string): boolean { return this.#trusted.has(nodeId) }
+  isTrusted(nodeId: string, reach: Reach): boolean {
+    const trust = this.#trusted.get(nodeId)
+    return reach !== 'never' && (trust === 'named' || trust === reach)
+  }
 
   // ---- rounds
 
@@ -103,7 +107,7 @@ export class Room {
       const ip = endpointOf(address)?.ip
       const enr = record === undefined ? undefined : tryTo(() => ENR.decodeTxt(record))
       if (enr !== undefined) {
-        this.#trusted.add(enr.nodeId)
+        this.#trusted.set(enr.nodeId, ip === undefined ? 'public' : reachOf(ip))
         node.add(enr)
       }
       const key = enr?.nodeId ?? peer
@@ -146,8 +150,7 @@ export class Room {
     const name = nameOf(record)
     if (record.nodeId === node.nodeId || this.#read.has(name)) return
     if (this.#read.size < 4 * config.candidates) this.#read.add(name)
-    const trusted = this.#trusted.has(record.nodeId)
-    const candidate = readCandidate(record, this.#chain, trusted ? reach => reach !== 'never' : this.reachable)
+    const candidate = readCandidate(record, this.#chain, reach => this.isTrusted(record.nodeId, reach) || this.reachable(reach))
     if (typeof candidate === 'string') {
       if (candidate === 'other_chain') this.#stranger(record.nodeId)
       else this.#figures.unfit++
@@ -155,7 +158,7 @@ export class Room {
     }
     const { addresses, ips, nodeId, ownKey, peer, seq } = candidate
     if (peer === config.peer) return
-    const rank = this.keeper.peers.get(peer)?.address === addresses[0] ? 'known' : trusted ? 'named' : 'found'
+    const rank = this.keeper.peers.get(peer)?.address === addresses[0] ? 'known' : this.#trusted.get(record.nodeId) === 'named' ? 'named' : 'found'
     const target: Target = { key: nodeId, peer, addresses, ips, seq, rank, record: { enr: record, ownKey } }
     if (this.#targets.add(target, ctx.clock.monotonic())) this.#tell({ type: 'discovered', peer, address: addresses[0]! })
     if (this.#connected.get(peer)?.ready === true) this.#tie(peer)
@@ -239,8 +242,8 @@ export class Room {
     const stranger = record !== undefined && namesOtherChain(record, this.#chain)
     this.desk.asked(bootnode, stranger ? new DiscoveryError('bootnode_other_chain', `bootnode ${bootnode}: of another chain`, { value: bootnode }) : error)
     if (record === undefined || stranger) return
-    if (!this.#trusted.has(record.nodeId)) {
-      this.#trusted.add(record.nodeId)
+    if (this.#trusted.get(record.nodeId) !== 'named') {
+      this.#trusted.set(record.nodeId, 'named')
       this.#init.node.add(record)
     }
     this.found(record)
@@ -272,7 +275,7 @@ export class Room {
   #use(bootnode: Bootnode): void {
     const { ctx, node } = this.#init
     if (bootnode.kind === 'record') {
-      this.#trusted.add(bootnode.record.nodeId)
+      this.#trusted.set(bootnode.record.nodeId, 'named')
       node.add(bootnode.record)
       this.found(bootnode.record)
     }
