@@ -86,6 +86,8 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
     .addHelpText('after', MORE_HELP)
     .action(async (options: RunOptions) => {
       checkSchedule(options)
+      checkLists(options)
+      checkDiscovery(options)
       const signal = untilSignal()
       // Loaded now: help and wrong options need none of it.
       const { runNode } = await import('./run-node.js')
@@ -98,4 +100,16 @@ function checkSchedule({ schedule, signer }: RunOptions): void {
     throw new UsageError('give either --schedule FILE or --signer ADDRESS, not both')
   if (schedule === undefined && signer === undefined)
     throw new UsageError('who may sign is missing: give --schedule FILE, or --signer ADDRESS (repeatable)')
+}
+
+/** A list that nobody asks would look like protection. */
+function checkLists({ allowPeer, block, gater, gaterOff = [] }: RunOptions): void {
+  if (allowPeer === undefined && block === undefined) return
+  if (gater === 'open' || gaterOff.includes('lists'))
+    throw new UsageError('--block and --allow-peer need the rule "lists", which --gater open and --gater-off lists switch off')
+}
+
+function checkDiscovery({ bootnode, discovery, externalIp, udpPort }: RunOptions): void {
+  if (!discovery && (bootnode ?? externalIp ?? udpPort) !== undefined)
+    throw new UsageError('--bootnode, --udp-port and --external-ip are for discovery, which --no-discovery turns off')
 }
