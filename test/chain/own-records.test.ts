@@ -108,6 +108,32 @@ describe('chain: what we signed, recorded together', () => {
     expect(records.reads).to.equal(2)
   })
 
+  it('a window that is read again while something of it is written is read after that: its end stays known', async () => {
+    const windows: bigint[] = []
+    let release = (): void => undefined
+    const slow = new class extends Records {
+      override async ownSigned(_signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
+        const there = window === WINDOW ? [...this.kept] : []
+        // The second read of the first window takes longer than the writes.
+        if (window === WINDOW && windows.includes(WINDOW)) await new Promise<void>(resolve => { release = resolve })
+        windows.push(window)
+        return there
+      }
+    }()
+    const before = new SlashingProtection(slow, 1_000)
+    const others = [1n, 2n, 3n, 4n].map(later => own({ number: 200, window: WINDOW + 384n * later }))
+    // While this one is written, the others gather.
+    const first = before.record(own({ number: 90 }))
+    await settled()
+    const all = [own({ number: 100, eop: true }), ...others, own({ number: 99 })].map(record => outcome(before.record(record)))
+    for (let round = 0; round < 4; round++) { await slow.endAll(); await slow.endAll(); release() }
+    await first
+    expect(await Promise.all(all)).to.deep.equal(new Array(6).fill('recorded'))
+    const late = outcome(before.record(own({ number: 105 })))
+    for (let round = 0; round < 4; round++) { await slow.endAll(); await slow.endAll(); release() }
+    expect(await late).to.include({ code: 'after_own_eop' })
+  })
+
   it('signers and windows are apart', async () => {
     const all = Promise.all([own({ number: 100 }), own({ number: 100, signer: BOB }), own({ number: 100, window: WINDOW - 384n })].map(record => outcome(protection.record(record))))
     for (let round = 0; round < 3; round++) await records.endAll()

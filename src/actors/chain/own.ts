@@ -78,6 +78,8 @@ export class SlashingProtection {
       const key = keyOf(each.own)
       const others = underWay.get(key) ?? []
       underWay.set(key, others)
+      // Only the store knows of this window now, and not yet of what is under way.
+      if (others.length > 0 && !this.#windows.has(key)) await Promise.all(writes)
       try {
         if (checkAgainstOwn(each.own, await this.#known(key, each.own)) === 'same') { each.resolve(); continue }
       } catch (error) {
