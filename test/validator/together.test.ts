@@ -3,6 +3,8 @@ import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import { Validator, openPool, validator, validatorConfig } from '../../src/actors/validator/index.js'
 import type { CheckPool, PoolEvents, ValidatorOptions } from '../../src/actors/validator/index.js'
+import { BatchThread } from '../../src/actors/validator/batch-thread.js'
+import { judgeBatch } from '../../src/actors/validator/judge.js'
 import { packBatch, readRecords } from '../../src/actors/validator/packing.js'
 import { MOST_EXPECTED, SignerBoard } from '../../src/actors/validator/signer-board.js'
 import {
@@ -56,6 +58,34 @@ describe('validator: commitments of known signers', () => {
       new SignerBoard(board.memory).switchOff()
       expect(board.off).to.equal(true)
     })
+  })
+
+  it('a module that fails is off everywhere, and everything is judged by recovery', async () => {
+    const crypto = await loadCrypto()
+    const board = new SignerBoard()
+    const rules = { domain: DEFAULT_DOMAIN }
+    let fails = false
+    const batch = await BatchThread.load(Promise.resolve(crypto), {
+      rules, settings: { enabled: true, sampleEvery: 1, signers: 4 }, board: board.memory, alarm: () => undefined,
+      random: () => { if (fails) throw new Error('unreachable'); return 0 },
+    })
+    board.write(signers.map(({ address }, i) => ({ address, submissionWindowEnd: BigInt(windowOf(i)) })))
+    const items = await commitments(12)
+    const judged = (): number[] => {
+      const buffer = packBatch('commitments', items)
+      judgeBatch(buffer, rules, crypto, batch)
+      const records = readRecords(buffer, items.length)
+      return items.map((_, i) => records.finding(i))
+    }
+    const valid = new Array<number>(12).fill(Finding.valid)
+    expect(judged()).to.deep.equal(valid)
+    fails = true
+    expect(judged()).to.deep.equal(valid)
+    expect(batch.off).to.match(/it failed: unreachable/)
+    expect(board.off).to.equal(true)
+    const { batched } = board.figures()
+    expect(judged()).to.deep.equal(valid)
+    expect(board.figures().batched).to.equal(batched)
   })
 
   describe('the pool', () => {

@@ -56,7 +56,7 @@ export class BatchThread {
   /** Why the module is not used here; undefined where it is. */
   get off(): string | undefined { return this.reason ?? this.verifier?.off }
 
-  /** Judges packed commitments; false where that is not for the module, and nothing was done. */
+  /** Judges packed commitments; false where that is not for the module, or it failed: then records are to be written by recovery. */
   check(commitments: Uint8Array, records: Uint8Array): boolean {
     const { board, verifier, judge } = this
     if (verifier === undefined || judge === undefined) return false
@@ -67,9 +67,17 @@ export class BatchThread {
       this.#version = news.version
       for (const { address, submissionWindowEnd } of news.signers) judge.expect(address, submissionWindowEnd)
     }
-    judge.check(commitments, records)
-    board.add(verifier.figures, this.#reported)
-    this.#reported = { ...verifier.figures }
-    return true
+    try {
+      judge.check(commitments, records)
+      return true
+    } catch (error) {
+      // It traps, or is at fault otherwise: that must not make us deaf. It is off everywhere, as after a wrong answer.
+      verifier.switchOff(`it failed: ${error instanceof Error ? error.message : String(error)}`)
+      board.switchOff()
+      return false
+    } finally {
+      board.add(verifier.figures, this.#reported)
+      this.#reported = { ...verifier.figures }
+    }
   }
 }
