@@ -6,7 +6,7 @@ import { supervisor } from '../../src/actors/kernel/index.js'
 import type { SupervisorEvent } from '../../src/actors/kernel/index.js'
 import { ManualClock, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import { NetworkHandle, network, networkConfig, neutralStanding } from '../../src/actors/network/index.js'
-import type { DriverEvent, NetworkConfigInit, RefusalMemory, Topic } from '../../src/actors/network/index.js'
+import type { AwaitedAnswers, DriverEvent, NetworkConfigInit, RefusalMemory, Topic } from '../../src/actors/network/index.js'
 import { Reputation } from '../../src/actors/reputation/ingress.js'
 import type { PeerStanding, ReputationMessage } from '../../src/actors/reputation/ingress.js'
 import { Store } from '../../src/actors/store/ingress.js'
@@ -47,6 +47,8 @@ export interface TestNodeOptions extends NetworkConfigInit {
   /** What differs from thinking nothing of anybody; read each time, so it may change. */
   readonly standing?: Partial<PeerStanding>
   readonly refusals?: RefusalMemory
+  /** Where the rooms send their answers; left out, they come by the mailbox. */
+  readonly answers?: AwaitedAnswers
 }
 
 export interface TestNode {
@@ -83,7 +85,7 @@ export async function stopAll(): Promise<void> {
 
 /** A network actor under a supervisor, with everything around it a probe. */
 export async function startNode(transport: TestTransport, options: TestNodeOptions = {}): Promise<TestNode> {
-  const { decide = () => 'accept', standing = {}, refusals, ...init } = options
+  const { decide = () => 'accept', standing = {}, refusals, answers, ...init } = options
   const failures: SupervisorEvent[] = []
   const validator = new Probe<ValidatorMessage>('validator', message => {
     if (!('origin' in message) || message.origin.kind !== 'gossip') return
@@ -100,7 +102,7 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
   })
   const tree = supervisor('test', { onEvent: event => { failures.push(event) } })
   const needs = {
-    validator: new Validator(validator), chain: new Chain(chain), store: new Store(store), events, refusals,
+    validator: new Validator(validator), chain: new Chain(chain), store: new Store(store), events, refusals, answers,
     standing: { ...neutralStanding, ...standing }, reputation: new Reputation(reputation),
   }
   const ref = tree.child('network', () => network(needs, config), { stopWithin: 20_000 })
