@@ -69,6 +69,12 @@ describeTransports('who may talk to a node', function (transport) {
     expect(await rejection(net.start({ blockList: ['300.1.1.1'] }))).to.include({ code: 'bad_rule', value: '300.1.1.1' })
   })
 
+  it('lists without the rule that asks them are a configuration error', async () => {
+    for (const gater of ['open', { lists: false }] as const) {
+      expect(await rejection(net.start({ blockList: ['10.0.0.0/8'], network: { gater } }))).to.include({ name: 'ServiceError', code: 'bad_config' })
+    }
+  })
+
   it('with an allow list only its peers may connect, either way', async () => {
     const friend = await net.start()
     const stranger = await net.start()

@@ -91,6 +91,24 @@ describe('network: gossip budget', () => {
     expect([...shared.sweep(), ...shared.sweep()]).to.deep.equal([])
   })
 
+  it('names who floods every other sweep too, later', () => {
+    const { budget, clock } = setUp()
+    const named: number[] = []
+    for (let sweep = 1; sweep <= 8; sweep++) {
+      if (sweep % 2 === 1) budget.admit('p', rpc(1_300))
+      clock.advance(10_000)
+      if (budget.sweep().length > 0) named.push(sweep)
+    }
+    expect(named).to.deep.equal([5, 7])
+  })
+
+  it('guarantees no more to all proven peers together than to eight', () => {
+    const { budget } = setUp()
+    let passed = 0
+    for (let n = 0; n < 50; n++) passed += budget.admit(`proven ${n}`, rpc(300)).rpc.messages.length
+    expect(passed).to.equal(8 * 600)
+  })
+
   it('copies of what is known take little of it', () => {
     const { budget, clock } = setUp(defaultGossip, { isKnown: () => true })
     let passed = 0
@@ -120,7 +138,7 @@ describe('network: gossip budget', () => {
     seconds(10, 61)
     seconds(10, 10)
     seconds(10, 2_000)
-    expect(named, 'a little too much is no flood').to.deep.equal([[], ['flood'], [], [], []])
+    expect(named, 'a little too much is no flood; who goes on after a pause is known').to.deep.equal([[], ['flood'], [], [], ['flood']])
   })
 
   it('property: an honest peer at the highest honest rate, with bursts and stalls, is never over it', () => {

@@ -17,6 +17,10 @@ const COPY_MS = 0.03
 const MAX_PEERS = 4_096
 /** Up to this size it is worth looking whether a message is a copy: that costs a hash of it. */
 const SMALL_BYTES = 4_096
+/** What a quiet sweep takes back: who pauses every other one is named all the same, later. */
+const FORGIVEN_A_SWEEP = 0.5
+/** All guarantees together are as much as those of so many peers; what is over that takes its chance with the surplus. */
+const GUARANTEED_PEERS = 8
 /** Who was refused counts so long as one that wants more than it gets, ms. */
 const WANTING_MS = 1_000
 /** A peer of which as much is left out as is guaranteed, in so many sweeps in a row, floods us. */
@@ -29,7 +33,7 @@ interface Account extends Guarantee {
   readonly controls: SlidingWindow
   /** What was left out since the last sweep. */
   refused: { messages: number; bytes: number; controls: number }
-  /** Sweeps in a row in which that was as much as is guaranteed. */
+  /** Sweeps in which that was as much as is guaranteed, less those since in which it was not. */
   sweeps: number
 }
 
@@ -52,11 +56,12 @@ export interface BudgetNeeds {
 /**
  * What each peer may bring by gossip in any window (SPEC §5, gossip budget), charged before anything is computed of a message:
  *
- * 1. so much is guaranteed: to each peer that has brought us something good, and to all others together, since identities are free;
+ * 1. so much is guaranteed: to each peer that has brought us something good, and to all others together, since identities are free; to
+ *    eight peers at once, since a good deed is cheap;
  * 2. beyond that there is a surplus of the thread for all, of which each gets its fair part.
  *
  * What is over both is left out of its RPC without a penalty. Of whom as much is left out as is guaranteed, in two sweeps of 10 s in a
- * row, floods us: `sweep` names it, and again with each sweep in which it goes on. An honest peer sends each message once, and the
+ * row, or half of the time for longer, floods us: `sweep` names it, and again with each sweep in which it goes on. An honest peer sends each message once, and the
  * network makes one a second.
  *
  * Accounts outlive a connection, or else a flooder came back with a new one.
@@ -70,13 +75,15 @@ export class GossipBudget {
   #wanting = new Set<PeerKey>()
   #wantingUntil = 0
   readonly #newcomers: Guarantee
+  readonly #together: Guarantee
   readonly #needs: BudgetNeeds
 
   constructor(limits: GossipBudgetLimits, clock: Clock, needs: BudgetNeeds) {
     this.#limits = limits
     this.#clock = clock
     this.#needs = needs
-    this.#newcomers = guarantee(limits)
+    this.#newcomers = guarantee(limits, 1)
+    this.#together = guarantee(limits, GUARANTEED_PEERS)
     this.#surplus = new FairShare({ requestsPerSecond: Infinity, bytesPerSecond: limits.surplusBytesPerSecond, busyShare: limits.surplusShare })
   }
 
@@ -90,7 +97,7 @@ export class GossipBudget {
     const refused: RpcMessage[] = []
     const guaranteed = this.#needs.isProven(peer) ? account : this.#newcomers
     const messages = rpc.messages.filter(message => {
-      if (isGuaranteed(guaranteed, message, now) || this.#fitsSurplus(peer, message, now)) return true
+      if (isGuaranteed(guaranteed, this.#together, message, now) || this.#fitsSurplus(peer, message, now)) return true
       refused.push(message)
       return false
     })
@@ -109,9 +116,10 @@ export class GossipBudget {
     const flooding: PeerKey[] = []
     this.#surplus.sweep(now)
     for (const [peer, account] of this.#accounts) {
-      account.sweeps = this.#isFlooding(account) ? account.sweeps + 1 : 0
+      const isFlooding = this.#isFlooding(account)
+      account.sweeps = isFlooding ? account.sweeps + 1 : Math.max(0, account.sweeps - FORGIVEN_A_SWEEP)
       account.refused = { messages: 0, bytes: 0, controls: 0 }
-      if (account.sweeps >= FLOOD_AFTER_SWEEPS) flooding.push(peer)
+      if (isFlooding && account.sweeps >= FLOOD_AFTER_SWEEPS) flooding.push(peer)
       const { controls, messages, places } = account
       if (account.sweeps === 0 && messages.used(now) + places.used(now) + controls.used(now) === 0) this.#accounts.delete(peer)
     }
@@ -141,7 +149,7 @@ export class GossipBudget {
   #accountOf(peer: PeerKey): Account {
     const { budgetControls, budgetWindowMs } = this.#limits
     const account = this.#accounts.get(peer) ?? {
-      ...guarantee(this.#limits), controls: new SlidingWindow(budgetControls, budgetWindowMs), refused: { messages: 0, bytes: 0, controls: 0 }, sweeps: 0,
+      ...guarantee(this.#limits, 1), controls: new SlidingWindow(budgetControls, budgetWindowMs), refused: { messages: 0, bytes: 0, controls: 0 }, sweeps: 0,
     }
     this.#accounts.delete(peer)
     this.#accounts.set(peer, account)
@@ -151,14 +159,19 @@ export class GossipBudget {
   }
 }
 
-function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits): Guarantee {
-  return { messages: new SlidingWindow(budgetMessages, budgetWindowMs), places: new SlidingWindow(Math.ceil(budgetBytes / PLACE_BYTES), budgetWindowMs) }
+function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits, peers: number): Guarantee {
+  return {
+    messages: new SlidingWindow(peers * budgetMessages, budgetWindowMs),
+    places: new SlidingWindow(peers * Math.ceil(budgetBytes / PLACE_BYTES), budgetWindowMs),
+  }
 }
 
-function isGuaranteed({ messages, places }: Guarantee, { data }: RpcMessage, now: number): boolean {
+function isGuaranteed(own: Guarantee, together: Guarantee, { data }: RpcMessage, now: number): boolean {
   const count = Math.floor((data?.length ?? 0) / PLACE_BYTES)
-  if (!messages.hasRoom(now) || places.used(now) + count > places.limit) return false
-  return messages.take(now) && takeAll(places, count, now)
+  const both = [own, together]
+  if (!both.every(({ messages, places }) => messages.hasRoom(now) && places.used(now) + count <= places.limit)) return false
+  for (const { messages, places } of both) { messages.take(now); takeAll(places, count, now) }
+  return true
 }
 
 function takeAll(window: SlidingWindow, count: number, now: number): boolean {

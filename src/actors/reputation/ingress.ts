@@ -103,7 +103,7 @@ export const reputationMailbox = mailbox<ReputationMessage>({
   whenFull: {
     report: dropOldest('a lost report costs one point at most'),
     gossipScores: dropOldest('the next sample comes in 10 s'),
-    learned: dropOldest('discovery tells it again with the next lookup'),
+    learned: dropOldest('discovery tells it again with the next connection'),
     ban: reject('the caller must know that it did not happen'),
     lift: reject('the caller must know that it did not happen'),
     bans: reject('the caller is told'),

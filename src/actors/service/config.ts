@@ -123,6 +123,12 @@ export function reputationOptionsOf({ reputation, allowList, blockList, protecte
   }
 }
 
+/** A list that no rule asks for would be no list. @throws ServiceError `bad_config` */
+export function checkLists({ allowList = [], blockList = [] }: FilledConfig, { gater }: { readonly gater: { readonly lists: boolean } }): void {
+  if (gater.lists || allowList.length + blockList.length === 0) return
+  throw badConfig('network.gater', 'has the rule `lists` switched off, and so no use for `allowList` and `blockList`', gater.lists)
+}
+
 /** The peer id that a static peer's multiaddr ends in: the driver has checked that it does. */
 const peerOf = (address: string): PeerKey => address.slice(address.lastIndexOf('/') + 1)
 

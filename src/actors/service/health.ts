@@ -5,6 +5,7 @@ import type { NetworkFigures } from '../network/ingress.js'
 import type { Reputation } from '../reputation/ingress.js'
 import type { StoreStanding } from '../store/ingress.js'
 import type { SyncStanding } from '../sync/ingress.js'
+import { BATCH_OFF_BY_CONFIGURATION } from '../validator/ingress.js'
 import type { ValidatorFigures } from '../validator/ingress.js'
 import type { Tree } from './tree.js'
 
@@ -60,6 +61,12 @@ export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures
   return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery }
 }
 
+/** Why signatures are not checked together, where nobody has configured it so. */
+function whyNoBatches({ together, workers }: ValidatorFigures): string | undefined {
+  if (together.off) return 'the batch module was wrong, or failed'
+  return workers.map(({ batchOff }) => batchOff).find(reason => reason !== undefined && reason !== BATCH_OFF_BY_CONFIGURATION)
+}
+
 async function accessFigures(reputation: Reputation): Promise<AccessFigures> {
   const [bans, lists] = await Promise.all([reputation.bans(ANSWER_WITHIN), reputation.lists(ANSWER_WITHIN)])
   return { bans: bans.length, blocked: lists.blocked.length, protected: lists.protected.length, allowed: lists.allowed.length }
@@ -82,8 +89,9 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
   if (validator?.degraded === true) {
     ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${signatures}` })
   }
-  if (validator?.together.off === true) {
-    ailments.push({ code: 'batch_verification_off', message: 'batch verification was wrong once: every signature is recovered' })
+  const batchOff = validator === undefined ? undefined : whyNoBatches(validator)
+  if (batchOff !== undefined) {
+    ailments.push({ code: 'batch_verification_off', message: `every signature is recovered on its own: ${batchOff}` })
   }
   if (sync !== undefined && sync.unheard.length > 0) {
     const message = `what these peers gossip does not reach us, they may have graylisted us: ${sync.unheard.join(', ')}`

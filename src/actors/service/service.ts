@@ -10,7 +10,7 @@ import type { Evidence } from '../store/ingress.js'
 import { Access } from './access.js'
 import { blocks } from './blocks.js'
 import type { BlocksOptions, StreamItem } from './blocks.js'
-import { fillConfig, reputationOptionsOf } from './config.js'
+import { checkLists, fillConfig, reputationOptionsOf } from './config.js'
 import type { FilledConfig, P2pConfig } from './config.js'
 import { CatchUp } from './catch-up.js'
 import { discoveryConfigOf } from './discovery-config.js'
@@ -106,6 +106,7 @@ export class P2pService implements AsyncDisposable {
     const signer = config.signing === undefined ? undefined : await signerFrom(config.signing)
     if (config.dataDir === undefined) config.log.warn({}, 'no data directory: everything is kept in memory and gone at stop')
     const network = await driverConfigOf(config)
+    checkLists(config, network)
     const reputation = reputationConfig(reputationOptionsOf(config))
     const discovery = await discoveryConfigOf(config, network)
     const validator = validatorConfigOf(config)

@@ -110,7 +110,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     ...handles, verdicts: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
   }, chainConfig({ ...config.chain, confirmedTip: config.confirmedTip })))
-  const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm, openPool: threads.open }, configs.validator))
+  const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm, openPool: threads.open }, batchWasWrong ? withoutBatches(configs.validator) : configs.validator))
   const { upcoming } = config.schedule
   if (upcoming !== undefined) root.child('forecast', () => forecast({ upcoming, validator: handles.validator }))
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
@@ -144,7 +144,10 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
       return handles.sync.driver(event)
     },
   }
+  // For as long as this process lives, also over a restart of the validator.
+  let batchWasWrong = false
   const onBatchAlarm = (evidence: BatchEvidence): void => {
+    batchWasWrong = true
     log.error({ evidence: evidenceText(evidence) }, 'batch verification was wrong and is off: please report this')
     void out.send({ type: 'batchAlarm', evidence })
     handles.store.setMeta(BATCH_ALARM, evidenceText(evidence), STORE_WITHIN)
@@ -162,6 +165,9 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   }
   return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news, start }
 }
+
+const withoutBatches = (config: ValidatorConfig): ValidatorConfig =>
+  ({ ...config, pool: { ...config.pool, together: { ...config.pool.together, enabled: false } } })
 
 const evidenceText = (evidence: BatchEvidence): string =>
   JSON.stringify(evidence, (_name, value: unknown) => value instanceof Uint8Array ? toHex(value) : value)

@@ -5,6 +5,7 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ValidatorFigures } from './figures.js'
 import type { ExpectedSigner } from './signer-board.js'
 
+export { BATCH_OFF_BY_CONFIGURATION } from './signer-board.js'
 export type { ExpectedSigner } from './signer-board.js'
 export type { ValidatorFigures } from './figures.js'
 export type { WorkerReport } from './serve.js'

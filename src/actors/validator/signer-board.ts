@@ -8,6 +8,9 @@
  */
 import type { BatchFigures } from '../../protocol/secp256k1/index.js'
 
+/** Why a thread does not use the batch module, where it is meant not to. */
+export const BATCH_OFF_BY_CONFIGURATION = 'by configuration'
+
 /** A signer that the schedule elected. */
 export interface ExpectedSigner {
   /** 20 bytes. */
