@@ -99,7 +99,7 @@ export interface ServingLimits {
   readonly readWithinMs: number
   /** The answer must be given by the other rooms, in milliseconds; later the asker gets an empty one. */
   readonly answerWithinMs: number
-  /** The asker must have taken the answer, in milliseconds. */
+  /** The asker must have taken the answer, in milliseconds; and in as many more it must have ended its side of the stream. */
   readonly writeWithinMs: number
   /** Guaranteed per peer and protocol within `windowMs`. */
   readonly perWindow: number

@@ -26,7 +26,7 @@ export type Refusal = typeof REFUSALS[number]
 
 /** How the other side of a stream broke the protocol or a deadline. */
 export const VIOLATIONS = [
-  /** A request was not there in time. */
+  /** A request, or the end of its stream, was not there in time. */
   'read_timeout',
   /** Our answer was not taken in time. */
   'write_timeout',

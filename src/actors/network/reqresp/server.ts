@@ -52,7 +52,8 @@ class Broken extends Error {
  * 2. its frame is read, the cap checked before anything is allocated, and decoded (5 s);
  * 3. it waits for its turn (serving-queue.ts), and for room in memory for its answer;
  * 4. another room gives the answer (5 s for 3 and 4 together); failing that, it gets an empty one: nobody may go unanswered (SPEC §10);
- * 5. the answer is written and our side of the stream closed (10 s).
+ * 5. the answer is written and our side of the stream closed (10 s);
+ * 6. the other side ends its own, as it should have right after its request (SPEC §3), else it would be open for ever (10 s).
  *
  * A stream is reset only for a violation or a deadline that the other side let pass.
  */
@@ -97,7 +98,7 @@ export class RequestServer {
   /** Serves one inbound stream. Never rejects. */
   async serve(kind: RequestKind, stream: Stream, connection: Connection): Promise<void> {
     const peer = connection.remotePeer.toString()
-    const { clock, limits, exchanges } = this.#needs
+    const { limits } = this.#needs
     const lane = `${kind} ${peer}`
     const ofPeer = this.#streams.get(lane) ?? 0
     if (ofPeer >= limits.maxStreamsPerPeer || this.#open >= limits.maxStreams) {
@@ -106,19 +107,14 @@ export class RequestServer {
     }
     this.#streams.set(lane, ofPeer + 1)
     this.#open++
-    let over: (() => void) | undefined
-    let large = false
     try {
       const request = await this.#read(kind, stream)
-      // who has not sent a whole request is owed nothing, and holds neither a stop nor a hang-up up
-      over = exchanges.begin(peer)
-      large = await this.#answerTo(request, peer, stream) > SMALL_ANSWER
+      await this.#exchange(request, peer, stream)
+      await this.#ended(stream)
     } catch (error) {
       if (error instanceof Broken) this.#break(stream, peer, kind, error)
       else if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
     } finally {
-      if (over !== undefined && large) clock.setTimeout(over, TAKEN_WITHIN_MS)
-      else over?.()
       this.#open--
       const left = (this.#streams.get(lane) ?? 1) - 1
       if (left > 0) this.#streams.set(lane, left)
@@ -143,6 +139,18 @@ export class RequestServer {
       return decodeRequest(kind, body)
     } catch (error) {
       throw new Broken('malformed_request', error instanceof ProtocolError ? error.code : 'malformed_request')
+    }
+  }
+
+  /** Stages 3 to 5. Who has not sent a whole request is owed nothing, and holds neither a stop nor a hang-up up. */
+  async #exchange(request: DecodedRequest, peer: PeerKey, stream: Stream): Promise<void> {
+    const over = this.#needs.exchanges.begin(peer)
+    let large = false
+    try {
+      large = await this.#answerTo(request, peer, stream) > SMALL_ANSWER
+    } finally {
+      if (large) this.#needs.clock.setTimeout(over, TAKEN_WITHIN_MS)
+      else over()
     }
   }
 
@@ -200,6 +208,18 @@ export class RequestServer {
     } finally {
       deadline.clear()
     }
+  }
+
+  /** Stage 6. */
+  async #ended(stream: Stream): Promise<void> {
+    if (stream.status !== 'open' || stream.remoteWriteStatus === 'closed') return
+    const deadline = startDeadline(this.#needs.clock, this.#needs.limits.writeWithinMs)
+    const inTime = await new Promise<boolean>(resolve => {
+      for (const event of ['remoteCloseWrite', 'close'] as const) stream.addEventListener(event, () => { resolve(true) })
+      deadline.signal.addEventListener('abort', () => { resolve(false) })
+    })
+    deadline.clear()
+    if (!inTime) throw new Broken('read_timeout', 'never_ended')
   }
 
   #break(stream: Stream, peer: PeerKey, kind: RequestKind, { violation, code }: Broken): void {
