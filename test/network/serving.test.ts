@@ -160,6 +160,20 @@ describeTransports('network: serving', transport => {
     expect((await figures(node)).serving.served.txList).to.equal(0)
   })
 
+  it('H34: who has its answer and never ends its own side has 10 s for that, here 150 ms, and is then reset', async () => {
+    const [node, peer] = await pair(transport, { serving: { writeWithinMs: 150 } })
+    const stop = answering(node, () => head)
+    const { bytes, stream } = await ask(peer, node, 'head', encodeFrame(headRequest), { close: false })
+    const endless = setInterval(() => { if (stream.status === 'open') stream.send(new Uint8Array(100)) }, 20)
+    await until(() => stream.status !== 'open', 'reset')
+    clearInterval(endless)
+    stop()
+    expect(equal(readFrame(bytes(), 100), head)).to.equal(true)
+    expect(node.events.expect('violation')).to.include({ violation: 'read_timeout', code: 'never_ended' })
+    expect((await figures(node)).serving.served.head).to.equal(1)
+    expect((await figures(node)).now.inboundStreams).to.equal(0)
+  })
+
   it('H34: the number of open streams is bounded, for a peer and in all', async () => {
     const [node, first] = await pair(transport, { serving: { maxStreamsPerPeer: 3, maxStreams: 4 } })
     const second = await rawPeer(transport)
