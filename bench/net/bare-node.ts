@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { GossipsubInternals, Rpc, RpcMessage } from '../../src/actors/network/gossipsub-internals.js'
+import type { GossipsubInternals, Rpc, RpcMessage } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { SIGNED_COMMITMENT_SIZE } from '../../src/protocol/index.js'
 import { bareGossip, gossipMessage, topics } from './bare-gossip.js'
 import { createBare } from './bare-libp2p.js'

@@ -2,7 +2,7 @@ import '../../src/polyfill.js'
 import { gossipsub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import { createLibp2p } from 'libp2p'
-import type { GossipsubInternals } from '../../src/actors/network/gossipsub-internals.js'
+import type { GossipsubInternals } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import type { UsageRecorder } from './recorder.js'
 
 /** Counts every copy of a message that gossipsub takes in this process, before it is known to be one. To be called before a node is built. */

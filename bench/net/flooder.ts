@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { multiaddr } from '@multiformats/multiaddr'
-import type { GossipsubInternals, RpcMessage } from '../../src/actors/network/gossipsub-internals.js'
+import type { GossipsubInternals, RpcMessage } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { bareGossip, topics } from './bare-gossip.js'
 import { createBare } from './bare-libp2p.js'
 import type { BareNode } from './bare-libp2p.js'

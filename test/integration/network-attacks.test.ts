@@ -4,14 +4,14 @@ import type { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
-import type { Clock } from '../../src/actors/kernel/index.js'
-import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossipsub-internals.js'
+import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { defaultGossip, newPrivateKey } from '../../src/actors/network/index.js'
 import { scheduleFromSigners } from '../../src/index.js'
 import { OFFSETS, loadCrypto, txListHash } from '../../src/protocol/index.js'
 import { commitment, txList } from '../network/harness.js'
 import { rawPeer, stopRawPeers, topics } from '../network/raw-peer.js'
 import type { RawPeer } from '../network/raw-peer.js'
+import { fastClock } from '../support/fast-clock.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
 import type { TestNode } from '../support/nodes.js'
 import { realTransports } from '../support/transport.js'
@@ -26,16 +26,6 @@ const BANNED_WITHIN_MS = 120_000
 /** A second of the victim's clock is an eighth of one: so is what may be brought in it, and what its thread can do. */
 const scaled = Object.fromEntries(Object.entries(defaultGossip)
   .map(([option, value]) => [option, /^budget(Messages|Bytes|Controls)$|^surplus/.test(option) ? value / FASTER : value])) as Partial<typeof defaultGossip>
-
-function fastClock(): Clock {
-  const [wall, start] = [Date.now(), performance.now()]
-  return {
-    now: () => wall + (Date.now() - wall) * FASTER,
-    monotonic: () => start + (performance.now() - start) * FASTER,
-    setTimeout: (fn, ms) => setTimeout(fn, Math.min(ms / FASTER, 2 ** 31 - 1)),
-    clearTimeout: handle => { clearTimeout(handle as NodeJS.Timeout) },
-  }
-}
 
 setFlagsFromString('--expose_gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -123,7 +113,7 @@ describeReal('network: attacks on a whole node', function () {
 
   async function victimAndFriend(): Promise<{ victim: TestNode; honest: TestNode; address: string; blocks: ChainMaker }> {
     const victim = await net.start({
-      clock: fastClock(), discovery: false, schedule: (window, options) => window <= WINDOW ? known(window, options) : 'unknown',
+      clock: fastClock(FASTER), discovery: false, schedule: (window, options) => window <= WINDOW ? known(window, options) : 'unknown',
       network: { connections: { inboundPerSecond: 1_000 }, gossip: scaled },
     })
     const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])

@@ -3,7 +3,7 @@
  * sends is signed beforehand, so that it costs the other side more than itself. Says `ready`, waits for `go`, says `sent`.
  */
 import { createHash } from 'node:crypto'
-import type { GossipsubInternals, Rpc, RpcMessage } from '../../src/actors/network/gossipsub-internals.js'
+import type { GossipsubInternals, Rpc, RpcMessage } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { OFFSETS, txListHash, loadCrypto } from '../../src/protocol/index.js'
 import { commitment, txList } from '../network/harness.js'
 import { rawPeer, topics } from '../network/raw-peer.js'

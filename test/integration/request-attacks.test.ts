@@ -2,7 +2,6 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Connection, Stream } from '@libp2p/interface'
 import { expect } from 'chai'
-import type { Clock } from '../../src/actors/kernel/index.js'
 import { defaultGossip, defaultServing } from '../../src/actors/network/index.js'
 import type { NetworkFigures, RequestKind, Violation } from '../../src/actors/network/index.js'
 import { scheduleFromSigners } from '../../src/index.js'
@@ -12,6 +11,7 @@ import {
 import { CHAIN } from '../network/harness.js'
 import { rawPeer, stopRawPeers } from '../network/raw-peer.js'
 import type { RawPeer } from '../network/raw-peer.js'
+import { fastClock } from '../support/fast-clock.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
 import type { TestNode } from '../support/nodes.js'
 import { realTransports } from '../support/transport.js'
@@ -30,16 +30,6 @@ const serving = {
 }
 const gossip = Object.fromEntries(Object.entries(defaultGossip)
   .map(([option, value]) => [option, /^budget(Messages|Bytes|Controls)$|^surplus/.test(option) ? value / FASTER : value])) as Partial<typeof defaultGossip>
-
-function fastClock(): Clock {
-  const [wall, start] = [Date.now(), performance.now()]
-  return {
-    now: () => wall + (Date.now() - wall) * FASTER,
-    monotonic: () => start + (performance.now() - start) * FASTER,
-    setTimeout: (fn, ms) => setTimeout(fn, Math.min(ms / FASTER, 2 ** 31 - 1)),
-    clearTimeout: handle => { clearTimeout(handle as NodeJS.Timeout) },
-  }
-}
 
 setFlagsFromString('--expose_gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -226,7 +216,7 @@ describeReal('requests: attacks on a whole node', function () {
 
   async function victimAndFriend() {
     const victim = await net.start({
-      clock: fastClock(), discovery: false, schedule: scheduleFromSigners([SIGNER]),
+      clock: fastClock(FASTER), discovery: false, schedule: scheduleFromSigners([SIGNER]),
       network: { connections: { inboundPerSecond: 1_000 }, gossip, serving },
     })
     const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])

@@ -1,6 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
-import type { GossipsubInternals } from '../../src/actors/network/gossipsub-internals.js'
+import type { GossipsubInternals } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { NetworkError, newPrivateKey, peerKeyOf } from '../../src/actors/network/index.js'
 import type { GateQuestion } from '../../src/actors/network/index.js'
 import { describeTransports } from '../support/transport.js'

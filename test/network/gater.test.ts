@@ -1,11 +1,11 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
-import { Gater } from '../../src/actors/network/gater.js'
-import type { GateQuestion } from '../../src/actors/network/gater.js'
+import { Gater } from '../../src/actors/network/connections/gater.js'
+import type { GateQuestion } from '../../src/actors/network/connections/gater.js'
 import { NetworkError, defaultConnections, defaultRedial, gaterPresets, networkConfig, neutralStanding } from '../../src/actors/network/index.js'
 import type { GaterRules } from '../../src/actors/network/index.js'
-import { MAX_REFUSALS, Refusals } from '../../src/actors/network/refusals.js'
+import { MAX_REFUSALS, Refusals } from '../../src/actors/network/connections/refusals.js'
 
 const NONE = { inbound: 0, outbound: 0, of: () => 0 }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { newPrivateKey } from '../../src/actors/network/index.js'
-import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossipsub-internals.js'
+import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { encodeFrame } from '../../src/protocol/index.js'
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'

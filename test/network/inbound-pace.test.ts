@@ -1,8 +1,8 @@
 import type { PeerId } from '@libp2p/interface'
 import { expect } from 'chai'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
-import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossipsub-internals.js'
-import { InboundPace } from '../../src/actors/network/inbound-pace.js'
+import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
+import { InboundPace } from '../../src/actors/network/gossip/inbound-pace.js'
 
 const turn = () => new Promise(resolve => { setImmediate(resolve) })
 const rpc = (count: number): Rpc => ({ messages: Array.from({ length: count }, () => ({ topic: 't' })) })

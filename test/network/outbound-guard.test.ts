@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
-import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossipsub-internals.js'
-import { OutboundGuard } from '../../src/actors/network/outbound-guard.js'
+import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
+import { OutboundGuard } from '../../src/actors/network/gossip/outbound-guard.js'
 
 const control = { graft: [] }
 

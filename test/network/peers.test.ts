@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { Connection } from '@libp2p/interface'
-import { PeerBook } from '../../src/actors/network/peers.js'
+import { PeerBook } from '../../src/actors/network/connections/peers.js'
 
 /** As much of a connection as the book looks at. */
 function connection(peer: string, direction: 'inbound' | 'outbound' = 'outbound'): Connection {

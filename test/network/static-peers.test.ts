@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { NetworkError, defaultRedial } from '../../src/actors/network/index.js'
-import { StaticPeers } from '../../src/actors/network/static-peers.js'
+import { StaticPeers } from '../../src/actors/network/connections/static-peers.js'
 
 const PEER = '12D3KooWEhyxoc4pATtS7iJkJ8DL2AfyhPhaFBJDDNNrcf4RJwk4'
 const ADDRESS = `/ip4/127.0.0.1/tcp/1/p2p/${PEER}`

@@ -12,15 +12,15 @@ export { DEFAULT_LISTEN } from './default-listen.js'
 export { NetworkDriver, loadLibp2p, type DriverGround, type DriverNeeds } from './driver.js'
 export { NetworkError, RequestError, type NetworkErrorCode, type RequestErrorCode } from './errors.js'
 export { REFUSALS, VIOLATIONS, type NetworkFigures, type Refusal, type Violation } from './figures.js'
-export { type Gate, type GateQuestion } from './gater.js'
-export { gaterPresets, type GaterPreset, type GaterRules } from './gater-rules.js'
+export { type Gate, type GateQuestion } from './connections/gater.js'
+export { gaterPresets, type GaterPreset, type GaterRules } from './connections/gater-rules.js'
 export {
   createIdentity, exportIdentity, importIdentity, loadIdentity, newPrivateKey, peerKeyOf, publicKeyBytes, publicKeyOf, rawSecp256k1, writeExport, type IdentityType,
 } from './identity.js'
 export {
   NetworkHandle, networkMailbox, type DriverEvent, type NetworkCommand, type PeerInfo, type Published, type RequestKind, type Response, type Topic,
 } from './ingress.js'
-export { type RefusalMemory } from './refusals.js'
-export { neutralStanding } from './standing.js'
+export { type RefusalMemory } from './connections/refusals.js'
+export { neutralStanding } from './connections/standing.js'
 export { AwaitedAnswers } from './reqresp/awaited-answers.js'
 export { checkMaxCount, checkRequest } from './reqresp/protocols.js'

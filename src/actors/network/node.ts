@@ -15,7 +15,7 @@ import { hostResolver } from './addresses.js'
 import { IDENTIFY_PROTOCOL } from './config.js'
 import type { NetworkConfig } from './config.js'
 import { NetworkError } from './errors.js'
-import { gossipsubOptions } from './gossip-options.js'
+import { gossipsubOptions } from './gossip/options.js'
 import { yamuxWithSmallFrames } from './workarounds/yamux-frames.js'
 
 export type Node = Libp2p<{ identify: Identify; ping: unknown; pubsub: GossipSub }>

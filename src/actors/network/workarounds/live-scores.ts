@@ -1,5 +1,5 @@
 import type { PeerStanding } from '../../reputation/ingress.js'
-import type { GossipsubInternals } from '../gossipsub-internals.js'
+import type { GossipsubInternals } from '../gossip/gossipsub-internals.js'
 
 /**
  * Fault: gossipsub 17.1.1 keeps a peer's score for a heartbeat, the application's part included, whatever the application says meanwhile.

@@ -1,5 +1,5 @@
 import type { Connection, PeerId } from '@libp2p/interface'
-import type { GossipsubInternals } from '../gossipsub-internals.js'
+import type { GossipsubInternals } from '../gossip/gossipsub-internals.js'
 
 /**
  * Fault: gossipsub 17.1.1 opens its outbound stream to a peer once. When both sides have dialled, two connections exist; if the one that

@@ -1,4 +1,4 @@
-import type { GossipsubInternals, PeerStats } from '../gossipsub-internals.js'
+import type { GossipsubInternals, PeerStats } from '../gossip/gossipsub-internals.js'
 
 /**
  * Fault: gossipsub 17.1.1 keeps the score of a peer that has left, and throws it away when the peer comes back: `addPeer` starts from

@@ -1,5 +1,5 @@
-import type { PeerKey } from '../../protocol/peer-key.js'
-import type { Clock } from '../kernel/index.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { Clock } from '../../kernel/index.js'
 import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
 
 export interface OutboundGuardOptions {

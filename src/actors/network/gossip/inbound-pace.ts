@@ -1,6 +1,6 @@
 import type { PeerId, Stream } from '@libp2p/interface'
-import type { PeerKey } from '../../protocol/peer-key.js'
-import type { Clock } from '../kernel/index.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { Clock } from '../../kernel/index.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
 
 /** How long gossip may keep the event loop to itself, in milliseconds. One message more for each peer that has some. */

@@ -1,5 +1,5 @@
-import type { PeerKey } from '../../protocol/peer-key.js'
-import { SlidingWindow } from './reqresp/sliding-window.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import { SlidingWindow } from '../reqresp/sliding-window.js'
 
 /** Peers whose dials are counted at most; who was dialled longest ago gives way. */
 const MAX_PEERS = 4_096

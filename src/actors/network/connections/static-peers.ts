@@ -1,8 +1,8 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
-import type { PeerKey } from '../../protocol/peer-key.js'
-import type { Clock, Random, TimerHandle } from '../kernel/index.js'
-import { addressWithPeer } from './addresses.js'
-import type { RedialPolicy } from './config.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { Clock, Random, TimerHandle } from '../../kernel/index.js'
+import { addressWithPeer } from '../addresses.js'
+import type { RedialPolicy } from '../config.js'
 
 export interface StaticPeersNeeds {
   readonly clock: Clock

@@ -1,7 +1,7 @@
 import type { Connection } from '@libp2p/interface'
-import type { PeerKey } from '../../protocol/peer-key.js'
-import type { Clock } from '../kernel/index.js'
-import type { Exchanges } from './reqresp/exchanges.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { Clock } from '../../kernel/index.js'
+import type { Exchanges } from '../reqresp/exchanges.js'
 
 export interface Leaving {
   readonly peer: PeerKey

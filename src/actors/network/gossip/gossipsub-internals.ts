@@ -1,6 +1,6 @@
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
-import { NetworkError } from './errors.js'
+import { NetworkError } from '../errors.js'
 
 /** A message inside an RPC, as protobuf has it. */
 export interface RpcMessage {

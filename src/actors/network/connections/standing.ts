@@ -1,4 +1,4 @@
-import type { PeerStanding } from '../reputation/ingress.js'
+import type { PeerStanding } from '../../reputation/ingress.js'
 
 /** What is thought of peers where nobody keeps a reputation: nothing. */
 export const neutralStanding: PeerStanding = {

@@ -1,5 +1,5 @@
 import type { Connection, PeerId } from '@libp2p/interface'
-import type { PeerKey } from '../../protocol/peer-key.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { ConnectionCounts } from './gater.js'
 import { Refusals } from './refusals.js'
 

@@ -5,8 +5,8 @@ import { RPC } from '@libp2p/gossipsub/message'
 import type { PeerId, PublicKey } from '@libp2p/interface'
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { LRUCache } from 'lru-cache'
-import type { PeerKey } from '../../protocol/peer-key.js'
-import { NetworkError } from './errors.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import { NetworkError } from '../errors.js'
 import type { GossipsubInternals, RpcMessage } from './gossipsub-internals.js'
 
 /** Verdicts of gossipsub's first look at a message. Only those that are given here. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { GossipsubOpts } from '@libp2p/gossipsub'
-import { gossipMessageId, gossipParams, toHex } from '../../protocol/index.js'
-import type { ScorePreset, Topics } from '../../protocol/index.js'
-import type { PeerKey } from '../../protocol/peer-key.js'
-import type { NetworkConfig } from './config.js'
+import { gossipMessageId, gossipParams, toHex } from '../../../protocol/index.js'
+import type { ScorePreset, Topics } from '../../../protocol/index.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { NetworkConfig } from '../config.js'
 
 /**
  * Decode limits of one RPC, all set: the library's defaults are its own business (H18). Entries, not bytes; an RPC above one of them is

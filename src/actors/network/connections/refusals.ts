@@ -1,4 +1,4 @@
-import type { PeerKey } from '../../protocol/peer-key.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
 
 /** Where refusals outlive a restart: a text, whatever is in it. */
 export interface RefusalMemory {

@@ -1,6 +1,6 @@
 import type { PeerId, Stream } from '@libp2p/interface'
-import type { PeerKey } from '../../protocol/peer-key.js'
-import type { Clock } from '../kernel/index.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { Clock } from '../../kernel/index.js'
 import type { Frame, GossipsubInternals } from './gossipsub-internals.js'
 
 export interface PartialRpcsNeeds {

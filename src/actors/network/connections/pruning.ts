@@ -1,5 +1,5 @@
-import type { PeerKey } from '../../protocol/peer-key.js'
-import type { ConnectionLimits } from './config.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { ConnectionLimits } from '../config.js'
 import { softLimit } from './gater.js'
 
 /** A connected peer, as the choice needs it. */

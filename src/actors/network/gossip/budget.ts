@@ -1,9 +1,9 @@
-import type { PeerKey } from '../../protocol/peer-key.js'
-import type { Clock } from '../kernel/index.js'
-import type { GossipLimits } from './config.js'
+import type { PeerKey } from '../../../protocol/peer-key.js'
+import type { Clock } from '../../kernel/index.js'
+import type { GossipLimits } from '../config.js'
 import type { Rpc, RpcMessage } from './gossipsub-internals.js'
-import { FairShare } from './reqresp/fair-share.js'
-import { SlidingWindow } from './reqresp/sliding-window.js'
+import { FairShare } from '../reqresp/fair-share.js'
+import { SlidingWindow } from '../reqresp/sliding-window.js'
 
 export type GossipBudgetLimits = Pick<GossipLimits,
   'budgetMessages' | 'budgetBytes' | 'budgetControls' | 'budgetWindowMs' | 'surplusShare' | 'surplusBytesPerSecond'>
