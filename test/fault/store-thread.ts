@@ -1,18 +1,13 @@
 import type { Worker } from 'node:worker_threads'
+import type { P2pService } from '../../src/index.js'
 import { until } from '../support/until.js'
 
-/**
- * The database's thread of a node, from the outside: of the threads that a start makes the store's is the first, and whatever is started
- * after its end takes its place.
- */
+/** The database's thread of a node, from the outside: of the threads that its start makes, the one that the validator does not count as its own. */
 export class StoreThread {
-  readonly #started: Worker[] = []
-  #worker: Worker | undefined
+  readonly #running = new Set<Worker>()
   readonly #onWorker = (worker: Worker): void => {
-    this.#started.push(worker)
-    if (this.#worker !== undefined) return
-    this.#worker = worker
-    worker.once('exit', () => { this.#worker = undefined })
+    this.#running.add(worker)
+    worker.once('exit', () => { this.#running.delete(worker) })
   }
 
   private constructor() { process.on('worker', this.#onWorker) }
@@ -28,12 +23,11 @@ export class StoreThread {
     }
   }
 
-  /** How many threads there have been. */
-  get started(): number { return this.#started.length }
-
   /** Ends it as a native crash or a lack of memory would: at once, whatever it does. */
-  async kill(): Promise<void> {
-    const worker = await until(() => this.#worker, 'a thread of the store')
+  async kill(service: Pick<P2pService, 'figures'>): Promise<void> {
+    const { validator } = await service.figures()
+    const others = new Set(validator?.workers.map(({ threadId }) => threadId))
+    const worker = await until(() => [...this.#running].find(({ threadId }) => !others.has(threadId)), 'a thread of the store')
     await worker.terminate()
   }
 

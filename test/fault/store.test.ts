@@ -81,7 +81,7 @@ describe('a running node whose store fails', function () {
       return longest
     })()
     for (let kill = 1; kill <= KILLS; kill++) {
-      await thread.kill()
+      await thread.kill(middle.service)
       expect(await stage.ailment('store_failing')).to.match(/^thread_died: /)
       await stage.claimsAreTrue()
       await stage.recovered(kill)
@@ -100,7 +100,7 @@ describe('a running node whose store fails', function () {
     const { middle, thread } = stage
     await stage.relay(3)
     await stage.streamReaches(3)
-    await thread.kill()
+    await thread.kill(middle.service)
     await middle.said('storeFailing', ({ code }) => code === 'thread_died')
     await stage.recovered()
     expect(await middle.service.storedCommitments({ start: TIP + 1n, maxCount: 256 })).to.have.length(3)
@@ -111,7 +111,7 @@ describe('a running node whose store fails', function () {
     const stranger = join(stage.dataDir, 'store', 'data.mdb')
     await survives(stage, {
       code: 'foreign',
-      cause: async ({ thread }) => { await writeFile(stranger, 'not ours'); await thread.kill() },
+      cause: async ({ middle, thread }) => { await writeFile(stranger, 'not ours'); await thread.kill(middle.service) },
       cure: async () => rm(stranger),
     })
   })
@@ -121,7 +121,7 @@ describe('a running node whose store fails', function () {
     const current = join(stage.dataDir, 'store', 'CURRENT')
     await survives(stage, {
       code: 'damaged',
-      cause: async ({ thread }) => { await rename(current, `${stage.dataDir}/kept`); await thread.kill() },
+      cause: async ({ middle, thread }) => { await rename(current, `${stage.dataDir}/kept`); await thread.kill(middle.service) },
       cure: async () => rename(`${stage.dataDir}/kept`, current),
     })
   })
@@ -141,7 +141,7 @@ describe('a running node whose store fails', function () {
       const stage = await setStage({ dataDir: join(disk, 'data') })
       await survives(stage, {
         code: 'disk_full', txListBytes: 50_000,
-        cause: async ({ thread }) => { await fillUp(ballast); await thread.kill() },
+        cause: async ({ middle, thread }) => { await fillUp(ballast); await thread.kill(middle.service) },
         cure: async () => rm(ballast),
       })
       await net.stop()

@@ -208,7 +208,7 @@ describeReal('network: attacks on a whole node', function () {
         socket.on('error', () => undefined)
         socket.on('close', () => { sockets.delete(socket) })
       }
-    }, 50)
+    }, 50).unref()
     await pause(4_000)
     clearInterval(dialling)
     // beside those that are pending: closed at the door

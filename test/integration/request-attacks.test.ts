@@ -184,7 +184,7 @@ function watching(victim: TestNode) {
     void victim.service.figures().then(({ network }) => {
       for (const each of Object.keys(most) as Array<keyof typeof most>) most[each] = Math.max(most[each], network?.now[each] ?? 0)
     }, () => undefined)
-  }, 40)
+  }, 40).unref()
   return { most, stop: () => { clearInterval(timer) } }
 }
 

@@ -235,7 +235,7 @@ describe('network: gossip over budget for long', () => {
     await mallory.dial(b.address)
     await meshed(b, mallory.peerId)
     const messages = await signed(mallory, 1, 2)
-    const flooding = setInterval(() => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) }, 200)
+    const flooding = setInterval(() => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) }, 200).unref()
     try {
       await until(() => failures(b, mallory.peerId) === 4, 'all that count in 10 s', 25_000)
       thinks.score = -9
@@ -285,7 +285,7 @@ describeTransports('network: gossip RPCs that do not end', transport => {
     await connect(a, b)
     const attackers = await Promise.all([1, 2, 3, 4].map(() => rawPeer(transport)))
     let most = 0
-    const watch = setInterval(() => { void figures(b).then(({ now }) => { most = Math.max(most, now.partialGossipBytes) }) }, 20)
+    const watch = setInterval(() => { void figures(b).then(({ now }) => { most = Math.max(most, now.partialGossipBytes) }) }, 20).unref()
     try {
       for (const attacker of attackers) {
         await attacker.dial(b.address)

@@ -26,7 +26,7 @@ describeTransports('network: limits on connections', transport => {
     const hub = await startNode(transport, { connections: { inbound: 5, pendingInbound: 1_000 } })
     let most = 0
     const crowd = await guests(transport, 20)
-    const watch = setInterval(() => { void figures(hub).then(({ now }) => { most = Math.max(most, now.connections) }) }, 5)
+    const watch = setInterval(() => { void figures(hub).then(({ now }) => { most = Math.max(most, now.connections) }) }, 5).unref()
     await Promise.all(crowd.map(guest => guest.dial(hub.address).catch(() => undefined)))
     await until(async () => (await figures(hub)).now.connections === 5, 'five are in')
     await pause(200)

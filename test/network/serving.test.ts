@@ -39,6 +39,8 @@ function answering(node: TestNode, body: (kind: 'serveHead' | 'serveCommitments'
       void node.network.answer(message.request, body(message.type))
     }
   }, 2)
+  // a test that fails does not stop it
+  timer.unref()
   return () => { clearInterval(timer) }
 }
 
@@ -142,7 +144,7 @@ describeTransports('network: serving', transport => {
     const [node, peer] = await pair(transport, { serving: { readWithinMs: 150 } })
     const silent = await ask(peer, node, 'head', new Uint8Array(0), { close: false })
     const slow = await ask(peer, node, 'commitments', encodeFrame(commitmentsRequest(1, 2)).subarray(0, 5), { close: false })
-    const trickle = setInterval(() => { if (slow.stream.status === 'open') slow.stream.send(new Uint8Array(1)) }, 20)
+    const trickle = setInterval(() => { if (slow.stream.status === 'open') slow.stream.send(new Uint8Array(1)) }, 20).unref()
     expect(await Promise.all([silent.ended, slow.ended])).to.deep.equal(['reset', 'reset'])
     clearInterval(trickle)
     expect((await figures(node)).violations.read_timeout).to.equal(2)
@@ -164,7 +166,7 @@ describeTransports('network: serving', transport => {
     const [node, peer] = await pair(transport, { serving: { writeWithinMs: 150 } })
     const stop = answering(node, () => head)
     const { bytes, stream } = await ask(peer, node, 'head', encodeFrame(headRequest), { close: false })
-    const endless = setInterval(() => { if (stream.status === 'open') stream.send(new Uint8Array(100)) }, 20)
+    const endless = setInterval(() => { if (stream.status === 'open') stream.send(new Uint8Array(100)) }, 20).unref()
     await until(() => stream.status !== 'open', 'reset')
     clearInterval(endless)
     stop()
