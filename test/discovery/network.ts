@@ -99,7 +99,9 @@ export async function startFinding(options: FindingNodeOptions = {}): Promise<Fi
   })
   const config = discoveryConfig({
     privateKey: Uint8Array.from(randomBytes(32)), networkPublicKey: publicKeyToProtobuf(privateKey.publicKey), chainId, listen: LOOPBACK,
-    lookupEvery: 500, lookupEveryUntilEnough: 100, saveAfter: 50, ...init, retry: { firstMs: 200, maxMs: 1_000, ...init.retry },
+    lookupEvery: 500, lookupEveryUntilEnough: 100, saveAfter: 50,
+    // all nodes of a test are one sender to each other, and in a hurry
+    packets: { perSender: 1_000, burst: 2_000, total: 2_000, totalBurst: 4_000 }, ...init, retry: { firstMs: 200, maxMs: 1_000, ...init.retry },
   })
   const tree = supervisor('test', { strategy: 'rest_for_one', log, onEvent: event => { failures.push(event) } })
   const driving: Ref<NetworkCommand> = tree.child('network', () => network({
