@@ -12,7 +12,7 @@ const common = ['--confirmed-tip', String(TIP), '--signer', toHex(SIGNER)]
 
 interface Block { readonly ssz: string; readonly txlist: string; readonly hash: string; readonly txListHash: string }
 
-const WINDOW_END = BigInt(Math.ceil(Date.now() / 1_000) + 600)
+const WINDOW_END = BigInt(Math.ceil(Date.now() / 1_000) + 6_000)
 
 class Chain {
   private constructor(private readonly maker: ChainMaker) {}
