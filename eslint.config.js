@@ -6,7 +6,7 @@ export default tseslint.config(
   // assembly/ is AssemblyScript: its own compiler checks it, and its types are not TypeScript's.
   { ignores: ['dist/', 'node_modules/', '.dependency-cruiser.cjs', 'src/protocol/secp256k1/assembly/'] },
   {
-    files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'],
+    files: ['src/**/*.{ts,cts}', 'test/**/*.ts', 'bench/**/*.ts', 'examples/**/*.ts'],
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     plugins: { '@stylistic': stylistic, house: { rules: { 'send-result-used': sendResultUsed } } },

@@ -6,7 +6,7 @@ import type { BatchAlarm, Check, Greet, WorkerData } from '../../src/actors/vali
 
 /** Everything that crosses between the validator and a thread of its pool. A task that is missing here does not compile. */
 export const poolBoundary = boundary<CallsOf<{ readonly greet: Greet; readonly check: Check }> & { readonly workerData: WorkerData; readonly alarm: BatchAlarm }>({
-  workerData: { direction: 'in', sample: () => ({ rules: { domain: new Uint8Array(32).fill(1), slasher: new Uint8Array(20).fill(2) }, crypto: { recover: 'libauth', keccak: undefined }, batch: { enabled: true, sampleEvery: 64, signers: 16 }, board: new SharedArrayBuffer(8) }) },
+  workerData: { direction: 'in', sample: () => ({ entry: '', rules: { domain: new Uint8Array(32).fill(1), slasher: new Uint8Array(20).fill(2) }, crypto: { recover: 'libauth', keccak: undefined }, batch: { enabled: true, sampleEvery: 64, signers: 16 }, board: new SharedArrayBuffer(8) }) },
   'greet.args': { direction: 'in', sample: () => [] },
   'greet.result': { direction: 'out', sample: () => ({ threadId: 3, recover: 'secp256k1', keccak: 'hash-wasm', degraded: true, warnings: ['it did not load'], batchOff: 'no SIMD' }) },
   alarm: {

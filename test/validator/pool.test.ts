@@ -1,3 +1,7 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
 import type { Logger } from '../../src/actors/kernel/index.js'
@@ -160,5 +164,21 @@ describe('validator pool', () => {
 
   it('rejects where the thread has no entry', async () => {
     expect((await rejection(start({ worker: workerNamed('nowhere') }))).code).to.equal('pool_broken')
+  })
+
+  it('outlives threads that are ended while they load', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'modules-'))
+    try {
+      // Many modules, so that the end often comes while they are linked; with `require` in their place one of forty ends the process.
+      const names = Array.from({ length: 1_500 }, (_, index) => `m${index}.mjs`)
+      await Promise.all(names.map((name, index) => writeFile(join(folder, name), `export const x = 1${index > 0 ? `; export * from './${names[index - 1]}'` : ''}`)))
+      await writeFile(join(folder, 'worker.mjs'), `${names.map((name, index) => `import { x as x${index} } from './${name}'`).join('\n')}\nexport const greet = () => new Promise(() => {})`)
+      const worker = pathToFileURL(join(folder, 'worker.mjs'))
+      for (let startWithin = 60; startWithin < 300; startWithin += 12) {
+        expect((await rejection(start({ worker, startWithin }))).code).to.equal('pool_broken')
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   })
 })

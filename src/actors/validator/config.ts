@@ -27,7 +27,7 @@ export interface PoolConfig {
   readonly startWithin: number
   /** ms that running batches get at close. */
   readonly closeWithin: number
-  /** The thread's entry, a JavaScript file. */
+  /** The thread's module, a JavaScript file that exports `greet` and `check`. */
   readonly worker: URL
 }
 

@@ -64,6 +64,9 @@ export const openPool: OpenPool = async (needs, config, events) => {
   return pool
 }
 
+/** What Piscina loads; the thread's own module follows. */
+const THREAD = new URL('./thread.cjs', import.meta.url).href
+
 /** Batches in one worker's hands: one that runs and one that waits in its port, so that it never idles between two. */
 const DEPTH = 2
 
@@ -84,9 +87,15 @@ class PiscinaPool implements CheckPool {
   constructor(private readonly needs: PoolNeeds, private readonly config: PoolConfig, private readonly events: PoolEvents) {
     const { threads } = config
     this.#slots = new Slots(threads, DEPTH)
-    const data: WorkerData = { rules: { domain: config.domain, slasher: config.slasher }, crypto: config.crypto, batch: config.together, board: this.#board.memory }
+    const data: WorkerData = {
+      entry: config.worker.href,
+      rules: { domain: config.domain, slasher: config.slasher },
+      crypto: config.crypto,
+      batch: config.together,
+      board: this.#board.memory,
+    }
     this.#piscina = new Piscina({
-      filename: config.worker.href,
+      filename: THREAD,
       name: 'check',
       minThreads: threads,
       maxThreads: threads,

@@ -8,6 +8,8 @@ import { judgeBatch } from './judge.js'
 
 /** What a thread is started with. */
 export interface WorkerData {
+  /** The URL of the thread's module, which exports `greet` and `check`. */
+  readonly entry: string
   readonly rules: CommitmentRules
   /** Libraries to use instead of the best that load. */
   readonly crypto: { readonly recover?: RecoverBackend | undefined; readonly keccak?: KeccakBackend | undefined }
