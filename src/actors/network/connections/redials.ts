@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import { SlidingWindow } from '../reqresp/sliding-window.js'
 
@@ -8,7 +9,7 @@ const MAX_PEERS = 4_096
 export class Redials {
   readonly #limit: number
   readonly #windowMs: number
-  readonly #windows = new Map<PeerKey, SlidingWindow>()
+  readonly #windows = new LRUCache<PeerKey, SlidingWindow>({ max: MAX_PEERS })
 
   constructor(limit: number, windowMs: number) {
     this.#limit = limit
@@ -21,14 +22,11 @@ export class Redials {
   /** Counts a dial, or says that it would be one too many. */
   take(peer: PeerKey, now: number): boolean {
     const window = this.#windows.get(peer) ?? new SlidingWindow(this.#limit, this.#windowMs)
-    this.#windows.delete(peer)
     this.#windows.set(peer, window)
-    const oldest = this.#windows.keys().next()
-    if (this.#windows.size > MAX_PEERS && oldest.done !== true) this.#windows.delete(oldest.value)
     return window.take(now)
   }
 
   sweep(now: number): void {
-    for (const [peer, window] of this.#windows) if (window.used(now) === 0) this.#windows.delete(peer)
+    for (const [peer, window] of [...this.#windows]) if (window.used(now) === 0) this.#windows.delete(peer)
   }
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
 import type { GossipLimits } from '../config.js'
@@ -69,7 +70,7 @@ export interface BudgetNeeds {
 export class GossipBudget {
   readonly #limits: GossipBudgetLimits
   readonly #clock: Clock
-  readonly #accounts = new Map<PeerKey, Account>()
+  readonly #accounts = new LRUCache<PeerKey, Account>({ max: MAX_PEERS })
   readonly #surplus: FairShare
   /** Who was refused a part of the surplus lately: bounded by those who bring anything. */
   #wanting = new Set<PeerKey>()
@@ -115,7 +116,7 @@ export class GossipBudget {
     const now = this.#clock.monotonic()
     const flooding: PeerKey[] = []
     this.#surplus.sweep(now)
-    for (const [peer, account] of this.#accounts) {
+    for (const [peer, account] of [...this.#accounts]) {
       const isFlooding = this.#isFlooding(account)
       account.sweeps = isFlooding ? account.sweeps + 1 : Math.max(0, account.sweeps - FORGIVEN_A_SWEEP)
       account.refused = { messages: 0, bytes: 0, controls: 0 }
@@ -151,10 +152,7 @@ export class GossipBudget {
     const account = this.#accounts.get(peer) ?? {
       ...guarantee(this.#limits, 1), controls: new SlidingWindow(budgetControls, budgetWindowMs), refused: { messages: 0, bytes: 0, controls: 0 }, sweeps: 0,
     }
-    this.#accounts.delete(peer)
     this.#accounts.set(peer, account)
-    const oldest = this.#accounts.keys().next()
-    if (this.#accounts.size > MAX_PEERS && oldest.done !== true) this.#accounts.delete(oldest.value)
     return account
   }
 }
