@@ -30,6 +30,11 @@ export default tseslint.config(
     },
   },
   {
+    // CommonJS imports by `require`
+    files: ['src/**/*.cts'],
+    rules: { '@typescript-eslint/no-require-imports': ['error', { allowAsImport: true }] },
+  },
+  {
     files: ['src/actors/**/*.ts'],
     rules: {
       'no-restricted-properties': ['error',
