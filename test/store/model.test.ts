@@ -101,8 +101,18 @@ describe('the database against its rules in the plainest form', () => {
       inFolder(folder => check(batches, together, folder))), { numRuns: 25 })
   })
 
+  /** As chain writes them: nobody moves what is not there. */
+  const wellFormed = (batches: readonly WriteBatch[]): readonly WriteBatch[] => {
+    const there = new Set<string>()
+    return batches.map(({ standings, ...rest }) => {
+      for (const hash of rest.forget ?? []) there.delete(hex(hash))
+      for (const { hash } of rest.commitments ?? []) there.add(hex(hash))
+      return { ...rest, ...(standings !== undefined && { standings: standings.filter(({ hash }) => there.has(hex(hash))) }) }
+    })
+  }
+
   it('batches applied again from any one on lead to the same', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 8 }), fc.nat(), async (batches, from) => {
+    await fc.assert(fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 8 }).map(wellFormed), fc.nat(), async (batches, from) => {
       const [once, again] = [new MemoryGround().database(), new MemoryGround().database()]
       await Promise.all([once.open(), again.open()])
       for (const one of batches) await once.commit(one)

@@ -82,7 +82,10 @@ export interface WriteBatch {
    * gets the given standing and keeps its first bytes.
    */
   readonly commitments?: readonly CommitmentPut[]
-  /** New standings of records that are there; one that is not is passed over. */
+  /**
+   * New standings of records that are there; one that is not is passed over. To be applied again with the same outcome, a batch names
+   * none that only a later one brings.
+   */
   readonly standings?: readonly { readonly hash: Uint8Array; readonly standing: Standing }[]
   /** One that is there keeps its bytes, and becomes referenced where a height is given. */
   readonly txLists?: readonly TxListPut[]
