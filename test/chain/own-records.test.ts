@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { ChainError } from '../../src/actors/chain/errors.js'
 import { SlashingProtection } from '../../src/actors/chain/own.js'
 import type { SignedRecords } from '../../src/actors/chain/ports.js'
 import type { OwnSigned, SignedBefore } from '../../src/actors/store/ingress.js'
@@ -132,6 +133,44 @@ describe('chain: what we signed, recorded together', () => {
     const late = outcome(before.record(own({ number: 105 })))
     for (let round = 0; round < 4; round++) { await slow.endAll(); await slow.endAll(); release() }
     expect(await late).to.include({ code: 'after_own_eop' })
+  })
+
+  describe('without waiting', () => {
+    it('asks for the store where the window is not known, and while others are being recorded', async () => {
+      expect(protection.add(own({ number: 100 }))).to.equal('unknown')
+      const recording = protection.record(own({ number: 100 }))
+      expect(protection.add(own({ number: 101 }))).to.equal('unknown')
+      await records.endAll()
+      await recording
+      expect(protection.add(own({ number: 101 }))).to.equal('new')
+      expect(records.writing).to.have.length(0)
+    })
+
+    it('knows what it took at once: the same again, what conflicts, the end of our turn', async () => {
+      void protection.record(own({ number: 100 }))
+      await records.endAll()
+      expect(protection.add(own({ number: 101 }))).to.equal('new')
+      expect(protection.add(own({ number: 101 }))).to.equal('same')
+      expect(protection.add(own({ number: 100 }))).to.equal('same')
+      expect(() => protection.add(own({ number: 101, salt: 1 }))).to.throw(ChainError).with.property('code', 'conflicting_commitment')
+      expect(protection.add(own({ number: 102, eop: true }))).to.equal('new')
+      expect(() => protection.add(own({ number: 103 }))).to.throw(ChainError).with.property('code', 'after_own_eop')
+      expect(await outcome(protection.record(own({ number: 101, salt: 1 })))).to.include({ code: 'conflicting_commitment' })
+    })
+
+    it('what is not durable yet counts where its window is read again', async () => {
+      void protection.record(own({ number: 100 }))
+      await records.endAll()
+      const record = own({ number: 101 })
+      protection.add(record)
+      const failed = outcome(protection.record(own({ number: 102 })))
+      await records.endAll(true)
+      expect(await failed).to.include({ code: 'not_recorded' })
+      expect(await outcome(protection.record(own({ number: 101, salt: 1 })))).to.include({ code: 'conflicting_commitment' })
+      expect(records.reads).to.equal(2)
+      expect(records.kept).to.have.length(1)
+      protection.isDurable(record)
+    })
   })
 
   it('signers and windows are apart', async () => {

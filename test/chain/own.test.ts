@@ -53,6 +53,27 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
     expect((await h.store.ownSigned(block.signer, WINDOW)).map(({ hash }) => hash)).to.deep.equal([block.hash])
   })
 
+  it('in a window that is known it is recorded in the write that stores it: both or neither', async () => {
+    await open()
+    const blocks = chainOf(100, 102)
+    await h.own(blocks[0]!)
+    const before = h.store.writes.length
+    await h.own(blocks[1]!)
+    expect(h.store.writes.slice(before).map(({ batch: { signed, commitments } }) => [signed?.map(({ hash }) => hash), commitments?.map(({ hash }) => hash)]))
+      .to.deep.equal([[[blocks[1]!.hash], [blocks[1]!.hash]]])
+    expect((await h.store.ownSigned(blocks[1]!.signer, WINDOW)).map(({ hash }) => hash)).to.deep.equal(blocks.slice(0, 2).map(({ hash }) => hash))
+  })
+
+  it('what its turn records counts before it is stored', async () => {
+    await open()
+    const blocks = chainOf(100, 101)
+    await h.own(blocks[0]!)
+    h.store.automatic = false
+    await h.own(blocks[1]!)
+    expect(await h.own(build({ number: 101, parent: blocks[0]!, salt: 1 }))).to.include({ verdict: 'ignore', reason: 'conflicting_commitment' })
+    expect(await reserve(build({ number: 101, parent: blocks[0]!, salt: 1 }))).to.include({ code: 'conflicting_commitment' })
+  })
+
   it('a conflicting commitment for the same window and height is refused, without evidence against ourselves', async () => {
     await open()
     await h.own(build({ number: 100 }))

@@ -175,6 +175,27 @@ describe('the store actor', () => {
     expect([...restored.tail].map(({ blockNumber }) => blockNumber)).to.deep.equal([31n, 32n, 33n, 34n, 35n, 36n, 37n, 38n, 39n, 40n])
     await stop()
   })
+
+  it('what is queued counts as signed; while it cannot be stored nobody learns what we signed', async () => {
+    const { store, settle, faults, advance, stop } = await rig()
+    const puts = Array.from({ length: 40 }, (_, at) => commitment({ height: BigInt(at + 1) }))
+    void store.resume()
+    for (const [at, put] of puts.entries()) void store.write(at + 1, { commitments: [put], signed: [put] })
+    const { signer } = puts[0]!
+    expect(await answered(store.ownSigned(signer, 1_000n, 1_000), settle)).to.have.length(40)
+
+    faults.commit = new StoreError('disk_full', 'no space left')
+    const more = commitment({ height: 41n })
+    void store.write(41, { signed: [more] })
+    const refused = store.ownSigned(signer, 1_000n, 60_000).then(() => undefined, (error: unknown) => error)
+    await settle()
+    await advance(300)
+    expect(await refused).to.include({ code: 'disk_full' })
+    faults.commit = undefined
+    await advance(11_000)
+    expect(await answered(store.ownSigned(signer, 1_000n, 1_000), settle)).to.have.length(41)
+    await stop()
+  })
 })
 
 describe('WriteQueue', () => {

@@ -225,6 +225,20 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       expect((await db.ownSigned(signerOf(1), 1_001n)).length).to.equal(1)
     })
 
+    it('what we signed goes in with its batch or not at all; with a conflict nothing does', async () => {
+      await db.open()
+      const [first, second] = [commitment({ height: 5n }), commitment({ height: 5n, variant: 1 })]
+      await db.commit({ signed: [first], commitments: [first] })
+      await db.commit({ signed: [first], commitments: [first] })
+      const outcome = await db.commit({ signed: [commitment({ height: 6n }), second], commitments: [commitment({ height: 6n }), second] }).then(() => 'stored', (error: unknown) => error)
+      expect(outcome).to.include({ code: 'invalid', value: hex(first.hash) })
+      await db.commit({ commitments: [commitment({ height: 7n })] })
+      if (ground.durable) await reopen()
+      expect((await db.ownSigned(signerOf(1), 1_000n)).map(({ hash }) => hex(hash))).to.deep.equal([hex(first.hash)])
+      expect([...await db.scan(0n, 10)].map(({ blockNumber }) => blockNumber)).to.deep.equal([5n, 7n])
+      expect(await db.commitmentByHash(second.hash)).to.equal(undefined)
+    })
+
     it('two conflicting records at once: one goes in', async () => {
       await db.open()
       const puts = [0, 1, 2].map(variant => commitment({ height: 5n, variant }))

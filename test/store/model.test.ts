@@ -127,6 +127,7 @@ describe('a batch across the thread', () => {
   const uint = fc.bigInt(0n, 2n ** 256n - 1n)
   const any: fc.Arbitrary<WriteBatch> = fc.record({
     sequence: fc.nat(Number.MAX_SAFE_INTEGER),
+    signed: fc.array(fc.record({ signer: bytes(20), hash: bytes(32), ssz: bytes(382) })),
     rewindTo: uint,
     forget: fc.array(bytes(32)),
     commitments: fc.array(fc.record({ standing, hash: bytes(32), signer: bytes(20), ssz: bytes(382) })),

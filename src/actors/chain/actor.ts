@@ -56,6 +56,8 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       event: event => { void needs.events.send(event) },
       write: (sequence, batch) => store.write(sequence, batch),
       resume: () => store.resume(),
+      addSigned: signed => protection.add(signed),
+      signedIsDurable: signed => { protection.isDurable(signed) },
       record: (id, signed) => ctx.pipe(protection.record(signed), {
         ok: () => ({ type: 'recorded', id, error: undefined }),
         failed: error => ({ type: 'recorded', id, error }),

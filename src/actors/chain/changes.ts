@@ -6,6 +6,7 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 type EvidencePut = NonNullable<WriteBatch['evidence']>[number]
+type OwnSigned = NonNullable<WriteBatch['signed']>[number]
 type TxListPut = NonNullable<WriteBatch['txLists']>[number]
 
 /** One turn's changes on their way to the store, and what may only be said once they are durable. */
@@ -32,6 +33,7 @@ export class Changes {
   readonly #forgetTxLists: Uint8Array[] = []
   readonly #referenced: { hash: Uint8Array; blockNumber: bigint }[] = []
   readonly #evidence: EvidencePut[] = []
+  readonly #signed: OwnSigned[] = []
   #rewindTo: bigint | undefined
   #tip: ConfirmedTip | undefined
   #override: Head | null | undefined
@@ -53,6 +55,8 @@ export class Changes {
   tip(tip: ConfirmedTip): void { this.#tip = tip }
   override(head: Head | null): void { this.#override = head }
   meta(name: string, value: string | null): void { this.#meta.push({ name, value }) }
+  /** We signed it: recorded with what this turn changes, or not at all. */
+  signed(record: OwnSigned): void { this.#signed.push(record) }
   evidence(evidence: EvidencePut): void { this.#evidence.push(evidence) }
   reference(hash: Uint8Array, blockNumber: bigint): void { this.#referenced.push({ hash, blockNumber }) }
   forgetTxList(hash: Uint8Array): void { this.#forgetTxLists.push(hash) }
@@ -77,6 +81,7 @@ export class Changes {
     const batch: Mutable<WriteBatch> = {}
     const put = [...this.#touched].filter(({ written }) => !written)
     const moved = [...this.#touched].filter(({ written }) => written)
+    if (this.#signed.length > 0) batch.signed = this.#signed.slice()
     if (this.#rewindTo !== undefined) batch.rewindTo = this.#rewindTo
     if (this.#forgotten.size > 0) batch.forget = [...this.#forgotten.values()]
     if (put.length > 0) batch.commitments = put.map(({ hash, signer, ssz, standing }) => ({ hash, signer, ssz, standing }))
@@ -90,7 +95,7 @@ export class Changes {
     if (this.#meta.length > 0) batch.meta = this.#meta
     const events = [...stored(put), ...this.#events]
     const bytes = put.length * 512 + this.#txLists.reduce((sum, { bytes }) => sum + bytes.length, 0)
-      + this.#evidence.length * 1_024 + (moved.length + this.#forgotten.size + this.#referenced.length + events.length) * ENTRY
+      + this.#evidence.length * 1_024 + this.#signed.length * 512 + (moved.length + this.#forgotten.size + this.#referenced.length + events.length) * ENTRY
     this.#clear()
     for (const commitment of put) commitment.written = true
     return Object.keys(batch).length === 0 ? undefined : { batch, commitments: put.length, bytes, events }
@@ -99,7 +104,7 @@ export class Changes {
   #clear(): void {
     this.#touched.clear()
     this.#forgotten.clear()
-    this.#events.length = this.#txLists.length = this.#referenced.length = this.#forgetTxLists.length = this.#evidence.length = 0
+    this.#events.length = this.#txLists.length = this.#referenced.length = this.#forgetTxLists.length = this.#evidence.length = this.#signed.length = 0
     this.#rewindTo = this.#tip = this.#override = undefined
     this.#meta = []
   }

@@ -6,6 +6,7 @@ import { EvidenceDesk } from './evidence.js'
 import { Holding } from './holding.js'
 import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
+import { recordWithTurn } from './record-own.js'
 import { refusalByRecords, refusalByRules, tooLate } from './refusals.js'
 import { RuleQueue } from './rules.js'
 import type { Ruled } from './rules.js'
@@ -188,9 +189,15 @@ export class Judge {
     refusal = this.#refusal(theCase)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
     if (theCase.origin.kind === 'own' && !theCase.recorded) {
-      this.#wait(theCase, 'record')
-      outside.record(theCase.id, { signer: commitment.signer, hash: commitment.hash, ssz: commitment.ssz })
-      return
+      const { signer, hash, ssz } = commitment
+      const recorded = recordWithTurn(this.state, { signer, hash, ssz })
+      if (recorded === 'unknown') {
+        this.#wait(theCase, 'record')
+        outside.record(theCase.id, { signer, hash, ssz })
+        return
+      }
+      if (recorded !== 'recorded') { this.#finish(theCase, recorded); return }
+      theCase.recorded = true
     }
     if (!theCase.recalled && rewoundTop !== undefined && commitment.number <= rewoundTop) {
       this.#wait(theCase, 'recall')

@@ -25,7 +25,11 @@ export interface Outside extends ChainPorts {
   event(event: ChainEvent): void
   write(sequence: number, batch: WriteBatch): Feedback
   resume(): Feedback
-  /** Records what we signed; comes back as `recorded`. */
+  /** Slashing protection without waiting: see `SlashingProtection.add`. @throws ChainError */
+  addSigned(signed: OwnSigned): 'new' | 'same' | 'unknown'
+  /** What was `new` is durable. */
+  signedIsDurable(signed: OwnSigned): void
+  /** The same for what cannot be said at once; comes back as `recorded`. */
   record(id: number, signed: OwnSigned): void
   /** Asks the store what it knows of a hash; comes back as `recalled`. */
   recall(id: number, hash: Uint8Array): void

@@ -52,10 +52,31 @@ const WINDOWS = 4
 export class SlashingProtection {
   /** What is on disk, by signer and window. Dropped where a write failed: then only the store knows. */
   readonly #windows = new LRUCache<string, Signed[]>({ max: WINDOWS })
+  /** What `add` took and the store has not acknowledged: it counts, wherever a window is read again meanwhile. */
+  readonly #added = new Map<ToSign, Signed>()
   #waiting: Waiting[] = []
   #running = false
 
   constructor(private readonly records: SignedRecords, private readonly within: number) {}
+
+  /**
+   * The same at once, for what the caller writes together with what it is for, before any of it leaves: `new` is to be written, and
+   * `isDurable` told afterwards; `same` is recorded already; `unknown` where the store has to be asked first, by `record`.
+   * @throws ChainError as `checkAgainstOwn`
+   */
+  add(record: ToSign): 'new' | 'same' | 'unknown' {
+    const own = read(record)
+    const known = this.#windows.get(keyOf(own))
+    if (this.#running || known === undefined) return 'unknown'
+    const is = checkAgainstOwn(own, known)
+    if (is === 'new') {
+      known.push(own)
+      this.#added.set(record, own)
+    }
+    return is
+  }
+
+  isDurable(record: ToSign): void { this.#added.delete(record) }
 
   record(record: ToSign): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -103,7 +124,8 @@ export class SlashingProtection {
     const kept = this.#windows.get(key)
     if (kept !== undefined) return kept
     try {
-      const known = (await this.records.ownSigned(signer, window, this.within)).map(read)
+      const stored = (await this.records.ownSigned(signer, window, this.within)).map(read)
+      const known = [...stored, ...[...this.#added.values()].filter(each => keyOf(each) === key)]
       this.#windows.set(key, known)
       return known
     } catch (cause) {

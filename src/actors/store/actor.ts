@@ -2,7 +2,7 @@ import { actor, keep, mailbox } from '../kernel/index.js'
 import type { Context, Later, Port } from '../kernel/index.js'
 import type { Chain } from '../chain/ingress.js'
 import type { Answers } from '../chain/ports.js'
-import type { Database, Opened, Stats } from './database.js'
+import type { Database, Opened, OwnSigned, Stats } from './database.js'
 import { storeErrorOf } from './errors.js'
 import type { StoreError } from './errors.js'
 import { storeMailbox } from './ingress.js'
@@ -54,8 +54,8 @@ interface State {
   stats: Stats
   /** Waits for the next end of the thread. */
   readonly awaitDeath: () => void
-  /** Run when the queue is empty, or cannot empty. */
-  waitingForQueue: (() => void)[]
+  /** Run when everything up to that sequence is durable, or cannot become so now. */
+  waitingForQueue: { readonly upTo: number; readonly go: () => void }[]
 }
 
 /** What a commit fails with when the database has to be opened again. */
@@ -93,7 +93,11 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
         failed: error => ({ type: 'commitFailed', error: storeErrorOf(error, 'commit') }),
       })
     }
-    if (state.writes.length === 0 || state.failing !== undefined) state.waitingForQueue.splice(0).forEach(go => go())
+    const waiting = state.waitingForQueue
+    if (waiting.length === 0) return
+    const mayGo = ({ upTo }: { readonly upTo: number }): boolean => state.failing !== undefined || state.writes.isDurable(upTo)
+    state.waitingForQueue = waiting.filter(each => !mayGo(each))
+    for (const each of waiting) if (mayGo(each)) each.go()
   }
   const pauseWhenIdle = (state: State, ctx: Context<Received>) => {
     if (state.phase !== 'draining' || !state.writes.idle) return
@@ -148,8 +152,19 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       failing: failing === undefined ? undefined : { code: failing.code, message: failing.message },
     }
   }
+  /** Until what is queued by now is durable, or cannot become so. */
+  const queueWritten = async (state: State): Promise<void> => {
+    const upTo = state.writes.newest
+    if (upTo !== undefined && state.failing === undefined) await new Promise<void>(go => { state.waitingForQueue.push({ upTo, go }) })
+  }
+  /** What is queued counts as signed too: while it cannot be stored, nobody can say what we signed. */
+  const ownSigned = async (state: State, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> => {
+    await queueWritten(state)
+    if (state.failing !== undefined && state.writes.length > 0) throw state.failing
+    return state.database.ownSigned(signer, window)
+  }
   const restore = async (state: State, tail: number, pending: number): Promise<Restored> => {
-    if (state.writes.length > 0 && state.failing === undefined) await new Promise<void>(resolve => state.waitingForQueue.push(resolve))
+    await queueWritten(state)
     const { database, durable, anchor } = state
     const [tailPage, pendingPage, stats] = await Promise.all([database.tail(tail), database.pending(pending), database.stats()])
     return { durable, ...anchor, tail: tailPage, pending: pendingPage, stats }
@@ -228,7 +243,7 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       hasTxLists: ({ database }, { hashes }, ctx) => asked(ctx, database.hasTxLists(hashes)),
       missingTxLists: ({ database }, { from, max }, ctx) => asked(ctx, database.missingTxLists(from, max)),
       recordSigned: ({ database }, { record }, ctx) => asked(ctx, database.recordSigned(record)),
-      ownSigned: ({ database }, { signer, submissionWindowEnd }, ctx) => asked(ctx, database.ownSigned(signer, submissionWindowEnd)),
+      ownSigned: (state, { signer, submissionWindowEnd }, ctx) => asked(ctx, ownSigned(state, signer, submissionWindowEnd)),
       evidence: ({ database }, { from, max }, ctx) => asked(ctx, database.evidence(from, max)),
       meta: ({ database }, { name }, ctx) => asked(ctx, database.meta(name)),
       setMeta: ({ database }, { name, value }, ctx) => asked(ctx, database.commit({ meta: [{ name, value }] })),

@@ -104,6 +104,11 @@ class Reader {
 export function encodeBatch(batch: WriteBatch): Uint8Array<ArrayBuffer> {
   const to = new Writer(sizeHint(batch))
   to.optional(batch.sequence, value => { to.number(value) })
+  to.list(batch.signed, ({ signer, hash, ssz }) => {
+    to.bytes(signer)
+    to.bytes(hash)
+    to.bytes(ssz)
+  })
   to.optional(batch.rewindTo, value => { to.uint(value) })
   to.list(batch.forget, hash => { to.bytes(hash) })
   to.list(batch.commitments, ({ hash, signer, ssz, standing }) => {
@@ -149,6 +154,7 @@ export function decodeBatch(bytes: Uint8Array): WriteBatch {
   // In the order in which `encodeBatch` writes.
   const fields = {
     sequence: from.optional(() => from.number()),
+    signed: from.list(() => ({ signer: from.bytes(), hash: from.bytes(), ssz: from.bytes() })),
     rewindTo: from.optional(() => from.uint()),
     forget: from.list(() => from.bytes()),
     commitments: from.list(() => ({ standing: readStanding(from), hash: from.bytes(), signer: from.bytes(), ssz: from.bytes() })),

@@ -23,6 +23,7 @@ function height(what: string, value: bigint): void {
 
 /** Looks at a whole batch before any of it is applied. @throws StoreError `invalid` */
 export function checkBatch(batch: WriteBatch): void {
+  batch.signed?.forEach(checkOwnSigned)
   for (const { hash, signer, ssz } of batch.commitments ?? []) {
     size('a preconfirmation hash', hash, HASH_SIZE)
     size('a signer', signer, ADDRESS_SIZE)

@@ -73,6 +73,10 @@ export interface WriteBatch {
    * error until it is committed again. So a crash finds each with all before it.
    */
   readonly sequence?: number
+  /**
+   * What we signed, recorded with what follows or not at all. The caller knows of no conflict: one makes the whole transaction fail.
+   */
+  readonly signed?: readonly OwnSigned[]
   /** Demotes every canonical record above this height, hand-overs included. */
   readonly rewindTo?: bigint
   /** Commitments to forget, by preconfirmation hash. */

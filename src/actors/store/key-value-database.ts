@@ -13,7 +13,7 @@ import { StoreError, storeErrorOf } from './errors.js'
 import { GroupCommit } from './group-commit.js'
 import {
   evictEvidence, forgetOwn, ownSignedIn, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip,
-  recordOwn,
+  recordOwn, recordOwnOrFail,
 } from './ledger.js'
 import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
 import {
@@ -95,6 +95,7 @@ export class KeyValueDatabase implements Database {
   }
 
   async #apply(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
+    for (const record of batch.signed ?? []) await recordOwnOrFail(txn, record, isHandover(record.ssz))
     if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo)
     for (const hash of batch.forget ?? []) await forget(txn, state, hash)
     if (batch.commitments !== undefined) {

@@ -107,6 +107,12 @@ export async function recordOwn(txn: Transaction, record: OwnSigned, handover: b
   return { recorded: false, conflict: before }
 }
 
+/** @throws StoreError `invalid`: a conflict, of which the caller should have known */
+export async function recordOwnOrFail(txn: Transaction, record: OwnSigned, handover: boolean): Promise<void> {
+  const outcome = await recordOwn(txn, record, handover)
+  if (!outcome.recorded) throw new StoreError('invalid', 'another commitment is recorded as signed for this window and height', { value: hex(outcome.conflict.hash) })
+}
+
 export async function ownSignedIn(storage: Storage, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
   const gte = join('o', signer, encodeHeight(window))
   const lt = join('o', signer, encodeHeight(window), 0xff)

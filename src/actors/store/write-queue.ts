@@ -19,6 +19,13 @@ export class WriteQueue {
   #underWay = 0
 
   get length(): number { return this.#queue.length }
+  /** The sequence of the last, where there is one. */
+  get newest(): number | undefined { return this.#queue.at(-1)?.sequence }
+  /** Whether all up to this one are durable. */
+  isDurable(sequence: number): boolean {
+    const [oldest] = this.#queue
+    return oldest === undefined || oldest.sequence > sequence
+  }
   get idle(): boolean { return this.#underWay === 0 }
 
   push(sequence: number, batch: WriteBatch): void {
