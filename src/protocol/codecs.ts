@@ -1,6 +1,10 @@
-import {
-  BooleanType, ByteListType, ByteVectorType, ContainerType, ListCompositeType, UintBigintType, UintNumberType,
-} from '@chainsafe/ssz'
+// File by file: the library's index brings twice as many along, and every start would load them.
+import { BooleanType } from '@chainsafe/ssz/lib/type/boolean.js'
+import { ByteListType } from '@chainsafe/ssz/lib/type/byteList.js'
+import { ByteVectorType } from '@chainsafe/ssz/lib/type/byteVector.js'
+import { ContainerType } from '@chainsafe/ssz/lib/type/container.js'
+import { ListCompositeType } from '@chainsafe/ssz/lib/type/listComposite.js'
+import { UintBigintType, UintNumberType } from '@chainsafe/ssz/lib/type/uint.js'
 import {
   badValue, checkBoolAt, checkBoolean, checkByteList, checkBytes, checkCount, checkObject, checkOffset, checkSize, checkUint256,
   checkUint32,
