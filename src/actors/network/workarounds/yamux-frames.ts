@@ -3,6 +3,7 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
 import type { StreamMuxerFactory } from '@libp2p/interface'
 import { NetworkError } from '../errors.js'
+import { joinWrites } from './joined-writes.js'
 
 /**
  * Fault: `@chainsafe/libp2p-yamux` never reads its option `maxMessageSize`. A stream sends frames as large as the remote's
@@ -29,6 +30,7 @@ export function yamuxWithSmallFrames(init: YamuxMuxerInit = {}): () => StreamMux
       if (typeof internals._newStream !== 'function') throw new NetworkError('library_changed', 'yamux has no _newStream any more', { value: YAMUX_VERSION })
       const newStream = internals._newStream.bind(muxer)
       internals._newStream = (...args) => limitFrames(newStream(...args))
+      joinWrites(muxer, maConn)
       return muxer
     }
     return factory
