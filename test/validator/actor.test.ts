@@ -6,20 +6,23 @@ import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import { Validator, ValidatorError, validator, validatorConfig } from '../../src/actors/validator/index.js'
 import type { ValidatorOptions } from '../../src/actors/validator/index.js'
-import { Finding, findingName } from '../../src/protocol/index.js'
+import { OwnAtOnce } from '../../src/actors/validator/own-at-once.js'
+import { Finding, findingName, fromHex, loadCrypto, toHex } from '../../src/protocol/index.js'
 import { FakePool } from './fake-pool.js'
-import { txListMessage } from './samples.js'
+import { signing, txListMessage } from './samples.js'
 
 interface House { kit: TestKit; pool: FakePool; chain: TestProbe<ChainMessage>; room: Validator }
 
-async function build(options: ValidatorOptions = {}, threads = 2): Promise<House> {
+async function build(options: ValidatorOptions = {}, threads = 2, load: typeof loadCrypto = () => new Promise(() => undefined)): Promise<House> {
   const kit = testKit()
   const pool = new FakePool(threads)
   const chain = kit.probe<ChainMessage>('chain')
-  const ref = await kit.spawn(() => validator({ chain: new Chain(chain), openPool: pool.open }, validatorConfig(options)), { name: 'validator' })
+  const config = validatorConfig(options)
+  const ref = await kit.spawn(() => validator({ chain: new Chain(chain), openPool: pool.open, ownAtOnce: new OwnAtOnce(config.pool, load) }, config), { name: 'validator' })
   return { kit, pool, chain, room: new Validator(ref) }
 }
 
+const own = (ticket: number): Origin => ({ kind: 'own', ticket })
 const gossip = (tag: number): Origin => ({ kind: 'gossip', peer: 'alice', messageId: String(tag) })
 /** 382 bytes, told apart by one of them. */
 const commitment = (tag = 0): Uint8Array => new Uint8Array(382).fill(tag & 0xff, 1, 2)
@@ -329,5 +332,64 @@ describe('validator', () => {
     const asked = room.figures(1_000)
     await kit.settle()
     expect((await asked).undelivered).to.equal(5)
+  })
+
+  describe('a commitment of our own', () => {
+    const { ssz, address } = signing.valid[0]!
+    const bytes = fromHex(ssz)
+    const start = async (load: typeof loadCrypto = loadCrypto): Promise<void> => {
+      house = await build({}, 2, load)
+      void house.room.commitment(bytes, own(0))
+      await house.kit.settle()
+      // the first is there to have the libraries loaded
+      house.pool.runs[0]!.finish()
+      await new Promise(resolve => { setTimeout(resolve, 300) })
+      await house.kit.settle()
+    }
+
+    it('that comes alone is judged in this thread, as the threads would', async () => {
+      await start()
+      const { kit, pool, chain, room } = house
+      kit.clock.advance(10)
+      void room.commitment(bytes, own(1))
+      await kit.settle()
+      const { finding, signer, origin } = checked(chain).at(-1)!
+      expect([findingName(finding), toHex(signer), origin, pool.runs.length]).to.deep.equal(['valid', address, own(1), 0])
+      kit.clock.advance(10)
+      const damaged = Uint8Array.from(bytes)
+      damaged[381] = 9
+      void room.commitment(damaged, own(2))
+      await kit.settle()
+      expect(findings(chain).at(-1)).to.not.equal('valid')
+    })
+
+    it('that follows another within 2 ms, that is behind others, or that others brought goes to the threads', async () => {
+      await start()
+      const { kit, pool, room, chain } = house
+      kit.clock.advance(10)
+      void room.commitment(bytes, own(1))
+      void room.commitment(bytes, own(2))
+      await kit.settle()
+      expect(pool.runs.map(({ count }) => count)).to.deep.equal([1])
+      kit.clock.advance(10)
+      void room.commitment(bytes, own(3))
+      await kit.settle()
+      expect(checked(chain).map(({ origin }) => origin), 'none overtakes another').to.deep.equal([own(0), own(1)])
+      while (pool.runs.length > 0) { pool.runs[0]!.finish(); await kit.settle() }
+      expect(checked(chain).map(({ origin }) => origin)).to.deep.equal([own(0), own(1), own(2), own(3)])
+      kit.clock.advance(10)
+      void room.commitment(bytes, gossip(1))
+      await kit.settle()
+      expect(pool.runs).to.have.length(1)
+    })
+
+    it('goes to the threads where the libraries do not load', async () => {
+      await start(() => Promise.reject(new Error('not here')))
+      const { kit, pool, room } = house
+      kit.clock.advance(10)
+      void room.commitment(bytes, own(1))
+      await kit.settle()
+      expect(pool.runs).to.have.length(1)
+    })
   })
 })

@@ -11,6 +11,7 @@ import { validatorMailbox } from './ingress.js'
 import type { ValidatorMessage } from './ingress.js'
 import { Lanes } from './lanes.js'
 import type { Entry, LaneName } from './lanes.js'
+import { OwnAtOnce } from './own-at-once.js'
 import { splitPage } from './pages.js'
 import { openPool } from './pool.js'
 import type { CheckPool, OpenPool } from './pool.js'
@@ -22,6 +23,8 @@ export interface ValidatorNeeds {
   readonly chain: CheckedPort
   /** Threads of another kind, for tests. */
   readonly openPool?: OpenPool
+  /** What judges our own in this thread, for tests. */
+  readonly ownAtOnce?: OwnAtOnce
   /** Told when the batch module accepted a signature that recovery does not give to its signer; the module is off by then. */
   readonly onBatchAlarm?: (evidence: BatchEvidence) => void
 }
@@ -49,6 +52,7 @@ interface State {
   readonly dispatch: Dispatch
   readonly settlement: Settlement
   readonly counters: Counters
+  readonly ownAtOnce: OwnAtOnce
   /** Messages of a whole batch. */
   readonly full: number
   /** A `dispatch` is in the mailbox. */
@@ -60,7 +64,8 @@ interface State {
 const LINGER = 'linger'
 
 /**
- * The stateless half of SPEC §6: takes bytes, has them checked in a pool of threads, hands them to chain with what was found.
+ * The stateless half of SPEC §6: takes bytes, has them checked in a pool of threads, hands them to chain with what was found. (A lone
+ * commitment of our own is checked here: `own-at-once.ts`.)
  *
  * 1. A message whose size alone condemns it goes on at once; any other waits in its lane (`lanes.ts`), or is `overloaded`.
  * 2. A batch leaves when the pool is idle, when it is full, or after a short wait for company (`dispatch.ts`).
@@ -80,12 +85,14 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
     const lanes = new Lanes(config.lanes)
     const settlement = new Settlement(needs.chain, counters)
     const dispatch = new Dispatch(pool, lanes, config.batch, settlement, counters)
-    return { pool, lanes, dispatch, settlement, counters, full: config.batch.full, pending: false, lingerAt: undefined }
+    const ownAtOnce = needs.ownAtOnce ?? new OwnAtOnce(config.pool)
+    return { pool, lanes, dispatch, settlement, counters, ownAtOnce, full: config.batch.full, pending: false, lingerAt: undefined }
   },
 
   receive: {
     commitment(state, { bytes, origin }, ctx) {
       const finding = bytes.length === SIGNED_COMMITMENT_SIZE ? undefined : Finding.undecodable
+      if (finding === undefined && origin.kind === 'own' && judgedAtOnce(state, { bytes, origin }, ctx)) return
       admit(state, 'live', { bytes, origin }, finding, ctx)
     },
 
@@ -138,6 +145,14 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
 function condemned(bytes: Uint8Array): Finding | undefined {
   if (!hasTxListOffset(bytes)) return Finding.undecodable
   return bytes.length > TXLIST_HEADER_SIZE + MAX_TXLIST_BYTES ? Finding.oversize : undefined
+}
+
+/** A commitment of ours that comes alone; none overtakes another. */
+function judgedAtOnce({ dispatch, lanes, settlement, ownAtOnce }: State, entry: Entry, ctx: Context<Inbound>): boolean {
+  if (dispatch.commitmentsUnderWay > 0 || lanes.messages('live') > 0) return false
+  const records = ownAtOnce.judge(entry.bytes, ctx.clock.monotonic())
+  if (records !== undefined) settlement.checked('live', [entry], records)
+  return records !== undefined
 }
 
 /** Puts a message into its lane, or has it refused. */

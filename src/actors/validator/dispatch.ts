@@ -42,6 +42,7 @@ export class Dispatch {
   }
 
   get flights(): readonly Flight[] { return [...this.#flights] }
+  get commitmentsUnderWay(): number { return this.#inFlight.commitments + this.#suspects.length }
   /** Nothing is queued, nothing under way. */
   get idle(): boolean {
     return this.#flights.size === 0 && this.#suspects.length === 0 && LANES.every(lane => this.lanes.messages(lane) === 0)

@@ -1,10 +1,14 @@
 /** The tasks of a validator thread. Apart from `worker.ts`, so that tests can build threads that misbehave. */
+import { createRequire } from 'node:module'
 import { threadId } from 'node:worker_threads'
-import { move } from 'piscina'
+import type * as PiscinaLibrary from 'piscina'
 import type { CommitmentRules, Crypto, KeccakBackend, RecoverBackend } from '../../protocol/index.js'
 import type { BatchEvidence } from '../../protocol/secp256k1/index.js'
 import type { BatchSettings, BatchThread } from './batch-thread.js'
 import { judgeBatch } from './judge.js'
+
+// by `require`: a thread has it in CommonJS already, and `import` would search that for what it exports
+const { move } = createRequire(import.meta.url)('piscina') as typeof PiscinaLibrary
 
 /** What a thread is started with. */
 export interface WorkerData {

@@ -3,7 +3,6 @@
  * the libraries are loaded once, before the first task. What runs here imports the protocol file by file: its index brings SSZ
  * along, which no thread needs and which would double its start.
  */
-import { randomInt } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadCrypto } from '../../protocol/crypto.js'
 import { BatchThread } from './batch-thread.js'
@@ -11,11 +10,22 @@ import { serve } from './serve.js'
 import type { BatchAlarm, WorkerData } from './serve.js'
 
 const RANGE = 2 ** 32
+const drawn = new Uint32Array(256)
+let next = drawn.length
+
+/** By the platform's own source, which is loaded when it is first asked: `node:crypto` would be loaded at every start. */
+function random(): number {
+  if (next === drawn.length) {
+    globalThis.crypto.getRandomValues(drawn)
+    next = 0
+  }
+  return drawn[next++]! / RANGE
+}
+
 const { rules, crypto, batch, board } = workerData as WorkerData
 const loading = loadCrypto(crypto)
 const together = BatchThread.load(loading, {
-  rules, settings: batch, board,
-  random: () => randomInt(RANGE) / RANGE,
+  rules, settings: batch, board, random,
   alarm: evidence => { parentPort?.postMessage({ type: 'batchAlarm', evidence } satisfies BatchAlarm) },
 })
 
