@@ -3,6 +3,12 @@
  * what it uses. Figures of LIBRARIES: recovery 60 µs native, 175–210 µs WebAssembly, 2,500 µs JavaScript; keccak256 of
  * a commitment 1.7 µs against 20 µs, of 2 MiB 7 ms against 100 ms.
  */
+import { createRequire } from 'node:module'
+import type Bindings from 'secp256k1/bindings.js'
+import type HashWasm from 'hash-wasm/dist/keccak.umd.min.js'
+
+/** For the libraries in CommonJS: `import` first searches them for what they export, which takes each thread some 10 ms. */
+const require = createRequire(import.meta.url)
 
 /** Gives the 64-byte public key, or undefined (or throws) where there is none. Called only with arguments in range. */
 export type RecoverKey = (digest: Uint8Array, signature: Uint8Array, v: number) => Uint8Array | undefined
@@ -23,7 +29,7 @@ export interface Loaders {
 
 async function loadNativeRecover(): Promise<RecoverKey> {
   // Never the package's main entry: it falls back to elliptic without a word.
-  const { default: native } = await import('secp256k1/bindings.js')
+  const native = require('secp256k1/bindings.js') as typeof Bindings
   // The addon moves small arrays out of V8's heap to look at them: two that stay out spare an allocation each call.
   const message = new Uint8Array(32)
   const publicKey = new Uint8Array(65)
@@ -54,7 +60,7 @@ async function loadNobleRecover(): Promise<RecoverKey> {
 
 async function loadWasmKeccak(): Promise<Keccak> {
   // Keccak alone: the main entry takes every thread some 30 ms more to load.
-  const { default: hashWasm } = await import('hash-wasm/dist/keccak.umd.min.js')
+  const hashWasm = require('hash-wasm/dist/keccak.umd.min.js') as typeof HashWasm
   const hasher = await hashWasm.createKeccak(256)
   // One hasher for all: it is stateful, so nothing may run between init and digest. Nothing here is asynchronous.
   return (parts) => {
