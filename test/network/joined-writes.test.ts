@@ -102,9 +102,9 @@ describe('network: joined writes', () => {
       let count = 0
       Object.defineProperty(Socket.prototype, 'write', {
         configurable: true,
-        value(this: Socket, ...args: unknown[]): unknown {
+        value(this: Socket, ...args: Parameters<Writable['write']>): boolean {
           count++
-          return Reflect.apply(Writable.prototype.write, this, args)
+          return Writable.prototype.write.apply(this, args)
         },
       })
       try {

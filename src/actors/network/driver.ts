@@ -193,6 +193,7 @@ export class NetworkDriver {
     this.#server.stop()
     if (!await this.#connections.leave()) this.#ground.log.warn({ exchanges: this.#exchanges.count() }, 'stopped with exchanges under way')
     await this.#running?.node.stop()
+    await this.#running?.gossip.close()
   }
 
   /** See `NetworkHandle.publish`. @throws NetworkError `not_started`, `stopping`, and those of `Gossip.publish` */

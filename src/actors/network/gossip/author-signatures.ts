@@ -7,6 +7,7 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { LRUCache } from 'lru-cache'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import { NetworkError } from '../errors.js'
+import { AuthorVerifier } from './author-verifier.js'
 import type { GossipsubInternals, RpcMessage } from './gossipsub-internals.js'
 
 /** Verdicts of gossipsub's first look at a message. Only those that are given here. */
@@ -45,10 +46,12 @@ interface FirstLookInternals {
   validateReceivedMessage(source: PeerId, message: SignedMessage): Promise<FirstLook | { readonly code: 'invalid' }>
 }
 
-interface Author { readonly key: PublicKey; readonly native: KeyObject; readonly peerId: PeerId }
+interface Author { readonly key: PublicKey; readonly raw: Uint8Array; readonly native: KeyObject; readonly peerId: PeerId }
 
-/** Messages of one peer that are verified at once: two for each of libuv's threads. */
-const AHEAD = 8
+/** Messages of one peer that are verified at once. The more, the fuller are the batches in which the validator has them after this. */
+const AHEAD = 32
+/** And bytes of these: as much as eight of the largest. */
+const AHEAD_BYTES = 16 * 1_024 * 1_024
 /** Authors whose keys are kept. */
 const AUTHORS = 256
 const SIGNED_PREFIX = Buffer.from('libp2p-pubsub:')
@@ -60,16 +63,17 @@ const SEQNO_SIZE = 8
 const SIGNATURE_SIZE = 64
 
 /**
- * Verifies the Ed25519 signatures of messages' authors on libuv's threads (SPEC §5, StrictSign). gossipsub 17.1.1 verifies them on the main
- * thread, which is 75 of the 190 µs that a message costs there (`npm run bench -- gossip`); here it costs that thread 10.
+ * Verifies the Ed25519 signatures of messages' authors on other threads (SPEC §5, StrictSign; `author-verifier.ts`). gossipsub 17.1.1
+ * verifies them on the main thread, which is 75 of the 190 µs that a message costs there (`npm run bench -- gossip`).
  *
  * Only what is proven takes this way, which is gossipsub's first look at a message with the signature elsewhere; it knows neither topic
  * validators nor transforms, which we do not use. Whatever else a message is (of another kind of key, malformed, not signed by its author)
  * goes to gossipsub itself, which looks at all of it again, and punishes. A peer's messages keep their order. One that comes alone is
  * verified at once: a thread would take longer to wake up.
+ * Gives the verifier, which is to be closed with the node.
  * @throws NetworkError `library_changed`
  */
-export function verifyAuthorsAside(gossipsub: GossipsubInternals): void {
+export function verifyAuthorsAside(gossipsub: GossipsubInternals, verifier = new AuthorVerifier()): AuthorVerifier {
   const internals = checked(gossipsub)
   const firstLook = internals.validateReceivedMessage.bind(internals)
   const receive = internals.handleReceivedMessage.bind(internals)
@@ -91,10 +95,11 @@ export function verifyAuthorsAside(gossipsub: GossipsubInternals): void {
     if (lane === undefined || (turn.isFirst() && lane.underWay === 1)) {
       if (!verify(null, bytes, author.native, message.signature!)) return firstLook(source, message)
     } else {
-      const verified = onThread(bytes, author.native, message.signature!)
+      const verified = verifier.verify({ key: author.raw, native: author.native, bytes, signature: message.signature! })
       underWay.set(fastId, verified)
       const isAuthentic = await lane.inOrder(verified)
       if (underWay.get(fastId) === verified) underWay.delete(fastId)
+      turn.isBusy()
       if (!isAuthentic) return firstLook(source, message)
     }
     return proven(internals, source, message, author, fastId)
@@ -104,25 +109,29 @@ export function verifyAuthorsAside(gossipsub: GossipsubInternals): void {
     const peer = from.toString()
     const lane = lanes.get(peer) ?? new Lane()
     lanes.set(peer, lane)
-    await lane.admit(receive.bind(undefined, from, message), () => { if (lanes.get(peer) === lane) lanes.delete(peer) })
+    await lane.admit(message.data?.length ?? 0, receive.bind(undefined, from, message), () => { if (lanes.get(peer) === lane) lanes.delete(peer) })
   }
+  return verifier
 }
 
 /** One peer's messages. */
 class Lane {
   underWay = 0
+  #bytes = 0
   #last: Promise<unknown> = Promise.resolve()
   /** More than one where a peer has opened another stream before what came on the last was handled. */
   readonly #waiting: Array<() => void> = []
 
   /** Begins, and resolves once there is room for the next. `idle`: nothing is under way any more. Never rejects: gossipsub only logs. */
-  async admit(handle: () => Promise<void>, idle: () => void): Promise<void> {
+  async admit(bytes: number, handle: () => Promise<void>, idle: () => void): Promise<void> {
     this.underWay++
+    this.#bytes += bytes
     void handle().catch(() => undefined).then(() => {
+      this.#bytes -= bytes
       if (--this.underWay === 0) idle()
       this.#waiting.shift()?.()
     })
-    if (this.underWay >= AHEAD) await new Promise<void>(resolve => { this.#waiting.push(resolve) })
+    if (this.underWay >= AHEAD || this.#bytes >= AHEAD_BYTES) await new Promise<void>(resolve => { this.#waiting.push(resolve) })
   }
 
   /** The outcome, once those before it have theirs. */
@@ -139,9 +148,15 @@ class Turn {
 
   isFirst(): boolean {
     if (this.#taken) return false
+    this.isBusy()
+    return true
+  }
+
+  /** There has been a message in this turn. */
+  isBusy(): void {
+    if (this.#taken) return
     this.#taken = true
     setImmediate(() => { this.#taken = false })
-    return true
   }
 }
 
@@ -171,7 +186,7 @@ function authorOf({ from, key, seqno, signature }: SignedMessage, authors: LRUCa
   const publicKey = publicKeyFromProtobuf(Uint8Array.from(from.subarray(KEY_AT)))
   if (publicKey.type !== 'Ed25519') return undefined
   const x = Buffer.from(publicKey.raw).toString('base64url')
-  const author: Author = { key: publicKey, peerId: peerIdFromPublicKey(publicKey), native: createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x } }) }
+  const author: Author = { key: publicKey, raw: publicKey.raw, peerId: peerIdFromPublicKey(publicKey), native: createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x } }) }
   authors.set(name, author)
   return author
 }
@@ -180,12 +195,6 @@ function authorOf({ from, key, seqno, signature }: SignedMessage, authors: LRUCa
 function signedBytes({ from, data, seqno, topic }: SignedMessage): Uint8Array {
   const signed = { topic, ...(from !== undefined && { from }), ...(data !== undefined && { data }), ...(seqno !== undefined && { seqno }) }
   return Buffer.concat([SIGNED_PREFIX, RPC.Message.encode(signed)])
-}
-
-function onThread(bytes: Uint8Array, key: KeyObject, signature: Uint8Array): Promise<boolean> {
-  return new Promise(resolve => {
-    verify(null, bytes, key, signature, (error, isAuthentic) => { resolve(error === null && isAuthentic) })
-  })
 }
 
 function checked(gossipsub: GossipsubInternals): GossipsubInternals & FirstLookInternals {

@@ -1,0 +1,55 @@
+/**
+ * Signatures on their way to the thread that verifies them (`author-thread.ts`), one after the other in one ArrayBuffer, which is
+ * transferred:
+ *
+ *     count u32 | count × (key 32 | signature 64 | length u32 | what was signed)
+ *
+ * Integers are little-endian. The answer is one byte for each: 1 where it is authentic.
+ */
+
+/** One signature to be verified. */
+export interface Signed {
+  /** The author's Ed25519 key, 32 bytes. */
+  readonly key: Uint8Array
+  /** 64 bytes. */
+  readonly signature: Uint8Array
+  /** What was signed. */
+  readonly bytes: Uint8Array
+}
+
+const COUNT_SIZE = 4
+const KEY_SIZE = 32
+const SIGNATURE_SIZE = 64
+const LENGTH_SIZE = 4
+const HEAD_SIZE = KEY_SIZE + SIGNATURE_SIZE + LENGTH_SIZE
+
+export function packSigned(items: readonly Signed[]): ArrayBuffer {
+  const buffer = new ArrayBuffer(items.reduce((size, { bytes }) => size + HEAD_SIZE + bytes.length, COUNT_SIZE))
+  const packed = new Uint8Array(buffer)
+  const view = new DataView(buffer)
+  view.setUint32(0, items.length, true)
+  let at = COUNT_SIZE
+  for (const { key, signature, bytes } of items) {
+    packed.set(key, at)
+    packed.set(signature, at + KEY_SIZE)
+    view.setUint32(at + KEY_SIZE + SIGNATURE_SIZE, bytes.length, true)
+    packed.set(bytes, at + HEAD_SIZE)
+    at += HEAD_SIZE + bytes.length
+  }
+  return buffer
+}
+
+/** Views of the buffer. @throws RangeError for anything that `packSigned` does not give */
+export function unpackSigned(buffer: ArrayBuffer): Signed[] {
+  const packed = new Uint8Array(buffer)
+  const view = new DataView(buffer)
+  let at = COUNT_SIZE
+  return Array.from({ length: view.getUint32(0, true) }, () => {
+    const length = view.getUint32(at + KEY_SIZE + SIGNATURE_SIZE, true)
+    const bytes = at + HEAD_SIZE
+    if (bytes + length > packed.length) throw new RangeError(`${bytes + length} bytes in a batch of ${packed.length}`)
+    const item = { key: packed.subarray(at, at + KEY_SIZE), signature: packed.subarray(at + KEY_SIZE, at + KEY_SIZE + SIGNATURE_SIZE), bytes: packed.subarray(bytes, bytes + length) }
+    at = bytes + length
+    return item
+  })
+}
