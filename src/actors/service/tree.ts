@@ -158,10 +158,14 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     : threadDatabase({ dataDir: config.dataDir, chainId: config.chainId, died })
   const start = async (): Promise<void> => {
     threads.begin({ clock, log: log.child({ actor: `${root.path}/validator` }) }, configs.validator.pool)
-    const starting = root.start()
+    const starting = root.start().finally(() => threads.close())
+    // told below; it may come earlier
+    starting.catch(() => undefined)
+    // loading holds this thread: the store's begins before that
+    await new Promise(resolve => { setImmediate(resolve) })
     // where that fails, the driver fails with it in its turn
     loadLibp2p().catch(() => undefined)
-    await starting.finally(() => threads.close())
+    await starting
   }
   return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news, start }
 }

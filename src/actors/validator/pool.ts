@@ -1,4 +1,5 @@
-import { Piscina } from 'piscina'
+import { createRequire } from 'node:module'
+import type * as PiscinaLibrary from 'piscina'
 import type { Clock, Logger, TimerHandle } from '../kernel/index.js'
 import type { PoolConfig } from './config.js'
 import { ValidatorError } from './errors.js'
@@ -64,6 +65,9 @@ export const openPool: OpenPool = async (needs, config, events) => {
   return pool
 }
 
+// by `require`: `import` would first search it for what it exports
+const { Piscina } = createRequire(import.meta.url)('piscina') as typeof PiscinaLibrary
+
 /** What Piscina loads; the thread's own module follows. */
 const THREAD = new URL('./thread.cjs', import.meta.url).href
 
@@ -76,7 +80,7 @@ class PiscinaPool implements CheckPool {
   readonly #slots: Slots
   readonly #board = new SignerBoard()
   readonly #reports = new Map<number, WorkerReport>()
-  readonly #piscina: Piscina<ArrayBuffer | undefined, unknown>
+  readonly #piscina: PiscinaLibrary.Piscina<ArrayBuffer | undefined, unknown>
   #starting = true
   #closing: Promise<void> | undefined
   /** Wakes up a close that waits for running batches. */
