@@ -118,7 +118,8 @@ export function verifyAuthorsAside(gossipsub: GossipsubInternals, verifier = new
 class Lane {
   underWay = 0
   #bytes = 0
-  #last: Promise<unknown> = Promise.resolve()
+  /** Those whose outcome is awaited, in their order. */
+  readonly #outcomes: Array<{ value: boolean | undefined; readonly resolve: (outcome: boolean) => void }> = []
   /** More than one where a peer has opened another stream before what came on the last was handled. */
   readonly #waiting: Array<() => void> = []
 
@@ -134,11 +135,19 @@ class Lane {
     if (this.underWay >= AHEAD || this.#bytes >= AHEAD_BYTES) await new Promise<void>(resolve => { this.#waiting.push(resolve) })
   }
 
-  /** The outcome, once those before it have theirs. */
+  /** The outcome, once those before it have theirs. Outcomes that are there together are given together, so that they stay together. */
   inOrder(outcome: Promise<boolean>): Promise<boolean> {
-    const inTurn = this.#last.then(() => outcome)
-    this.#last = inTurn
-    return inTurn
+    return new Promise(resolve => {
+      const place = { value: undefined as boolean | undefined, resolve }
+      this.#outcomes.push(place)
+      void outcome.then(value => {
+        place.value = value
+        for (let [first] = this.#outcomes; first?.value !== undefined; [first] = this.#outcomes) {
+          first.resolve(first.value)
+          this.#outcomes.shift()
+        }
+      })
+    })
   }
 }
 
