@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { transfer, wrap } from 'comlink'
 import type { Remote } from 'comlink'
+import { transfer, wrap } from 'comlink/dist/esm/comlink.mjs'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { HASH_SIZE } from '../../protocol/layout.js'
 import { systemClock } from '../kernel/clock.js'

@@ -4,3 +4,8 @@ declare module 'comlink/dist/esm/node-adapter.mjs' {
   import type { Endpoint } from 'comlink'
   export default function nodeEndpoint(port: MessagePort | Worker): Endpoint
 }
+
+/** The same as `comlink`, which in Node is its UMD form: `import` would search that for what it exports, 3 ms in each thread. */
+declare module 'comlink/dist/esm/comlink.mjs' {
+  export * from 'comlink'
+}

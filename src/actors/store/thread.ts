@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import { expose, transfer } from 'comlink'
+import { expose, transfer } from 'comlink/dist/esm/comlink.mjs'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { HASH_SIZE } from '../../protocol/layout.js'
 import { decodeBatch } from './batch-codec.js'

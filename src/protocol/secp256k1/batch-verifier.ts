@@ -95,7 +95,8 @@ export class BatchVerifier {
   readonly figures: BatchFigures = { batched: 0, refused: 0, undecided: 0, recovered: 0, sampled: 0, tables: 0, evicted: 0 }
   readonly least: number
   #off: string | undefined
-  #untilSample: number
+  /** Not drawn before it is needed: chance takes a new thread 2 ms to load. */
+  #untilSample: number | undefined
   readonly #sampleEvery: number
   readonly #free: number[]
   readonly #tables: LRUCache<string, Table>
@@ -103,7 +104,6 @@ export class BatchVerifier {
   private constructor(private readonly module: BatchModule, readonly crypto: Crypto, private readonly options: BatchOptions, signers: number) {
     this.least = options.least ?? LEAST
     this.#sampleEvery = options.sampleEvery ?? SAMPLE_EVERY
-    this.#untilSample = this.#nextGap()
     this.#free = Array.from({ length: signers }, (_, slot) => slot)
     this.#tables = new LRUCache({
       max: signers,
@@ -218,6 +218,7 @@ export class BatchVerifier {
 
   /** Whether the accepted signature at hand is to be checked again. */
   samples(): boolean {
+    this.#untilSample ??= this.#nextGap()
     if (--this.#untilSample > 0) return false
     this.#untilSample = this.#nextGap()
     this.figures.sampled++
