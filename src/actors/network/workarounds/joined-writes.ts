@@ -4,8 +4,8 @@ import { Uint8ArrayList } from 'uint8arraylist'
 /**
  * Fault: yamux hands each frame to noise by itself, noise gives the length and the body of what it has encrypted apart, and tcp writes each by
  * itself: two system calls a frame, each of which wakes the other side up. Forwarding and window updates cost more by that than by anything else.
- * Remedy: the frames of one run of the event loop's microtasks go to noise together, up to 32 KiB, and what noise has made of them goes to the
- * socket in one piece. Nothing waits for anything: what is sent alone leaves as soon as whoever sends it lets go of the thread.
+ * Remedy: the first frame leaves at once; those that follow before whoever sends them lets go of the thread go to noise together, up to 32 KiB;
+ * and what noise has made of them goes to the socket in one piece. What is sent alone waits for nothing.
  * Goes when the libraries write in vectors: the test counts what reaches the socket with and without it.
  */
 
@@ -45,7 +45,8 @@ export function joinWrites(muxer: StreamMuxer, connection: unknown): void {
 class Outbox {
   #frames: Bytes[] = []
   #bytes = 0
-  #due = false
+  /** A frame has left in this run of microtasks. */
+  #busy = false
 
   constructor(private readonly write: Send, private readonly connection: Encrypted) {}
 
@@ -53,17 +54,17 @@ class Outbox {
   send(frame: Bytes): boolean {
     // it throws, as it would without us
     if (this.connection.writeStatus !== 'writable') return this.write(frame)
-    this.#frames.push(frame)
-    this.#bytes += frame.byteLength
-    if (this.#bytes >= ENOUGH_BYTES) return this.#flush()
-    if (!this.#due) {
-      this.#due = true
+    if (!this.#busy) {
+      this.#busy = true
       queueMicrotask(() => {
-        this.#due = false
+        this.#busy = false
         this.flushed()
       })
+      return this.write(frame)
     }
-    return true
+    this.#frames.push(frame)
+    this.#bytes += frame.byteLength
+    return this.#bytes < ENOUGH_BYTES || this.#flush()
   }
 
   /** Writes what is there; a connection that fails at it has told so itself. */
