@@ -17,8 +17,11 @@ const ROUNDS = 5
 /** One each 100 ms. */
 const IDLE = { perSecond: 10, count: 30 }
 const LOADED = { perSecond: 200, count: 600 }
-/** What is sent first, so that both sides' code is compiled. */
-const WARM_UP = 300
+/**
+ * What is sent first, so that both sides' code is compiled and their heaps have the size of a node that has run for a while: before that the
+ * compiler and the collector are what is measured.
+ */
+const WARM_UP = { perSecond: 500, count: 3_000 }
 
 type Load = 'idle' | 'loaded'
 const LOADS: Readonly<Record<Load, typeof IDLE>> = { idle: IDLE, loaded: LOADED }
@@ -39,7 +42,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     const pairs = { bare: await pair('bare'), memory: await pair('service'), disk: await pair('service', folders) }
     const rounds = options.rounds ?? ROUNDS
     for (const { from } of Object.values(pairs)) await sendTxList(from)
-    for (const each of Object.values(pairs)) await measure(each, { perSecond: LOADED.perSecond, count: WARM_UP }, 1)
+    for (const each of Object.values(pairs)) await measure(each, WARM_UP, options.scale)
     for (let round = 0; round < rounds; round++) {
       const order = Object.values(pairs)
       if (round % 2 === 1) order.reverse()
