@@ -1,5 +1,5 @@
 import { Handle, actor, keep, mailbox, reject } from '../kernel/index.js'
-import type { Ask, Context, Deadline, Port } from '../kernel/index.js'
+import type { Ask, Clock, Context, Deadline, Port, TimerHandle } from '../kernel/index.js'
 import { toHex } from '../../protocol/index.js'
 import type { JudgedMessage, Judgement } from '../chain/ports.js'
 import type { NetworkHandle, Topic } from '../network/ingress.js'
@@ -48,14 +48,14 @@ interface Needs {
 }
 
 interface UnderWay {
-  /** Clears what it has waiting. */
-  readonly over: AbortController
   readonly topic: Topic
   readonly bytes: Uint8Array
   readonly resolve: (result: PublishResult) => void
   readonly reject: (error: unknown) => void
   judgement: Judgement | undefined
   stored: boolean
+  /** Runs while it is judged and not durable. */
+  waitsForStore: TimerHandle | undefined
 }
 
 /** State: our messages between `publish` and their answer, by ticket. Their number is bounded by the callers' deadlines. */
@@ -74,11 +74,15 @@ const SEND_WITHIN = 10_000
  * 4. the network sends it; the caller learns to how many.
  */
 export const publisher = ({ validator, network, events }: Needs) => {
-  const settle = (state: State, ticket: number, how: (message: UnderWay) => void) => {
+  const waitsNoMore = (message: UnderWay, clock: Clock) => {
+    if (message.waitsForStore !== undefined) clock.clearTimeout(message.waitsForStore)
+    message.waitsForStore = undefined
+  }
+  const settle = (state: State, ticket: number, { clock }: Context<PublisherMessage>, how: (message: UnderWay) => void) => {
     const message = state.underWay.get(ticket)
     if (message === undefined) return
     state.underWay.delete(ticket)
-    message.over.abort()
+    waitsNoMore(message, clock)
     how(message)
   }
   const sendOut = (ticket: number, message: UnderWay, ctx: Context<PublisherMessage>) => {
@@ -88,12 +92,11 @@ export const publisher = ({ validator, network, events }: Needs) => {
     })
   }
 
-  const storeInTime = (state: State, ticket: number, { over }: UnderWay, { clock }: Context<PublisherMessage>) => {
-    const timer = clock.setTimeout(() => {
+  const storeInTime = (state: State, ticket: number, message: UnderWay, ctx: Context<PublisherMessage>) => {
+    message.waitsForStore = ctx.clock.setTimeout(() => {
       const error = new ServiceError('not_stored', `not durable within ${STORE_WITHIN} ms`, STORE_WITHIN, STORE_WITHIN)
-      settle(state, ticket, ({ reject }) => reject(error))
+      settle(state, ticket, ctx, ({ reject }) => { reject(error) })
     }, STORE_WITHIN)
-    over.signal.addEventListener('abort', () => { clock.clearTimeout(timer) }, { once: true })
   }
 
   return actor<PublisherMessage, State>({
@@ -110,10 +113,9 @@ export const publisher = ({ validator, network, events }: Needs) => {
         if (feedback === 'rejected' || feedback === 'closed') {
           return ctx.later(Promise.reject(new ServiceError('overloaded', `the validator takes nothing now (${feedback})`, topic)))
         }
-        ctx.askSignal?.addEventListener('abort', () => { settle(state, ticket, () => undefined) }, { once: true })
+        ctx.askSignal?.addEventListener('abort', () => { settle(state, ticket, ctx, () => undefined) }, { once: true })
         return ctx.later(new Promise<PublishResult>((resolve, reject) => {
-          const over = new AbortController()
-          state.underWay.set(ticket, { topic, bytes, resolve, reject, over, judgement: undefined, stored: false })
+          state.underWay.set(ticket, { topic, bytes, resolve, reject, judgement: undefined, stored: false, waitsForStore: undefined })
         }))
       },
       judged(state, { ticket, results }, ctx) {
@@ -122,7 +124,7 @@ export const publisher = ({ validator, network, events }: Needs) => {
         if (message === undefined || judgement === undefined) return
         if (judgement.verdict !== 'accept') {
           const { reason } = judgement
-          settle(state, ticket, ({ reject }) => reject(new ServiceError('refused', `our own rules refuse it: ${reason}`, reason)))
+          settle(state, ticket, ctx, ({ reject }) => reject(new ServiceError('refused', `our own rules refuse it: ${reason}`, reason)))
           return
         }
         message.judgement = judgement
@@ -133,24 +135,24 @@ export const publisher = ({ validator, network, events }: Needs) => {
         const message = state.underWay.get(ticket)
         if (message === undefined) return
         message.stored = true
-        message.over.abort()
+        waitsNoMore(message, ctx.clock)
         if (message.topic === 'commitments' && message.judgement !== undefined) sendOut(ticket, message, ctx)
       },
       sent(state, { ticket, recipients }, ctx) {
-        settle(state, ticket, ({ topic, judgement, stored, resolve }) => {
+        settle(state, ticket, ctx, ({ topic, judgement, stored, resolve }) => {
           const hash = judgement?.hash ?? new Uint8Array(32)
           ctx.log.debug({ topic, hash: toHex(hash), recipients }, 'published')
           void events.send({ type: 'published', topic, hash, recipients })
           resolve({ hash, recipients, stored })
         })
       },
-      notSent(state, { ticket, error }) {
-        settle(state, ticket, ({ reject }) => reject(error))
+      notSent(state, { ticket, error }, ctx) {
+        settle(state, ticket, ctx, ({ reject }) => reject(error))
       },
     },
-    stop(state) {
+    stop(state, ctx) {
       for (const ticket of state.underWay.keys()) {
-        settle(state, ticket, ({ reject }) => reject(new ServiceError('stopped', 'the publisher stopped')))
+        settle(state, ticket, ctx, ({ reject }) => reject(new ServiceError('stopped', 'the publisher stopped')))
       }
     },
   })
