@@ -6,7 +6,7 @@ import { expect } from 'chai'
 import { Uint8ArrayList } from 'uint8arraylist'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { joinWrites } from '../../src/actors/network/workarounds/joined-writes.js'
-import { yamuxWithSmallFrames } from '../../src/actors/network/workarounds/yamux-frames.js'
+import { mendedYamux } from '../../src/actors/network/workarounds/connection.js'
 import { itOverTcp } from '../support/transport.js'
 import { until } from '../support/until.js'
 import { commitment } from './harness.js'
@@ -122,7 +122,7 @@ describe('network: joined writes', () => {
     }
 
     itOverTcp('a burst takes few writes', async () => {
-      expect(await writes(yamuxWithSmallFrames())).to.be.below(COUNT)
+      expect(await writes(mendedYamux())).to.be.below(COUNT)
     })
 
     itOverTcp('the plain libraries still take two a frame: once this fails the work-around can go', async () => {

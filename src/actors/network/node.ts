@@ -16,7 +16,8 @@ import { IDENTIFY_PROTOCOL } from './config.js'
 import type { NetworkConfig } from './config.js'
 import { NetworkError } from './errors.js'
 import { gossipsubOptions } from './gossip/options.js'
-import { yamuxWithSmallFrames } from './workarounds/yamux-frames.js'
+import { mendedYamux } from './workarounds/connection.js'
+import { keepSigningKey } from './workarounds/signing-key.js'
 
 export type Node = Libp2p<{ identify: Identify; ping: unknown; pubsub: GossipSub }>
 
@@ -42,12 +43,12 @@ export async function createNode(config: NetworkConfig, needs: NodeNeeds): Promi
   const [name = '', version = ''] = config.agent.split('/')
   return createLibp2p({
     start: false,
-    privateKey: config.privateKey,
+    privateKey: keepSigningKey(config.privateKey),
     nodeInfo: { name, version, userAgent: config.agent },
     addresses: { listen: [...config.listen], announce: [...config.announce] },
     transports: [config.transport === 'memory' ? memory() : tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamuxWithSmallFrames({
+    streamMuxers: [mendedYamux({
       maxInboundStreams: STREAMS_PER_CONNECTION, maxOutboundStreams: STREAMS_PER_CONNECTION, streamOptions: { maxStreamWindowSize: WINDOW_BYTES },
     })],
     connectionGater: needs.gater,

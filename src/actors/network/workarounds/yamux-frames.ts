@@ -1,10 +1,3 @@
-import '../../../polyfill.js'
-import { yamux } from '@chainsafe/libp2p-yamux'
-import type { YamuxMuxerInit } from '@chainsafe/libp2p-yamux'
-import type { StreamMuxerFactory } from '@libp2p/interface'
-import { NetworkError } from '../errors.js'
-import { joinWrites } from './joined-writes.js'
-
 /**
  * Fault: `@chainsafe/libp2p-yamux` never reads its option `maxMessageSize`. A stream sends frames as large as the remote's
  * window, which grows to 16 MiB; rust-yamux refuses bodies over 1 MiB and closes the connection (H37).
@@ -16,28 +9,11 @@ export const YAMUX_VERSION = '8.0.1'
 /** Bytes of a frame's body at most: what rust-yamux sends itself, far below the 1 MiB that it refuses. */
 export const MAX_FRAME_BYTES = 65_536
 
-interface SizedStream { maxMessageSize?: number }
-interface MuxerInternals { _newStream(...args: unknown[]): SizedStream }
+/** What of yamux's stream this takes. */
+export interface SizedStream { maxMessageSize?: number }
 
-/** yamux whose streams send frames of at most 64 KiB. */
-export function yamuxWithSmallFrames(init: YamuxMuxerInit = {}): () => StreamMuxerFactory {
-  return () => {
-    const factory = yamux(init)()
-    const create = factory.createStreamMuxer.bind(factory)
-    factory.createStreamMuxer = maConn => {
-      const muxer = create(maConn)
-      const internals = muxer as unknown as MuxerInternals
-      if (typeof internals._newStream !== 'function') throw new NetworkError('library_changed', 'yamux has no _newStream any more', { value: YAMUX_VERSION })
-      const newStream = internals._newStream.bind(muxer)
-      internals._newStream = (...args) => limitFrames(newStream(...args))
-      joinWrites(muxer, maConn)
-      return muxer
-    }
-    return factory
-  }
-}
-
-function limitFrames(stream: SizedStream): SizedStream {
+/** Has a stream send frames of at most 64 KiB. */
+export function limitFrames<S extends SizedStream>(stream: S): S {
   let size = stream.maxMessageSize ?? MAX_FRAME_BYTES
   Object.defineProperty(stream, 'maxMessageSize', {
     configurable: true,
