@@ -6,6 +6,8 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import type { GossipsubInternals } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { GOSSIPSUB_VERSION } from '../../src/actors/network/workarounds/forward-to-author.js'
+import { NOISE_VERSION } from '../../src/actors/network/workarounds/noise-lengths.js'
+import { CRYPTO_VERSION } from '../../src/actors/network/workarounds/signing-key.js'
 import { MAX_FRAME_BYTES, YAMUX_VERSION } from '../../src/actors/network/workarounds/yamux-frames.js'
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
@@ -43,7 +45,10 @@ async function rawMeshed(a: RawPeer, b: RawPeer): Promise<void> {
 
 describe('network: versions that the work-arounds were made for', () => {
   // a new version: run the tests below, look at the library's source, then change the constant
-  for (const [name, version] of [['@chainsafe/libp2p-yamux', YAMUX_VERSION], ['@libp2p/gossipsub', GOSSIPSUB_VERSION]] as const) {
+  for (const [name, version] of [
+    ['@chainsafe/libp2p-yamux', YAMUX_VERSION], ['@libp2p/gossipsub', GOSSIPSUB_VERSION], ['@chainsafe/libp2p-noise', NOISE_VERSION],
+    ['@libp2p/crypto', CRYPTO_VERSION],
+  ] as const) {
     it(`${name} ${version}, installed and pinned`, async () => {
       const entry = fileURLToPath(import.meta.resolve(name))
       const folder = entry.slice(0, entry.lastIndexOf(name) + name.length)

@@ -5,6 +5,8 @@
  * Goes when the library looks first: the test counts errors with and without this.
  */
 
+export const NOISE_VERSION = '17.0.0'
+
 /** Bytes that tell a frame's length. */
 const LENGTH_BYTES = 2
 

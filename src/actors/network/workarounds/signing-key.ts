@@ -1,6 +1,10 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import type { Ed25519PrivateKey, PrivateKey } from '@libp2p/interface'
 
+export const CRYPTO_VERSION = '5.1.23'
+
+const SEED_BYTES = 32
+
 /**
  * Fault: `@libp2p/crypto` makes OpenSSL's key anew for each signature, from JSON and base64: 80 µs of the 150 that signing a message costs
  * a node that publishes now and then.
@@ -21,5 +25,3 @@ export function keepSigningKey(key: PrivateKey): PrivateKey {
     },
   }) as PrivateKey
 }
-
-const SEED_BYTES = 32
