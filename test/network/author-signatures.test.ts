@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { PeerId } from '@libp2p/interface'
 import { verifyAuthorsAside } from '../../src/actors/network/gossip/author-signatures.js'
+import type { AuthorVerifier } from '../../src/actors/network/gossip/author-verifier.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
@@ -122,6 +123,35 @@ describeTransports('network: signatures of authors', transport => {
     await a.network.publish('txLists', txList(1, 1_000_000), WITHIN)
     for (let n = 1; n <= 20; n++) await a.network.publish('commitments', commitment(n), WITHIN)
     await until(() => b.got('commitments').length === 20 && b.got('txLists').length === 1, 'all')
+  })
+
+  it('who is proven does not wait for a thread because others send at the same time', async () => {
+    const { peer } = await pair()
+    const messages = await signed(peer, 1, 4)
+    /** Signatures that went elsewhere, of what these peers send in one turn. */
+    const asideOf = async (isProven: (sender: string) => boolean, senders: readonly string[]): Promise<number> => {
+      let aside = 0
+      const verifier = { verify: async () => { aside++; return Promise.resolve(true) }, close: async () => Promise.resolve() } as unknown as AuthorVerifier
+      const cache = () => { const seen = new Map<string, string>(); return { has: (key: string) => seen.has(key), get: (key: string) => seen.get(key), put: (key: string, value = '') => { seen.set(key, value); return false } } }
+      const verdicts: string[] = []
+      const fake = {
+        fastMsgIdFn: ({ signature }: Signed) => Buffer.from(signature).toString('hex'), msgIdFn: ({ signature }: Signed) => signature,
+        msgIdToStrFn: (id: Uint8Array) => Buffer.from(id).toString('hex'), sendIDontWants: () => undefined,
+        validateReceivedMessage: async (_from: PeerId, _message: unknown) => Promise.resolve({ code: 'invalid' }),
+        handleReceivedMessage: async (from: PeerId, message: unknown) => { verdicts.push((await fake.validateReceivedMessage(from, message)).code) },
+        seenCache: cache(), fastMsgIdCache: cache(), opts: { idontwantMinDataSize: 1e9 },
+      }
+      verifyAuthorsAside(fake as unknown as GossipsubInternals, isProven, verifier)
+      await Promise.all(senders.map((sender, at) => fake.handleReceivedMessage({ toString: () => sender } as PeerId, messages[at]!)))
+      await until(() => verdicts.length === senders.length, 'all')
+      expect(verdicts).to.deep.equal(senders.map(() => 'valid'))
+      await new Promise(setImmediate)
+      return aside
+    }
+    expect(await asideOf(() => false, ['a', 'b', 'c'])).to.equal(2)
+    expect(await asideOf(sender => sender === 'c', ['a', 'b', 'c'])).to.equal(1)
+    // many that come together from one peer go together
+    expect(await asideOf(() => true, ['a', 'a', 'a', 'a'])).to.equal(4)
   })
 })
 

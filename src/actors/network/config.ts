@@ -185,8 +185,8 @@ export const defaultGossip: GossipLimits = {
   maxPending: 8_192,
   // 60 times what the network makes, and 32 full txlists at once
   budgetMessages: 600, budgetBytes: 64 * 1024 * 1024, budgetControls: 600, budgetWindowMs: 10_000,
-  // about 1,000 messages a second of all peers together
-  surplusShare: 0.25, surplusBytesPerSecond: 32 * 1024 * 1024,
+  // about 400 messages a second of all peers together
+  surplusShare: 0.1, surplusBytesPerSecond: 32 * 1024 * 1024,
   maxInboundBytes: MAX_GOSSIP_BYTES + 65_536,
   maxPartialBytes: 64 * 1024 * 1024,
   partialWithinMs: 20_000,

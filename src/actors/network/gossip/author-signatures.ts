@@ -69,11 +69,14 @@ const SIGNATURE_SIZE = 64
  * Only what is proven takes this way, which is gossipsub's first look at a message with the signature elsewhere; it knows neither topic
  * validators nor transforms, which we do not use. Whatever else a message is (of another kind of key, malformed, not signed by its author)
  * goes to gossipsub itself, which looks at all of it again, and punishes. A peer's messages keep their order. One that comes alone is
- * verified at once: a thread would take longer to wake up.
+ * verified at once, since a thread would take longer to wake up: the first in a turn of the event loop, and that of a peer who has brought us
+ * something good, which need not queue behind a flood of strangers.
  * Gives the verifier, which is to be closed with the node.
  * @throws NetworkError `library_changed`
  */
-export function verifyAuthorsAside(gossipsub: GossipsubInternals, verifier = new AuthorVerifier()): AuthorVerifier {
+export function verifyAuthorsAside(
+  gossipsub: GossipsubInternals, isProven: (peer: PeerKey) => boolean = () => false, verifier = new AuthorVerifier(),
+): AuthorVerifier {
   const internals = checked(gossipsub)
   const firstLook = internals.validateReceivedMessage.bind(internals)
   const receive = internals.handleReceivedMessage.bind(internals)
@@ -92,7 +95,7 @@ export function verifyAuthorsAside(gossipsub: GossipsubInternals, verifier = new
     if (author === undefined) return firstLook(source, message)
     const lane = lanes.get(source.toString())
     const bytes = signedBytes(message)
-    if (lane === undefined || (turn.isFirst() && lane.underWay === 1)) {
+    if (lane === undefined || (lane.underWay === 1 && (turn.isFirst() || isProven(source.toString())))) {
       if (!verify(null, bytes, author.native, message.signature!)) return firstLook(source, message)
     } else {
       const verified = verifier.verify({ key: author.raw, native: author.native, bytes, signature: message.signature! })

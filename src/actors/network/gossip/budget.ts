@@ -22,6 +22,8 @@ const SMALL_BYTES = 4_096
 const FORGIVEN_A_SWEEP = 0.5
 /** All guarantees together are as much as those of so many peers; what is over that takes its chance with the surplus. */
 const GUARANTEED_PEERS = 8
+/** Whoever is new brings as much a second as who is proven, and a tenth of it at once: a flood begins with all that it may. */
+const NEWCOMERS_WINDOW = 0.1
 /** Who was refused counts so long as one that wants more than it gets, ms. */
 const WANTING_MS = 1_000
 /** A peer of which as much is left out as is guaranteed, in so many sweeps in a row, floods us. */
@@ -83,7 +85,7 @@ export class GossipBudget {
     this.#limits = limits
     this.#clock = clock
     this.#needs = needs
-    this.#newcomers = guarantee(limits, 1)
+    this.#newcomers = guarantee(limits, NEWCOMERS_WINDOW, NEWCOMERS_WINDOW)
     this.#together = guarantee(limits, GUARANTEED_PEERS)
     this.#surplus = new FairShare({ requestsPerSecond: Infinity, bytesPerSecond: limits.surplusBytesPerSecond, busyShare: limits.surplusShare })
   }
@@ -157,10 +159,11 @@ export class GossipBudget {
   }
 }
 
-function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits, peers: number): Guarantee {
+/** As much as `peers` may bring, in a window that is `part` of theirs. */
+function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits, peers: number, part = 1): Guarantee {
   return {
-    messages: new SlidingWindow(peers * budgetMessages, budgetWindowMs),
-    places: new SlidingWindow(peers * Math.ceil(budgetBytes / PLACE_BYTES), budgetWindowMs),
+    messages: new SlidingWindow(Math.ceil(peers * budgetMessages), budgetWindowMs * part),
+    places: new SlidingWindow(Math.ceil(peers * budgetBytes / PLACE_BYTES), budgetWindowMs * part),
   }
 }
 

@@ -84,13 +84,11 @@ export class Gossip {
       totalOutboundBytes: needs.limits.totalOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
     })
-    this.#budget = new GossipBudget(needs.limits, needs.clock, {
-      isKnown: message => this.#isKnown(message),
-      isProven: peer => needs.standing.appScore(peer) > 0 || needs.standing.isProtected(peer),
-    })
+    const isProven = (peer: PeerKey): boolean => needs.standing.appScore(peer) > 0 || needs.standing.isProtected(peer)
+    this.#budget = new GossipBudget(needs.limits, needs.clock, { isKnown: message => this.#isKnown(message), isProven })
     keepScores(needs.internals)
     liveScores(needs.internals, needs.standing)
-    this.#authors = verifyAuthorsAside(needs.internals)
+    this.#authors = verifyAuthorsAside(needs.internals, isProven)
     this.#refuseEarly()
     this.#partial = new PartialRpcs({
       gossipsub: needs.internals, clock: needs.clock, maxBytes: needs.limits.maxPartialBytes, withinMs: needs.limits.partialWithinMs,
