@@ -14,7 +14,7 @@ interface Lane {
 }
 
 /**
- * Gives the event loop its turn under a flood (H19). A message costs a third of a millisecond, mostly for its author's signature, and all
+ * Gives the event loop its turn under a flood (H19). A message costs 0.1 to 0.3 ms of this thread, and all
  * that a socket has brought is handled in one go: seconds without a timer, an answer or another peer's message.
  *
  * After a slice everybody who has more waits for the next turn of the loop; then each gets at least one message in. A peer who has to
