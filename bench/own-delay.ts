@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { quantile } from './harness.js'
+import { nowMs } from './net/clock.js'
+
+/** How often the own delay is looked at, ms. */
+const LOOK_EVERY = 2
+
+/** How late the event loop is less the time in which the machine gave it no core: what the process itself is to blame for. */
+export class OwnDelay {
+  #lates: number[] = []
+  #dueMs = 0
+  #waitedMs = 0
+
+  constructor() { this.#next() }
+
+  takeP99(): number {
+    const lates = this.#lates
+    this.#lates = []
+    return quantile(lates, 0.99)
+  }
+
+  #next(): void {
+    this.#dueMs = nowMs() + LOOK_EVERY
+    this.#waitedMs = mainThreadMs()?.[1] ?? 0
+    setTimeout(() => {
+      this.#lates.push(Math.max(0, nowMs() - this.#dueMs - ((mainThreadMs()?.[1] ?? 0) - this.#waitedMs)))
+      this.#next()
+    }, LOOK_EVERY).unref()
+  }
+}
+
+/** Of the main thread, whose id is that of the process: CPU time, and time in which it could have run and had no core; ms, on Linux. */
+export function mainThreadMs(): readonly number[] | undefined {
+  try {
+    return readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ').map(ns => Number(ns) / 1e6)
+  } catch {
+    return undefined
+  }
+}
