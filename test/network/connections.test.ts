@@ -224,10 +224,10 @@ describeTransports('network: connections', transport => {
     a.events.expectNone('peerRefused')
   }).timeout(40_000)
 
-  it('tells the reputation gossipsub\'s score of everybody connected, every 10 s', async () => {
-    const [a, b] = await Promise.all([startNode(transport, { standing: { appScore: () => 0.5 } }), startNode(transport)])
+  it('tells the reputation gossipsub\'s score of everybody connected, now and then', async () => {
+    const [a, b] = await Promise.all([startNode(transport, { standing: { appScore: () => 0.5 }, sweepEveryMs: 1_000 }), startNode(transport)])
     await connect(a, b)
-    await until(() => a.reputation.received.some(({ type }) => type === 'gossipScores'), 'told', 12_000)
+    await until(() => a.reputation.received.some(({ type }) => type === 'gossipScores'), 'told')
     expect([...a.reputation.expect('gossipScores').scores]).to.deep.equal([[b.peerId, 0.5]])
   })
 

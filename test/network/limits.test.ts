@@ -87,6 +87,7 @@ describeTransports('network: limits on connections', transport => {
     const hub = await startNode(transport, {
       connections: { inbound: 5, total: 10, softShare: 0.8, pruneAfterMs: 0 },
       standing: { appScore: peer => scores.get(peer) ?? 0, isProtected: peer => scores.get(peer) === -4 },
+      sweepEveryMs: 1_500,
     })
     const house = await guests(transport, 5)
     scores.set(house[0]?.peerId ?? '', -4)

@@ -8,7 +8,6 @@ import type { NetworkCommand } from './ingress.js'
 
 /** How often verdicts that are due are looked for, in milliseconds. */
 const EXPIRE_EVERY_MS = 250
-const SWEEP_EVERY_MS = 10_000
 
 /**
  * The network actor: one `NetworkDriver` an incarnation. What takes time (requests, dials, publishing) is answered later, so that
@@ -24,7 +23,7 @@ export function network(needs: DriverNeeds, config: NetworkConfig): ActorSpec<Ne
       })
       await driver.start()
       ctx.every('verdicts', EXPIRE_EVERY_MS)
-      ctx.every('sweep', SWEEP_EVERY_MS)
+      ctx.every('sweep', config.sweepEveryMs)
       return driver
     },
     receive: {

@@ -161,6 +161,8 @@ export interface NetworkConfig {
   readonly drainWithinMs: number
   /** `refused`, `violation` and `served` events a second at most, of each; the figures count all of them. */
   readonly noticesPerSecond: number
+  /** Scores are told to the reputation, floods named, and room is made for newcomers this often, in milliseconds. */
+  readonly sweepEveryMs: number
 }
 
 type Nested = 'connections' | 'gossip' | 'requests' | 'serving' | 'redial'
@@ -237,6 +239,7 @@ export function networkConfig(init: NetworkConfigInit = {}): NetworkConfig {
     gate: init.gate,
     drainWithinMs: init.drainWithinMs ?? defaultRequests.withinMs,
     noticesPerSecond: init.noticesPerSecond ?? 50,
+    sweepEveryMs: init.sweepEveryMs ?? 10_000,
   }
   check(config)
   return config
@@ -258,6 +261,7 @@ function check(config: NetworkConfig): void {
   }
   if (config.connections.softShare > 1) throw new NetworkError('bad_config', 'connections.softShare is a part, from 0 to 1', { value: config.connections.softShare })
   if (config.gossip.surplusShare > 1) throw new NetworkError('bad_config', 'gossip.surplusShare is a part, from 0 to 1', { value: config.gossip.surplusShare })
+  if (!(config.sweepEveryMs > 0)) throw new NetworkError('bad_config', 'sweepEveryMs is a number above 0', { value: config.sweepEveryMs })
   if (config.gossip.budgetWindowMs === 0) throw new NetworkError('bad_config', 'gossip.budgetWindowMs is above 0', { value: 0 })
   if (config.redial.jitter > 1) throw new NetworkError('bad_config', 'redial.jitter is a part, from 0 to 1', { value: config.redial.jitter })
   if (config.redial.factor < 1) throw new NetworkError('bad_config', 'redial.factor is at least 1', { value: config.redial.factor })
