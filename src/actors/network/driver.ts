@@ -72,7 +72,7 @@ const require = createRequire(import.meta.url)
  * already by then.
  *
  * By `require`, which takes two thirds of the time of `import` and holds this thread meanwhile, for 0.1 to 0.2 s. It fails where
- * somebody imports one of the same files at this moment (until Node 24) or where modules come through hooks; `import` never does.
+ * somebody imports one of the same files at this moment (until Node 24); `import` never does.
  */
 export const loadLibp2p = async (): Promise<typeof Libp2p> => {
   try {
