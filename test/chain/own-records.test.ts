@@ -171,6 +171,32 @@ describe('chain: what we signed, recorded together', () => {
       expect(records.kept).to.have.length(1)
       protection.isDurable(record)
     })
+
+    it('who asks whether the same is recorded hears so when it is on disk', async () => {
+      void protection.record(own({ number: 100 }))
+      await records.endAll()
+      protection.add(own({ number: 101 }))
+      let done = false
+      const again = protection.record(own({ number: 101 })).then(() => { done = true })
+      await settled()
+      expect(done).to.equal(false)
+      expect(await records.endAll()).to.equal(1)
+      await again
+    })
+
+    it('what becomes durable while its window is read counts, though the store answers without it', async () => {
+      void protection.record(own({ number: 100 }))
+      await records.endAll()
+      const record = own({ number: 101 })
+      protection.add(record)
+      const failed = outcome(protection.record(own({ number: 102 })))
+      await records.endAll(true)
+      expect(await failed).to.include({ code: 'not_recorded' })
+      const conflicting = outcome(protection.record(own({ number: 101, salt: 1 })))
+      protection.isDurable(record)
+      await records.endAll()
+      expect(await conflicting).to.include({ code: 'conflicting_commitment' })
+    })
   })
 
   it('signers and windows are apart', async () => {

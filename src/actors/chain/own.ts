@@ -102,7 +102,9 @@ export class SlashingProtection {
       // Only the store knows of this window now, and not yet of what is under way.
       if (others.length > 0 && !this.#windows.has(key)) await Promise.all(writes)
       try {
-        if (checkAgainstOwn(each.own, await this.#known(key, each.own)) === 'same') { each.resolve(); continue }
+        const is = checkAgainstOwn(each.own, await this.#known(key, each.own))
+        // What was only added may still be lost in a crash: who asks waits for a write of its own.
+        if (is === 'same' && !this.#isAdded(key, each.own)) { each.resolve(); continue }
       } catch (error) {
         each.reject(error)
         continue
@@ -124,14 +126,19 @@ export class SlashingProtection {
     const kept = this.#windows.get(key)
     if (kept !== undefined) return kept
     try {
-      const stored = (await this.records.ownSigned(signer, window, this.within)).map(read)
-      const known = [...stored, ...[...this.#added.values()].filter(each => keyOf(each) === key)]
+      // Before the store is read: what becomes durable meanwhile may not be in its answer.
+      const added = this.#addedIn(key)
+      const known = [...(await this.records.ownSigned(signer, window, this.within)).map(read), ...added]
       this.#windows.set(key, known)
       return known
     } catch (cause) {
       throw notRecorded(number, cause)
     }
   }
+
+  #addedIn(key: string): Signed[] { return [...this.#added.values()].filter(each => keyOf(each) === key) }
+
+  #isAdded(key: string, own: Signed): boolean { return this.#addedIn(key).some(each => equalBytes(covered(each), covered(own))) }
 
   async #write(key: string, { own, resolve, reject }: Waiting): Promise<void> {
     try {
