@@ -225,6 +225,13 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       expect((await db.ownSigned(signerOf(1), 1_001n)).length).to.equal(1)
     })
 
+    it('what we signed counts while it is written', async () => {
+      await db.open()
+      const recording = db.recordSigned(commitment({ height: 5n }))
+      expect(await db.ownSigned(signerOf(1), 1_000n)).to.have.length(1)
+      await recording
+    })
+
     it('what we signed goes in with its batch or not at all; with a conflict nothing does', async () => {
       await db.open()
       const [first, second] = [commitment({ height: 5n }), commitment({ height: 5n, variant: 1 })]

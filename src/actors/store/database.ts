@@ -207,7 +207,7 @@ export interface Database {
   commit (batch: WriteBatch): Promise<void>
   /** Durable when it resolves, as `commit` is. Keeps the first of a signer, window and height for good (SPEC §7). */
   recordSigned (record: OwnSigned): Promise<SignedBefore>
-  /** What we signed in a window, by height. */
+  /** What we signed in a window, by height; what is being written counts, and is durable by then. */
   ownSigned (signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]>
   /** Forgets what this signer signed in windows that end before this one. */
   forgetSigned (signer: Uint8Array, before: bigint): Promise<void>

@@ -44,6 +44,9 @@ export class GroupCommit<S> {
 
   constructor(needs: Needs<S>) { this.#needs = needs }
 
+  /** Nothing waits, and nothing is being written. */
+  get idle(): boolean { return this.#running === undefined }
+
   /** Before anything is enqueued. */
   async start(): Promise<S> { return this.#state = await this.#needs.load() }
 

@@ -134,6 +134,9 @@ export class KeyValueDatabase implements Database {
   }
 
   async ownSigned(signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
+    const { writer } = this.#open()
+    // What is being written counts, also where who wrote it has stopped waiting.
+    if (!writer.idle) return writer.enqueue(txn => ownSignedIn(txn, signer, submissionWindowEnd))
     return this.#read(storage => ownSignedIn(storage, signer, submissionWindowEnd))
   }
 

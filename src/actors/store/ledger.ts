@@ -113,7 +113,7 @@ export async function recordOwnOrFail(txn: Transaction, record: OwnSigned, hando
   if (!outcome.recorded) throw new StoreError('invalid', 'another commitment is recorded as signed for this window and height', { value: hex(outcome.conflict.hash) })
 }
 
-export async function ownSignedIn(storage: Storage, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
+export async function ownSignedIn(storage: Pick<Storage, 'range'>, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
   const gte = join('o', signer, encodeHeight(window))
   const lt = join('o', signer, encodeHeight(window), 0xff)
   const found: OwnSigned[] = []
