@@ -64,6 +64,17 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
     expect((await h.store.ownSigned(blocks[1]!.signer, WINDOW)).map(({ hash }) => hash)).to.deep.equal(blocks.slice(0, 2).map(({ hash }) => hash))
   })
 
+  it('what its turn records does not hold on to the batch in which it was checked', async () => {
+    await open()
+    const blocks = chainOf(100, 101)
+    for (const block of blocks) await h.own(block)
+    const [{ ssz, hash, signer }] = h.store.writes.at(-1)!.batch.signed as [Built]
+    for (const [kept, checked] of [[ssz, blocks[1]!.ssz], [hash, blocks[1]!.hash], [signer, blocks[1]!.signer]] as const) {
+      expect(kept).to.deep.equal(checked)
+      expect(kept.buffer === checked.buffer).to.equal(false)
+    }
+  })
+
   it('what its turn records counts before it is stored', async () => {
     await open()
     const blocks = chainOf(100, 101)

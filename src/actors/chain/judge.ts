@@ -189,7 +189,7 @@ export class Judge {
     refusal = this.#refusal(theCase)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
     if (theCase.origin.kind === 'own' && !theCase.recorded) {
-      const { signer, hash, ssz } = commitment
+      const { signer, hash, ssz } = commitment.keep()
       const recorded = recordWithTurn(this.state, { signer, hash, ssz })
       if (recorded === 'unknown') {
         this.#wait(theCase, 'record')
