@@ -129,7 +129,7 @@ describeTransports('network: signatures of authors', transport => {
     const { peer } = await pair()
     const messages = await signed(peer, 1, 4)
     /** Signatures that went elsewhere, of what these peers send in one turn. */
-    const asideOf = async (isProven: (sender: string) => boolean, senders: readonly string[]): Promise<number> => {
+    const asideOf = async (isProven: (sender: string) => boolean, senders: readonly string[], inTurn = false): Promise<number> => {
       let aside = 0
       const verifier = { verify: async () => { aside++; return Promise.resolve(true) }, close: async () => Promise.resolve() } as unknown as AuthorVerifier
       const cache = () => { const seen = new Map<string, string>(); return { has: (key: string) => seen.has(key), get: (key: string) => seen.get(key), put: (key: string, value = '') => { seen.set(key, value); return false } } }
@@ -142,7 +142,9 @@ describeTransports('network: signatures of authors', transport => {
         seenCache: cache(), fastMsgIdCache: cache(), opts: { idontwantMinDataSize: 1e9 },
       }
       verifyAuthorsAside(fake as unknown as GossipsubInternals, isProven, verifier)
-      await Promise.all(senders.map((sender, at) => fake.handleReceivedMessage({ toString: () => sender } as PeerId, messages[at]!)))
+      const take = async (sender: string, at: number) => fake.handleReceivedMessage({ toString: () => sender } as PeerId, messages[at]!)
+      if (inTurn) for (const [at, sender] of senders.entries()) await take(sender, at)
+      else await Promise.all(senders.map(take))
       await until(() => verdicts.length === senders.length, 'all')
       expect(verdicts).to.deep.equal(senders.map(() => 'valid'))
       await new Promise(setImmediate)
@@ -150,6 +152,8 @@ describeTransports('network: signatures of authors', transport => {
     }
     expect(await asideOf(() => false, ['a', 'b', 'c'])).to.equal(2)
     expect(await asideOf(sender => sender === 'c', ['a', 'b', 'c'])).to.equal(1)
+    // of many in one turn the first
+    expect(await asideOf(() => true, ['a', 'a', 'b', 'a'], true)).to.equal(2)
     // many that come together from one peer go together
     expect(await asideOf(() => true, ['a', 'a', 'a', 'a'])).to.equal(4)
   })

@@ -93,16 +93,17 @@ export function verifyAuthorsAside(
     if (seen !== undefined) return { code: 'duplicate', msgIdStr: seen }
     const author = authorOf(message, authors)
     if (author === undefined) return firstLook(source, message)
-    const lane = lanes.get(source.toString())
+    const peer = source.toString()
+    const lane = lanes.get(peer)
     const bytes = signedBytes(message)
-    if (lane === undefined || (lane.underWay === 1 && (turn.isFirst() || isProven(source.toString())))) {
+    if (lane === undefined || (turn.isFirst(peer, isProven) && lane.underWay === 1)) {
       if (!verify(null, bytes, author.native, message.signature!)) return firstLook(source, message)
     } else {
       const verified = verifier.verify({ key: author.raw, native: author.native, bytes, signature: message.signature! })
       underWay.set(fastId, verified)
       const isAuthentic = await lane.inOrder(verified)
       if (underWay.get(fastId) === verified) underWay.delete(fastId)
-      turn.isBusy()
+      turn.isBusy(peer)
       if (!isAuthentic) return firstLook(source, message)
     }
     return proven(internals, source, message, author, fastId)
@@ -154,21 +155,20 @@ class Lane {
   }
 }
 
-/** Tells the first message in a turn of the event loop from those that come with it. */
+/** Tells the first message in a turn of the event loop, and the first of each proven peer in it, from those that come with them. */
 class Turn {
-  #taken = false
+  readonly #peers = new Set<PeerKey>()
 
-  isFirst(): boolean {
-    if (this.#taken) return false
-    this.isBusy()
-    return true
+  isFirst(peer: PeerKey, isProven: (peer: PeerKey) => boolean): boolean {
+    const is = this.#peers.size === 0 || (!this.#peers.has(peer) && isProven(peer))
+    this.isBusy(peer)
+    return is
   }
 
-  /** There has been a message in this turn. */
-  isBusy(): void {
-    if (this.#taken) return
-    this.#taken = true
-    setImmediate(() => { this.#taken = false })
+  /** There has been a message of this peer in this turn. */
+  isBusy(peer: PeerKey): void {
+    if (this.#peers.size === 0) setImmediate(() => { this.#peers.clear() })
+    this.#peers.add(peer)
   }
 }
 
