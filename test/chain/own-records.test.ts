@@ -135,6 +135,13 @@ describe('chain: what we signed, recorded together', () => {
     expect(await late).to.include({ code: 'after_own_eop' })
   })
 
+  it('what has not begun when it is closed is not recorded: who comes after would not know', async () => {
+    const recording = outcome(protection.record(own({ number: 100 })))
+    protection.close()
+    expect(await records.endAll()).to.equal(0)
+    expect(await recording).to.include({ code: 'not_recorded' })
+  })
+
   describe('without waiting', () => {
     it('asks for the store where the window is not known, and while others are being recorded', async () => {
       expect(protection.add(own({ number: 100 }))).to.equal('unknown')

@@ -160,6 +160,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     timers: {
       tick({ core }) { core.tick(); core.flush() },
     },
+    stop({ protection }) { protection.close() },
   })
 }
 

@@ -56,6 +56,7 @@ export class SlashingProtection {
   readonly #added = new Map<ToSign, Signed>()
   #waiting: Waiting[] = []
   #running = false
+  #closed = false
 
   constructor(private readonly records: SignedRecords, private readonly within: number) {}
 
@@ -77,6 +78,9 @@ export class SlashingProtection {
   }
 
   isDurable(record: ToSign): void { this.#added.delete(record) }
+
+  /** Records nothing that has not begun: whoever comes after reads the store, and would not know of it. */
+  close(): void { this.#closed = true }
 
   record(record: ToSign): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -142,6 +146,7 @@ export class SlashingProtection {
 
   async #write(key: string, { own, resolve, reject }: Waiting): Promise<void> {
     try {
+      if (this.#closed) throw notRecorded(own.number, 'closed')
       const { recorded } = await this.records.recordSigned(own.record, this.within)
       if (!recorded) throw conflicting(own)
       this.#windows.get(key)?.push(own)
