@@ -6,6 +6,8 @@
  *
  * Integers are little-endian. The answer is one byte for each: 1 where it is authentic.
  */
+import { createPublicKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 
 /** One signature to be verified. */
 export interface Signed {
@@ -22,6 +24,11 @@ const KEY_SIZE = 32
 const SIGNATURE_SIZE = 64
 const LENGTH_SIZE = 4
 const HEAD_SIZE = KEY_SIZE + SIGNATURE_SIZE + LENGTH_SIZE
+
+/** An Ed25519 key in the form that Node takes. @throws where it cannot be one */
+export function nativeKey(raw: Uint8Array): KeyObject {
+  return createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') } })
+}
 
 export function packSigned(items: readonly Signed[]): ArrayBuffer {
   const buffer = new ArrayBuffer(items.reduce((size, { bytes }) => size + HEAD_SIZE + bytes.length, COUNT_SIZE))

@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from 'node:crypto'
+import { verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
 import { RPC } from '@libp2p/gossipsub/message'
@@ -7,6 +7,7 @@ import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { LRUCache } from 'lru-cache'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import { NetworkError } from '../errors.js'
+import { nativeKey } from './author-batch.js'
 import { AuthorVerifier } from './author-verifier.js'
 import type { GossipsubInternals, RpcMessage } from './gossipsub-internals.js'
 
@@ -46,7 +47,7 @@ interface FirstLookInternals {
   validateReceivedMessage(source: PeerId, message: SignedMessage): Promise<FirstLook | { readonly code: 'invalid' }>
 }
 
-interface Author { readonly key: PublicKey; readonly raw: Uint8Array; readonly native: KeyObject; readonly peerId: PeerId }
+interface Author { readonly key: PublicKey; readonly native: KeyObject; readonly peerId: PeerId }
 
 /** Messages of one peer that are verified at once. The more, the fuller are the batches in which the validator has them after this. */
 const AHEAD = 32
@@ -84,7 +85,7 @@ export function verifyAuthorsAside(
   const lanes = new Map<PeerKey, Lane>()
   /** By fast id: copies that come meanwhile wait for what becomes of the first. */
   const underWay = new Map<string, Promise<boolean>>()
-  const turn = new Turn()
+  const turn = new Turn(isProven)
 
   internals.validateReceivedMessage = async (source, message) => {
     const fastId = internals.fastMsgIdFn(message)
@@ -96,10 +97,10 @@ export function verifyAuthorsAside(
     const peer = source.toString()
     const lane = lanes.get(peer)
     const bytes = signedBytes(message)
-    if (lane === undefined || (turn.isFirst(peer, isProven) && lane.underWay === 1)) {
+    if (lane === undefined || (turn.isFirst(peer) && lane.underWay === 1)) {
       if (!verify(null, bytes, author.native, message.signature!)) return firstLook(source, message)
     } else {
-      const verified = verifier.verify({ key: author.raw, native: author.native, bytes, signature: message.signature! })
+      const verified = verifier.verify({ key: author.key.raw, native: author.native, bytes, signature: message.signature! })
       underWay.set(fastId, verified)
       const isAuthentic = await lane.inOrder(verified)
       if (underWay.get(fastId) === verified) underWay.delete(fastId)
@@ -159,8 +160,10 @@ class Lane {
 class Turn {
   readonly #peers = new Set<PeerKey>()
 
-  isFirst(peer: PeerKey, isProven: (peer: PeerKey) => boolean): boolean {
-    const is = this.#peers.size === 0 || (!this.#peers.has(peer) && isProven(peer))
+  constructor(private readonly isProven: (peer: PeerKey) => boolean) {}
+
+  isFirst(peer: PeerKey): boolean {
+    const is = this.#peers.size === 0 || (!this.#peers.has(peer) && this.isProven(peer))
     this.isBusy(peer)
     return is
   }
@@ -197,8 +200,7 @@ function authorOf({ from, key, seqno, signature }: SignedMessage, authors: LRUCa
   if (known !== undefined) return known
   const publicKey = publicKeyFromProtobuf(Uint8Array.from(from.subarray(KEY_AT)))
   if (publicKey.type !== 'Ed25519') return undefined
-  const x = Buffer.from(publicKey.raw).toString('base64url')
-  const author: Author = { key: publicKey, raw: publicKey.raw, peerId: peerIdFromPublicKey(publicKey), native: createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x } }) }
+  const author: Author = { key: publicKey, peerId: peerIdFromPublicKey(publicKey), native: nativeKey(publicKey.raw) }
   authors.set(name, author)
   return author
 }

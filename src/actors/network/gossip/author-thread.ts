@@ -1,9 +1,9 @@
 /** The thread in which authors' signatures are verified, a batch at a time. It starts in a few milliseconds: it loads nothing but Node. */
-import { createPublicKey, verify } from 'node:crypto'
+import { verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
-import { unpackSigned } from './author-batch.js'
+import { nativeKey, unpackSigned } from './author-batch.js'
 
 /** Keys that are kept; all go when there are more. */
 const KEYS = 256
@@ -13,12 +13,12 @@ const NICE = 3
 const keys = new Map<string, KeyObject>()
 
 function keyOf(raw: Uint8Array): KeyObject {
-  const x = Buffer.from(raw).toString('base64url')
-  const known = keys.get(x)
+  const name = Buffer.from(raw).toString('latin1')
+  const known = keys.get(name)
   if (known !== undefined) return known
   if (keys.size >= KEYS) keys.clear()
-  const key = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x } })
-  keys.set(x, key)
+  const key = nativeKey(raw)
+  keys.set(name, key)
   return key
 }
 
