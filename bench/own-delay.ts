@@ -10,8 +10,11 @@ export class OwnDelay {
   #lates: number[] = []
   #dueMs = 0
   #waitedMs = 0
+  #timer: NodeJS.Timeout | undefined
 
   constructor() { this.#next() }
+
+  stop(): void { clearTimeout(this.#timer) }
 
   takeP99(): number {
     const lates = this.#lates
@@ -22,7 +25,7 @@ export class OwnDelay {
   #next(): void {
     this.#dueMs = nowMs() + LOOK_EVERY
     this.#waitedMs = mainThreadMs()?.[1] ?? 0
-    setTimeout(() => {
+    this.#timer = setTimeout(() => {
       this.#lates.push(Math.max(0, nowMs() - this.#dueMs - ((mainThreadMs()?.[1] ?? 0) - this.#waitedMs)))
       this.#next()
     }, LOOK_EVERY).unref()

@@ -96,6 +96,7 @@ export async function catchUp(options: CatchUpOptions): Promise<CaughtUp> {
     const { value, shares } = profile ? await profiled(run, saveProfile) : { value: await run(), shares: {} }
     const { value: ms, p50Ms, p99Ms, maxMs } = value.value
     clearInterval(watch)
+    own.stop()
     const ownP99DelayMs = own.takeP99()
     const used = between(before, await threadTimes())
     const { head } = await service.health()
