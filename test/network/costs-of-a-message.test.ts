@@ -13,33 +13,12 @@ import { fewerWindowUpdates } from '../../src/actors/network/workarounds/window-
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
 import { commitment, txList } from './harness.js'
+import { WINDOW_UPDATE, observedYamux } from './observed-yamux.js'
 import { rawPeer, stopRawPeers, topics } from './raw-peer.js'
 import type { RawPeer } from './raw-peer.js'
 
 type Muxer = () => StreamMuxerFactory
-interface FrameHandler { handleFrame(frame: { readonly header: { readonly type: number; readonly length: number } }): void }
-
-const WINDOW_UPDATE = 1
 const COUNT = 60
-
-/** The plain yamux, which notes the window updates that come in. */
-function countingYamux(updates: number[]): Muxer {
-  return () => {
-    const factory = yamux()()
-    const create = factory.createStreamMuxer.bind(factory)
-    factory.createStreamMuxer = connection => {
-      const muxer = create(connection)
-      const internal = muxer as unknown as FrameHandler
-      const handle = internal.handleFrame.bind(muxer)
-      internal.handleFrame = frame => {
-        if (frame.header.type === WINDOW_UPDATE && frame.header.length > 0) updates.push(frame.header.length)
-        handle(frame)
-      }
-      return muxer
-    }
-    return factory
-  }
-}
 
 describeTransports('network: what each message costs', transport => {
   afterEach(stopRawPeers)
@@ -63,11 +42,11 @@ describeTransports('network: what each message costs', transport => {
 
   describe('window updates', () => {
     async function updatesOf(taker: Muxer): Promise<number> {
-      const updates: number[] = []
-      const [from, to] = await pair({ sender: countingYamux(updates), taker })
-      const before = updates.length
+      let updates = 0
+      const [from, to] = await pair({ sender: observedYamux(({ type, length }) => { if (type === WINDOW_UPDATE && length > 0) updates++ }), taker })
+      const before = updates
       await send(from, to)
-      return updates.length - before
+      return updates - before
     }
 
     it('a few for many small messages', async () => {

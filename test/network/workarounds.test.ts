@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { yamux } from '@chainsafe/libp2p-yamux'
-import type { StreamMuxerFactory } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import type { GossipsubInternals } from '../../src/actors/network/gossip/gossipsub-internals.js'
@@ -13,31 +11,14 @@ import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
 import { WITHIN, commitment, connect, meshed, startNode, stopAll, txList } from './harness.js'
 import type { TestNode } from './harness.js'
+import { DATA, observedYamux } from './observed-yamux.js'
 import { rawPeer, stopRawPeers, topics } from './raw-peer.js'
 import type { RawPeer } from './raw-peer.js'
 
 const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInternals
 
-interface FrameHandler { handleFrame(frame: { header: { type: number; length: number } }): void }
-
-/** The plain yamux, which notes the size of every data frame that comes in: read off the wire, as the other side made them. */
-function measuringYamux(sizes: number[]): () => StreamMuxerFactory {
-  return () => {
-    const factory = yamux()()
-    const create = factory.createStreamMuxer.bind(factory)
-    factory.createStreamMuxer = maConn => {
-      const muxer = create(maConn)
-      const internal = muxer as unknown as FrameHandler
-      const handle = internal.handleFrame.bind(muxer)
-      internal.handleFrame = frame => {
-        if (frame.header.type === 0) sizes.push(frame.header.length)
-        handle(frame)
-      }
-      return muxer
-    }
-    return factory
-  }
-}
+/** Notes the size of every data frame that comes in. */
+const measuringYamux = (sizes: number[]) => observedYamux(({ type, length }) => { if (type === DATA) sizes.push(length) })
 
 async function rawMeshed(a: RawPeer, b: RawPeer): Promise<void> {
   await until(() => [topics.commitments, topics.txLists].every(topic => internals(a).getMeshPeers(topic).includes(b.peerId) && internals(b).getMeshPeers(topic).includes(a.peerId)), 'raw peers in mesh', 15_000)
