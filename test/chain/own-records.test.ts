@@ -153,6 +153,18 @@ describe('chain: what we signed, recorded together', () => {
       expect(records.writing).to.have.length(0)
     })
 
+    /** Block 101, taken and not durable, in a window that has to be read again because a write failed. */
+    async function addedAndReadAnew() {
+      void protection.record(own({ number: 100 }))
+      await records.endAll()
+      const record = own({ number: 101 })
+      protection.add(record)
+      const failed = outcome(protection.record(own({ number: 102 })))
+      await records.endAll(true)
+      expect(await failed).to.include({ code: 'not_recorded' })
+      return record
+    }
+
     it('knows what it took at once: the same again, what conflicts, the end of our turn', async () => {
       void protection.record(own({ number: 100 }))
       await records.endAll()
@@ -166,13 +178,7 @@ describe('chain: what we signed, recorded together', () => {
     })
 
     it('what is not durable yet counts where its window is read again', async () => {
-      void protection.record(own({ number: 100 }))
-      await records.endAll()
-      const record = own({ number: 101 })
-      protection.add(record)
-      const failed = outcome(protection.record(own({ number: 102 })))
-      await records.endAll(true)
-      expect(await failed).to.include({ code: 'not_recorded' })
+      const record = await addedAndReadAnew()
       expect(await outcome(protection.record(own({ number: 101, salt: 1 })))).to.include({ code: 'conflicting_commitment' })
       expect(records.reads).to.equal(2)
       expect(records.kept).to.have.length(1)
@@ -192,13 +198,7 @@ describe('chain: what we signed, recorded together', () => {
     })
 
     it('what becomes durable while its window is read counts, though the store answers without it', async () => {
-      void protection.record(own({ number: 100 }))
-      await records.endAll()
-      const record = own({ number: 101 })
-      protection.add(record)
-      const failed = outcome(protection.record(own({ number: 102 })))
-      await records.endAll(true)
-      expect(await failed).to.include({ code: 'not_recorded' })
+      const record = await addedAndReadAnew()
       const conflicting = outcome(protection.record(own({ number: 101, salt: 1 })))
       protection.isDurable(record)
       await records.endAll()
