@@ -69,9 +69,9 @@ const SIGNATURE_SIZE = 64
  *
  * Only what is proven takes this way, which is gossipsub's first look at a message with the signature elsewhere; it knows neither topic
  * validators nor transforms, which we do not use. Whatever else a message is (of another kind of key, malformed, not signed by its author)
- * goes to gossipsub itself, which looks at all of it again, and punishes. A peer's messages keep their order. One that comes alone is
- * verified at once, since a thread would take longer to wake up: the first in a turn of the event loop, and that of a peer who has brought us
- * something good, which need not queue behind a flood of strangers.
+ * goes to gossipsub itself, which looks at all of it again, and punishes. A peer's messages keep their order. Of a peer who has
+ * brought us something good the first in a turn of the event loop is verified at once, since a thread would take longer to wake up; of strangers
+ * none is, since a flood is theirs.
  * Gives the verifier, which is to be closed with the node.
  * @throws NetworkError `library_changed`
  */
@@ -156,14 +156,14 @@ class Lane {
   }
 }
 
-/** Tells the first message in a turn of the event loop, and the first of each proven peer in it, from those that come with them. */
+/** Tells the first message of each proven peer in a turn of the event loop from those that come with it. */
 class Turn {
   readonly #peers = new Set<PeerKey>()
 
   constructor(private readonly isProven: (peer: PeerKey) => boolean) {}
 
   isFirst(peer: PeerKey): boolean {
-    const is = this.#peers.size === 0 || (!this.#peers.has(peer) && this.isProven(peer))
+    const is = !this.#peers.has(peer) && this.isProven(peer)
     this.isBusy(peer)
     return is
   }
