@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { SIGNED_COMMITMENT_SIZE } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
 import type { GossipLimits } from '../config.js'
@@ -11,8 +12,12 @@ export type GossipBudgetLimits = Pick<GossipLimits,
 
 /** Bytes are charged by whole places of this size, which a window can count one by one; what is smaller is bounded by its number. */
 const PLACE_BYTES = 65_536
-/** What a message takes of this thread, all in all, and what a copy of one that is known takes; measured (`npm run bench -- gossip`). ms. */
+/**
+ * What a message takes of this thread, all in all, and what a copy of one that is known takes; measured (`npm run bench -- gossip`). A txlist
+ * takes more (`-- flood`): it is written whether a commitment names it or not, and goes to the whole mesh. ms.
+ */
 const MESSAGE_MS = 0.25
+const TXLIST_MS = 1
 const COPY_MS = 0.03
 /** Peers kept at most; who sent longest ago gives way. */
 const MAX_PEERS = 4_096
@@ -22,10 +27,12 @@ const SMALL_BYTES = 4_096
 const FORGIVEN_A_SWEEP = 0.5
 /** All guarantees together are as much as those of so many peers; what is over that takes its chance with the surplus. */
 const GUARANTEED_PEERS = 8
-/** Whoever is new brings as much a second as who is proven, and a tenth of it at once: a flood begins with all that it may. */
-const NEWCOMERS_WINDOW = 0.1
+/** Whoever is new brings as much a second as who is proven, but less of it at once, since a flood begins with all that it may: parts of the window. */
+const NEWCOMERS = { messages: 0.02, bytes: 0.1 }
 /** Who was refused counts so long as one that wants more than it gets, ms. */
 const WANTING_MS = 1_000
+/** The fair part of those who were refused is found anew after so many ms: it takes a look at everybody, and a flood asks with each message. */
+const LEVEL_MS = 5
 /** A peer of which as much is left out as is guaranteed, in so many sweeps in a row, floods us. */
 const FLOOD_AFTER_SWEEPS = 2
 
@@ -77,6 +84,7 @@ export class GossipBudget {
   /** Who was refused a part of the surplus lately: bounded by those who bring anything. */
   #wanting = new Set<PeerKey>()
   #wantingUntil = 0
+  #level = { part: 0, until: 0 }
   readonly #newcomers: Guarantee
   readonly #together: Guarantee
   readonly #needs: BudgetNeeds
@@ -85,7 +93,7 @@ export class GossipBudget {
     this.#limits = limits
     this.#clock = clock
     this.#needs = needs
-    this.#newcomers = guarantee(limits, NEWCOMERS_WINDOW, NEWCOMERS_WINDOW)
+    this.#newcomers = guarantee(limits, 1, NEWCOMERS)
     this.#together = guarantee(limits, GUARANTEED_PEERS)
     this.#surplus = new FairShare({ requestsPerSecond: Infinity, bytesPerSecond: limits.surplusBytesPerSecond, busyShare: limits.surplusShare })
   }
@@ -136,17 +144,26 @@ export class GossipBudget {
 
   #fitsSurplus(peer: PeerKey, message: RpcMessage, now: number): boolean {
     const bytes = message.data?.length ?? 0
-    const cost = { requests: 0, bytes, ms: bytes <= SMALL_BYTES && this.#needs.isKnown(message) ? COPY_MS : MESSAGE_MS }
+    const isCopy = bytes <= SMALL_BYTES && this.#needs.isKnown(message)
+    const cost = { requests: 0, bytes, ms: isCopy ? COPY_MS : bytes === SIGNED_COMMITMENT_SIZE ? MESSAGE_MS : TXLIST_MS }
     if (now >= this.#wantingUntil) {
       this.#wanting = new Set()
       this.#wantingUntil = now + WANTING_MS
     }
-    if (this.#surplus.waitFor(peer, cost, now, this.#wanting) > 0) {
+    if (this.#surplus.waitFor(peer, cost, now, this.#wanting, this.#levelOf(peer, now)) > 0) {
+      if (!this.#wanting.has(peer)) this.#level.until = now
       this.#wanting.add(peer)
       return false
     }
     this.#surplus.charge(peer, cost, now)
     return true
+  }
+
+  /** That of one who was refused, which is the same for all of them. */
+  #levelOf(peer: PeerKey, now: number): number | undefined {
+    if (!this.#wanting.has(peer)) return undefined
+    if (now >= this.#level.until) this.#level = { part: this.#surplus.levelOfWaiting(now, this.#wanting), until: now + LEVEL_MS }
+    return this.#level.part
   }
 
   #accountOf(peer: PeerKey): Account {
@@ -159,11 +176,11 @@ export class GossipBudget {
   }
 }
 
-/** As much as `peers` may bring, in a window that is `part` of theirs. */
-function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits, peers: number, part = 1): Guarantee {
+/** As much as `peers` may bring; where a part of the window is given, in windows that are so much shorter. */
+function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits, peers: number, part = { messages: 1, bytes: 1 }): Guarantee {
   return {
-    messages: new SlidingWindow(Math.ceil(peers * budgetMessages), budgetWindowMs * part),
-    places: new SlidingWindow(Math.ceil(peers * budgetBytes / PLACE_BYTES), budgetWindowMs * part),
+    messages: new SlidingWindow(Math.ceil(peers * budgetMessages * part.messages), budgetWindowMs * part.messages),
+    places: new SlidingWindow(Math.ceil(peers * budgetBytes * part.bytes / PLACE_BYTES), budgetWindowMs * part.bytes),
   }
 }
 

@@ -20,6 +20,8 @@ interface Usage { readonly parts: Parts; at: number }
 
 /** Usage counts over about so many ms: a part that was used at t weighs e^−(now−t)/OVER. */
 const OVER_MS = 1_000
+/** Who would use less than this part of its fair part is modest, and so much more than the budget may go to all who are. */
+const MODEST = { part: 0.5, over: 0.25 }
 /** Less than this part of the budget is nothing. */
 const NOTHING = 1e-6
 
@@ -61,7 +63,8 @@ export class FairShare {
 
   /**
    * In how many ms this may be served beyond what is guaranteed: 0 where there is surplus in the budget and the peer is within its fair
-   * part; `Infinity` where it never can be. A moment later others may have taken the place.
+   * part; `Infinity` where it never can be. A moment later others may have taken the place. Those who take all they can keep the budget
+   * full, and it would be a race for what fades; so whoever is modest may go a little beyond it.
    * @param waiting peers whose requests wait: they want more than they use
    * @param level the peer's fair part, where the caller has it (`levelOfWaiting`): to find it takes a look at everybody
    */
@@ -73,7 +76,9 @@ export class FairShare {
     let wait = 0
     for (let each = 0; each < parts.length; each++) {
       const part = parts[each] as number
-      wait = Math.max(wait, untilBelow(all[each] as number, 1 - part), untilBelow(mine[each] as number, level - part))
+      const used = mine[each] as number
+      const limit = used + part <= MODEST.part * level ? 1 + MODEST.over : 1
+      wait = Math.max(wait, untilBelow(all[each] as number, limit - part), untilBelow(used, level - part))
     }
     return wait
   }
