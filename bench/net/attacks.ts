@@ -13,13 +13,13 @@ const STRANGER = new Uint8Array(32).fill(9)
 const UNKNOWN_WINDOW = 1_600_000_000
 const TXLIST_BYTES = 200
 
-/** Different messages of one kind, each valid as far as its sender can make it so. */
-export async function attackMessages(attack: Attack, count: number): Promise<{ readonly topic: Topic; readonly messages: readonly Uint8Array[] }> {
+/** Different messages of one kind, each valid as far as its sender can make it so; others for another `salt`. */
+export async function attackMessages(attack: Attack, count: number, salt = 0): Promise<{ readonly topic: Topic; readonly messages: readonly Uint8Array[] }> {
   switch (attack) {
-    case 'rejects': return { topic: 'commitments', messages: (await chainOf({ key: STRANGER, salt: 1 })).next(count) }
-    case 'unknownWindows': return { topic: 'commitments', messages: (await chainOf({ key: STRANGER, salt: 2, window: UNKNOWN_WINDOW })).next(count) }
-    case 'highS': return { topic: 'commitments', messages: (await chainOf({ salt: 3 })).next(count).map(highS) }
-    case 'unreferencedTxLists': return { topic: 'txLists', messages: Array.from({ length: count }, (_, at) => txList(at)) }
+    case 'rejects': return { topic: 'commitments', messages: (await chainOf({ key: STRANGER, salt: 1 + 3 * salt })).next(count) }
+    case 'unknownWindows': return { topic: 'commitments', messages: (await chainOf({ key: STRANGER, salt: 2 + 3 * salt, window: UNKNOWN_WINDOW })).next(count) }
+    case 'highS': return { topic: 'commitments', messages: (await chainOf({ salt: 3 + 3 * salt })).next(count).map(highS) }
+    case 'unreferencedTxLists': return { topic: 'txLists', messages: Array.from({ length: count }, (_, at) => txList(at, salt)) }
   }
 }
 
@@ -32,8 +32,10 @@ export function highS(commitment: Uint8Array): Uint8Array {
   return mangled
 }
 
-function txList(at: number): Uint8Array {
+function txList(at: number, salt: number): Uint8Array {
   const bytes = new Uint8Array(TXLIST_BYTES).fill(0xf0)
-  new DataView(bytes.buffer).setUint32(0, at)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, at)
+  view.setUint32(4, salt)
   return bytes
 }

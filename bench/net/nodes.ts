@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
+import { constants, setPriority } from 'node:os'
 import { TXLIST } from './blocks.js'
 import { nowMs } from './clock.js'
 import type { Command, NodeApi, NodeOptions, Reply, Role, Started } from './wire.js'
@@ -68,6 +69,11 @@ export class BenchNode {
       })
       this.#child.send({ id, command, argument })
     })
+  }
+
+  /** It gets what the others leave of the cores: one that stands for a machine elsewhere, whose work is not to be theirs. */
+  yieldCores(): void {
+    if (this.#child.pid !== undefined) setPriority(this.#child.pid, constants.priority.PRIORITY_LOW)
   }
 
   async stop(): Promise<void> {
