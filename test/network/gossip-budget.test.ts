@@ -86,6 +86,13 @@ describe('network: gossip budget', () => {
     expect(budget.admit('friend', rpc(600)).refused.length).to.equal(0)
   })
 
+  it('guarantees no more to new identities than to one that is proven, however little that is', () => {
+    const { budget, clock } = setUp({ ...guaranteedOnly, budgetMessages: 2 }, { isProven: () => false })
+    let passed = 0
+    for (let ms = 0; ms < 20_000; ms += 100) { passed += budget.admit(`new ${ms}`, rpc(1)).rpc.messages.length; clock.advance(100) }
+    expect(passed).to.equal(4)
+  })
+
   it('with a surplus one more identity has its part beside 40 that flood', () => {
     const { budget: shared, clock } = setUp(defaultGossip, { isProven: () => false })
     for (let ms = 0; ms < 5_000; ms += 10) { clock.advance(10); for (let n = 0; n < 40; n++) shared.admit(`sybil ${n}`, rpc(1)) }

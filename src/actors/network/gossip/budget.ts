@@ -176,10 +176,12 @@ export class GossipBudget {
   }
 }
 
-/** As much as `peers` may bring; where a part of the window is given, in windows that are so much shorter. */
+/** As much as `peers` may bring; where a part of the window is given, in windows that are so much shorter, but not too short for one message. */
 function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits, peers: number, part = { messages: 1, bytes: 1 }): Guarantee {
+  const messages = peers * budgetMessages
+  const ofMessages = Math.min(1, Math.max(part.messages, 1 / messages))
   return {
-    messages: new SlidingWindow(Math.ceil(peers * budgetMessages * part.messages), budgetWindowMs * part.messages),
+    messages: new SlidingWindow(Math.ceil(messages * ofMessages), budgetWindowMs * ofMessages),
     places: new SlidingWindow(Math.ceil(peers * budgetBytes * part.bytes / PLACE_BYTES), budgetWindowMs * part.bytes),
   }
 }
