@@ -172,12 +172,15 @@ async function leaveAndComeBack(net: MixedNetwork, node: OurNode, plan: Plan, lo
   net.disconnected(node)
   log(`${node.name} has left; Rust peers: ${theirs.join(', ')}; its own requests: ${own.join(', ')}`)
 
+  const there = net.blocks.length
   await publishFor(net, plan.away, { ...plan.pace, burstEvery: Infinity })
+  const missed = net.blocks.slice(there)
   const target = net.lastBlock.blockNumber
   await node.start()
   const others = [...net.live]
   await net.connect(others.map(peer => [node, peer] as const))
-  const back = await reached(() => (net.heads.get(node.name) ?? 0n) >= target, 60_000)
+  // with its txlists, which follow the commitments: it is asked for them from here on
+  const back = await reached(() => (net.heads.get(node.name) ?? 0n) >= target && missed.every(({ txListHash }) => net.storedBy(node).has(txListHash)), 60_000)
   net.live.add(node)
   log(`${node.name} is back${back ? '' : ', and NOT caught up'}`)
   return [
