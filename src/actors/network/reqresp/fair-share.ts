@@ -75,10 +75,9 @@ export class FairShare {
     const mine = own === undefined ? [0, 0, 0] as Parts : faded(own, now)
     let wait = 0
     for (let each = 0; each < parts.length; each++) {
-      const part = parts[each] as number
-      const used = mine[each] as number
-      const limit = used + part <= MODEST.part * level ? 1 + MODEST.over : 1
-      wait = Math.max(wait, untilBelow(all[each] as number, limit - part), untilBelow(used, level - part))
+      const [part, used, byAll] = [parts[each], mine[each], all[each]] as [number, number, number]
+      const asModest = Math.max(untilBelow(byAll, 1 + MODEST.over - part), untilBelow(used, MODEST.part * level - part))
+      wait = Math.max(wait, Math.min(untilBelow(byAll, 1 - part), asModest), untilBelow(used, level - part))
     }
     return wait
   }
