@@ -41,17 +41,17 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     await sendTxList(honest)
     const chain = await chainOf()
     await turn({ honest, victim, chain, seconds: 3 })
+    let floods = 0
+    const flooded = async (attack: Attack, of: BenchNode, forSeconds: number): Promise<Turn> => {
+      const attacker = await attackerOf(nodes, attack, forSeconds, ++floods)
+      try { return await turn({ honest, victim, chain, seconds: forSeconds, flood: { attacker, of } }) } finally { await nodes.stop(attacker) }
+    }
     const turns: Turns[] = []
     for (const attack of attacks) {
-      let flood = 0
-      const flooded = async (of: BenchNode, forSeconds: number): Promise<Turn> => {
-        const attacker = await attackerOf(nodes, attack, forSeconds, turns.length * 3 + flood++)
-        try { return await turn({ honest, victim, chain, seconds: forSeconds, flood: { attacker, of } }) } finally { await nodes.stop(attacker) }
-      }
-      await flooded(victim, WARM_SECONDS)
+      await flooded(attack, victim, WARM_SECONDS)
       const without = await turn({ honest, victim, chain, seconds })
-      const elsewhere = await flooded(bystander, seconds)
-      turns.push({ attack, without, elsewhere, beside: await flooded(victim, seconds) })
+      const elsewhere = await flooded(attack, bystander, seconds)
+      turns.push({ attack, without, elsewhere, beside: await flooded(attack, victim, seconds) })
     }
     if (options.set['figures'] !== undefined) options.log(await victim.ask('figures'))
     return report(options, turns)

@@ -13,12 +13,12 @@ const STRANGER = new Uint8Array(32).fill(9)
 const UNKNOWN_WINDOW = 1_600_000_000
 const TXLIST_BYTES = 200
 
-/** Different messages of one kind, each valid as far as its sender can make it so; others for another `salt`. */
-export async function attackMessages(attack: Attack, count: number, salt = 0): Promise<{ readonly topic: Topic; readonly messages: readonly Uint8Array[] }> {
+/** Different messages of one kind, each valid as far as its sender can make it so; others for another `salt`, from 1 on: 0 is the honest chain's. */
+export async function attackMessages(attack: Attack, count: number, salt = 1): Promise<{ readonly topic: Topic; readonly messages: readonly Uint8Array[] }> {
   switch (attack) {
-    case 'rejects': return { topic: 'commitments', messages: (await chainOf({ key: STRANGER, salt: 1 + 3 * salt })).next(count) }
-    case 'unknownWindows': return { topic: 'commitments', messages: (await chainOf({ key: STRANGER, salt: 2 + 3 * salt, window: UNKNOWN_WINDOW })).next(count) }
-    case 'highS': return { topic: 'commitments', messages: (await chainOf({ salt: 3 + 3 * salt })).next(count).map(highS) }
+    case 'rejects': return { topic: 'commitments', messages: (await chainOf({ key: STRANGER, salt })).next(count) }
+    case 'unknownWindows': return { topic: 'commitments', messages: (await chainOf({ key: STRANGER, salt, window: UNKNOWN_WINDOW })).next(count) }
+    case 'highS': return { topic: 'commitments', messages: (await chainOf({ salt })).next(count).map(highS) }
     case 'unreferencedTxLists': return { topic: 'txLists', messages: Array.from({ length: count }, (_, at) => txList(at, salt)) }
   }
 }
