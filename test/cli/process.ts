@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { started } from '../setup/registry.js'
 import { realTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
 import { wrongWith } from './documented.js'
@@ -44,6 +45,7 @@ export class Program {
           }),
       )
     running.add(this)
+    started(() => { if (this.exited === undefined) this.child.kill('SIGKILL') })
   }
 
   read(onLine: (line: string) => void): void {

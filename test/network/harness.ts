@@ -14,6 +14,7 @@ import type { StoreMessage } from '../../src/actors/store/ingress.js'
 import { Validator } from '../../src/actors/validator/ingress.js'
 import type { ValidatorMessage } from '../../src/actors/validator/ingress.js'
 import type { Message } from '../../src/actors/kernel/index.js'
+import { started } from '../setup/registry.js'
 import { listenOn } from '../support/transport.js'
 import type { TestTransport } from '../support/transport.js'
 import { until } from '../support/until.js'
@@ -114,10 +115,12 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
     got: topic => validator.received.flatMap(message => message.type === (topic === 'commitments' ? 'commitment' : 'txList') ? [(message as { bytes: Uint8Array }).bytes] : []),
     async stop() {
       running.delete(node)
+      stopped()
       await tree.stop()
     },
   }
   running.add(node)
+  const stopped = started(node.stop)
   return node
 }
 

@@ -10,6 +10,7 @@ import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { started } from '../setup/registry.js'
 import { listenOn } from '../support/transport.js'
 import type { TestTransport } from '../support/transport.js'
 import { CHAIN } from './harness.js'
@@ -68,6 +69,7 @@ export async function rawPeer(transport: TestTransport, options: RawPeerOptions 
     services: { identify: identify(), ping: ping(), ...(gossip !== false && { pubsub: pubsubOf }) },
   })
   running.add(node)
+  started(async () => node.stop())
   const pubsub = gossip === false ? undefined : (node.services as { pubsub?: GossipSub }).pubsub
   let identified = 0
   node.addEventListener('peer:identify', () => { identified++ })

@@ -5,6 +5,7 @@ import { P2pService, scheduleFromSigners, signerFromKey } from '../../src/index.
 import type { NetworkEvent, P2pConfig } from '../../src/index.js'
 import { PreconfirmationCodec, loadCrypto, preconfirmationHash, txListHash } from '../../src/protocol/index.js'
 import type { Crypto, PreconfCommitment, Preconfirmation } from '../../src/protocol/index.js'
+import { started } from '../setup/registry.js'
 import { listenOn } from './transport.js'
 import type { TestTransport } from './transport.js'
 import { until } from './until.js'
@@ -45,7 +46,7 @@ export class TestNet {
   readonly #nodes: TestNode[] = []
   readonly #folders: string[] = []
 
-  constructor(private readonly transport: TestTransport) {}
+  constructor(private readonly transport: TestTransport) { started(async () => this.stop()) }
 
   async start(config: Partial<P2pConfig> = {}, connectTo: readonly TestNode[] = []): Promise<TestNode> {
     const staticPeers = (await Promise.all(connectTo.map(async ({ service }) => service.listenAddresses()))).map(addresses => addresses[0]!)

@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+/**
+ * Runs mocha on what is built: `test.js all | unit | file PATH… [mocha options]`. PATH is a source (`test/kernel/life.test.ts`, with or without
+ * its ending) or a folder of them. Files run side by side in processes of their own (`--jobs`), since the suite mostly waits.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url))
+
+/** What starts nodes, threads or processes. Everything else is a unit test, and is refused them. */
+const NOT_UNIT = []
+/** As many as keep two cores busy while most of them wait. */
+const JOBS = 4
+
+const [what = 'all', ...rest] = process.argv.slice(2)
+const paths = rest.filter(each => !each.startsWith('-') && existsSync(sourceOf(each)))
+const options = rest.filter(each => !paths.includes(each))
+
+const args = {
+  all: () => ['--parallel', '--jobs', String(JOBS), 'dist/test/**/*.test.js'],
+  unit: () => ['--parallel', '--jobs', '2', ...NOT_UNIT.flatMap(path => ['--ignore', `dist/test/${path}`]), 'dist/test/**/*.test.js'],
+  file: () => {
+    if (paths.length === 0) fail('test.js file PATH…: a test file, such as test/kernel/life.test.ts, or a folder')
+    return paths.map(builtOf)
+  },
+}[what]
+if (args === undefined) fail(`test.js: ${what} is none of all, unit, file`)
+
+const { status, signal } = spawnSync(process.execPath, [mocha, ...args(), ...options], {
+  cwd: root, stdio: 'inherit', env: { ...process.env, ...what === 'unit' && { TEST_UNIT: '1' } },
+})
+process.exitCode = signal === null ? status ?? 1 : 1
+
+function sourceOf(path) { return existsSync(path) ? path : `${path}.ts` }
+
+function builtOf(path) {
+  const source = relative(root, sourceOf(path))
+  return statSync(sourceOf(path)).isDirectory() ? `dist/${source}/**/*.test.js` : `dist/${source.replace(/\.ts$/, '.js')}`
+}
+
+function fail(why) {
+  console.error(why)
+  process.exit(2)
+}

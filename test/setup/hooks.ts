@@ -1,0 +1,48 @@
+import { Worker } from 'node:worker_threads'
+import type { RootHookObject } from 'mocha'
+import { endAll, overlook, refuseResources, testBegins } from './registry.js'
+
+/**
+ * Root hooks, by `--require`: mocha's parallel mode runs them in each of its processes. Whatever a test has started ends with it (registry.ts);
+ * what a passing test leaves behind fails its file, by name; a thread that spins ends its process.
+ */
+const leaks: string[] = []
+
+/** A thread that has not turned for so long is taken for one that never will. */
+const SPINS_MS = 180_000
+const beat = new Int32Array(new SharedArrayBuffer(4))
+setInterval(() => { Atomics.add(beat, 0, 1) }, 1_000).unref()
+const watch = new Worker(`
+  const { workerData: { beat, limit, pid } } = require('node:worker_threads')
+  let [last, since] = [-1, performance.now()]
+  setInterval(() => {
+    const now = Atomics.load(beat, 0)
+    if (now !== last) { last = now; since = performance.now(); return }
+    if (performance.now() - since < limit) return
+    require('node:fs').writeSync(2, 'a test has kept the event loop of process ' + pid + ' from turning for ' + limit / 1000 + ' s\\n')
+    process.kill(pid, 'SIGKILL')
+  }, 1000)
+`, { eval: true, workerData: { beat, limit: SPINS_MS, pid: process.pid } })
+watch.unref()
+overlook(watch)
+
+if (process.env['TEST_UNIT'] === '1') refuseResources('a unit test starts no thread, process or socket: list its file in scripts/test.js among those that do')
+
+export const mochaHooks: RootHookObject = {
+  beforeEach() { testBegins() },
+  async afterEach(this: Mocha.Context) {
+    this.timeout(120_000)
+    const left = await endAll('test')
+    const { currentTest } = this
+    if (left.length === 0 || currentTest === undefined) return
+    const lines = left.map(what => `left by "${currentTest.fullTitle()}": ${what}`)
+    // A test that failed had no time to tidy up: one failure is enough.
+    if (currentTest.state === 'failed') console.error(lines.join('\n'))
+    else leaks.push(...lines)
+  },
+  async afterAll(this: Mocha.Context) {
+    this.timeout(120_000)
+    leaks.push(...(await endAll('suite')).map(what => `left by a suite: ${what}`))
+    if (leaks.length > 0) throw new Error(leaks.splice(0).join('\n'))
+  },
+}
