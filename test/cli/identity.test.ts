@@ -17,7 +17,6 @@ async function run(args: readonly string[], input = ''): Promise<{ code: number 
 }
 
 describe('cli: identity', function () {
-  this.timeout(30_000)
   let folder: string
   beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), 'identity-')) })
   afterEach(async () => { await rm(folder, { recursive: true }) })

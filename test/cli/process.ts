@@ -44,8 +44,13 @@ export class Program {
             this.stdout.push(line)
           }),
       )
-    running.add(this)
-    started(() => { if (this.exited === undefined) this.child.kill('SIGKILL') })
+    started(() => {
+      if (this.exited !== undefined) return
+      // Also one that a test has stopped, or whose output nobody reads.
+      this.child.kill('SIGCONT')
+      this.child.kill('SIGKILL')
+      this.child.stdout!.destroy()
+    })
   }
 
   read(onLine: (line: string) => void): void {
@@ -59,9 +64,9 @@ export class Program {
     return `${MAIN} ${this.args.join(' ')}\n${state}\n${this.stderr.slice(-3_000)}`
   }
 
-  /** The exit within `ms`, or an error that shows what it said last. */
-  async exits(ms = 20_000): Promise<Exit> {
-    await until(() => this.exited, 'exit', ms).catch((error: unknown) => {
+  /** The exit, or an error that shows what it said last. */
+  async exits(): Promise<Exit> {
+    await until(() => this.exited, 'exit').catch((error: unknown) => {
       throw new Error(`${String(error)}\n${this.tail}`)
     })
     return this.exit
@@ -70,30 +75,6 @@ export class Program {
   signal(signal: NodeJS.Signals): void {
     this.child.kill(signal)
   }
-}
-
-const running = new Set<Program>()
-
-/** Ends whatever a test has left. For `afterEach`. */
-export async function endAll(): Promise<void> {
-  const left = [...running].filter(({ exited }) => exited === undefined)
-  running.clear()
-  for (const program of left) {
-    program.child.kill('SIGCONT')
-    program.child.kill('SIGKILL')
-    program.child.stdout!.destroy()
-  }
-  await Promise.all(
-    left.map(
-      async ({ child, exited }) =>
-        exited ??
-        (child.exitCode === null && child.signalCode === null
-          ? new Promise(resolve => {
-              child.once('exit', resolve)
-            })
-          : undefined),
-    ),
-  )
 }
 
 /** A node behind `run --stdio`, spoken to in JSON lines; every line that it says is held against docs/stdio.md. */
@@ -139,11 +120,10 @@ export class StdioNode {
     return id
   }
 
-  async answer(id: unknown, ms = 20_000): Promise<Line> {
+  async answer(id: unknown): Promise<Line> {
     return this.#until(
       () => this.answers.find(answer => JSON.stringify(answer['id']) === JSON.stringify(id)),
       `the answer to ${JSON.stringify(id)}`,
-      ms,
     )
   }
 
@@ -161,15 +141,15 @@ export class StdioNode {
     return error as Line
   }
 
-  async event(name: string, which: (line: Line) => boolean = () => true, ms = 30_000): Promise<Line> {
-    return this.#until(() => this.events.find(line => line['event'] === name && which(line)), `the event ${name}`, ms)
+  async event(name: string, which: (line: Line) => boolean = () => true): Promise<Line> {
+    return this.#until(() => this.events.find(line => line['event'] === name && which(line)), `the event ${name}`)
   }
 
   of(name: string): readonly Line[] { return this.events.filter(line => line['event'] === name) }
 
-  async #until<T>(condition: () => T | undefined | Promise<T | undefined>, what: string, ms: number): Promise<T> {
+  async #until<T>(condition: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> {
     const gone = (): never => { throw new Error('it ended') }
-    return until(async () => await condition() ?? (this.program.exited === undefined ? undefined : gone()), what, ms)
+    return until(async () => await condition() ?? (this.program.exited === undefined ? undefined : gone()), what)
       .catch((error: unknown) => { throw new Error(`${what}: ${String(error)}\n${this.program.tail}`) })
   }
 
@@ -193,10 +173,5 @@ export function describeProcesses(title: string, suite: (this: Mocha.Suite) => v
     describe(title, () => { it.skip('skipped: REAL_TRANSPORT_TEST=0 turns off what needs real sockets') })
     return
   }
-  describe(title, function () {
-    this.timeout(90_000)
-    this.retries(1)
-    afterEach(endAll)
-    suite.call(this)
-  })
+  describe(title, suite)
 }

@@ -49,7 +49,6 @@ async function signedChain(count: number, txListBytes = 50) {
 }
 
 describe('cli/stdio with a real node', function () {
-  this.timeout(60_000)
   let net: TestNet
   beforeEach(() => { net = new TestNet('memory') })
   afterEach(async () => { await net.stop() })

@@ -52,7 +52,6 @@ describeProcesses('devnet', () => {
     until(
       () => program.exited !== undefined || lines(program).filter(({ event }) => event === 'published').length >= count,
       `${count} blocks\n${program.tail}`,
-      60_000,
     )
   async function nothingLeft(program: Program): Promise<void> {
     await until(() => !pids(program).some(isAlive), 'every node ended')
@@ -61,7 +60,7 @@ describeProcesses('devnet', () => {
 
   it('--json: four nodes hold the same chain, the late one too; the summary comes last; nothing is left', async () => {
     const program = devnet('--json', '--blocks', '16', '--blocks-per-second', '8')
-    const { code } = await program.exits(80_000)
+    const { code } = await program.exits()
     expect(code, program.tail).to.equal(0)
     const { ok, blocks, latency, catchUp, chains, nodes, failures } = summaryOf(program)
     expect([ok, blocks, failures]).to.deep.equal([true, 16, []])
@@ -85,7 +84,7 @@ describeProcesses('devnet', () => {
 
   it('without a terminal: plain lines without escape codes, legible at 80 columns, the summary at the end', async () => {
     const program = devnet('--blocks', '8', '--blocks-per-second', '50')
-    const { code } = await program.exits(80_000)
+    const { code } = await program.exits()
     expect(code, program.tail).to.equal(0)
     expect(program.stdout.at(-1)).to.equal('All four nodes hold the same chain.')
     for (const line of program.stdout) expect(line.length, line).to.be.at.most(80)
@@ -101,7 +100,7 @@ describeProcesses('devnet', () => {
     await published(program, 4)
     const fred = lines(program).find(({ event, node }) => event === 'started' && node === 'fred')
     process.kill(Number(fred!['pid']), 'SIGKILL')
-    const { code } = await program.exits(20_000)
+    const { code } = await program.exits()
     expect(code, program.tail).to.equal(1)
     const { ok, chains, failures } = summaryOf(program)
     expect(ok).to.equal(false)
@@ -115,7 +114,7 @@ describeProcesses('devnet', () => {
     const program = devnet('--json', '--blocks', '200')
     await published(program, 2)
     program.signal('SIGINT')
-    const { code } = await program.exits(15_000)
+    const { code } = await program.exits()
     expect(code, program.tail).to.equal(130)
     expect(summaryOf(program)).to.deep.include({ ok: false, failures: ['interrupted: stopped by SIGINT'] })
     await nothingLeft(program)
@@ -123,26 +122,26 @@ describeProcesses('devnet', () => {
 
   it('H32: a second signal ends it at once, even at the start, and leaves no node and no folder', async () => {
     const program = devnet('--json')
-    await until(async () => (await readdir(folder).catch(() => [])).length > 0, 'its folder', 30_000)
+    await until(async () => (await readdir(folder).catch(() => [])).length > 0, 'its folder')
     program.signal('SIGTERM')
     program.signal('SIGTERM')
-    expect((await program.exits(5_000)).code, program.tail).to.be.oneOf([143, 130])
+    expect((await program.exits()).code, program.tail).to.be.oneOf([143, 130])
     await nothingLeft(program)
   })
 
   it('when nobody reads it any more it ends, and cleans up', async () => {
     const program = devnet('--json')
-    await until(() => program.stdout.length > 0, 'its first line', 30_000)
+    await until(() => program.stdout.length > 0, 'its first line')
     program.child.stdout!.destroy()
-    expect(await program.exits(30_000)).to.deep.equal({ code: 1, signal: null })
+    expect(await program.exits()).to.deep.equal({ code: 1, signal: null })
     expect(await readdir(folder)).to.deep.equal([])
   })
 
   it('when it is killed itself, its nodes end too', async () => {
     const program = devnet('--json')
-    await until(() => pids(program).length === 3, 'three nodes', 60_000)
+    await until(() => pids(program).length === 3, 'three nodes')
     program.signal('SIGKILL')
     await program.exits()
-    await until(() => !pids(program).some(isAlive), 'every node ended', 20_000)
+    await until(() => !pids(program).some(isAlive), 'every node ended')
   })
 })

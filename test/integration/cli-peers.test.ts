@@ -1,12 +1,10 @@
 import { expect } from 'chai'
-import { StdioNode, describeProcesses, endAll } from '../cli/process.js'
+import { StdioNode, describeProcesses } from '../cli/process.js'
 import { until } from '../support/until.js'
 
 const SIGNER = ['--signer', `0x${'11'.repeat(20)}`, '--log-level', 'warn']
 
 describeProcesses('run, and its peers', function () {
-  this.timeout(90_000)
-  afterEach(endAll)
 
   it('H16: finds others by a bootnode’s ENR, by default; --no-discovery turns it off', async () => {
     const first = await StdioNode.start([...SIGNER])

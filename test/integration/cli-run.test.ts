@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { Program, StdioNode, describeProcesses, endAll } from '../cli/process.js'
+import { Program, StdioNode, describeProcesses } from '../cli/process.js'
 import type { Exit } from '../cli/process.js'
 import { until } from '../support/until.js'
 
@@ -11,13 +11,11 @@ const LOOPBACK = ['--listen', '/ip4/127.0.0.1/tcp/0']
 
 async function said(args: readonly string[]): Promise<Exit & { readonly stdout: string; readonly stderr: string }> {
   const program = new Program(args)
-  const exit = await program.exits(40_000)
+  const exit = await program.exits()
   return { ...exit, stdout: program.stdout.join('\n'), stderr: program.stderr }
 }
 
 describe('the command line', function () {
-  this.timeout(90_000)
-  afterEach(endAll)
 
   it('--help and --version tell the truth', async () => {
     const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -97,7 +95,7 @@ describeProcesses('run', () => {
   it('without --stdio it logs, leaves standard input and output alone, and stops at a signal', async () => {
     const program = new Program(['run', ...LOOPBACK, ...arguments_()])
     program.child.stdin!.end('nonsense\n')
-    await until(() => program.stderr.includes('listening'), 'listening', 30_000)
+    await until(() => program.stderr.includes('listening'), 'listening')
     program.signal('SIGTERM')
     expect(await program.exits()).to.deep.equal({ code: 0, signal: null })
     expect(program.stdout).to.deep.equal([])

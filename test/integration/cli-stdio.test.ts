@@ -269,10 +269,9 @@ describeProcesses('run --stdio', () => {
     node.send('requestHead')
     node.program.signal('SIGTERM')
     await until(() => node.program.stderr.includes('stopped by SIGTERM'), 'the first signal')
-    const began = performance.now()
     node.program.signal('SIGTERM')
-    expect(await node.program.exits(5_000)).to.deep.equal({ code: 143, signal: null })
-    expect(performance.now() - began).to.be.below(2_500)
+    expect(await node.program.exits()).to.deep.equal({ code: 143, signal: null })
+    // The first one would have ended by saying so.
     expect(node.of('stopped')).to.have.length(0)
   })
 
@@ -303,13 +302,12 @@ describeProcesses('run --stdio', () => {
     await until(
       async () => (await alice.call('requestHead', { peer: bob.peerIdOf(alice) }))['blockNumber'] === '1039',
       "bob's head, as it serves it",
-      30_000,
     )
     if (process.platform === 'linux') expect(await resident() - before, 'MiB more').to.be.below(150)
     expect(bob.answers).to.have.length(0)
 
     bob.readNow()
-    await bob.answer(asked.at(-1), 40_000)
+    await bob.answer(asked.at(-1))
     expect(bob.answers.filter(({ id }) => String(id).startsWith('figures'))).to.have.length(3_000)
     await bob.event('head', ({ blockNumber }) => blockNumber === '1039')
     bob.end()

@@ -9,8 +9,6 @@ const suite = realTransports ? describe : describe.skip
 const hurry = { lookupEvery: 500, lookupEveryUntilEnough: 100, saveAfter: 50, retry: { firstMs: 200 } }
 
 suite('discovery in whole nodes (udp, tcp)', function () {
-  this.timeout(90_000)
-  this.retries(2)
   let net: TestNet
   beforeEach(() => { net = new TestNet('tcp') })
   afterEach(async () => net.stop())
@@ -29,7 +27,7 @@ suite('discovery in whole nodes (udp, tcp)', function () {
     await nodes[3]!.service.publishTxList(txList)
     await nodes[3]!.service.publishCommitment(commitment)
     await Promise.all(nodes.map(async node => node.headIs(commitment.preconf.blockNumber)))
-    for (const node of nodes.slice(1)) expect(node.of('bootnodeFailed').map(({ bootnode }) => bootnode)).to.deep.equal(['enr:nonsense'])
+    for (const node of nodes.slice(1)) expect(node.of('bootnodeFailed').map(({ bootnode }) => bootnode)).to.include('enr:nonsense')
     const record = ENR.decodeTxt(await enrOf(nodes[1]!))
     expect((await nodes[1]!.service.listenAddresses())[0]).to.include(`/tcp/${record.tcp}/`)
   })

@@ -36,18 +36,16 @@ const failures = (node: FindingNode) => node.events.filter(event => event.type =
 const connected = (nodes: readonly FindingNode[]) => until(async () => {
   const peers = await Promise.all(nodes.map(async node => node.peers()))
   return nodes.every((node, i) => nodes.every(other => other === node || peers[i]!.includes(other.peerId)))
-}, `${nodes.length} nodes, all connected`, 20_000)
+}, `${nodes.length} nodes, all connected`)
 
 const meshed = (nodes: readonly FindingNode[]) => until(async () => {
   const lists = await Promise.all(nodes.map(async node => node.network.peers(WITHIN)))
   return lists.every(list => list.filter(({ mesh }) => mesh.commitments && mesh.txLists).length === nodes.length - 1)
-}, `${nodes.length} nodes, all in each other's meshes`, 20_000)
+}, `${nodes.length} nodes, all in each other's meshes`)
 
 const suite = realTransports ? describe : describe.skip
 
 suite('discovery with real nodes on loopback', function () {
-  this.timeout(60_000)
-  this.retries(2)
   afterEach(async () => {
     await stopAll()
     for (const node of plain) await node.stop()
@@ -160,7 +158,7 @@ suite('discovery with real nodes on loopback', function () {
     const nodes = await Promise.all([1, 2, 3].map(async () => startFinding({ bootnodes: [record.encodeTxt()] })))
     await connected(nodes)
     // One of the records is of the right form and leads nowhere: each lookup waits for it.
-    for (const node of nodes) await until(async () => (await node.discovery.figures(WITHIN)).lookups > 3, 'lookups go on', 30_000)
+    for (const node of nodes) await until(async () => (await node.discovery.figures(WITHIN)).lookups > 3, 'lookups go on')
     expect((await nodes[0]!.discovery.figures(WITHIN)).known).to.be.at.most(3)
     expect(nodes.flatMap(node => node.failures).filter(({ type }) => type === 'failed')).to.deep.equal([])
   })

@@ -1,28 +1,28 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Connection, Stream } from '@libp2p/interface'
 import { expect } from 'chai'
 import { defaultGossip, defaultServing } from '../../src/actors/network/index.js'
+import type { Clock } from '../../src/actors/kernel/index.js'
 import type { NetworkFigures, RequestKind, Violation } from '../../src/actors/network/index.js'
 import { scheduleFromSigners } from '../../src/index.js'
 import {
   GetCommitmentsByNumberRequestCodec, GetHeadRequestCodec, GetRawTxListRequestCodec, GetRawTxListResponseCodec, MAX_TXLIST_BYTES, encodeFrame, protocolsOf,
 } from '../../src/protocol/index.js'
 import { CHAIN } from '../network/harness.js'
-import { rawPeer, stopRawPeers } from '../network/raw-peer.js'
+import { rawPeer } from '../network/raw-peer.js'
 import type { RawPeer } from '../network/raw-peer.js'
 import { fastClock } from '../support/fast-clock.js'
+import { memoryBack, memoryUsed } from '../support/memory.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
 import type { TestNode } from '../support/nodes.js'
 import { realTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
 
 /** The victim's clock runs faster than ours by this: deadlines, windows and the samples that lead to a ban pass so much sooner. */
-const FASTER = 8
+const FASTER = 24
 const KINDS: readonly RequestKind[] = ['head', 'commitments', 'txList']
 const protocols = protocolsOf(CHAIN)
 
-/** A second of the victim's clock is an eighth of one, and so is what it may answer in it. */
+/** A second of the victim's clock is so much shorter than one of ours, and so is what it may answer in it. */
 const serving = {
   // little for a machine, so that a test on the same one asks for more than that
   requestsPerSecond: 16,
@@ -31,9 +31,6 @@ const serving = {
 const gossip = Object.fromEntries(Object.entries(defaultGossip)
   .map(([option, value]) => [option, /^budget(Messages|Bytes|Controls)$|^surplus/.test(option) ? value / FASTER : value])) as Partial<typeof defaultGossip>
 
-setFlagsFromString('--expose_gc')
-const collectGarbage = runInNewContext('gc') as () => void
-const memoryUsed = (): number => { collectGarbage(); return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers }
 const pause = (ms: number) => new Promise<void>(resolve => { setTimeout(resolve, ms) })
 const WINDOW = BigInt(Math.ceil(Date.now() / 1_000) + 36_000)
 
@@ -53,9 +50,12 @@ interface Attack {
   readonly kinds: readonly RequestKind[]
   /** Streams that it keeps open at once on each protocol; another is opened when one has ended. */
   readonly atOnce: number
+  /** Default 500, by the victim's clock. */
   readonly againAfterMs?: number
-  /** What it does on an open stream. The next is opened when the stream has ended on both sides. */
-  readonly misuse: (stream: Stream, frame: Uint8Array, n: number) => Promise<void>
+  /** What it does on an open stream. The next is opened when the stream has ended on both sides. `pause` is by the victim's clock. */
+  readonly misuse: (stream: Stream, frame: Uint8Array, n: number, pause: (ms: number) => Promise<void>) => Promise<void>
+  /** Of the txlist that everybody asks for; default 50 kB. */
+  readonly txListBytes?: number
   /** What must be found, and found often. */
   readonly violation: Violation
   /** By the victim's clock, from the first stream (docs/reputation.md). */
@@ -64,8 +64,9 @@ interface Attack {
 
 const attacks: readonly Attack[] = [
   {
-    name: 'H08 request flood: more streams than are answered, and the next as soon as one has ended',
-    kinds: KINDS, atOnce: 48, againAfterMs: 0, violation: 'rate_limit', bannedWithinMs: 120_000,
+    name: 'H08 request flood: more streams than are answered, and the next soon after one has ended',
+    // three times what is guaranteed and delayed together
+    kinds: KINDS, atOnce: 48, againAfterMs: 2_000, violation: 'rate_limit', bannedWithinMs: 120_000,
     misuse: async (stream, frame) => {
       stream.addEventListener('message', () => undefined)
       stream.send(frame)
@@ -75,7 +76,7 @@ const attacks: readonly Attack[] = [
   {
     name: 'H34 slow readers: txlists of 2 MiB asked for and never read',
     // fewer than the queue holds: no other violation helps
-    kinds: ['txList'], atOnce: 12, violation: 'write_timeout', bannedWithinMs: 220_000,
+    kinds: ['txList'], atOnce: 12, txListBytes: MAX_TXLIST_BYTES, violation: 'write_timeout', bannedWithinMs: 220_000,
     misuse: async (stream, frame) => {
       stream.pause()
       stream.send(frame)
@@ -85,42 +86,43 @@ const attacks: readonly Attack[] = [
   {
     name: 'H34 slow senders: streams without a request, or with one byte of it now and then',
     kinds: KINDS, atOnce: 80, violation: 'read_timeout', bannedWithinMs: 120_000,
-    misuse: async (stream, frame, n) => {
+    misuse: async (stream, frame, n, pause) => {
       stream.addEventListener('message', () => undefined)
       for (let at = 0; n % 2 === 0 && at < frame.length && stream.status === 'open'; at++) {
         stream.send(frame.subarray(at, at + 1))
-        await pause(250)
+        await pause(2_000)
       }
     },
   },
   {
     name: 'H34 streams that their opener never ends, with bytes after the request',
     kinds: KINDS, atOnce: 64, violation: 'read_timeout', bannedWithinMs: 120_000,
-    misuse: async (stream, frame) => {
+    misuse: async (stream, frame, _, pause) => {
       stream.addEventListener('message', () => undefined)
       stream.send(frame)
       while (stream.status === 'open') {
         stream.send(new Uint8Array(1_000))
-        await pause(50)
+        await pause(1_000)
       }
     },
   },
 ]
 
 /** Keeps its streams open until it is told to stop. */
-function run({ kinds, atOnce, againAfterMs = 20, misuse }: Attack, connection: Connection, frame: Record<RequestKind, Uint8Array>) {
+function run({ kinds, atOnce, againAfterMs = 500, misuse }: Attack, connection: Connection, frame: Record<RequestKind, Uint8Array>, clock: Clock) {
+  const wait = (ms: number) => new Promise<void>(resolve => { clock.setTimeout(resolve, ms) })
   let [running, opened] = [true, 0]
   const keep = async (kind: RequestKind): Promise<void> => {
     while (running && connection.status === 'open') {
       try {
         const stream = await connection.newStream([protocols[kind]], { maxOutboundStreams: 10_000 })
         const over = ended(stream)
-        await misuse(stream, frame[kind], opened++)
+        await misuse(stream, frame[kind], opened++, wait)
         await over
       } catch {
         // reset: the next
       }
-      await pause(againAfterMs)
+      await wait(againAfterMs)
     }
   }
   const lanes = Promise.all(kinds.flatMap(kind => Array.from({ length: atOnce }, async () => keep(kind))))
@@ -130,8 +132,8 @@ function run({ kinds, atOnce, againAfterMs = 20, misuse }: Attack, connection: C
   }
 }
 
-/** What an honest peer wants meanwhile; every answer must come, and be right. */
-function asking(honest: TestNode, victim: TestNode, txListHash: Uint8Array) {
+/** What an honest peer wants meanwhile, within what the victim guarantees by its clock; every answer must come, and be right. */
+function asking(honest: TestNode, victim: TestNode, txListHash: Uint8Array, txListBytes: number, clock: Clock) {
   let running = true
   let answered = 0
   let slowest = 0
@@ -139,15 +141,15 @@ function asking(honest: TestNode, victim: TestNode, txListHash: Uint8Array) {
   const wants: ReadonlyArray<() => Promise<void>> = [
     async () => { expect((await honest.service.requestHead({ peer })).head.blockNumber >= TIP + 1n, 'head').to.equal(true) },
     async () => { expect((await honest.service.requestCommitments({ peer, start: TIP + 1n, maxCount: 1 })).commitments).to.have.length(1) },
-    async () => { expect((await honest.service.requestTxList({ peer, hash: txListHash })).txList).to.have.length(MAX_TXLIST_BYTES) },
+    async () => { expect((await honest.service.requestTxList({ peer, hash: txListHash })).txList).to.have.length(txListBytes) },
   ]
   const done = (async () => {
     for (let n = 0; running; n++) {
-      const started = performance.now()
+      const started = clock.monotonic()
       await wants[n % 3]?.()
-      slowest = Math.max(slowest, performance.now() - started)
+      slowest = Math.max(slowest, clock.monotonic() - started)
       answered++
-      await pause(50)
+      await new Promise<void>(resolve => { clock.setTimeout(resolve, 400) })
     }
     return { answered, slowest }
   })()
@@ -188,14 +190,6 @@ function watching(victim: TestNode) {
   return { most, stop: () => { clearInterval(timer) } }
 }
 
-/** MiB more than before, once less than 32: the libraries keep the timers of every stream for 10 s. */
-async function memoryBack(before: number): Promise<number> {
-  let grown = Infinity
-  const end = performance.now() + 12_000
-  while (performance.now() < end && (grown = (memoryUsed() - before) / 1024 / 1024) > 32) await pause(250)
-  return grown
-}
-
 /** The most answers that one peer gets in a time of the victim's clock: what is guaranteed, what is delayed and leaves, and the total budget. */
 function answersWithin(ms: number): number {
   const { delayWithinMs, maxDelayed, perWindow, windowMs } = defaultServing
@@ -207,43 +201,43 @@ const network = async (node: TestNode): Promise<NetworkFigures> => until(async (
 const describeReal = realTransports ? describe : describe.skip
 
 describeReal('requests: attacks on a whole node', function () {
-  this.timeout(60_000)
-  this.retries(1)
+  this.timeout(300_000)
   let net: TestNet
   let mallory: RawPeer
   beforeEach(async () => { net = new TestNet('tcp'); mallory = await rawPeer('tcp') })
-  afterEach(async () => { await stopRawPeers(); await net.stop() })
 
-  async function victimAndFriend() {
+  async function victimAndFriend(txListBytes: number) {
+    const clock = fastClock(FASTER)
     const victim = await net.start({
-      clock: fastClock(FASTER), discovery: false, schedule: scheduleFromSigners([SIGNER]),
+      clock, discovery: false, schedule: scheduleFromSigners([SIGNER]),
       network: { connections: { inboundPerSecond: 1_000 }, gossip, serving },
     })
     const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
     await Promise.all([victim.meshed(), honest.meshed()])
     const blocks = await ChainMaker.create(WINDOW)
-    const { commitment, txList, txListHash } = blocks.block({ txListBytes: MAX_TXLIST_BYTES })
+    const { commitment, txList, txListHash } = blocks.block({ txListBytes })
     await honest.service.publishTxList(txList)
     await honest.service.publishCommitment(commitment)
     await victim.headIs(TIP + 1n)
-    return { victim, honest, blocks, txListHash, address: (await victim.service.listenAddresses())[0] ?? '' }
+    return { victim, honest, blocks, clock, txListHash, address: (await victim.service.listenAddresses())[0] ?? '' }
   }
 
   for (const attack of attacks) {
     it(`${attack.name}: limited, then banned; honest peers get everything; memory returns`, async () => {
-      const { address, blocks, honest, txListHash, victim } = await victimAndFriend()
+      const { txListBytes = 50_000 } = attack
+      const { address, blocks, clock, honest, txListHash, victim } = await victimAndFriend(txListBytes)
       const connection = await mallory.dial(address)
       // a burst of streams before the other side has set up its own ends the connection
       await until(() => mallory.identified() > 0, 'identified')
       const before = memoryUsed()
-      const [published, asked, watched] = [publishing(honest, blocks), asking(honest, victim, txListHash), watching(victim)]
-      const started = performance.now()
-      const attacking = run(attack, connection, frames(txListHash))
+      const [published, asked, watched] = [publishing(honest, blocks), asking(honest, victim, txListHash, txListBytes, clock), watching(victim)]
+      const started = clock.monotonic()
+      const attacking = run(attack, connection, frames(txListHash), clock)
       let forMs = 0
       let tookMs = 0
       try {
-        ({ forMs } = await victim.said('banned', ({ peer }) => peer === mallory.peerId, attack.bannedWithinMs / FASTER + 5_000))
-        tookMs = (performance.now() - started) * FASTER
+        ({ forMs } = await victim.said('banned', ({ peer }) => peer === mallory.peerId, 240_000))
+        tookMs = clock.monotonic() - started
         await until(() => mallory.node.getConnections().length === 0, 'disconnected')
       } finally {
         watched.stop()
@@ -258,7 +252,8 @@ describeReal('requests: attacks on a whole node', function () {
       expect(forMs).to.equal(3_600_000)
       expect(violations[attack.violation], attack.violation).to.be.at.least(8)
       expect(answered, 'answers to an honest peer').to.be.at.least(10)
-      expect(slowest, 'ms of the slowest').to.be.below(5_000)
+      // By then a reference node would have given up (SPEC §10).
+      expect(slowest, 'ms of the slowest').to.be.below(10_000)
 
       expect(watched.most.inboundStreams).to.be.at.most(attack.kinds.length * defaultServing.maxStreamsPerPeer + 1)
       expect(watched.most.servingBytes).to.be.at.most(defaultServing.maxBytesPerPeer + GetRawTxListResponseCodec.maxSize)
@@ -272,8 +267,8 @@ describeReal('requests: attacks on a whole node', function () {
       await mallory.dial(address).catch(() => undefined)
       await until(() => mallory.node.getConnections().length === 0, 'refused')
       await until(async () => { const { now } = await network(victim); return now.inboundStreams + now.servingBytes + now.servingWaiting === 0 }, 'nothing under way')
-      const grown = await memoryBack(before)
-      expect(grown, 'MiB more than before').to.be.below(32)
+      // The libraries keep the timers of every stream for 10 s.
+      await memoryBack(before)
     })
   }
 })

@@ -17,7 +17,6 @@ async function publish(node: TestNode, chain: ChainMaker, count: number, txListB
 }
 
 describeTransports('service', function (transport) {
-  this.timeout(60_000)
   let net: TestNet
   beforeEach(() => { net = new TestNet(transport) })
   afterEach(async () => { await net.stop() })
@@ -61,7 +60,7 @@ describeTransports('service', function (transport) {
     const preconfer = await net.start({ signing })
     await publish(preconfer, await ChainMaker.create(), 20)
     const late = await net.start({}, [preconfer])
-    await late.headIs(TIP + 20n, 30_000)
+    await late.headIs(TIP + 20n)
     const items: StreamItem[] = []
     for await (const item of late.service.blocks({ from: TIP + 1n, withTxList: true })) {
       items.push(item)
@@ -179,7 +178,7 @@ describeTransports('service', function (transport) {
       schedule: scheduleFromSigners([SIGNER]), listen: listenOn(transport), network: { transport }, validator: { pool: { threads: 1 } },
     }), { stopWithin: 30_000 })
     await app.start()
-    const service = await p2p.ask('service', {}, 1_000)
+    const service = await p2p.ask('service', {}, 60_000)
     expect(await service.peerCount()).to.equal(0)
     await app.stop()
     expect(await service.head().catch((error: unknown) => error)).to.include({ code: 'closed' })

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { defaultServing } from '../../src/actors/network/config.js'
+import { AnswerGate } from '../../src/actors/network/reqresp/answer-gate.js'
 import { Exchanges } from '../../src/actors/network/reqresp/exchanges.js'
 import { ServingBudget } from '../../src/actors/network/reqresp/serving-budget.js'
 import { ServingQueue } from '../../src/actors/network/reqresp/serving-queue.js'
@@ -210,6 +211,62 @@ describe('network: serving budget', () => {
     expect(await waiting).to.equal(undefined)
     giveBack?.()
     expect(budget.used).to.equal(0)
+  })
+})
+
+describe('network: answer gate', () => {
+  const never = new AbortController().signal
+  const settle = async (): Promise<void> => { for (let i = 0; i < 4; i++) await Promise.resolve() }
+
+  /** Enters for each name in turn, and notes who is let in; a name in capitals is guaranteed. */
+  function entering(gate: AnswerGate) {
+    const inside: string[] = []
+    const leaves: Array<() => void> = []
+    return {
+      inside,
+      async enter(...names: readonly string[]) {
+        for (const name of names) {
+          void gate.enter(name.toLowerCase(), name !== name.toLowerCase(), never).then(leave => { inside.push(name); leaves.push(leave!) })
+        }
+        await settle()
+      },
+      async leave() { leaves.shift()?.(); await settle() },
+    }
+  }
+
+  it('H08: what is guaranteed goes before whatever others ask beyond it, however long that has waited', async () => {
+    const { enter, inside, leave } = entering(new AnswerGate(2))
+    await enter('m', 'm', 'm', 'n', 'm', 'H', 'm', 'H')
+    expect(inside).to.deep.equal(['m', 'm'])
+    for (let n = 0; n < 6; n++) await leave()
+    expect(inside).to.deep.equal(['m', 'm', 'H', 'H', 'm', 'n', 'm', 'm'])
+  })
+
+  it('peers take turns, however many each of them has waiting', async () => {
+    const { enter, inside, leave } = entering(new AnswerGate(1))
+    await enter('A', 'A', 'A', 'A', 'B', 'C', 'C')
+    for (let n = 0; n < 6; n++) await leave()
+    expect(inside).to.deep.equal(['A', 'A', 'B', 'C', 'A', 'C', 'A'])
+  })
+
+  it('gives up with its signal, leaves once however often it is told, and keeps nothing', async () => {
+    const gate = new AnswerGate(1)
+    const first = await gate.enter('p', true, never)
+    const gone = new AbortController()
+    const [given, next] = [gate.enter('p', true, gone.signal), gate.enter('p', true, never)]
+    gone.abort()
+    expect(await given).to.equal(undefined)
+    expect(await gate.enter('q', true, gone.signal)).to.equal(undefined)
+    first?.()
+    first?.()
+    const leave = await next
+    let third = false
+    void gate.enter('q', false, never).then(() => { third = true })
+    await settle()
+    expect(third).to.equal(false)
+    leave?.()
+    await settle()
+    expect(third).to.equal(true)
   })
 })
 

@@ -220,6 +220,31 @@ describeTransports('network: serving', transport => {
     expect(serving.busyMs).to.be.greaterThan(0)
   })
 
+  it('H08: who asks within what is guaranteed is answered before all that others ask beyond it, though they came first and the room is slow', async () => {
+    const [node, greedy] = await pair(transport, { serving: { perWindow: 4, maxDelayed: 64, delayWithinMs: 1, requestsPerSecond: 0, maxBytesPerPeer: 1e9, maxBytes: 1e9 } })
+    const modest = await rawPeer(transport)
+    await modest.dial(node.address)
+    const mine = new Uint8Array(32).fill(7)
+    const asked = () => node.store.received.filter(message => message.type === 'serveTxList')
+    const theirs = await Promise.all(Array.from({ length: 40 }, () => ask(greedy, node, 'txList', encodeFrame(new Uint8Array(32)))))
+    await until(async () => (await figures(node)).serving.delayed.txList === 36 && (await figures(node)).now.servingWaiting === 0, 'all at the gate')
+    const { bytes, ended } = await ask(modest, node, 'txList', encodeFrame(mine))
+    await until(async () => (await figures(node)).now.inboundStreams === 41, 'asked')
+    // The room gives one answer after the other.
+    let given = 0
+    for (; !asked().some(({ hash }) => equal(hash, mine)); given++) {
+      await until(() => asked().length > given, 'the next question')
+      void node.network.answer(asked()[given]!.request, txList(given, 100))
+    }
+    expect(given).to.be.at.most(5)
+    const stop = answering(node, () => txList(1, 100))
+    expect(await ended).to.equal('closed')
+    expect(bytes().length).to.be.above(100)
+    for (const each of theirs) expect(await each.ended).to.equal('closed')
+    stop()
+    expect((await figures(node)).serving.empty.txList).to.equal(0)
+  })
+
   it('keeps answers under way within its budget: who does not read waits for itself', async () => {
     const [node, slow] = await pair(transport, { serving: { maxBytesPerPeer: 5_000_000 } })
     const quick = await rawPeer(transport)

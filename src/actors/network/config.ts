@@ -205,7 +205,7 @@ export const defaultRequests: RequestLimits = {
 }
 
 export const defaultServing: ServingLimits = {
-  readWithinMs: 5_000, answerWithinMs: 5_000, writeWithinMs: 10_000,
+  readWithinMs: 5_000, answerWithinMs: 8_000, writeWithinMs: 10_000,
   perWindow: 32, windowMs: 10_000, maxDelayed: 16, delayWithinMs: 4_000,
   requestsPerSecond: 1_000, bytesPerSecond: 32 * 1024 * 1024, busyShare: 0.5,
   maxStreamsPerPeer: 64, maxStreams: 1_024, maxBytesPerPeer: 8 * 1024 * 1024, maxBytes: 64 * 1024 * 1024,

@@ -6,6 +6,7 @@ import type { ServingLimits } from '../config.js'
 import { startDeadline } from '../deadline.js'
 import type { Counters, Violation } from '../figures.js'
 import type { RequestKind } from '../ingress.js'
+import { AnswerGate } from './answer-gate.js'
 import type { AwaitedAnswers } from './awaited-answers.js'
 import type { Exchanges } from './exchanges.js'
 import { StreamEnded, readOneFrame } from './frames.js'
@@ -40,6 +41,9 @@ const TAKEN_WITHIN_MS = 500
 /** Up to this an answer is one frame of yamux, and is read as soon as it comes. Bytes. */
 const SMALL_ANSWER = 65_536
 
+/** Answers of a kind that are fetched and sent at once. More would not make them faster: the database and this thread take one at a time. */
+const ANSWERS_AT_ONCE = 4
+
 /** The other side broke the protocol or a deadline: the stream is reset. */
 class Broken extends Error {
   constructor(readonly violation: Violation, readonly code: string) { super(code) }
@@ -50,8 +54,8 @@ class Broken extends Error {
  *
  * 1. its stream is counted: too many at once are refused;
  * 2. its frame is read, the cap checked before anything is allocated, and decoded (5 s);
- * 3. it waits for its turn (serving-queue.ts), and for room in memory for its answer;
- * 4. another room gives the answer (5 s for 3 and 4 together); failing that, it gets an empty one: nobody may go unanswered (SPEC §10);
+ * 3. it waits for its turn (serving-queue.ts), for room in memory for its answer, and at the gate where the guaranteed go first (answer-gate.ts);
+ * 4. another room gives the answer (8 s for 3 and 4 together); failing that, it gets an empty one: nobody may go unanswered (SPEC §10);
  * 5. the answer is written and our side of the stream closed (10 s);
  * 6. the other side ends its own, as it should have right after its request (SPEC §3), else it would be open for ever (10 s).
  *
@@ -61,6 +65,10 @@ export class RequestServer {
   readonly #needs: ServerNeeds
   readonly #queue: ServingQueue
   readonly #budget: ServingBudget
+  /** Apart by kind: a room that hangs holds up nothing of another. */
+  readonly #gates: Readonly<Record<RequestKind, AnswerGate>> = {
+    head: new AnswerGate(ANSWERS_AT_ONCE), commitments: new AnswerGate(ANSWERS_AT_ONCE), txList: new AnswerGate(ANSWERS_AT_ONCE),
+  }
   /** Open streams by peer and protocol. */
   readonly #streams = new Map<string, number>()
   #open = 0
@@ -161,17 +169,21 @@ export class RequestServer {
     if (turn === undefined) throw new Broken('rate_limit', 'rate_limit')
     const deadline = startDeadline(clock, limits.answerWithinMs)
     let giveBack: (() => void) | undefined
+    let leave: (() => void) | undefined
     try {
       if (turn.wait !== undefined) {
         counters.serving.delayed[request.kind]++
         await turn.wait
       }
       giveBack = await this.#budget.reserve(peer, ANSWER_SIZES[request.kind], deadline.signal)
-      const body = giveBack === undefined ? undefined : await this.#obtain(request, deadline.signal)
+      leave = giveBack && await this.#gates[request.kind].enter(peer, turn.guaranteed, deadline.signal)
+      const body = leave === undefined ? undefined : await this.#obtain(request, deadline.signal)
       deadline.clear()
       if (stream.status !== 'open') { turn.settle(0, 0); return 0 }
       const empty = body === undefined || body.length > frameCaps[request.kind].response
-      await this.#write(stream, empty ? emptyAnswer(request) : body, frameCaps[request.kind].response, turn)
+      this.#send(stream, empty ? emptyAnswer(request) : body, frameCaps[request.kind].response, turn)
+      leave?.()
+      await this.#taken(stream)
       if (empty) counters.serving.empty[request.kind]++
       else counters.serving.served[request.kind]++
       const bytes = empty ? 0 : body.length
@@ -180,6 +192,7 @@ export class RequestServer {
       return bytes
     } finally {
       deadline.clear()
+      leave?.()
       giveBack?.()
     }
   }
@@ -191,16 +204,19 @@ export class RequestServer {
     return this.#needs.answers.obtain(number => this.#needs.ask(number, request), signal)
   }
 
-  /** Stage 5. */
-  async #write(stream: Stream, body: Uint8Array, cap: number, turn: Turn): Promise<void> {
+  /** Stage 5: encrypted, and with the socket when it returns. */
+  #send(stream: Stream, body: Uint8Array, cap: number, turn: Turn): void {
     const started = this.#needs.clock.monotonic()
+    stream.send(encodeFrame(body, cap))
+    const ms = this.#needs.clock.monotonic() - started + STREAM_MS
+    this.#needs.counters.serving.busyMs += ms
+    turn.settle(body.length, ms)
+  }
+
+  /** Stage 5: until the other side has taken it. */
+  async #taken(stream: Stream): Promise<void> {
     const deadline = startDeadline(this.#needs.clock, this.#needs.limits.writeWithinMs)
     try {
-      // encryption and all, before it returns
-      stream.send(encodeFrame(body, cap))
-      const ms = this.#needs.clock.monotonic() - started
-      this.#needs.counters.serving.busyMs += ms + STREAM_MS
-      turn.settle(body.length, ms + STREAM_MS)
       await stream.close({ signal: deadline.signal })
     } catch (error) {
       if (deadline.passed) throw new Broken('write_timeout', 'write_timeout')

@@ -18,11 +18,16 @@ export interface ServingQueueOptions extends ServingTotals {
 /** A request that may be answered: now, or when `wait` has resolved. */
 export interface Turn {
   readonly wait: Promise<void> | undefined
+  /** Whether it is among what is guaranteed to its peer; known once `wait` has resolved. */
+  readonly guaranteed: boolean
   /** What the answer came to, once it is on its way: bytes, and ms of this thread. To be called once. */
   settle(bytes: number, ms: number): void
 }
 
-interface Waiter { readonly latest: number; readonly go: (charged: Cost) => void }
+/** What a turn was charged, and why it had its turn. */
+interface Charge { readonly cost: Cost; readonly guaranteed: boolean }
+
+interface Waiter { readonly latest: number; readonly go: (charge: Charge) => void }
 
 interface Lane {
   readonly peer: PeerKey
@@ -70,18 +75,18 @@ export class ServingQueue {
 
   /** A turn for a request that came now; `undefined` where the queue is full. */
   turn(peer: PeerKey, kind: RequestKind): Turn | undefined {
-    if (this.#flushed) return { wait: undefined, settle: () => undefined }
+    if (this.#flushed) return { wait: undefined, guaranteed: true, settle: () => undefined }
     const now = this.clock.monotonic()
     const lane = this.#lane(peer, kind)
     if (lane.waiting.length === 0) {
-      const charged = this.#charge(lane, now)
-      if (charged !== undefined) return { wait: undefined, settle: (bytes, ms) => { this.#settle(lane, charged, bytes, ms) } }
+      const charge = this.#charge(lane, now)
+      if (charge !== undefined) return { wait: undefined, guaranteed: charge.guaranteed, settle: (bytes, ms) => { this.#settle(lane, charge.cost, bytes, ms) } }
     }
     const { maxDelayed, delayWithinMs } = this.options
     if (lane.waiting.length >= maxDelayed) return undefined
     const latest = Math.min(now + delayWithinMs, Math.max(now, lane.waiting.at(-1)?.latest ?? 0) + this.#spacing)
-    let charged = NOTHING
-    const wait = new Promise<void>(resolve => { lane.waiting.push({ latest, go: cost => { charged = cost; resolve() } }) })
+    let charged = UNCHARGED
+    const wait = new Promise<void>(resolve => { lane.waiting.push({ latest, go: charge => { charged = charge; resolve() } }) })
     this.#waiting++
     // Behind another it changes nothing, and it lets nobody else go earlier: a flood of requests does not look at everybody each time.
     if (lane.waiting.length === 1) {
@@ -89,13 +94,13 @@ export class ServingQueue {
       this.#askers.set(peer, (this.#askers.get(peer) ?? 0) + 1)
       this.#wakeAt(this.#firstAt(lane, now, this.#share.levelOfWaiting(now, this.#askers)), now)
     }
-    return { wait, settle: (bytes, ms) => { this.#settle(lane, charged, bytes, ms) } }
+    return { wait, get guaranteed() { return charged.guaranteed }, settle: (bytes, ms) => { this.#settle(lane, charged.cost, bytes, ms) } }
   }
 
   /** Everybody's turn has come, now and from now on: we are stopping. */
   flush(): void {
     this.#flushed = true
-    for (const { waiting } of this.#queued) for (const { go } of waiting.splice(0)) go(NOTHING)
+    for (const { waiting } of this.#queued) for (const { go } of waiting.splice(0)) go(UNCHARGED)
     this.#queued.clear()
     this.#askers.clear()
     this.#waiting = 0
@@ -123,11 +128,12 @@ export class ServingQueue {
    * Takes a place where there is one, and charges what it will cost; gives that. `late`: it has waited for as long as anybody may.
    * `level`: the peer's fair part, where it is known.
    */
-  #charge({ peer, kind, window }: Lane, now: number, late = false, level?: number): Cost | undefined {
+  #charge({ peer, kind, window }: Lane, now: number, late = false, level?: number): Charge | undefined {
     const cost = this.#costs[kind]
-    if (!window.take(now) && !late && this.#share.waitFor(peer, cost, now, this.#askers, level) > 0) return undefined
+    const guaranteed = window.take(now)
+    if (!guaranteed && !late && this.#share.waitFor(peer, cost, now, this.#askers, level) > 0) return undefined
     this.#share.charge(peer, cost, now)
-    return cost
+    return { cost, guaranteed }
   }
 
   #settle({ peer, kind }: Lane, charged: Cost, bytes: number, ms: number): void {
@@ -145,12 +151,12 @@ export class ServingQueue {
       moved = false
       for (const { lane } of lanes) {
         const [first] = lane.waiting
-        const charged = first === undefined ? undefined : this.#charge(lane, now, first.latest <= now, level)
-        if (first === undefined || charged === undefined) continue
+        const charge = first === undefined ? undefined : this.#charge(lane, now, first.latest <= now, level)
+        if (first === undefined || charge === undefined) continue
         lane.waiting.shift()
         this.#waiting--
         if (lane.waiting.length === 0) this.#leaves(lane)
-        first.go(charged)
+        first.go(charge)
         moved = true
       }
     }
@@ -192,6 +198,6 @@ export class ServingQueue {
   }
 }
 
-const NOTHING: Cost = { requests: 0, bytes: 0, ms: 0 }
+const UNCHARGED: Charge = { cost: { requests: 0, bytes: 0, ms: 0 }, guaranteed: true }
 /** The loop is not woken more often than this for those who wait. */
 const LEAST_WAIT_MS = 2
