@@ -1,6 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { expect } from 'chai'
 import type { RequestKind, Violation } from '../../src/actors/network/index.js'
+import { ANSWER_SIZES } from '../../src/actors/network/reqresp/protocols.js'
 import { encodeFrame, protocolsOf, readFrame } from '../../src/protocol/index.js'
 import { describeTransports } from '../support/transport.js'
 import type { TestTransport } from '../support/transport.js'
@@ -17,6 +18,8 @@ const figures = (node: TestNode) => node.network.figures(WITHIN)
 async function pair(transport: TestTransport, options: TestNodeOptions = {}): Promise<[TestNode, RawPeer]> {
   const [node, peer] = await Promise.all([startNode(transport, options), rawPeer(transport)])
   await peer.dial(node.address)
+  // A burst of streams before the other side has set up its own ends the connection.
+  await until(() => peer.identified() > 0, 'identified')
   return [node, peer]
 }
 
@@ -224,12 +227,14 @@ describeTransports('network: serving', transport => {
     const [node, greedy] = await pair(transport, { serving: { perWindow: 4, maxDelayed: 64, delayWithinMs: 1, requestsPerSecond: 0, maxBytesPerPeer: 1e9, maxBytes: 1e9 } })
     const modest = await rawPeer(transport)
     await modest.dial(node.address)
+    await until(() => modest.identified() > 0, 'identified')
     const mine = new Uint8Array(32).fill(7)
     const asked = () => node.store.received.filter(message => message.type === 'serveTxList')
     const theirs = await Promise.all(Array.from({ length: 40 }, () => ask(greedy, node, 'txList', encodeFrame(new Uint8Array(32)))))
-    await until(async () => (await figures(node)).serving.delayed.txList === 36 && (await figures(node)).now.servingWaiting === 0, 'all at the gate')
+    const atTheGate = (count: number) => until(async () => (await figures(node)).now.servingBytes === count * ANSWER_SIZES.txList, `${count} have room for their answers`)
+    await atTheGate(40)
     const { bytes, ended } = await ask(modest, node, 'txList', encodeFrame(mine))
-    await until(async () => (await figures(node)).now.inboundStreams === 41, 'asked')
+    await atTheGate(41)
     // The room gives one answer after the other.
     let given = 0
     for (; !asked().some(({ hash }) => equal(hash, mine)); given++) {
