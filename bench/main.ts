@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { Command, InvalidArgumentError } from 'commander'
+import { NOT_SLOWER, ROUNDS, against } from './compare/against.js'
 import type { BenchModule, BenchOptions, BenchResult } from './harness.js'
 import { figure } from './harness.js'
 
@@ -13,6 +14,7 @@ interface Flags {
   readonly set: Readonly<Record<string, string>>
   readonly peers?: string
   readonly blocks?: string
+  readonly against?: string
 }
 
 async function benchNames(): Promise<string[]> {
@@ -59,7 +61,10 @@ async function runBench(name: string | undefined, flags: Flags): Promise<number>
   }
   const bench = await load(name)
   if (bench.about !== undefined) options.log(`${name}: ${bench.about}`)
-  const result = await bench.run(options)
+  const result = flags.against === undefined ? await bench.run(options) : await against({
+    name, ref: flags.against, rounds: flags.rounds ?? ROUNDS, log: options.log,
+    args: ['--scale', String(flags.scale), ...Object.entries(options.set).flatMap(([key, value]) => ['--set', `${key}=${value}`])],
+  })
   console.log(flags.json === true ? asJson(result) : asText(result))
   return result.pass ? 0 : 1
 }
@@ -81,6 +86,7 @@ await new Command('bench')
   .argument('[name]', 'which bench; without it, their names')
   .option('--json', 'the result as one JSON object on the last line of stdout')
   .option('--rounds <n>', 'rounds of subject and baseline each', positive)
+  .option('--against <ref>', `builds that commit in a folder of its own and runs both in alternating rounds (default ${ROUNDS}); not slower: a median ratio of at least ${NOT_SLOWER}`)
   .option('--scale <share>', 'share of the full size', positive, 1)
   .option('--set <key=value>', 'an option of one bench', keyValue, {})
   .option('--peers <n>', 'the same as --set peers=<n>: peers that serve')

@@ -21,7 +21,7 @@ function subject(): Subject {
   return running
 }
 
-async function publish({ topic, messages, perSecond }: Publication): Promise<Published> {
+async function publish({ topic, messages, perSecond, atOnce = 1 }: Publication): Promise<Published> {
   const node = subject()
   const calledMs = new Float64Array(messages.length)
   const underWay: Promise<void>[] = []
@@ -36,8 +36,10 @@ async function publish({ topic, messages, perSecond }: Publication): Promise<Pub
       firstError ??= String(error)
     }
   }
-  if (perSecond === undefined) for (let at = 0; at < messages.length; at++) await one(at)
-  else await evenly(messages.length, perSecond, at => { underWay.push(one(at)) })
+  if (perSecond === undefined) {
+    let at = 0
+    for (let lane = 0; lane < atOnce; lane++) underWay.push((async () => { while (at < messages.length) await one(at++) })())
+  } else await evenly(messages.length, perSecond, at => { underWay.push(one(at)) })
   await Promise.all(underWay)
   return { calledMs, failed, firstError }
 }

@@ -32,8 +32,9 @@ export interface Started {
 export interface Publication {
   readonly topic: Topic
   readonly messages: readonly Uint8Array[]
-  /** Evenly spaced. Left out: each as soon as the one before is handed over. */
+  /** Evenly spaced. Left out: each as soon as fewer than `atOnce` (default 1) are under way. */
   readonly perSecond?: number
+  readonly atOnce?: number
 }
 
 /** Times are of `nowMs`, in the order of the messages. */
