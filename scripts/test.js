@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Runs mocha on what is built: `test.js all | unit | file PATH… [mocha options]`. PATH is a source (`test/kernel/life.test.ts`, with or without
+ * Runs mocha on what is built: `test.js all | unit | campaigns | file PATH… [mocha options]`. PATH is a source (`test/kernel/life.test.ts`, with or without
  * its ending) or a folder of them. Files run side by side in processes of their own (`--jobs`), since the suite mostly waits.
  */
 import { spawnSync } from 'node:child_process'
@@ -13,22 +13,26 @@ const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import
 
 /** What starts nodes, threads or processes. Everything else is a unit test, and is refused them. */
 const NOT_UNIT = []
+/** Samples of what `npm run campaign` runs in full. */
+const CAMPAIGNS = 'campaigns/**/*.test.js'
 /** As many as keep two cores busy while most of them wait. */
 const JOBS = 4
 
 const [what = 'all', ...rest] = process.argv.slice(2)
-const paths = rest.filter(each => !each.startsWith('-') && existsSync(sourceOf(each)))
+const paths = rest.filter(each => /^test([\\/]|$)/.test(relative(root, each)) && existsSync(sourceOf(each)))
 const options = rest.filter(each => !paths.includes(each))
 
 const args = {
-  all: () => ['--parallel', '--jobs', String(JOBS), 'dist/test/**/*.test.js'],
-  unit: () => ['--parallel', '--jobs', '2', ...NOT_UNIT.flatMap(path => ['--ignore', `dist/test/${path}`]), 'dist/test/**/*.test.js'],
+  all: () => ['--parallel', '--jobs', String(JOBS), '--ignore', `dist/test/${CAMPAIGNS}`, 'dist/test/**/*.test.js'],
+  // One after the other: each of them wants the machine for itself.
+  campaigns: () => [`dist/test/${CAMPAIGNS}`],
+  unit: () => ['--parallel', '--jobs', '2', ...[CAMPAIGNS, ...NOT_UNIT].flatMap(path => ['--ignore', `dist/test/${path}`]), 'dist/test/**/*.test.js'],
   file: () => {
     if (paths.length === 0) fail('test.js file PATH…: a test file, such as test/kernel/life.test.ts, or a folder')
     return paths.map(builtOf)
   },
 }[what]
-if (args === undefined) fail(`test.js: ${what} is none of all, unit, file`)
+if (args === undefined) fail(`test.js: ${what} is none of all, unit, campaigns, file`)
 
 const { status, signal } = spawnSync(process.execPath, [mocha, ...args(), ...options], {
   cwd: root, stdio: 'inherit', env: { ...process.env, ...what === 'unit' && { TEST_UNIT: '1' } },

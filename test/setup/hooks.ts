@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { RootHookObject } from 'mocha'
-import { endAll, overlook, refuseResources, testBegins } from './registry.js'
+import { endAll, overlook, tellOfEach, testBegins } from './registry.js'
 
 /**
  * Root hooks, by `--require`: mocha's parallel mode runs them in each of its processes. Whatever a test has started ends with it (registry.ts);
@@ -10,26 +10,43 @@ const leaks: string[] = []
 
 /** A thread that has not turned for so long is taken for one that never will. */
 const SPINS_MS = 180_000
-const beat = new Int32Array(new SharedArrayBuffer(4))
-setInterval(() => { Atomics.add(beat, 0, 1) }, 1_000).unref()
-const watch = new Worker(`
-  const { workerData: { beat, limit, pid } } = require('node:worker_threads')
-  let [last, since] = [-1, performance.now()]
-  setInterval(() => {
-    const now = Atomics.load(beat, 0)
-    if (now !== last) { last = now; since = performance.now(); return }
-    if (performance.now() - since < limit) return
-    require('node:fs').writeSync(2, 'a test has kept the event loop of process ' + pid + ' from turning for ' + limit / 1000 + ' s\\n')
-    process.kill(pid, 'SIGKILL')
-  }, 1000)
-`, { eval: true, workerData: { beat, limit: SPINS_MS, pid: process.pid } })
-watch.unref()
-overlook(watch)
 
-if (process.env['TEST_UNIT'] === '1') refuseResources('a unit test starts no thread, process or socket: list its file in scripts/test.js among those that do')
+/** Ends this process where a test keeps its event loop from turning: nothing in the thread itself could. */
+function watchLoop(): void {
+  const beat = new Int32Array(new SharedArrayBuffer(4))
+  setInterval(() => { Atomics.add(beat, 0, 1) }, 1_000).unref()
+  const watch = new Worker(`
+    const { workerData: { beat, limit, pid } } = require('node:worker_threads')
+    let [last, since] = [-1, performance.now()]
+    setInterval(() => {
+      const now = Atomics.load(beat, 0)
+      if (now !== last) { last = now; since = performance.now(); return }
+      if (performance.now() - since < limit) return
+      require('node:fs').writeSync(2, 'a test has kept the event loop of process ' + pid + ' from turning for ' + limit / 1000 + ' s\\n')
+      process.kill(pid, 'SIGKILL')
+    }, 1000)
+  `, { eval: true, workerData: { beat, limit: SPINS_MS, pid: process.pid } })
+  watch.unref()
+  overlook(watch)
+}
+
+let begun = false
+/** Of the test that runs. */
+let file = ''
 
 export const mochaHooks: RootHookObject = {
-  beforeEach() { testBegins() },
+  // Not when this file is loaded: the process that only hands out the files loads it too.
+  beforeAll() {
+    if (begun) return
+    begun = true
+    watchLoop()
+    if (process.env['TEST_UNIT'] !== '1') return
+    tellOfEach(what => { if (leaks.length === 0) leaks.push(`${file}: ${what}: a unit test starts none; list its file in scripts/test.js among those that do`) })
+  },
+  beforeEach(this: Mocha.Context) {
+    file = this.currentTest?.file ?? file
+    testBegins()
+  },
   async afterEach(this: Mocha.Context) {
     this.timeout(120_000)
     const left = await endAll('test')

@@ -22,11 +22,12 @@ const running = new Set<Started>()
 const resources = new Set<Resource>()
 const overlooked = new WeakSet<Worker>()
 let inTest = false
-/** Set by `npm run test:unit`: the reason why nothing of the second kind may be started. */
-let refused: string | undefined
+/** Told of each thing that is started, of either kind. */
+let told: (what: string) => void = () => undefined
 
 /** To be stopped after the test; call what it returns when it has stopped before. */
 export function started(stop: () => unknown): () => void {
+  told('a node, a peer or a program')
   const entry: Started = { stop, duringTest: inTest }
   running.add(entry)
   return () => { running.delete(entry) }
@@ -35,7 +36,7 @@ export function started(stop: () => unknown): () => void {
 export function testBegins(): void { inTest = true }
 /** A thread that lives as long as the process. */
 export function overlook(worker: Worker): void { overlooked.add(worker) }
-export function refuseResources(why: string): void { refused = why }
+export function tellOfEach(listener: (what: string) => void): void { told = listener }
 
 /** Ends all that the test, or what came before and after the tests, has started: the names of what should have ended by then. */
 export async function endAll(of: 'test' | 'suite'): Promise<string[]> {
@@ -68,7 +69,7 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
 }
 
 function seen(what: () => string, gone: () => boolean, end: () => unknown): void {
-  if (refused !== undefined) throw new Error(`${what()}: ${refused}`)
+  told(what())
   for (const resource of resources) if (resource.gone()) resources.delete(resource)
   const begun = origin()
   resources.add({ what: () => `${what()}, begun ${begun}`, gone, end, duringTest: inTest })
