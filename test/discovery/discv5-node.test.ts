@@ -15,8 +15,7 @@ import { until } from '../support/until.js'
 const LOOPBACK = ipFromText('127.0.0.1')!
 const suite = realTransports ? describe : describe.skip
 
-suite('discv5 on a socket of our own', function () {
-  this.timeout(20_000)
+suite('discv5 on a socket of our own', () => {
   const open = new Set<Discv5Node>()
   afterEach(async () => {
     for (const node of open) await node.stop()

@@ -126,7 +126,7 @@ export class Stage {
   }
 
   async recovered(times = 1): Promise<void> {
-    await until(() => this.middle.of('storeRecovered').length >= times, 'recovery', 15_000)
+    await until(() => this.middle.of('storeRecovered').length >= times, 'recovery')
     await until(async () => (await this.middle.service.health()).status === 'ok', 'health')
   }
 }

@@ -55,8 +55,7 @@ async function survives(stage: Stage, { code, cause, cure, txListBytes = 1_000 }
   expect(await stage.claimsAreTrue()).to.equal(2 * 17)
 }
 
-describe('a running node whose store fails', function () {
-  this.timeout(60_000)
+describe('a running node whose store fails', () => {
   let net: TestNet
   let release = (): void => undefined
   const setStage = async (options: { readonly dataDir?: string } = {}): Promise<Stage> => {
@@ -179,8 +178,7 @@ describe('a running node whose store fails', function () {
   })
 })
 
-describe('a node that is started on a directory that is not as it left it', function () {
-  this.timeout(30_000)
+describe('a node that is started on a directory that is not as it left it', () => {
   let net: TestNet
   beforeEach(() => { net = new TestNet('memory') })
   afterEach(async () => { await net.stop() })

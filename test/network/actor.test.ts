@@ -46,7 +46,7 @@ describeTransports('network: actor', transport => {
     const after = await handle.addresses(WITHIN)
     expect(after.peerId).to.equal(before.peerId)
     if (transport === 'memory') expect(after.addresses).to.deep.equal(before.addresses)
-    await until(async () => (await handle.peers(WITHIN)).some(({ mesh }) => mesh.commitments), 'connected again', 15_000)
+    await until(async () => (await handle.peers(WITHIN)).some(({ mesh }) => mesh.commitments), 'connected again')
     expect((await handle.publish('commitments', commitment(1), WITHIN)).recipients).to.equal(1)
     await until(() => other.got('commitments').length === 1, 'at the other')
     await kit.stop()

@@ -78,7 +78,7 @@ describeTransports('network: leaving', transport => {
       }
       expect(found.unanswered).to.equal(0)
       expect(found.answered).to.be.above(20)
-    }).timeout(60_000)
+    })
   }
 
   it('H40: whoever never pauses holds a stop up for as long as exchanges may, and is answered until then', async () => {

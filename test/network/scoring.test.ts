@@ -138,7 +138,7 @@ describeTransports('network: scoring is live', transport => {
         expect(mesh()).not.to.include(outside.peerId)
         // every sixtieth heartbeat
         ticks.heartbeatTicks = 58
-        await until(() => mesh().includes(outside.peerId), 'taken in', 3_000)
+        await until(() => mesh().includes(outside.peerId), 'taken in')
       } finally {
         await node.stop()
       }

@@ -239,7 +239,7 @@ describeTransports('network: serving', transport => {
     await Promise.all(streams.map(each => each.ended))
     stop()
     await until(async () => (await figures(node)).now.servingBytes === 0, 'all given back')
-  }).timeout(30_000)
+  })
 
   it('H40: stopping answers who waits before it closes, with nothing where the answer is not there', async () => {
     const [node, peer] = await pair(transport)

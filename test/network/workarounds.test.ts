@@ -21,7 +21,7 @@ const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInterna
 const measuringYamux = (sizes: number[]) => observedYamux(({ type, length }) => { if (type === DATA) sizes.push(length) })
 
 async function rawMeshed(a: RawPeer, b: RawPeer): Promise<void> {
-  await until(() => [topics.commitments, topics.txLists].every(topic => internals(a).getMeshPeers(topic).includes(b.peerId) && internals(b).getMeshPeers(topic).includes(a.peerId)), 'raw peers in mesh', 15_000)
+  await until(() => [topics.commitments, topics.txLists].every(topic => internals(a).getMeshPeers(topic).includes(b.peerId) && internals(b).getMeshPeers(topic).includes(a.peerId)), 'raw peers in mesh')
 }
 
 describe('network: versions that the work-arounds were made for', () => {
@@ -49,7 +49,7 @@ describeTransports('network: work-arounds', transport => {
     await peer.dial(node.address)
     await meshed(node, peer.peerId)
     await Promise.all(Array.from({ length: 6 }, (_, n) => node.network.publish('txLists', txList(n, 2_097_152), WITHIN)))
-    await until(() => peer.got.length === 6, 'all of them', 15_000)
+    await until(() => peer.got.length === 6, 'all of them')
     expect(Math.max(...sizes)).to.be.at.most(MAX_FRAME_BYTES)
     expect(sizes.filter(size => size === MAX_FRAME_BYTES).length).to.be.at.least(6 * 30)
   })
@@ -138,7 +138,7 @@ describeTransports('network: work-arounds', transport => {
     await meshed(node, peer.peerId)
     const stream = peer.node.getConnections()[0]?.streams.find(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/'))
     stream?.abort(new Error('lost'))
-    await until(async () => (await node.network.figures(WITHIN)).gossip.streamsReopened > 0, 'opened again', 5_000)
+    await until(async () => (await node.network.figures(WITHIN)).gossip.streamsReopened > 0, 'opened again')
     for (let n = 1; peer.got.length === 0; n++) {
       await node.network.publish('commitments', commitment(n), WITHIN)
       await new Promise(resolve => { setTimeout(resolve, 50) })

@@ -117,5 +117,5 @@ describe('chain: whatever the order', () => {
         expect(outcome.penalties).to.equal(0)
       }
     }), { numRuns: Number(process.env['CHAIN_RUNS'] ?? 60), interruptAfterTimeLimit: 60_000, ...(process.env['CHAIN_SEED'] !== undefined && { seed: Number(process.env['CHAIN_SEED']) }) })
-  }).timeout(120_000)
+  })
 })

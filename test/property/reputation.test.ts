@@ -56,7 +56,7 @@ describe('property: reputation', () => {
         ask(now, requests)
         expect(now.said('banned')).deep.equal([])
       }), { numRuns: 150 })
-    }).timeout(60_000)
+    })
 
     it('seven failures after the last moment at which a peer could be asked, however they fall within 15 s and between the ticks', () => {
       const splits = [0, 1, 2, 3, 4].flatMap(a => [0, 1, 2, 3, 4].flatMap(b => [0, 1, 2, 3, 4].map(c => [a, b, c, 7 - a - b - c] as const)))
@@ -82,7 +82,7 @@ describe('property: reputation', () => {
         }
         expect(now.said('banned')).deep.equal([])
       }), { numRuns: 300 })
-    }).timeout(60_000)
+    })
 
     it('a peer whose gossip score is never at −5 or below for more than 30 s', () => {
       const stretch = fc.record({ samples: fc.integer({ min: 1, max: 4 }), bad: fc.double({ min: -100, max: -5, noNaN: true }), good: fc.double({ min: -4.99, max: 50, noNaN: true }) })
@@ -114,10 +114,10 @@ describe('property: reputation', () => {
       }), { numRuns: 60 })
     }
 
-    it('four failures in any 10 s, by a stranger: 80 s', () => attack(4, fc.constant(0), fc.constant(0), seconds(80))).timeout(60_000)
-    it('four failures in any 10 s, whatever else it does and did: 120 s', () => attack(4, fc.nat(5), earlier, seconds(120))).timeout(60_000)
-    it('two failures in any 10 s, whatever else it does and did: 220 s', () => attack(2, fc.nat(9), earlier, seconds(220))).timeout(60_000)
-    it('one failure in any 10 s and nothing else, whatever it did: 210 s', () => attack(1, fc.constant(0), earlier, seconds(210))).timeout(60_000)
+    it('four failures in any 10 s, by a stranger: 80 s', () => attack(4, fc.constant(0), fc.constant(0), seconds(80)))
+    it('four failures in any 10 s, whatever else it does and did: 120 s', () => attack(4, fc.nat(5), earlier, seconds(120)))
+    it('two failures in any 10 s, whatever else it does and did: 220 s', () => attack(2, fc.nat(9), earlier, seconds(220)))
+    it('one failure in any 10 s and nothing else, whatever it did: 210 s', () => attack(1, fc.constant(0), earlier, seconds(210)))
 
     it('a gossip score of −5 or below: 60 s', () => {
       fc.assert(fc.property(phase, earlier, fc.array(fc.double({ min: -1_000, max: -5, noNaN: true }), { minLength: 6, maxLength: 6 }), (firstTick, reputation, scores) => {
@@ -189,7 +189,7 @@ describe('property: reputation', () => {
         expect(book.kept(now.now).scores.scores.length).at.most(8)
         expect(book.kept(now.now).bans.length).at.most(6)
       }), { numRuns: 300 })
-    }).timeout(60_000)
+    })
 
     it('each ban that is told is over before it is told again, and what stands is what was told', () => {
       fc.assert(fc.property(fc.array(step.filter(each => each.do !== 'ban' && each.do !== 'learned'), { maxLength: 120, size: 'max' }), steps => {
@@ -202,7 +202,7 @@ describe('property: reputation', () => {
         }
         expect(now.book.bans().map(({ peer }) => peer)).members([...stands])
       }), { numRuns: 200 })
-    }).timeout(60_000)
+    })
 
     it('H23: what is written and read again stands as before', () => {
       fc.assert(fc.property(backend, fc.array(step, { maxLength: 120, size: 'max' }), (backend, steps) => {
@@ -231,7 +231,7 @@ describe('property: reputation', () => {
           expect(again.book.refuses({ direction: 'inbound', address })).equal(now.book.refuses({ direction: 'inbound', address }))
         }
       }), { numRuns: 200 })
-    }).timeout(60_000)
+    })
 
     it('H14: any text in the store gives what can be read of it, and never throws', () => {
       const text = fc.oneof(fc.string(), fc.json(), fc.json().map(json => `{"version":1,"at":0,"bans":${json},"blocked":${json},"protected":${json},"scores":${json}}`))

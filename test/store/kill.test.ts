@@ -24,9 +24,7 @@ async function writeAndKill(dataDir: string, forMs: number): Promise<readonly bi
   return stored
 }
 
-describe('a process killed while it writes', function () {
-  this.timeout(30_000)
-
+describe('a process killed while it writes', () => {
   it('H23: kill −9 at ten moments: everything that was reported stored is there and intact', () => inFolder(async dataDir => {
     const reported = new Set<bigint>()
     for (let kill = 0; kill < 10; kill++) {

@@ -85,11 +85,11 @@ export class TestNode {
   }
 
   /** Waits until it has said something. */
-  async said<T extends NetworkEvent['type']>(type: T, which: (event: Extract<NetworkEvent, { type: T }>) => boolean = () => true, ms = 15_000): Promise<Extract<NetworkEvent, { type: T }>> {
+  async said<T extends NetworkEvent['type']>(type: T, which: (event: Extract<NetworkEvent, { type: T }>) => boolean = () => true, ms = 60_000): Promise<Extract<NetworkEvent, { type: T }>> {
     return until(() => this.of(type).find(which), `${type} (seen: ${[...new Set(this.events.map(event => event.type))].join(', ')})`, ms)
   }
 
-  async headIs(blockNumber: bigint, ms = 15_000): Promise<void> {
+  async headIs(blockNumber: bigint, ms = 60_000): Promise<void> {
     await until(async () => (await this.service.head()).blockNumber === blockNumber, `head ${blockNumber}`, ms)
   }
 

@@ -1,5 +1,5 @@
 /** Waits for a condition instead of for a time: resolves with the first value that is neither false nor undefined. */
-export async function until<T>(condition: () => T | undefined | false | Promise<T | undefined | false>, what: string, ms = 10_000): Promise<T> {
+export async function until<T>(condition: () => T | undefined | false | Promise<T | undefined | false>, what: string, ms = 60_000): Promise<T> {
   const end = performance.now() + ms
   for (;;) {
     const value = await condition()

@@ -94,7 +94,7 @@ describe('validator with threads', () => {
       const { killers, deaths } = await room.figures(1_000)
       expect(killers).to.equal(1)
       expect(deaths).to.be.within(3, 6)
-    }).timeout(30_000)
+    })
   }
 
   it('H31: every message gets its real verdict when threads are killed in the middle of a batch by nobody’s fault', async () => {
@@ -107,7 +107,7 @@ describe('validator with threads', () => {
     await chain.count(300)
     expect(chain.findings()).to.deep.equal({ valid: 300 })
     expect((await room.figures(1_000)).deaths).to.be.within(1, 2)
-  }).timeout(30_000)
+  })
 
   it('H31: txlists too, while commitments go on', async () => {
     const { room, chain } = await start({ pool: { threads: 2, worker: poison } })
@@ -121,7 +121,7 @@ describe('validator with threads', () => {
     await chain.count(112)
     expect(chain.findings()).to.deep.equal({ valid: 111, worker_died: 1 })
     expect(findingName(chain.items.find(item => idOf(item) === 5)!.finding)).to.equal('worker_died')
-  }).timeout(30_000)
+  })
 
   it('H19: keccak of 2 MiB lists and recovery are not felt on the main thread', async () => {
     const { room, chain } = await start({ pool: { threads: 2 } })
@@ -157,7 +157,7 @@ describe('validator with threads', () => {
     expect(chain.findings()).to.deep.equal({ valid: 2_016 })
     // The rest is the main thread's wait for a core and its copies.
     expect(worst, `ms of ${inline}`).to.be.below(inline / 2)
-  }).timeout(30_000).retries(2)
+  }).retries(2)
 
   it('H36: shows in its figures which library each thread runs on', async () => {
     const { room } = await start({ pool: { threads: 2, worker: new URL('./workers/no-native.js', import.meta.url) } })
