@@ -12,7 +12,7 @@ import { until } from '../support/until.js'
 import { WITHIN, commitment, connect, meshed, startNode, stopAll, txList } from './harness.js'
 import type { TestNode } from './harness.js'
 import { DATA, observedYamux } from './observed-yamux.js'
-import { rawPeer, stopRawPeers, topics } from './raw-peer.js'
+import { heartbeats, rawPeer, stopRawPeers, topics } from './raw-peer.js'
 import type { RawPeer } from './raw-peer.js'
 
 const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInternals
@@ -110,10 +110,8 @@ describeTransports('network: work-arounds', transport => {
     await closeConnectionWithGossip(peer, node.peerId)
     await until(async () => (await node.network.figures(WITHIN)).gossip.streamsReopened > 0, 'opened again')
     await until(async () => (await node.network.peers(WITHIN))[0]?.connections === 1, 'one connection left')
-    for (let n = 2; peer.got.length === 1; n++) {
-      await node.network.publish('commitments', commitment(n), WITHIN)
-      await new Promise(resolve => { setTimeout(resolve, 20) })
-    }
+    let n = 2
+    await until(async () => { await node.network.publish('commitments', commitment(n++), WITHIN); return peer.got.length > 1 }, 'heard again')
     node.events.expectNone('peerDisconnected')
   })
 
@@ -126,8 +124,7 @@ describeTransports('network: work-arounds', transport => {
     await until(() => a.identified() === 2 && b.identified() === 2, 'two connections, identified')
     await closeConnectionWithGossip(b, a.peerId)
     await until(() => a.node.getConnections().length === 1, 'one left')
-    // three heartbeats
-    await new Promise(resolve => { setTimeout(resolve, 1_600) })
+    await heartbeats(a, 3)
     expect(internals(a).streamsOutbound.has(b.peerId)).to.equal(false)
   })
 
@@ -139,10 +136,8 @@ describeTransports('network: work-arounds', transport => {
     const stream = peer.node.getConnections()[0]?.streams.find(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/'))
     stream?.abort(new Error('lost'))
     await until(async () => (await node.network.figures(WITHIN)).gossip.streamsReopened > 0, 'opened again')
-    for (let n = 1; peer.got.length === 0; n++) {
-      await node.network.publish('commitments', commitment(n), WITHIN)
-      await new Promise(resolve => { setTimeout(resolve, 50) })
-    }
+    let n = 1
+    await until(async () => { await node.network.publish('commitments', commitment(n++), WITHIN); return peer.got.length > 0 }, 'heard again')
   })
 })
 
