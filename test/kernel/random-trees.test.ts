@@ -2,12 +2,13 @@ import { expect } from 'chai'
 import { seededRandom } from '../../src/actors/kernel/index.js'
 import type { ChildOptions, Random, Ref, Supervisor, TreeOptions } from '../../src/actors/kernel/index.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
+import { samples } from '../support/samples.js'
 import { FACTOR, MAX_MS, Model, ModelActor, ModelTree, STABLE_AFTER } from './model.js'
 import type { ActorPlan, ModelMessage, TreePlan } from './model.js'
 import { jobber } from './support.js'
 import type { Job } from './support.js'
 
-const TREES = 2_000
+const TREES = samples(2_000)
 const STEPS = 14
 const KINDS = ['permanent', 'permanent', 'transient', 'temporary'] as const
 

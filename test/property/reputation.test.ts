@@ -5,6 +5,7 @@ import type { Outcome } from '../../src/actors/reputation/index.js'
 import type { Kept, Section } from '../../src/actors/reputation/book.js'
 import { decode, encode } from '../../src/actors/reputation/saved.js'
 import { Ticking, alice, bob, mallory, peerId, trent } from '../reputation/support.js'
+import { samples } from '../support/samples.js'
 
 /** Small, so that a run costs little. */
 const SMALL = { maxRecords: 64, maxKeys: 64 }
@@ -55,7 +56,7 @@ describe('property: reputation', () => {
         const now = from(reputation, firstTick)
         ask(now, requests)
         expect(now.said('banned')).deep.equal([])
-      }), { numRuns: 150 })
+      }), { numRuns: samples(150) })
     })
 
     it('seven failures after the last moment at which a peer could be asked, however they fall within 15 s and between the ticks', () => {
@@ -81,7 +82,7 @@ describe('property: reputation', () => {
           now.pass(minutes(8)) // it is quiet, and then all is well again
         }
         expect(now.said('banned')).deep.equal([])
-      }), { numRuns: 300 })
+      }), { numRuns: samples(300) })
     })
 
     it('a peer whose gossip score is never at −5 or below for more than 30 s', () => {
@@ -95,7 +96,7 @@ describe('property: reputation', () => {
           now.pass(seconds(10))
         }
         expect(now.said('banned')).deep.equal([])
-      }), { numRuns: 200 })
+      }), { numRuns: samples(200) })
     })
   })
 
@@ -127,7 +128,7 @@ describe('property: reputation', () => {
           now.pass(seconds(10))
         }
         expect(now.said('banned').length).equal(1)
-      }), { numRuns: 100 })
+      }), { numRuns: samples(100) })
     })
   })
 
@@ -188,7 +189,7 @@ describe('property: reputation', () => {
         }
         expect(book.kept(now.now).scores.scores.length).at.most(8)
         expect(book.kept(now.now).bans.length).at.most(6)
-      }), { numRuns: 300 })
+      }), { numRuns: samples(300) })
     })
 
     it('each ban that is told is over before it is told again, and what stands is what was told', () => {
@@ -201,7 +202,7 @@ describe('property: reputation', () => {
           if (change.type === 'banLifted') expect(stands.delete(change.peer)).equal(true)
         }
         expect(now.book.bans().map(({ peer }) => peer)).members([...stands])
-      }), { numRuns: 200 })
+      }), { numRuns: samples(200) })
     })
 
     it('H23: what is written and read again stands as before', () => {
@@ -230,7 +231,7 @@ describe('property: reputation', () => {
         for (const address of addresses) {
           expect(again.book.refuses({ direction: 'inbound', address })).equal(now.book.refuses({ direction: 'inbound', address }))
         }
-      }), { numRuns: 200 })
+      }), { numRuns: samples(200) })
     })
 
     it('H14: any text in the store gives what can be read of it, and never throws', () => {
@@ -238,7 +239,7 @@ describe('property: reputation', () => {
       fc.assert(fc.property(fc.constantFrom<Section>('bans', 'lists', 'scores'), text, (section, text) => {
         const { value } = decode(section, text)
         expect(() => encode(section, { ...new Ticking(SMALL).book.kept(0), [section]: value })).not.to.throw()
-      }), { numRuns: 300 })
+      }), { numRuns: samples(300) })
     })
   })
 })

@@ -98,6 +98,6 @@ describe('property: the ordered stream', () => {
       expect(have).to.deep.equal(canonical.map(({ hash }) => toHex(hash)))
       left.abort()
       await kit.stop()
-    }), { numRuns: Number(process.env['STREAM_RUNS'] ?? 150) })
+    }), { numRuns: Number(process.env['STREAM_RUNS'] ?? 50) })
   })
 })
