@@ -24,12 +24,12 @@ async function failure(promise: Promise<unknown>): Promise<{ code: string; value
 const peersOf = (node: TestNode) => node.network.peers(WITHIN)
 const figures = async (node: TestNode) => (await node.network.figures(WITHIN)).connections
 
-/** Closes on us each time we have connected. */
-function bans(peer: RawPeer, node: () => TestNode | undefined): void {
+/** Closes on a node each time that has connected. */
+function bans(peer: RawPeer, nodes: readonly TestNode[]): void {
   let times = 0
   peer.node.addEventListener('connection:open', ({ detail }) => {
     const nth = ++times
-    void until(() => (node()?.events.received.filter(({ type }) => type === 'peerConnected').length ?? 0) >= nth, 'connected').then(() => detail.close())
+    void until(() => (nodes[0]?.events.received.filter(({ type }) => type === 'peerConnected').length ?? 0) >= nth, 'connected').then(() => detail.close())
   })
 }
 
@@ -174,11 +174,11 @@ describeTransports('network: connections', transport => {
 
   it('H41: a peer that closes right after connecting shows as refused and is left alone', async () => {
     const [banning, clock] = [await rawPeer(transport), new ManualClock()]
-    let a: TestNode | undefined
-    bans(banning, () => a)
-    a = await startNode(transport, { clock, staticPeers: [banning.address], redial: { firstMs: 20, maxMs: 100 } })
-    const { events } = a
-    await until(() => events.received.some(({ type }) => type === 'peerRefused'), 'refused')
+    const nodes: TestNode[] = []
+    bans(banning, nodes)
+    const a = await startNode(transport, { clock, staticPeers: [banning.address], redial: { firstMs: 20, maxMs: 100 } })
+    nodes.push(a)
+    await until(() => a.events.received.some(({ type }) => type === 'peerRefused'), 'refused')
     a.events.expect('peerRefused', { peer: banning.peerId })
     expect(await peersOf(a)).to.deep.equal([{
       peer: banning.peerId, addresses: [banning.address], direction: 'outbound', connections: 0, agent: '', protocols: [],
@@ -191,19 +191,19 @@ describeTransports('network: connections', transport => {
     expect(denied.code).to.equal('dial_refused')
     expect(denied.value).to.equal(7_190_000)
     void a.network.forgive(banning.peerId)
-    const again = a
-    await until(async () => (await figures(again)).refused === 2, 'dialled again, and refused again')
+    await until(async () => (await figures(a)).refused === 2, 'dialled again, and refused again')
     expect((await figures(a)).dials).to.equal(dials + 1)
   })
 
   it('H41: who has refused us is left alone after a restart too, and is dialled when that is taken back', async () => {
     const [banning, clock] = [await rawPeer(transport), new ManualClock()]
-    let before: TestNode | undefined
-    bans(banning, () => before)
+    const nodes: TestNode[] = []
+    bans(banning, nodes)
     const kept: string[] = []
     const refusals = { load: async () => kept.at(-1), save: async (text: string) => { kept.push(text) } }
     const options = { clock, refusals, staticPeers: [banning.address], redial: { firstMs: 20, maxMs: 100 } }
-    before = await startNode(transport, options)
+    const before = await startNode(transport, options)
+    nodes.push(before)
     await until(() => kept.length > 0, 'kept')
     await before.end()
     const after = await startNode(transport, options)

@@ -144,10 +144,10 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
       stopped()
       await tree.stop()
     },
-    end: () => clock === undefined ? node.stop() : passing(clock, node.stop()),
+    end: async () => clock === undefined ? node.stop() : passing(clock, node.stop()),
   }
   running.add(node)
-  const stopped = started(node.end)
+  const stopped = started(() => node.end())
   return node
 }
 

@@ -78,7 +78,7 @@ describe('validator with threads', () => {
     for (const item of chain.items) if (idOf(item) >= 0 && idOf(item) < 600) expect(item.bytes).to.equal(commitments[idOf(item)])
     const { batches, messages, deaths, degraded, running } = await room.figures(60_000)
     expect([messages, deaths, degraded, running]).to.deep.equal([876, 0, false, 0])
-    expect(batches).to.be.below(60)
+    expect(batches).to.be.below(876 / 3)
   })
 
   for (const how of ['exit', 'throw', 'memory'] satisfies Poison[]) {
