@@ -64,7 +64,7 @@ describe('chain: what the store has not acknowledged (DESIGN.md)', () => {
     expect(await h.page(blocks.slice(4_096))).to.deep.equal(new Array(blocks.length - 4_096).fill('accept accepted'))
     expect((await h.canonical()).slice(-2)).to.deep.equal(shown(blocks).slice(4_094, 4_096))
     expect((await h.standing()).head.blockNumber).to.equal(4_300n)
-  }).timeout(30_000)
+  })
 
   it('64 MiB of it count too, and unnamed txlists leave half of that to the rest', async () => {
     await open()

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { getSocketAddressMultiaddrOnENR } from '@chainsafe/discv5'
 import { SignableENR } from '@chainsafe/enr'
 import type { ENR } from '@chainsafe/enr'
@@ -15,8 +17,7 @@ import { until } from '../support/until.js'
 const LOOPBACK = ipFromText('127.0.0.1')!
 const suite = realTransports ? describe : describe.skip
 
-suite('discv5 on a socket of our own', function () {
-  this.timeout(20_000)
+suite('discv5 on a socket of our own', () => {
   const open = new Set<Discv5Node>()
   afterEach(async () => {
     for (const node of open) await node.stop()
@@ -88,7 +89,13 @@ suite('discv5 on a socket of our own', function () {
     const packet = { maskingIv: new Uint8Array(16), header: { protocolId: 'discv5', version: 1, flag: 0, nonce: new Uint8Array(12), authdataSize: 32, authdata: new Uint8Array(32) }, message: new Uint8Array(20) }
     await transport.send(socketAddress(ipFromText('1.2.3.4')!, 9), '00'.repeat(32), packet)
     await transport.send(socketAddress(LOOPBACK, 0), '00'.repeat(32), packet).catch(() => undefined)
-    await new Promise(resolve => { setTimeout(resolve, 50) })
+    // what comes after them
+    const other = createSocket('udp4')
+    const arrived = once(other, 'message')
+    await new Promise<void>(resolve => { other.bind(0, '127.0.0.1', resolve) })
+    await transport.send(socketAddress(LOOPBACK, other.address().port), '00'.repeat(32), packet)
+    await arrived
+    other.close()
     expect(broken).to.equal(undefined)
     await transport.stop()
   })

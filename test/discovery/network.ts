@@ -16,7 +16,7 @@ import { Validator } from '../../src/actors/validator/ingress.js'
 import type { ValidatorMessage } from '../../src/actors/validator/ingress.js'
 
 export const CHAIN = 167_000n
-export const WITHIN = 10_000
+export const WITHIN = 60_000
 const LOOPBACK = { ip: '127.0.0.1', port: 0 }
 
 /** The store's meta values, in a test's hand. */

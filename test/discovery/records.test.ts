@@ -14,6 +14,7 @@ import { libp2pPort } from '../../src/actors/discovery/our-record.js'
 import { chainBytes, says, signRecord } from '../../src/actors/discovery/record.js'
 import type { Claims } from '../../src/actors/discovery/record.js'
 import { SoundRecords } from '../../src/actors/discovery/sound.js'
+import { samples } from '../support/samples.js'
 
 const CHAIN = chainBytes(167_000n)
 const KEY = Uint8Array.from(createHash('sha256').update('enr').digest())
@@ -118,7 +119,7 @@ describe('what others\' ENRs say', () => {
         expect(Number(tcp!.value)).to.be.within(1, 65_535)
         expect(reachOf(ipFromText(ip!.value!)!)).to.not.equal('never')
       }
-    }), { numRuns: 500 })
+    }), { numRuns: samples(500) })
   })
 })
 

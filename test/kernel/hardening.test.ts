@@ -77,7 +77,8 @@ describe('kernel: hardening', () => {
         ctx => { ctx.pipe(no(), { ok: () => 0, failed() { throw new Error('map') } }) },
         ctx => { ctx.fail(new Error('no')) }, ctx => { ctx.after('nothing', 1) },
       ]) ref.send({ type: 'bad', run })
-      await new Promise(resolve => setTimeout(resolve, 50))
+      const settled = () => tree.describe().restarts >= 4 && tree.describe().children[0].phase === 'running'
+      while (!settled()) await new Promise(resolve => setTimeout(resolve, 1))
       console.log(tree.describe().children[0].phase, tree.describe().restarts)
       await tree.stop()
     `

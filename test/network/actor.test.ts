@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { Chain } from '../../src/actors/chain/ingress.js'
 import type { ChainMessage } from '../../src/actors/chain/ingress.js'
 import { StartError, supervisor } from '../../src/actors/kernel/index.js'
-import { testKit } from '../../src/actors/kernel/testing/index.js'
+import { ManualClock, testKit } from '../../src/actors/kernel/testing/index.js'
 import { NetworkError, NetworkHandle, network, networkConfig } from '../../src/actors/network/index.js'
 import type { DriverEvent } from '../../src/actors/network/index.js'
 import { Store } from '../../src/actors/store/ingress.js'
@@ -11,12 +11,10 @@ import { Validator } from '../../src/actors/validator/ingress.js'
 import type { ValidatorMessage } from '../../src/actors/validator/ingress.js'
 import { describeTransports, listenOn } from '../support/transport.js'
 import { until } from '../support/until.js'
-import { WITHIN, commitment, headRequest, startNode, stopAll } from './harness.js'
-import { rawPeer, stopRawPeers } from './raw-peer.js'
+import { WITHIN, commitment, headRequest, pass, startNode } from './harness.js'
+import { rawPeer } from './raw-peer.js'
 
 describeTransports('network: actor', transport => {
-  afterEach(async () => { await stopAll(); await stopRawPeers() })
-
   it('does not start where it cannot listen, and says why', async () => {
     const first = await startNode(transport)
     const listen = first.address.slice(0, first.address.indexOf('/p2p/'))
@@ -46,7 +44,7 @@ describeTransports('network: actor', transport => {
     const after = await handle.addresses(WITHIN)
     expect(after.peerId).to.equal(before.peerId)
     if (transport === 'memory') expect(after.addresses).to.deep.equal(before.addresses)
-    await until(async () => (await handle.peers(WITHIN)).some(({ mesh }) => mesh.commitments), 'connected again', 15_000)
+    await until(async () => (await handle.peers(WITHIN)).some(({ mesh }) => mesh.commitments), 'connected again')
     expect((await handle.publish('commitments', commitment(1), WITHIN)).recipients).to.equal(1)
     await until(() => other.got('commitments').length === 1, 'at the other')
     await kit.stop()
@@ -62,16 +60,19 @@ describeTransports('network: actor', transport => {
   })
 
   it('H32: stops within its deadline while a peer never answers', async () => {
-    const node = await startNode(transport, { drainWithinMs: 200, requests: { withinMs: 60_000 } })
+    const clock = new ManualClock()
+    const node = await startNode(transport, { clock, drainWithinMs: 200, requests: { withinMs: 60_000 } })
     const silent = await rawPeer(transport)
     await silent.node.handle('/taiko/167000/preconf/1/get_head', () => undefined)
     await node.network.dial(silent.address, WITHIN)
     await until(async () => (await node.network.peers(WITHIN))[0]?.protocols.includes('/taiko/167000/preconf/1/get_head'), 'identified')
     const asked = node.network.request('head', headRequest, {}, WITHIN).catch(() => undefined)
     await until(async () => (await node.network.figures(WITHIN)).now.requestsInFlight === 1, 'asked')
-    const started = performance.now()
-    await node.stop()
-    expect(performance.now() - started).to.be.within(190, 3_000)
+    const stopped = node.stop()
+    await pass(clock, 190)
+    expect(silent.node.getConnections()).to.have.length(1)
+    await pass(clock, 15)
+    await stopped
     await asked
   })
 })

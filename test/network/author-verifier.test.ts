@@ -48,12 +48,13 @@ describe('network: verifier of authors', () => {
   })
 
   it('the thread tells the authentic from the forged, in their order, and ends with the node', async () => {
+    const online = new Promise(resolve => { process.once('worker', (worker: Worker) => { worker.once('online', resolve) }) })
     const verifier = new AuthorVerifier(undefined, 4)
     // before it runs, while it starts, and after
     for (const wave of [3, 10, 40, 100]) {
       const claims = Array.from({ length: wave }, (_, n) => claim(`${wave} ${n}`, n % 3 === 0))
       expect(await Promise.all(claims.map(async each => verifier.verify(each)))).to.deep.equal(claims.map((_, n) => n % 3 !== 0))
-      await new Promise(resolve => { setTimeout(resolve, 50) })
+      if (wave === 10) await online
     }
     await verifier.close()
     expect(await verifier.verify(claim('after the end'))).to.equal(true)

@@ -63,7 +63,7 @@ describeTransports('network: what each message costs', transport => {
         await from.pubsub?.publish(topics.txLists, txList(n, 2_097_152))
         await from.pubsub?.publish(topics.commitments, commitment(n))
       }
-      await until(() => to.got.length === 8, 'all', 20_000)
+      await until(() => to.got.length === 8, 'all')
     })
   })
 

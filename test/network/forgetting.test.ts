@@ -17,7 +17,7 @@ import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { describeTransports, itOverTcp, listenOn } from '../support/transport.js'
 import { until } from '../support/until.js'
 import { WITHIN, connect, meshed, startNode, stopAll } from './harness.js'
-import { rawPeer, stopRawPeers, topics } from './raw-peer.js'
+import { heartbeats, rawPeer, stopRawPeers, topics } from './raw-peer.js'
 
 describeTransports('network: what is kept of peers that have left', transport => {
   afterEach(async () => { await stopAll(); await stopRawPeers() })
@@ -34,7 +34,7 @@ describeTransports('network: what is kept of peers that have left', transport =>
     await until(() => mallory.node.getConnections().length === 0, 'gone')
     await mallory.dial(node.address)
     await until(async () => (await node.network.peers(WITHIN))[0]?.protocols.some(protocol => protocol.startsWith('/meshsub/')), 'back')
-    await new Promise(resolve => { setTimeout(resolve, 600) })
+    await heartbeats(mallory, 2)
     expect(await score()).to.equal(-2)
   })
 
@@ -49,7 +49,7 @@ describeTransports('network: what is kept of peers that have left', transport =>
     await until(() => !internals.peers.has(mallory.peerId), 'gone')
     await mallory.dial(plain.address)
     await until(() => internals.peers.has(mallory.peerId), 'back')
-    await new Promise(resolve => { setTimeout(resolve, 600) })
+    await heartbeats(mallory, 2)
     expect(internals.getScore(mallory.peerId)).to.equal(0)
   })
 

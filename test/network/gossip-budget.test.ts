@@ -7,7 +7,7 @@ import { defaultGossip } from '../../src/actors/network/index.js'
 import { encodeFrame } from '../../src/protocol/index.js'
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
-import { WITHIN, commitment, connect, failures, meshed, startNode, stopAll } from './harness.js'
+import { WITHIN, commitment, connect, failures, meshed, pass, passUntil, passing, startNode, stopAll } from './harness.js'
 import type { TestNode } from './harness.js'
 import { collect, rawPeer, stopRawPeers, topics } from './raw-peer.js'
 import type { RawPeer } from './raw-peer.js'
@@ -204,7 +204,8 @@ describeTransports('network: gossip over budget', transport => {
 
   it('is ignored before its author\'s signature is looked at; honest messages arrive in full', async () => {
     const [a, mallory] = await Promise.all([startNode(transport), rawPeer(transport, { gossip: true })])
-    const b = await startNode(transport, { gossip: { budgetMessages: 50, surplusShare: 0 }, standing: { appScore: () => 1 } })
+    // no time passes, and the budget is for 10 s
+    const b = await startNode(transport, { clock: new ManualClock(), gossip: { budgetMessages: 50, surplusShare: 0 }, standing: { appScore: () => 1 } })
     await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory.peerId))])
     const flood = await signed(mallory, 1, 200)
     internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: flood })
@@ -244,16 +245,17 @@ describe('network: gossip over budget for long', () => {
 
   it('counts as failures with each sweep when it goes on, also of a peer that is graylisted already', async () => {
     const thinks = { score: 0 }
-    const b = await startNode('memory', { gossip: { budgetMessages: 1, surplusShare: 0 }, standing: { appScore: () => thinks.score }, sweepEveryMs: 2_000 })
+    const clock = new ManualClock()
+    const b = await startNode('memory', { clock, gossip: { budgetMessages: 1, surplusShare: 0 }, standing: { appScore: () => thinks.score }, sweepEveryMs: 2_000 })
     const mallory = await rawPeer('memory', { gossip: true })
     await mallory.dial(b.address)
     await meshed(b, mallory.peerId)
     const messages = await signed(mallory, 1, 2)
-    const flooding = setInterval(() => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) }, 200).unref()
+    const flooding = setInterval(() => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) }, 20).unref()
     try {
-      await until(() => failures(b, mallory.peerId) === 4, 'all that count at once')
+      await until(() => { clock.advance(20); return failures(b, mallory.peerId) === 4 }, 'all that count at once')
       thinks.score = -9
-      await until(() => failures(b, mallory.peerId) === 8, 'and again')
+      await until(() => { clock.advance(20); return failures(b, mallory.peerId) === 8 }, 'and again')
       b.events.expect('violation', { peer: mallory.peerId, violation: 'gossip_flood' })
     } finally {
       clearInterval(flooding)
@@ -271,7 +273,8 @@ describeTransports('network: gossip RPCs that do not end', transport => {
   afterEach(async () => { await stopAll(); await stopRawPeers() })
 
   it('H34: one that is not there in time ends its connection; a slow one that is stays', async () => {
-    const b = await startNode(transport, { gossip: { partialWithinMs: 1_500 } })
+    const clock = new ManualClock()
+    const b = await startNode(transport, { clock, gossip: { partialWithinMs: 1_500 } })
     const [slow, mallory] = await Promise.all([rawPeer(transport), rawPeer(transport)])
     await Promise.all([slow.dial(b.address), mallory.dial(b.address)])
     const [good, bad] = await Promise.all([slow.open(b.peerId, '/meshsub/1.1.0'), mallory.open(b.peerId, '/meshsub/1.1.0')])
@@ -280,12 +283,15 @@ describeTransports('network: gossip RPCs that do not end', transport => {
     const frame = encodeFrame(new Uint8Array([10, 0]))
     good.send(frame.subarray(0, 2))
     await until(async () => (await figures(b)).now.partialGossipBytes === 5_005, 'begun')
-    await new Promise(resolve => { setTimeout(resolve, 800) })
+    await pass(clock, 800)
     // a byte now and then does not make it longer
     bad.send(new Uint8Array(1))
     good.send(frame.subarray(2))
-    await ended
-    await until(() => mallory.node.getConnections().length === 0, 'hung up')
+    await until(async () => (await figures(b)).now.partialGossipBytes === 5_004, 'a byte more, and the whole of the slow one')
+    await pass(clock, 650)
+    expect(mallory.node.getConnections().length).to.equal(1)
+    await passing(clock, ended)
+    await passUntil(clock, () => mallory.node.getConnections().length === 0, 'hung up')
     b.events.expect('violation', { peer: mallory.peerId, kind: 'gossip', violation: 'gossip_partial', code: 'too_slow' })
     expect(failures(b, mallory.peerId)).to.equal(1)
     expect((await figures(b)).now.partialGossipBytes).to.equal(0)

@@ -20,7 +20,7 @@ import type { TestTransport } from '../support/transport.js'
 import { until } from '../support/until.js'
 
 export const CHAIN = 167_000n
-export const WITHIN = 10_000
+export const WITHIN = 60_000
 
 /** A commitment in form only: the validator is a probe. Different for each number. */
 export function commitment(n: number): Uint8Array {
@@ -50,6 +50,8 @@ export interface TestNodeOptions extends NetworkConfigInit {
   readonly refusals?: RefusalMemory
   /** Where the rooms send their answers; left out, they come by the mailbox. */
   readonly answers?: AwaitedAnswers
+  /** Virtual time for the node: none of its deadlines passes until the test says so (`pass`, `passUntil`). Gossipsub's heartbeat is the machine's. */
+  readonly clock?: ManualClock
 }
 
 export interface TestNode {
@@ -65,7 +67,10 @@ export interface TestNode {
   decide: Decide
   /** Gossip that came, by topic. */
   got(topic: Topic): Uint8Array[]
+  /** Stops it: under virtual time only as far as that passes. */
   stop(): Promise<void>
+  /** The same, and time passes for it. */
+  end(): Promise<void>
 }
 
 class Probe<M extends Message> extends TestProbe<M> {
@@ -79,14 +84,35 @@ class Probe<M extends Message> extends TestProbe<M> {
 
 const running = new Set<TestNode>()
 
-/** Stops what a test has started: for `afterEach`. One after the other: two that close on each other at once wait half a second. */
+/** Stops what a test has started, before its end. One after the other: two that close on each other at once wait half a second. */
 export async function stopAll(): Promise<void> {
-  for (const node of running) await node.stop()
+  for (const node of running) await node.end()
+}
+
+/** Lets virtual time pass; the event loop turns between steps of 5 ms. */
+export async function pass(clock: ManualClock, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 5) {
+    clock.advance(Math.min(5, left))
+    await new Promise(setImmediate)
+  }
+}
+
+/** Lets virtual time pass, not faster than the machine's, until the condition holds. */
+export const passUntil = <T>(clock: ManualClock, condition: () => T | undefined | false | Promise<T | undefined | false>, what: string): Promise<T> =>
+  until(() => { clock.advance(5); return condition() }, what)
+
+/** Lets virtual time pass, not faster than the machine's, until the work is over. */
+export async function passing<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
+  let over = false
+  const noted = work.finally(() => { over = true })
+  noted.catch(() => undefined)
+  await passUntil(clock, () => over, 'the end of it')
+  return noted
 }
 
 /** A network actor under a supervisor, with everything around it a probe. */
 export async function startNode(transport: TestTransport, options: TestNodeOptions = {}): Promise<TestNode> {
-  const { decide = () => 'accept', standing = {}, refusals, answers, ...init } = options
+  const { decide = () => 'accept', standing = {}, refusals, answers, clock, ...init } = options
   const failures: SupervisorEvent[] = []
   const validator = new Probe<ValidatorMessage>('validator', message => {
     if (!('origin' in message) || message.origin.kind !== 'gossip') return
@@ -101,7 +127,7 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
     chainId: CHAIN, transport, listen: listenOn(transport), ...init,
     connections: { inboundPerSecond: 1_000, ...init.connections },
   })
-  const tree = supervisor('test', { onEvent: event => { failures.push(event) } })
+  const tree = supervisor('test', { onEvent: event => { failures.push(event) }, ...clock !== undefined && { clock } })
   const needs = {
     validator: new Validator(validator), chain: new Chain(chain), store: new Store(store), events, refusals, answers,
     standing: { ...neutralStanding, ...standing }, reputation: new Reputation(reputation),
@@ -118,9 +144,10 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
       stopped()
       await tree.stop()
     },
+    end: async () => clock === undefined ? node.stop() : passing(clock, node.stop()),
   }
   running.add(node)
-  const stopped = started(node.stop)
+  const stopped = started(() => node.end())
   return node
 }
 
@@ -138,7 +165,7 @@ export async function meshed(node: TestNode, peer: string): Promise<void> {
   await until(async () => {
     const known = (await node.network.peers(WITHIN)).find(each => each.peer === peer)
     return known !== undefined && known.protocols.length > 0 && known.mesh.commitments && known.mesh.txLists
-  }, `${peer} in the meshes of ${node.peerId}`, 15_000)
+  }, `${peer} in the meshes of ${node.peerId}`)
 }
 
 export const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.from(a).equals(b)

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { defaultRequests } from '../../src/actors/network/config.js'
 import { OutboundQuota } from '../../src/actors/network/reqresp/outbound-quota.js'
 import { SlidingWindow } from '../../src/actors/network/reqresp/sliding-window.js'
+import { samples } from '../support/samples.js'
 
 describe('network: sliding window', () => {
   it('never lets more through in any window than its limit, and always what fits', () => {
@@ -59,7 +60,7 @@ describe('network: outbound quota', () => {
       }
       seen.sort((a, b) => a - b)
       for (const first of seen) expect(seen.filter(at => at >= first && at < first + 10_000).length).to.be.at.most(7)
-    }), { numRuns: 300 })
+    }), { numRuns: samples(300) })
   })
 
   it('counts each protocol and each peer apart, and forgets what no longer counts', () => {

@@ -90,6 +90,19 @@ export async function rawPeer(transport: TestTransport, options: RawPeerOptions 
   return peer
 }
 
+/** Resolves after so many heartbeats of the peer's gossipsub, which is as often as a node's: two pass in three of them. */
+export function heartbeats(peer: RawPeer, count: number): Promise<void> {
+  return new Promise(resolve => {
+    let left = count
+    const beat = (): void => {
+      if (--left > 0) return
+      peer.pubsub?.removeEventListener('gossipsub:heartbeat', beat)
+      resolve()
+    }
+    peer.pubsub?.addEventListener('gossipsub:heartbeat', beat)
+  })
+}
+
 /** Everything that comes on a stream until it ends, is reset or the test has enough; and how it ended. */
 export function collect(stream: Stream): { readonly bytes: () => Buffer; readonly ended: Promise<'closed' | 'reset'> } {
   const chunks: Buffer[] = []

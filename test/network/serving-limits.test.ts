@@ -157,7 +157,7 @@ describe('network: serving queue', () => {
     expect(queue.waiting).to.equal(0)
     const { user, system } = process.cpuUsage(before)
     expect((user + system) / 1_000).to.be.below(2_000)
-  }).timeout(60_000)
+  })
 
   it('bounds bytes and processor time as well as requests', async () => {
     const bytes = await compete({ a: { atOnce: 8, bytes: 100_000 } }, { requestsPerSecond: 1e6, bytesPerSecond: 1e6, perWindow: 1 }, 12_000)

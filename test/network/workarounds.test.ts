@@ -12,7 +12,7 @@ import { until } from '../support/until.js'
 import { WITHIN, commitment, connect, meshed, startNode, stopAll, txList } from './harness.js'
 import type { TestNode } from './harness.js'
 import { DATA, observedYamux } from './observed-yamux.js'
-import { rawPeer, stopRawPeers, topics } from './raw-peer.js'
+import { heartbeats, rawPeer, stopRawPeers, topics } from './raw-peer.js'
 import type { RawPeer } from './raw-peer.js'
 
 const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInternals
@@ -21,7 +21,7 @@ const internals = ({ pubsub }: RawPeer) => pubsub as unknown as GossipsubInterna
 const measuringYamux = (sizes: number[]) => observedYamux(({ type, length }) => { if (type === DATA) sizes.push(length) })
 
 async function rawMeshed(a: RawPeer, b: RawPeer): Promise<void> {
-  await until(() => [topics.commitments, topics.txLists].every(topic => internals(a).getMeshPeers(topic).includes(b.peerId) && internals(b).getMeshPeers(topic).includes(a.peerId)), 'raw peers in mesh', 15_000)
+  await until(() => [topics.commitments, topics.txLists].every(topic => internals(a).getMeshPeers(topic).includes(b.peerId) && internals(b).getMeshPeers(topic).includes(a.peerId)), 'raw peers in mesh')
 }
 
 describe('network: versions that the work-arounds were made for', () => {
@@ -49,7 +49,7 @@ describeTransports('network: work-arounds', transport => {
     await peer.dial(node.address)
     await meshed(node, peer.peerId)
     await Promise.all(Array.from({ length: 6 }, (_, n) => node.network.publish('txLists', txList(n, 2_097_152), WITHIN)))
-    await until(() => peer.got.length === 6, 'all of them', 15_000)
+    await until(() => peer.got.length === 6, 'all of them')
     expect(Math.max(...sizes)).to.be.at.most(MAX_FRAME_BYTES)
     expect(sizes.filter(size => size === MAX_FRAME_BYTES).length).to.be.at.least(6 * 30)
   })
@@ -110,10 +110,8 @@ describeTransports('network: work-arounds', transport => {
     await closeConnectionWithGossip(peer, node.peerId)
     await until(async () => (await node.network.figures(WITHIN)).gossip.streamsReopened > 0, 'opened again')
     await until(async () => (await node.network.peers(WITHIN))[0]?.connections === 1, 'one connection left')
-    for (let n = 2; peer.got.length === 1; n++) {
-      await node.network.publish('commitments', commitment(n), WITHIN)
-      await new Promise(resolve => { setTimeout(resolve, 20) })
-    }
+    let n = 2
+    await until(async () => { await node.network.publish('commitments', commitment(n++), WITHIN); return peer.got.length > 1 }, 'heard again')
     node.events.expectNone('peerDisconnected')
   })
 
@@ -126,8 +124,7 @@ describeTransports('network: work-arounds', transport => {
     await until(() => a.identified() === 2 && b.identified() === 2, 'two connections, identified')
     await closeConnectionWithGossip(b, a.peerId)
     await until(() => a.node.getConnections().length === 1, 'one left')
-    // three heartbeats
-    await new Promise(resolve => { setTimeout(resolve, 1_600) })
+    await heartbeats(a, 3)
     expect(internals(a).streamsOutbound.has(b.peerId)).to.equal(false)
   })
 
@@ -138,11 +135,9 @@ describeTransports('network: work-arounds', transport => {
     await meshed(node, peer.peerId)
     const stream = peer.node.getConnections()[0]?.streams.find(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/'))
     stream?.abort(new Error('lost'))
-    await until(async () => (await node.network.figures(WITHIN)).gossip.streamsReopened > 0, 'opened again', 5_000)
-    for (let n = 1; peer.got.length === 0; n++) {
-      await node.network.publish('commitments', commitment(n), WITHIN)
-      await new Promise(resolve => { setTimeout(resolve, 50) })
-    }
+    await until(async () => (await node.network.figures(WITHIN)).gossip.streamsReopened > 0, 'opened again')
+    let n = 1
+    await until(async () => { await node.network.publish('commitments', commitment(n++), WITHIN); return peer.got.length > 0 }, 'heard again')
   })
 })
 

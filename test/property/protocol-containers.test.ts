@@ -5,6 +5,7 @@ import {
 } from '../../src/protocol/index.js'
 import { allocatedBy } from '../protocol/fixtures.js'
 import { hostileBytes, signedCommitment, values } from './protocol-arbitraries.js'
+import { samples } from '../support/samples.js'
 
 /** The value, or undefined at a typed refusal; anything else fails the property. */
 function decoded(codec: Codec<unknown>, bytes: Uint8Array): { value: unknown } | undefined {
@@ -32,7 +33,7 @@ describe('property: containers', () => {
       fc.assert(fc.property(hostileBytes(codec, values[name]), (bytes) => {
         const result = decoded(codec, bytes)
         if (result !== undefined) expect(codec.encode(result.value)).to.deep.equal(bytes)
-      }), { numRuns: 500 })
+      }), { numRuns: samples(500) })
     })
   }
 
@@ -69,7 +70,7 @@ describe('property: containers', () => {
           reads = false
         }
         expect(reads).to.equal(decoded(codec, bytes) !== undefined)
-      }), { numRuns: 500 })
+      }), { numRuns: samples(500) })
     }
     check(codecs.RawTxListGossip, 'RawTxListGossip', viewTxList)
     check(codecs.GetCommitmentsByNumberResponse, 'GetCommitmentsByNumberResponse', viewPage)

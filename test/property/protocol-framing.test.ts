@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { encodeFrame, FRAME_CAPS, FrameReader, ProtocolError, readFrame } from '../../src/protocol/index.js'
 import { anyBytes } from './protocol-arbitraries.js'
+import { samples } from '../support/samples.js'
 
 const caps = Object.values(FRAME_CAPS).flatMap(({ request, response }) => [request, response])
 
@@ -62,6 +63,6 @@ describe('property: framing', () => {
         expect(atOnce).to.deep.equal(result)
         expect(stream.subarray(0, encodeFrame(result).length)).to.deep.equal(encodeFrame(result))
       }
-    }), { numRuns: 2_000 })
+    }), { numRuns: samples(2_000) })
   })
 })

@@ -5,6 +5,7 @@ import { gossipMessageId, messageId, topicsOf } from '../../src/protocol/index.j
 import { decompressSnappy } from '../../src/protocol/snappy.js'
 import { allocatedBy } from '../protocol/fixtures.js'
 import { anyBytes, mutated } from './protocol-arbitraries.js'
+import { samples } from '../support/samples.js'
 
 const sizes = fc.integer({ min: 0, max: 63 })
 const offsets = fc.integer({ min: 0, max: 300 })
@@ -68,19 +69,19 @@ describe('property: message ids', () => {
   it('snappy: what a compressor writes comes back, spoilt or not as a plain decoder has it', () => {
     const text = fc.array(fc.constantFrom(1, 2, 3), { maxLength: 500 }).map((bytes) => Uint8Array.from(bytes))
     fc.assert(fc.property(text, (data) => { expect(decompressSnappy(compress(data), LIMIT)).to.deep.equal(data) }))
-    fc.assert(fc.property(mutated(text.map((data) => compress(data))), check), { numRuns: 1_000 })
+    fc.assert(fc.property(mutated(text.map((data) => compress(data))), check), { numRuns: samples(1_000) })
   })
 
   it('snappy: any elements under any declared length, as a plain decoder has it', () => {
     fc.assert(fc.property(elements, fc.option(fc.nat(1_000)), (body, declared) => {
       const length = declared ?? plainLength(body)
       check(new Uint8Array([...length < 128 ? [length] : [length & 127 | 128, length >> 7], ...body]))
-    }), { numRuns: 2_000 })
+    }), { numRuns: samples(2_000) })
   })
 
   it('snappy: any bytes, as a plain decoder has it', () => {
-    fc.assert(fc.property(anyBytes(40), check), { numRuns: 2_000 })
-    fc.assert(fc.property(anyBytes(12), check), { numRuns: 2_000 })
+    fc.assert(fc.property(anyBytes(40), check), { numRuns: samples(2_000) })
+    fc.assert(fc.property(anyBytes(12), check), { numRuns: samples(2_000) })
   })
 
   it('H04: random and hostile payloads never allocate beyond the bound', () => {

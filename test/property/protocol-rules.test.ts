@@ -7,6 +7,7 @@ import {
 } from '../../src/protocol/index.js'
 import { crypto, sign, signedBytes, signer, txListMessage } from '../protocol/fixtures.js'
 import { anyBytes, exactBytes, hostileBytes, mutated, preconfCommitment, values } from './protocol-arbitraries.js'
+import { samples } from '../support/samples.js'
 
 const domain = DEFAULT_DOMAIN
 
@@ -23,7 +24,7 @@ describe('property: rules', () => {
       else codecs.SignedCommitment.decode(bytes)
       const identified = finding === Finding.valid || finding === Finding.high_s
       if (!identified) expect(out.subarray(1)).to.deep.equal(new Uint8Array(RECORD_SIZE - 1))
-    }), { numRuns: 1_000 })
+    }), { numRuns: samples(1_000) })
   })
 
   it('H11: what a key signs is valid and its own under each domain, its high-S twin is Ignored and normalises to it', () => {
@@ -57,7 +58,7 @@ describe('property: rules', () => {
       const message = finding === Finding.undecodable ? undefined : codecs.RawTxListGossip.decode(bytes)
       const own = message !== undefined && toHex(crypto.keccak256(message.txlist)) === toHex(message.rawTxListHash)
       expect(finding === Finding.valid).to.equal(own)
-    }), { numRuns: 500 })
+    }), { numRuns: samples(500) })
   })
 })
 
@@ -84,7 +85,7 @@ describe('property: recovery', () => {
       const signature = new Uint8Array([...r, ...s])
       const key = crypto.recover(digest, signature, v)
       for (const other of others) expect(other.recover(digest, signature, v), other.recoverBackend).to.deep.equal(key)
-    }), { numRuns: 300 })
+    }), { numRuns: samples(300) })
   })
 
   it('every library gives the same hash, whatever the parts', () => {

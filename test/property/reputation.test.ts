@@ -5,6 +5,7 @@ import type { Outcome } from '../../src/actors/reputation/index.js'
 import type { Kept, Section } from '../../src/actors/reputation/book.js'
 import { decode, encode } from '../../src/actors/reputation/saved.js'
 import { Ticking, alice, bob, mallory, peerId, trent } from '../reputation/support.js'
+import { samples } from '../support/samples.js'
 
 /** Small, so that a run costs little. */
 const SMALL = { maxRecords: 64, maxKeys: 64 }
@@ -55,8 +56,8 @@ describe('property: reputation', () => {
         const now = from(reputation, firstTick)
         ask(now, requests)
         expect(now.said('banned')).deep.equal([])
-      }), { numRuns: 150 })
-    }).timeout(60_000)
+      }), { numRuns: samples(150) })
+    })
 
     it('seven failures after the last moment at which a peer could be asked, however they fall within 15 s and between the ticks', () => {
       const splits = [0, 1, 2, 3, 4].flatMap(a => [0, 1, 2, 3, 4].flatMap(b => [0, 1, 2, 3, 4].map(c => [a, b, c, 7 - a - b - c] as const)))
@@ -81,8 +82,8 @@ describe('property: reputation', () => {
           now.pass(minutes(8)) // it is quiet, and then all is well again
         }
         expect(now.said('banned')).deep.equal([])
-      }), { numRuns: 300 })
-    }).timeout(60_000)
+      }), { numRuns: samples(300) })
+    })
 
     it('a peer whose gossip score is never at −5 or below for more than 30 s', () => {
       const stretch = fc.record({ samples: fc.integer({ min: 1, max: 4 }), bad: fc.double({ min: -100, max: -5, noNaN: true }), good: fc.double({ min: -4.99, max: 50, noNaN: true }) })
@@ -95,7 +96,7 @@ describe('property: reputation', () => {
           now.pass(seconds(10))
         }
         expect(now.said('banned')).deep.equal([])
-      }), { numRuns: 200 })
+      }), { numRuns: samples(200) })
     })
   })
 
@@ -114,10 +115,10 @@ describe('property: reputation', () => {
       }), { numRuns: 60 })
     }
 
-    it('four failures in any 10 s, by a stranger: 80 s', () => attack(4, fc.constant(0), fc.constant(0), seconds(80))).timeout(60_000)
-    it('four failures in any 10 s, whatever else it does and did: 120 s', () => attack(4, fc.nat(5), earlier, seconds(120))).timeout(60_000)
-    it('two failures in any 10 s, whatever else it does and did: 220 s', () => attack(2, fc.nat(9), earlier, seconds(220))).timeout(60_000)
-    it('one failure in any 10 s and nothing else, whatever it did: 210 s', () => attack(1, fc.constant(0), earlier, seconds(210))).timeout(60_000)
+    it('four failures in any 10 s, by a stranger: 80 s', () => attack(4, fc.constant(0), fc.constant(0), seconds(80)))
+    it('four failures in any 10 s, whatever else it does and did: 120 s', () => attack(4, fc.nat(5), earlier, seconds(120)))
+    it('two failures in any 10 s, whatever else it does and did: 220 s', () => attack(2, fc.nat(9), earlier, seconds(220)))
+    it('one failure in any 10 s and nothing else, whatever it did: 210 s', () => attack(1, fc.constant(0), earlier, seconds(210)))
 
     it('a gossip score of −5 or below: 60 s', () => {
       fc.assert(fc.property(phase, earlier, fc.array(fc.double({ min: -1_000, max: -5, noNaN: true }), { minLength: 6, maxLength: 6 }), (firstTick, reputation, scores) => {
@@ -127,7 +128,7 @@ describe('property: reputation', () => {
           now.pass(seconds(10))
         }
         expect(now.said('banned').length).equal(1)
-      }), { numRuns: 100 })
+      }), { numRuns: samples(100) })
     })
   })
 
@@ -188,8 +189,8 @@ describe('property: reputation', () => {
         }
         expect(book.kept(now.now).scores.scores.length).at.most(8)
         expect(book.kept(now.now).bans.length).at.most(6)
-      }), { numRuns: 300 })
-    }).timeout(60_000)
+      }), { numRuns: samples(300) })
+    })
 
     it('each ban that is told is over before it is told again, and what stands is what was told', () => {
       fc.assert(fc.property(fc.array(step.filter(each => each.do !== 'ban' && each.do !== 'learned'), { maxLength: 120, size: 'max' }), steps => {
@@ -201,8 +202,8 @@ describe('property: reputation', () => {
           if (change.type === 'banLifted') expect(stands.delete(change.peer)).equal(true)
         }
         expect(now.book.bans().map(({ peer }) => peer)).members([...stands])
-      }), { numRuns: 200 })
-    }).timeout(60_000)
+      }), { numRuns: samples(200) })
+    })
 
     it('H23: what is written and read again stands as before', () => {
       fc.assert(fc.property(backend, fc.array(step, { maxLength: 120, size: 'max' }), (backend, steps) => {
@@ -230,15 +231,15 @@ describe('property: reputation', () => {
         for (const address of addresses) {
           expect(again.book.refuses({ direction: 'inbound', address })).equal(now.book.refuses({ direction: 'inbound', address }))
         }
-      }), { numRuns: 200 })
-    }).timeout(60_000)
+      }), { numRuns: samples(200) })
+    })
 
     it('H14: any text in the store gives what can be read of it, and never throws', () => {
       const text = fc.oneof(fc.string(), fc.json(), fc.json().map(json => `{"version":1,"at":0,"bans":${json},"blocked":${json},"protected":${json},"scores":${json}}`))
       fc.assert(fc.property(fc.constantFrom<Section>('bans', 'lists', 'scores'), text, (section, text) => {
         const { value } = decode(section, text)
         expect(() => encode(section, { ...new Ticking(SMALL).book.kept(0), [section]: value })).not.to.throw()
-      }), { numRuns: 300 })
+      }), { numRuns: samples(300) })
     })
   })
 })

@@ -99,12 +99,10 @@ describe('reputation: the operator\'s lists', () => {
     expect(() => lists({ allowed: ['bob'] })).to.throw(ReputationError).include({ code: 'bad_peer', value: 'bob' })
   })
 
-  it('asks 10,000 rules within a tenth of a millisecond or so', () => {
+  it('asks each of 10,000 rules', () => {
     const blocked = Array.from({ length: 10_000 }, (_, k) => `10.${k >> 8}.${k & 255}.0/24`)
     const rules = lists({ maxRules: 10_000, blocked })
-    rules.refuses(inbound('/ip4/1.2.3.4/tcp/1'))
-    const before = process.hrtime.bigint()
-    for (let k = 0; k < 100; k++) rules.refuses(inbound('/ip4/1.2.3.4/tcp/1'))
-    expect(Number(process.hrtime.bigint() - before) / 100 / 1e6).lessThan(2)
+    expect(rules.refuses(inbound('/ip4/1.2.3.4/tcp/1'))).to.equal(undefined)
+    for (const k of [0, 5_000, 9_999]) expect(rules.refuses(inbound(`/ip4/10.${k >> 8}.${k & 255}.7/tcp/1`)), `${k}`).to.be.a('string')
   })
 })

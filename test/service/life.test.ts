@@ -4,8 +4,7 @@ import { KEY, ChainMaker, TestNet } from '../support/nodes.js'
 
 const failure = async (work: Promise<unknown>): Promise<unknown> => work.then(() => undefined, (error: unknown) => error)
 
-describe('the life of a service', function () {
-  this.timeout(30_000)
+describe('the life of a service', () => {
   let net: TestNet
   beforeEach(() => { net = new TestNet('memory') })
   afterEach(async () => { await net.stop() })

@@ -54,9 +54,7 @@ async function check({ said, stored, code }: Seen, dataDir: string): Promise<voi
   await db.close()
 }
 
-describe('a disk without room', function () {
-  this.timeout(30_000)
-
+describe('a disk without room', () => {
   it('H33: at a file size limit: a typed error, reads go on, and it stores again when the limit is lifted', async function () {
     if (!await succeeds('prlimit', '--version')) {
       console.log('      skipped: no prlimit here to lift the limit with')

@@ -5,6 +5,7 @@ import { decodeBatch, encodeBatch } from '../../src/actors/store/batch-codec.js'
 import { fileDatabase } from '../../src/actors/store/file-database.js'
 import { MemoryGround } from '../../src/actors/store/memory.js'
 import { commitment, hex, inFolder } from './fixtures.js'
+import { samples } from '../support/samples.js'
 
 const STANDINGS: readonly Standing[] = ['canonical', 'pending', 'demoted']
 const standing = fc.constantFrom(...STANDINGS)
@@ -93,7 +94,7 @@ describe('the database against its rules in the plainest form', () => {
 
   it('in memory, one by one and grouped', async () => {
     await fc.assert(fc.asyncProperty(fc.array(batch, { maxLength: 12 }), fc.boolean(), (batches, together) =>
-      check(batches, together)), { numRuns: 300 })
+      check(batches, together)), { numRuns: samples(300) })
   })
 
   it('on disk', async () => {
@@ -118,7 +119,7 @@ describe('the database against its rules in the plainest form', () => {
       for (const one of batches) await once.commit(one)
       for (const one of [...batches, ...batches.slice(from % batches.length)]) await again.commit(one)
       expect(show(await again.scan(0n, 4_096))).to.deep.equal(show(await once.scan(0n, 4_096)))
-    }), { numRuns: 200 })
+    }), { numRuns: samples(200) })
   })
 })
 
@@ -148,7 +149,7 @@ describe('a batch across the thread', () => {
   }, { requiredKeys: [], noNullPrototype: true })
 
   it('arrives as it left', () => {
-    fc.assert(fc.property(any, one => { expect(decodeBatch(encodeBatch(one))).to.deep.equal(one) }), { numRuns: 300 })
+    fc.assert(fc.property(any, one => { expect(decodeBatch(encodeBatch(one))).to.deep.equal(one) }), { numRuns: samples(300) })
   })
 
   it('any other bytes give a batch or a StoreError, never a crash', () => {

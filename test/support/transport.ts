@@ -12,17 +12,14 @@ export function listenOn(transport: TestTransport): string {
   return transport === 'memory' ? `/memory/test-${process.pid}-${++addresses}` : '/ip4/127.0.0.1/tcp/0'
 }
 
-/** The same suite over each transport; over TCP with a retry, since the machine may be busy with others. */
+/** The same suite over each transport. */
 export function describeTransports(title: string, suite: (this: Suite, transport: TestTransport) => void): void {
   describe(`${title} (memory)`, function () { suite.call(this, 'memory') })
   if (!realTransports) {
     describe(`${title} (tcp)`, () => { it.skip('skipped: REAL_TRANSPORT_TEST=0 turns off what needs real sockets') })
     return
   }
-  describe(`${title} (tcp)`, function () {
-    this.retries(2)
-    suite.call(this, 'tcp')
-  })
+  describe(`${title} (tcp)`, function () { suite.call(this, 'tcp') })
 }
 
 /** A test that needs real sockets and makes no sense over memory. */

@@ -6,8 +6,7 @@ import type { Sim } from './sim.js'
 const upTo = (height: number): bigint[] => Array.from({ length: height }, (_, at) => BigInt(at + 1))
 const requestsFor = (sim: Sim, name: string, kind: string) => (sim.peers.get(name)?.requests ?? []).filter(each => each.kind === kind)
 
-describe('sync: catch-up', function () {
-  this.timeout(10_000)
+describe('sync: catch-up', () => {
   let sim: Sim
   afterEach(() => sim.kit.stop())
 

@@ -6,8 +6,7 @@ import type { Sim } from './sim.js'
 const chain = chainOf(1n, 3_000n)
 const upTo = (height: number): bigint[] => Array.from({ length: height }, (_, at) => BigInt(at + 1))
 
-describe('sync: faults', function () {
-  this.timeout(10_000)
+describe('sync: faults', () => {
   let sim: Sim
   afterEach(() => sim.kit.stop())
 

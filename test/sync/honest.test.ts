@@ -99,9 +99,7 @@ describe('sync: honest but odd peers are not blamed', () => {
   })
 })
 
-describe('sync: far behind', function () {
-  this.timeout(60_000)
-
+describe('sync: far behind', () => {
   it('H26 100,000 behind, from two peers and one that lies', async () => {
     const HEIGHT = 100_000n
     const serve = (start: bigint, max: number): Uint8Array[] =>

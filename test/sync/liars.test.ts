@@ -53,8 +53,7 @@ function overlong(start: bigint, max: number): Uint8Array {
   return bytes
 }
 
-describe('sync: three honest peers and two liars of a kind', function () {
-  this.timeout(10_000)
+describe('sync: three honest peers and two liars of a kind', () => {
   let sim: Sim
   afterEach(() => sim.kit.stop())
 

@@ -5,6 +5,7 @@ import type { AskedPage, CheckedPage } from '../../src/actors/sync/page-check.js
 import { readHead, readTxListAnswer } from '../../src/actors/sync/wire.js'
 import { packPage, toHex } from '../../src/protocol/index.js'
 import { block, chainOf, heightOf, keccak_256 } from './sim.js'
+import { samples } from '../support/samples.js'
 
 const chain = chainOf(1n, 300n, { handovers: [10n, 50n] })
 const pageOf = (...heights: number[]): Uint8Array => packPage(heights.map(height => block(BigInt(height))))
@@ -86,7 +87,7 @@ describe('sync: a page by itself', () => {
       expect(blocks).to.deep.equal(blocks.map((_, at) => BigInt(start + at)))
       expect(next).to.equal(BigInt(start + blocks.length))
       for (const one of each) expect(heightOf(one) < BigInt(start + count)).to.equal(true)
-    }), { numRuns: 300 })
+    }), { numRuns: samples(300) })
   })
 })
 

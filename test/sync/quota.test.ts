@@ -31,8 +31,7 @@ function reference(name: string, chain: readonly Uint8Array[], options: Partial<
   return { server, model: peer(name, chain, { agent: 'rust-libp2p/0.44.0', page: fromOn(chain), onRequest: (kind, at) => { server.take(kind, at) }, ...options }) }
 }
 
-describe('sync: outbound quota', function () {
-  this.timeout(20_000)
+describe('sync: outbound quota', () => {
   let sim: Sim
   afterEach(() => sim.kit.stop())
 

@@ -40,8 +40,7 @@ class Reference {
   #ban(why: string): void { this.why ??= why }
 }
 
-describe('sync: a server with the manners of the reference', function () {
-  this.timeout(60_000)
+describe('sync: a server with the manners of the reference', () => {
   let sim: Sim
   afterEach(() => sim.kit.stop())
 

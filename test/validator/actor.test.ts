@@ -9,6 +9,7 @@ import type { ValidatorOptions } from '../../src/actors/validator/index.js'
 import { OwnAtOnce } from '../../src/actors/validator/own-at-once.js'
 import { Finding, findingName, fromHex, loadCrypto, toHex } from '../../src/protocol/index.js'
 import { FakePool } from './fake-pool.js'
+import { until } from '../support/until.js'
 import { signing, txListMessage } from './samples.js'
 
 interface House { kit: TestKit; pool: FakePool; chain: TestProbe<ChainMessage>; room: Validator }
@@ -338,12 +339,13 @@ describe('validator', () => {
     const { ssz, address } = signing.valid[0]!
     const bytes = fromHex(ssz)
     const start = async (load: typeof loadCrypto = loadCrypto): Promise<void> => {
-      house = await build({}, 2, load)
+      let loading: ReturnType<typeof loadCrypto> | undefined
+      house = await build({}, 2, choice => loading = load(choice))
       void house.room.commitment(bytes, own(0))
       await house.kit.settle()
       // the first is there to have the libraries loaded
       house.pool.runs[0]!.finish()
-      await new Promise(resolve => { setTimeout(resolve, 300) })
+      await (await until(() => loading === undefined ? undefined : { over: loading.catch(() => undefined) }, 'the libraries are loaded')).over
       await house.kit.settle()
     }
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { openBatch, packBatch, packedCommitments, readRecords } from '../../src/actors/validator/packing.js'
 import type { BatchKind } from '../../src/actors/validator/packing.js'
 import { Finding, RECORD_SIZE, SIGNED_COMMITMENT_SIZE } from '../../src/protocol/index.js'
+import { samples } from '../support/samples.js'
 
 const commitment = fc.uint8Array({ minLength: SIGNED_COMMITMENT_SIZE, maxLength: SIGNED_COMMITMENT_SIZE })
 const batch: fc.Arbitrary<{ kind: BatchKind; items: Uint8Array[] }> = fc.oneof(
@@ -20,7 +21,7 @@ describe('validator packing', () => {
       expect(opened.items.map(item => Buffer.from(item))).to.deep.equal(items.map(item => Buffer.from(item)))
       expect(opened.records.length).to.equal(items.length * RECORD_SIZE)
       expect(opened.records.every(byte => byte === 0)).to.equal(true)
-    }), { numRuns: 200 })
+    }), { numRuns: samples(200) })
   })
 
   it('gives the sender the records that the worker wrote, and leaves the items alone', () => {
@@ -41,7 +42,7 @@ describe('validator packing', () => {
         expect(Buffer.from(records.signer(index))).to.deep.equal(Buffer.alloc(20, index & 0xff))
         expect(Buffer.from(records.hash(index))).to.deep.equal(Buffer.alloc(32, ~index & 0xff))
       }
-    }), { numRuns: 100 })
+    }), { numRuns: samples(100) })
   })
 
   it('reads a record that nobody wrote, and a byte that is no finding, as unjudged', () => {
@@ -70,6 +71,6 @@ describe('validator packing', () => {
       for (const read of [() => openBatch(buffer), () => readRecords(buffer, count)]) {
         try { read() } catch (error) { expect(error).to.have.property('code', 'bad_batch') }
       }
-    }), { numRuns: 500 })
+    }), { numRuns: samples(500) })
   })
 })

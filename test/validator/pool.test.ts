@@ -4,12 +4,15 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'chai'
 import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
-import type { Logger } from '../../src/actors/kernel/index.js'
+import { ManualClock } from '../../src/actors/kernel/testing/index.js'
+import type { Clock, Logger } from '../../src/actors/kernel/index.js'
 import { ValidatorError, openPool, validatorConfig } from '../../src/actors/validator/index.js'
 import type { CheckPool, PoolConfig, PoolEvents } from '../../src/actors/validator/index.js'
 import { packBatch, readRecords } from '../../src/actors/validator/packing.js'
 import type { BatchKind } from '../../src/actors/validator/packing.js'
 import { Finding, RECORD_SIZE, checkCommitment, checkTxList, fromHex, loadCrypto, toHex } from '../../src/protocol/index.js'
+import { thorough } from '../support/samples.js'
+import { until } from '../support/until.js'
 import { commitments, poisoned, signing, txListMessages, withByte } from './samples.js'
 
 const workerNamed = (name: string): URL => new URL(`./workers/${name}.js`, import.meta.url)
@@ -21,9 +24,9 @@ describe('validator pool', () => {
     await Promise.all(open.splice(0).map(pool => pool.close()))
   })
 
-  async function start(options: Partial<PoolConfig> = {}, events: Partial<PoolEvents> = {}, log: Logger = silentLogger): Promise<CheckPool> {
+  async function start(options: Partial<PoolConfig> = {}, events: Partial<PoolEvents> = {}, log: Logger = silentLogger, clock: Clock = systemClock): Promise<CheckPool> {
     const { pool: config } = validatorConfig({ pool: { threads: 2, ...options } })
-    const pool = await openPool({ clock: systemClock, log }, config, { ready: () => undefined, broken: () => undefined, ...events })
+    const pool = await openPool({ clock, log }, config, { ready: () => undefined, broken: () => undefined, ...events })
     open.push(pool)
     return pool
   }
@@ -118,7 +121,7 @@ describe('validator pool', () => {
   })
 
   it('lets running batches finish at close', async () => {
-    const pool = await start({ threads: 1 })
+    const pool = await start({ threads: 1 }, {}, silentLogger, new ManualClock())
     const running = check(pool, 'commitments', commitments)
     await pool.close()
     expect((await running).finding(0)).to.equal(Finding.valid)
@@ -147,18 +150,27 @@ describe('validator pool', () => {
   })
 
   for (const how of ['load', 'exit', 'greet'] as const) {
+    /** Time passes only for what does not say by itself that it fails. */
+    const failing = async (clock: ManualClock, work: Promise<ValidatorError>): Promise<ValidatorError> => {
+      let error: ValidatorError | undefined
+      void work.then(each => { error = each })
+      return until(() => { if (how === 'greet') clock.advance(5); return error }, 'it fails')
+    }
+
     it(`rejects with a typed error when its threads fail to start (${how})`, async () => {
       process.env['VALIDATOR_TEST_BREAK'] = how
-      expect((await rejection(start({ worker: workerNamed('breakable'), startWithin: 1_500 }))).code).to.equal('pool_broken')
+      const clock = new ManualClock()
+      expect((await failing(clock, rejection(start({ worker: workerNamed('breakable'), startWithin: 1_500 }, {}, silentLogger, clock)))).code).to.equal('pool_broken')
     })
 
     it(`says that it is broken when a successor fails to start (${how})`, async () => {
       let broke: ((error: ValidatorError) => void) | undefined
       const broken = new Promise<ValidatorError>(resolve => { broke = resolve })
-      const pool = await start({ worker: workerNamed('breakable'), startWithin: 1_500 }, { broken: error => { broke?.(error) } })
+      const clock = new ManualClock()
+      const pool = await start({ worker: workerNamed('breakable'), startWithin: 1_500 }, { broken: error => { broke?.(error) } }, silentLogger, clock)
       process.env['VALIDATOR_TEST_BREAK'] = how
       expect((await rejection(pool.run('commitments', packBatch('commitments', [])))).code).to.equal('worker_died')
-      expect((await broken).code).to.equal('pool_broken')
+      expect((await failing(clock, broken)).code).to.equal('pool_broken')
     })
   }
 
@@ -174,7 +186,7 @@ describe('validator pool', () => {
       const modules = Array.from({ length: 3_000 }, (_, index) => `import { x as x${index} } from 'data:text/javascript,export const x = ${index}'`)
       await writeFile(join(folder, 'worker.mjs'), `${modules.join('\n')}\nexport const greet = () => new Promise(() => {})`)
       const worker = pathToFileURL(join(folder, 'worker.mjs'))
-      for (let startWithin = 60; startWithin < 300; startWithin += 12) {
+      for (let startWithin = 60; startWithin < 300; startWithin += thorough ? 12 : 40) {
         expect((await rejection(start({ worker, startWithin }))).code).to.equal('pool_broken')
       }
     } finally {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { BatchKind } from '../../src/actors/validator/packing.js'
 import { Slots } from '../../src/actors/validator/slots.js'
 import type { Slot } from '../../src/actors/validator/slots.js'
+import { samples } from '../support/samples.js'
 
 function slotsOf(threads: number): Slots {
   const slots = new Slots(threads, 2)
@@ -90,6 +91,6 @@ describe('validator slots', () => {
         expect(Math.max(0, ...hands.values())).to.be.at.most(2)
         expect(new Set(flights.filter(({ txLists }) => txLists).map(({ id }) => id)).size).to.be.at.most(threads - 1)
       }
-    }), { numRuns: 300 })
+    }), { numRuns: samples(300) })
   })
 })

@@ -11,6 +11,7 @@ import {
   DEFAULT_DOMAIN, Finding, OFFSETS, SIGNED_COMMITMENT_SIZE, loadCrypto, signerFromKey, signingHash, toHex,
 } from '../../src/protocol/index.js'
 import type { BatchEvidence } from '../../src/protocol/secp256k1/index.js'
+import { until } from '../support/until.js'
 import { FakePool } from './fake-pool.js'
 
 const signers = [1, 2].map(byte => signerFromKey(new Uint8Array(32).fill(byte)))
@@ -130,7 +131,7 @@ describe('validator: commitments of known signers', () => {
       pool.expect(signers.map(({ address }, i) => ({ address, submissionWindowEnd: BigInt(windowOf(i)) })))
       const items = await commitments(32)
       await check(pool, items)
-      await new Promise(resolve => { setTimeout(resolve, 50) })
+      await until(() => alarms.length > 0 && pool.together.off, 'the alarm')
       expect(alarms).to.have.length(1)
       expect(alarms[0]).to.include({ what: 'signer', recovered: undefined })
       expect(signers.map(({ address }) => toHex(address))).to.include(toHex(alarms[0]!.expected))

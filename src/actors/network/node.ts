@@ -31,7 +31,7 @@ export interface NodeNeeds {
 const PING_EVERY_MS = 10_000
 /** A ping unanswered for so long ends the connection. Longer than any exchange may take, so that none dies of a busy thread. */
 const PING_WITHIN_MS = 30_000
-/** Streams that one connection may have open. */
+/** Streams that one connection may have open, also before we have done with letting it in: who asks as soon as it may is answered. */
 const STREAMS_PER_CONNECTION = 256
 
 /** What a peer may send on a stream before it is read: half of what libp2p buffers for a paused stream before it aborts it. */
@@ -49,7 +49,8 @@ export async function createNode(config: NetworkConfig, needs: NodeNeeds): Promi
     transports: [config.transport === 'memory' ? memory() : tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [mendedYamux({
-      maxInboundStreams: STREAMS_PER_CONNECTION, maxOutboundStreams: STREAMS_PER_CONNECTION, streamOptions: { maxStreamWindowSize: WINDOW_BYTES },
+      maxInboundStreams: STREAMS_PER_CONNECTION, maxOutboundStreams: STREAMS_PER_CONNECTION, maxEarlyStreams: STREAMS_PER_CONNECTION,
+      streamOptions: { maxStreamWindowSize: WINDOW_BYTES },
     })],
     connectionGater: needs.gater,
     connectionManager: {

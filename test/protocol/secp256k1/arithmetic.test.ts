@@ -2,8 +2,9 @@
 import { expect } from 'chai'
 import * as fc from 'fast-check'
 import { CheckedModule, ELEMENT, N, P, TrapError, inverse, limbsOf, mod, valueOf } from './checked-module.js'
+import { samples } from '../../support/samples.js'
 
-const RUNS = { numRuns: 300 }
+const RUNS = { numRuns: samples(300) }
 const LIMB_BOUND = 2n ** 29n
 const TOP_BOUND = 2n ** 24n + 16n
 const LANES = [0, 1, 2, 3] as const
@@ -167,7 +168,7 @@ describe('secp256k1 batch: arithmetic', () => {
           module.call.nextInverse(r, i)
           for (const lane of LANES) expect(mod(module.value(r, lane) * valueOf(elements[i]![lane]!), P)).to.equal(1n)
         }
-      }), { numRuns: 100 })
+      }), { numRuns: samples(100) })
     })
   })
 
@@ -207,7 +208,7 @@ describe('secp256k1 batch: arithmetic', () => {
           expect(module.call.invertOne(r, 2, module.call.W0.value, modulus)).to.equal(1)
           expect(mod(module.value(r, 2) * value, m)).to.equal(1n)
           expect(module.value(r, 2) < 32n * m).to.equal(true)
-        }), { numRuns: 1_000 })
+        }), { numRuns: samples(1_000) })
       })
     }
 

@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { loadCrypto } from '../../../src/protocol/index.js'
 import { Cases, Random } from './cases.js'
 import { loadVerifier, oracles, runDifferential } from './differential.js'
+import { samples } from '../../support/samples.js'
 
 const SEED = 20_261
 
@@ -14,9 +15,9 @@ describe('secp256k1 batch: against recovery libraries', () => {
       checks++
       if (!right && wrong.length < 5) wrong.push(what())
     }
-    await runDifferential({ seed: SEED, signatures: 3_000, tables: 5, signers: 8, check })
+    await runDifferential({ seed: SEED, signatures: samples(3_000), tables: 5, signers: 8, check })
     expect(wrong).to.deep.equal([])
-    expect(checks).to.be.above(3_000)
+    expect(checks).to.be.above(samples(3_000))
   })
 
   it('gives the same answer for each kind, alone and among 299 good ones', async () => {

@@ -259,17 +259,18 @@ export class Connections {
     const peer = connection.remotePeer.toString()
     const first = this.book.opened(connection, clock.monotonic())
     counters.connections.opened++
-    connection.addEventListener('close', this.#needs.guarded(({ local }) => { this.#closed(connection, local === true) }), { once: true })
+    connection.addEventListener('close', this.#needs.guarded(() => { this.#closed(connection) }), { once: true })
     if (this.#stopping || this.gater.isOver(connection.direction, peer)) connection.close().catch((error: unknown) => { connection.abort(error as Error) })
     if (first) notices.emit({ type: 'peerConnected', peer, address: connection.remoteAddr.toString(), direction: connection.direction })
-    if (connection.status !== 'open') this.#closed(connection, false)
+    if (connection.status !== 'open') this.#closed(connection)
   }
 
-  #closed(connection: Connection, byUs: boolean): void {
+  /** Whatever we close is `leaving`. libp2p's own `local` says nothing: a socket that the other side resets counts as aborted by us (H41). */
+  #closed(connection: Connection): void {
     const { clock, counters, notices } = this.#needs
     const now = clock.monotonic()
     const since = this.book.get(connection.remotePeer.toString())?.since ?? now
-    const departure = this.book.closed(connection, byUs || this.#stopping, now)
+    const departure = this.book.closed(connection, this.#stopping, now)
     if (departure === undefined) return
     counters.connections.closed++
     if (!departure.last) return
