@@ -12,7 +12,18 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url))
 
 /** What starts nodes, threads or processes. Everything else is a unit test, and is refused them. */
-const NOT_UNIT = []
+const NOT_UNIT = [
+  'integration/**', 'fault/**', 'readme.test.js',
+  'cli/{identity,stream}.test.js',
+  'discovery/{actor,discv5-node}.test.js',
+  'kernel/boundary.test.js',
+  'network/{actor,answers-taken,author-*,connections,costs-of-a-message,forgetting,gossip*,joined-writes,leaving,limits}.test.js',
+  'network/{load-libp2p,requests,scoring,serving,workarounds}.test.js',
+  'protocol/worker.test.js', 'reputation/kept.test.js',
+  'service/{life,publishing}.test.js',
+  'store/{boundary,damage,database,disk-full,kill,lock,thread}.test.js',
+  'validator/{boundary,pool,threads,together}.test.js',
+]
 /** Samples of what `npm run campaign` runs in full. */
 const CAMPAIGNS = 'campaigns/**/*.test.js'
 /** As many as keep two cores busy while most of them wait. */
