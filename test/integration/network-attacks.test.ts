@@ -115,6 +115,7 @@ describeReal('network: attacks on a whole node', function () {
     })
     const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
     await Promise.all([victim.meshed(), honest.meshed()])
+    clock.hurry()
     return { victim, honest, clock, address: (await victim.service.listenAddresses())[0] ?? '', blocks: await ChainMaker.create(WINDOW) }
   }
 

@@ -214,6 +214,7 @@ describeReal('requests: attacks on a whole node', function () {
     })
     const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
     await Promise.all([victim.meshed(), honest.meshed()])
+    clock.hurry()
     const blocks = await ChainMaker.create(WINDOW)
     const { commitment, txList, txListHash } = blocks.block({ txListBytes })
     await honest.service.publishTxList(txList)

@@ -20,7 +20,7 @@ export interface DevnetOptions {
 /** The late node joins after this share of the blocks. */
 const LATE_AFTER = 0.6
 /** How long nothing may move before the nodes are taken to be as far as they come, ms; and when one of them is gone. */
-const SETTLE_WITHIN = 20_000
+const SETTLE_WITHIN = 60_000
 const SETTLE_WITHIN_WHEN_OVER = 3_000
 const REDRAW = 100
 const LOOK_EVERY = 10

@@ -15,10 +15,10 @@ export class NodeCommandError extends Error {
 }
 
 const MAIN = fileURLToPath(new URL('../../main.js', import.meta.url))
-const COMMAND_WITHIN = 40_000
-const START_WITHIN = 60_000
+const COMMAND_WITHIN = 120_000
+const START_WITHIN = 180_000
 /** Then it is killed. */
-const STOP_WITHIN = 10_000
+const STOP_WITHIN = 30_000
 const KEPT_LOG_LINES = 20
 
 interface Waiting {

@@ -15,7 +15,7 @@ import { Latencies, count, newTally } from './tally.js'
 import type { Tally } from './tally.js'
 
 /** How long the first nodes may take until each is in the mesh of the others, ms. They publish then all the same. */
-const MESH_WITHIN = 10_000
+const MESH_WITHIN = 60_000
 const LOOK_EVERY = 50
 
 /** The nodes of one run, their folder, and what has been seen of them. */
