@@ -14,6 +14,7 @@ import { NetworkError, RequestError, describeError, errorName } from './errors.j
 import { newCounters } from './figures.js'
 import type { NetworkFigures, Violation } from './figures.js'
 import { Gossip } from './gossip/gossip.js'
+import { Handshake } from './handshake/handshake.js'
 import { guard } from './guard.js'
 import type { Guard } from './guard.js'
 import { checkScoringActive, internalsOf } from './gossip/gossipsub-internals.js'
@@ -101,6 +102,7 @@ export class NetworkDriver {
   readonly #notices: Notices
   readonly #guarded: Guard
   readonly #connections: Connections
+  readonly #handshake: Handshake
   readonly #quota: OutboundQuota
   readonly #answers: AwaitedAnswers
   readonly #client: RequestClient
@@ -124,6 +126,14 @@ export class NetworkDriver {
       ...shared, config, random, log: ground.log, notices: this.#notices, guarded: this.#guarded, standing: this.#standing, refusals: needs.refusals,
       changed: () => { this.#client.peersChanged() },
     })
+    this.#handshake = new Handshake({
+      limits: config.handshake, pendingInbound: config.connections.pendingInbound, inboundPerSecond: config.connections.inboundPerSecond,
+      exemptSubnets: config.exemptSubnets, clock, log: ground.log, counters: this.#counters, requestProtocols: Object.values(protocolsOf(config.chainId)),
+      violated: (peer, refusal) => {
+        this.#violated(peer, 'connection', 'handshake', refusal)
+        if (refusal !== 'negotiation') for (let more = 1; more < FAILURES_OF_A_FLOOD; more++) this.#blame(peer)
+      },
+    })
     const { book } = this.#connections
     this.#quota = quotaOf(config.privateKey, config.requests, clock.monotonic())
     this.#client = new RequestClient({
@@ -145,7 +155,7 @@ export class NetworkDriver {
     const { createNode } = await loadLibp2p()
     const node = await createNode(this.#config, {
       topics,
-      gater: this.#connections.gater.hooks(),
+      gater: this.#connections.gater.hooks(), handshake: this.#handshake,
       appScore: peer => this.#standing.appScore(peer),
     })
     const pubsub = node.services.pubsub
@@ -241,6 +251,8 @@ export class NetworkDriver {
       now: {
         peers: book.size,
         connections: book.inbound + book.outbound,
+        pendingInbound: this.#handshake.pending,
+        offenders: this.#handshake.offenders,
         verdictsPending: this.#running?.gossip.pending ?? 0,
         pausedPeers: this.#running?.gossip.pausedPeers ?? 0,
         requestsWaiting: this.#client.waiting,
@@ -265,6 +277,7 @@ export class NetworkDriver {
   sweep(): void {
     this.#quota.sweep(this.#ground.clock.monotonic())
     this.#server.sweep()
+    this.#handshake.sweep()
     this.#connections.sweep()
     const running = this.#running
     if (running === undefined || this.#stopping) return
@@ -345,7 +358,7 @@ export class NetworkDriver {
 
   #score(peer: PeerKey): number { return this.#running?.internals.getScore(peer) ?? 0 }
 
-  #violated(peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
+  #violated(peer: PeerKey, kind: RequestKind | 'gossip' | 'connection', violation: Violation, code: string): void {
     this.#counters.violations[violation]++
     this.#blame(peer)
     this.#notices.violation(peer, kind, violation, code)

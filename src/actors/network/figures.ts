@@ -1,4 +1,7 @@
 import type { RequestErrorCode } from './errors.js'
+import { HANDSHAKE_REFUSALS } from './handshake/limits.js'
+import type { HandshakeRefusal } from './handshake/limits.js'
+import type { Offender } from './handshake/offenders.js'
 import type { RequestKind, Topic } from './ingress.js'
 
 /** Why a gossip message went no further than this room. */
@@ -48,6 +51,8 @@ export const VIOLATIONS = [
   'gossip_partial',
   /** It sent more gossip than it may for longer than 10 s: told every 10 s. */
   'gossip_flood',
+  /** It broke a limit before anything else accounts for it: too many proposals, or yamux frames that it may not send (H63 to H65). */
+  'handshake',
 ] as const
 export type Violation = typeof VIOLATIONS[number]
 
@@ -110,6 +115,8 @@ export interface Counters {
   readonly requests: RequestFigures
   readonly serving: ServingFigures
   readonly connections: ConnectionFigures
+  /** What went no further than `handshake/`, by reason. */
+  readonly handshake: Record<HandshakeRefusal, number>
   readonly violations: Record<Violation, number>
 }
 
@@ -118,6 +125,9 @@ export interface NetworkFigures extends Counters {
   readonly now: {
     readonly peers: number
     readonly connections: number
+    /** Inbound connections that are being upgraded, and the addresses that broke limits lately, the worst first. */
+    readonly pendingInbound: number
+    readonly offenders: readonly Offender[]
     readonly verdictsPending: number
     /** Peers whose gossip is held back, because there is more of it than this thread can handle. */
     readonly pausedPeers: number
@@ -156,6 +166,7 @@ export function newCounters(): Counters {
     requests: { sent: perKind(), answered: perKind(), bytes: perKind(), failed: {} },
     serving: { served: perKind(), bytes: perKind(), empty: perKind(), delayed: perKind(), busyMs: 0 },
     connections: { opened: 0, closed: 0, denied: {}, dials: 0, dialsFailed: 0, refused: 0, expelled: {}, pruned: 0 },
+    handshake: zeros(HANDSHAKE_REFUSALS),
     violations: zeros(VIOLATIONS),
   }
 }

@@ -94,7 +94,7 @@ export type DriverEvent =
   /** An inbound request was answered; with 0 bytes where nobody found an answer in time. Told at a limited rate. */
   | { readonly type: 'served'; readonly peer: PeerKey; readonly kind: RequestKind; readonly bytes: number }
   /** A remote broke the protocol on a stream, or did not keep a deadline. Told at a limited rate. */
-  | { readonly type: 'violation'; readonly peer: PeerKey; readonly kind: RequestKind | 'gossip'; readonly violation: Violation; readonly code: string }
+  | { readonly type: 'violation'; readonly peer: PeerKey; readonly kind: RequestKind | 'gossip' | 'connection'; readonly violation: Violation; readonly code: string }
 
 /** The driver's mailbox, as the other rooms hold it. */
 export class NetworkHandle extends Handle<NetworkCommand> {
