@@ -16,7 +16,9 @@ export const REFUSALS = [
   'blocked',
   /** More than its sender may bring in a time, whatever it is (`GossipLimits`): Ignore, before anything is computed of it. */
   'over_budget',
-  /** Its author's signature is missing or wrong: rejected, with penalty. */
+  /** Its envelope is not in the form of SPEC §5, on which all makes of node agree: dropped, without penalty. */
+  'envelope',
+  /** Its author's signature is wrong: rejected, with penalty. */
   'bad_author',
   /** Our own, coming back. */
   'own_message',

@@ -13,6 +13,7 @@ import type { GossipLimits } from '../config.js'
 import { NetworkError, describeError, errorName } from '../errors.js'
 import type { Counters, Refusal, Violation } from '../figures.js'
 import { GossipBudget } from './budget.js'
+import { canonicalEnvelope } from './envelope.js'
 import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
 import type { Guard } from '../guard.js'
 import { InboundPace } from './inbound-pace.js'
@@ -211,8 +212,10 @@ export class Gossip {
       const peer = from.toString()
       if (this.#needs.isBlocked(peer)) { this.#refused(topic, peer, 'blocked', false); return }
       const reason = this.#impossible(topic, message)
-      if (reason === undefined) await receiveMessage(from, message)
-      else rejected(peer, message.topic, reason)
+      if (reason !== undefined) { rejected(peer, message.topic, reason); return }
+      const canonical = canonicalEnvelope(message)
+      if (canonical === undefined) this.#refused(topic, peer, 'envelope', false)
+      else await receiveMessage(from, canonical)
     }
   }
 
