@@ -37,7 +37,7 @@ const identity = (digest: Uint8Array): Buffer => bytes([0x00, digest.length], di
 const flipped = (value: Uint8Array): Uint8Array => value.map((byte, at) => at === 40 ? byte ^ 1 : byte)
 
 const SIGNED_PREFIX = Buffer.from('libp2p-pubsub:')
-const encode = (fields: Fields): Uint8Array => RPC.Message.encode(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as unknown as RPC.Message)
+const encode = (fields: Fields): Uint8Array => RPC.Message.encode(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)))
 
 interface Changes {
   readonly author?: keyof Authors
@@ -159,7 +159,7 @@ export const envelopes: readonly EnvelopeCase[] = [
   envelope('signature: 63 bytes', 'drop', 'penalty', { signature: signature => signature.subarray(0, 63) }),
   envelope('signature: 65 bytes', 'drop', 'penalty', { signature: signature => bytes(signature, [0]) }),
   envelope('signature: one bit changed', 'reject', 'penalty', { signature: flipped }),
-  envelope('signature: another author\'s', 'reject', 'penalty', { signature: (_, { other }) => other.sign(bytes([1])) as Promise<Uint8Array> }),
+  envelope('signature: another author\'s', 'reject', 'penalty', { signature: (_, { other }) => other.sign(bytes([1])) }),
   envelope('signature: S not reduced', 'reject', 'penalty', { signature: unreduced }),
   envelope('signature: secp256k1, high S', 'drop', 'accept', { author: 'secp256k1', signature: der => { const [r, s] = integersOf(der); return sequence(integer(r), integer(ORDER - s)) } }),
   envelope('signature: secp256k1, padded', 'drop', 'penalty', { author: 'secp256k1', signature: der => { const [r, s] = integersOf(der); return sequence(integer(r, 1), integer(s)) } }),
@@ -167,7 +167,7 @@ export const envelopes: readonly EnvelopeCase[] = [
   envelope('signature: secp256k1, long length', 'drop', 'penalty', { author: 'secp256k1', signature: der => bytes([0x30, 0x81], der.subarray(1)) }),
   envelope('signature: secp256k1, not DER', 'drop', 'penalty', { author: 'secp256k1', signature: der => bytes(...integersOf(der).map(fixed)) }),
   envelope('signature: secp256k1, S of zero', 'drop', 'penalty', { author: 'secp256k1', signature: der => sequence(integer(integersOf(der)[0]), bytes([0x02, 0x01, 0x00])) }),
-  envelope('signature: secp256k1, of something else', 'reject', 'penalty', { author: 'secp256k1', signature: (_, { secp256k1 }) => secp256k1.sign(bytes([1])) as Promise<Uint8Array> }),
+  envelope('signature: secp256k1, of something else', 'reject', 'penalty', { author: 'secp256k1', signature: (_, { secp256k1 }) => secp256k1.sign(bytes([1])) }),
 
   envelope('wire: unknown field', 'pass', 'accept', { wire: encoded => bytes(encoded, field(15, bytes([1, 2, 3]))) }),
   envelope('wire: fields in another order', 'pass', 'accept', { wire: (_, fields) => bytes(...fieldsOnWire(fields).reverse()) }),

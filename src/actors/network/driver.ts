@@ -10,7 +10,7 @@ import type { Validator } from '../validator/ingress.js'
 import { AGENT_NAME } from './config.js'
 import type { NetworkConfig } from './config.js'
 import { Connections } from './connections/connections.js'
-import { NetworkError, RequestError, describeError, errorName } from './errors.js'
+import { NetworkError, RequestError, describeError } from './errors.js'
 import { newCounters } from './figures.js'
 import type { NetworkFigures, Violation } from './figures.js'
 import { Gossip } from './gossip/gossip.js'
@@ -163,7 +163,12 @@ export class NetworkDriver {
     const gossip = new Gossip({
       pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock,
       counters: this.#counters, limits: this.#config.gossip, guarded: this.#guarded,
-      standing: this.#standing,
+      standing: this.#standing, messageIds: this.#config.messageIds,
+      otherIdForm: (isOther, counts) => {
+        const { log } = this.#ground
+        if (isOther) log.warn({ ...counts, messageIds: this.#config.messageIds }, 'most peers use the other form of message ids: everything comes more than once')
+        else log.info({ ...counts, messageIds: this.#config.messageIds }, 'most peers use our form of message ids again')
+      },
       isBlocked: peer => this.#connections.gater.isRefused(peer),
       violated: (peer, violation, code, hangUp) => {
         this.#violated(peer, 'gossip', violation, code)
@@ -213,7 +218,7 @@ export class NetworkDriver {
     return this.#running.gossip.publish(topic, bytes)
   }
 
-  verdict(messageId: string, verdict: Verdict): void { this.#running?.gossip.verdict(messageId, verdict) }
+  verdict(messageId: string, verdict: Verdict, reason?: string): void { this.#running?.gossip.verdict(messageId, verdict, reason) }
   answer(request: number, body: Uint8Array): void { void this.#answers.send({ type: 'answer', request, body }) }
 
   /** See `NetworkHandle.request`. @throws RequestError */
@@ -262,6 +267,7 @@ export class NetworkDriver {
         servingWaiting: this.#server.waiting,
         servingUsed: this.#server.used,
         partialGossipBytes: this.#running?.gossip.partialBytes ?? 0,
+        messageIdForms: this.#running?.gossip.messageIdForms ?? { ours: 0, other: 0 },
         largestGossipBuffer: this.#running?.gossip.largestBuffer ?? 0,
       },
     }
@@ -315,7 +321,7 @@ export class NetworkDriver {
     })
   }
 
-  /** Gossip streams that are lost are opened again; who sends what is no frame is hung up on. */
+  /** Gossip streams that are lost are opened again. */
   #keepStreams(node: Node, internals: GossipsubInternals): void {
     const { gossip } = this.#counters
     const keeper = new GossipStreamKeeper({
@@ -327,13 +333,6 @@ export class NetworkDriver {
     })
     node.addEventListener('connection:close', this.#guarded(({ detail }) => { keeper.connectionClosed(detail.remotePeer) }))
     node.services.pubsub.addEventListener('gossipsub:heartbeat', this.#guarded(() => { keeper.heartbeat() }))
-    const onReadError = internals.handlePeerReadStreamError.bind(internals)
-    internals.handlePeerReadStreamError = (error, peerId) => {
-      onReadError(error, peerId)
-      if (!isFrameError(error)) return
-      this.#violated(peerId.toString(), 'gossip', 'gossip_frame', errorName(error))
-      this.#connections.letGo(peerId.toString())
-    }
   }
 
   /** Nothing that we gossip reaches this peer any more: a new connection may help. */
@@ -369,9 +368,4 @@ export class NetworkDriver {
     // the mailbox drops the oldest: a lost report costs one point at most
     void this.#needs.reputation?.report(peer, 'failure')
   }
-}
-
-/** Errors of a gossip stream that only its sender can have caused. */
-function isFrameError(error: Error): boolean {
-  return ['InvalidDataLengthError', 'InvalidDataLengthLengthError', 'InvalidMessageLengthError'].includes(error.name)
 }

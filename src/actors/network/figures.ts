@@ -68,6 +68,8 @@ export interface GossipFigures {
   /** Verdicts for messages that nobody waits for any more. */
   verdictsUnknown: number
   refused: Record<Topic | 'other', Record<Refusal, number>>
+  /** Ids of messages that were ignored for no reason of their content: another copy may come (H67). */
+  idsForgotten: number
   /** RPCs that protobuf or the decode limits refused. */
   malformedRpcs: number
   /** Sends left out because the peer's buffer was full. */
@@ -142,6 +144,8 @@ export interface NetworkFigures extends Counters {
     readonly servingUsed: number
     /** Bytes of gossip RPCs that have begun to arrive and have not been handled, of all peers. */
     readonly partialGossipBytes: number
+    /** Peers that use our form of message ids, and the other one (SPEC §5), as far as they have shown it. */
+    readonly messageIdForms: { readonly ours: number; readonly other: number }
     /** Bytes in the fullest gossip buffer towards a peer. */
     readonly largestGossipBuffer: number
   }
@@ -161,7 +165,7 @@ export function newCounters(): Counters {
     gossip: {
       received: perTopic(), receivedBytes: perTopic(), published: perTopic(), publishedBytes: perTopic(),
       verdicts: { commitments: perVerdict(), txLists: perVerdict() },
-      verdictsUnknown: 0,
+      verdictsUnknown: 0, idsForgotten: 0,
       refused: { commitments: zeros(REFUSALS), txLists: zeros(REFUSALS), other: zeros(REFUSALS) },
       malformedRpcs: 0, sendsHeldBack: 0, streamsReopened: 0, streamsLost: 0,
     },
