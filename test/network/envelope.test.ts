@@ -20,7 +20,7 @@ describe('network: envelopes', () => {
   before(async () => { authors = await createAuthors() })
   afterEach(async () => { await stopAll(); await stopRawPeers() })
 
-  async function sender(node: TestNode): Promise<{ readonly peer: RawPeer; send(message: Uint8Array): void }> {
+  async function sender(node: TestNode): Promise<{ readonly peer: RawPeer; readonly send: (message: Uint8Array) => void }> {
     const peer = await rawPeer(transport, { gossip: true })
     await peer.dial(node.address)
     const stream = await until(() => streamOf(peer, node.peerId), 'its gossip stream')

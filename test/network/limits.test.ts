@@ -108,7 +108,7 @@ describeTransports('network: limits on connections', transport => {
 
 describe('network: limits on what is not a connection yet', () => {
   itOverTcp('pending inbound: 40 that say nothing, and the next is closed; when they are gone all is well', async () => {
-    const hub = await startNode('tcp')
+    const hub = await startNode('tcp', { handshake: { upgradeWithinMs: 60_000 } })
     const port = Number(/tcp\/(\d+)/.exec(hub.address)?.[1])
     const sockets: Socket[] = []
     let closed = 0

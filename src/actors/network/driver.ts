@@ -169,6 +169,7 @@ export class NetworkDriver {
         if (isOther) log.warn({ ...counts, messageIds: this.#config.messageIds }, 'most peers use the other form of message ids: everything comes more than once')
         else log.info({ ...counts, messageIds: this.#config.messageIds }, 'most peers use our form of message ids again')
       },
+      isProtected: peer => this.#connections.gater.isProtected(peer),
       isBlocked: peer => this.#connections.gater.isRefused(peer),
       violated: (peer, violation, code, hangUp) => {
         this.#violated(peer, 'gossip', violation, code)

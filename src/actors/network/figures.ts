@@ -74,6 +74,8 @@ export interface GossipFigures {
   malformedRpcs: number
   /** Sends left out because the peer's buffer was full. */
   sendsHeldBack: number
+  /** Peers that took nothing of what waited for them, and left our meshes. */
+  prunedSilent: number
   /** Streams asked for again, and peers for whom that did not help. */
   streamsReopened: number
   streamsLost: number
@@ -167,7 +169,7 @@ export function newCounters(): Counters {
       verdicts: { commitments: perVerdict(), txLists: perVerdict() },
       verdictsUnknown: 0, idsForgotten: 0,
       refused: { commitments: zeros(REFUSALS), txLists: zeros(REFUSALS), other: zeros(REFUSALS) },
-      malformedRpcs: 0, sendsHeldBack: 0, streamsReopened: 0, streamsLost: 0,
+      malformedRpcs: 0, sendsHeldBack: 0, prunedSilent: 0, streamsReopened: 0, streamsLost: 0,
     },
     requests: { sent: perKind(), answered: perKind(), bytes: perKind(), failed: {} },
     serving: { served: perKind(), bytes: perKind(), empty: perKind(), delayed: perKind(), busyMs: 0 },

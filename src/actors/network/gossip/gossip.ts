@@ -1,5 +1,5 @@
 import type { GossipSub, GossipsubMessage } from '@libp2p/gossipsub'
-import { MAX_TXLIST_BYTES, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, isPlausible } from '../../../protocol/index.js'
+import { MAX_TXLIST_BYTES, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, gossipParams, isPlausible } from '../../../protocol/index.js'
 import type { Topics } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Verdict } from '../../chain/ports.js'
@@ -33,6 +33,9 @@ const REASONS_OF_OURS: ReadonlySet<string> = new Set([
   'no_room', 'overloaded', 'not_held', 'schedule_unknown', 'schedule_failed', 'store_behind', 'store_unavailable', 'rules_failed', 'rules_overloaded',
 ])
 
+/** Proven peers outside the mesh that get what we publish: as many as a mesh has. */
+const PROVEN_AT_ONCE = gossipParams.D
+
 /** Bytes of a message of each topic at most. */
 export const MESSAGE_SIZES: Record<Topic, number> = {
   commitments: SIGNED_COMMITMENT_SIZE,
@@ -53,6 +56,8 @@ export interface GossipNeeds {
   /** The form of message ids that we use, and who is told when most peers use the other one, or no longer do. */
   readonly messageIds: MessageIdForm
   otherIdForm(isOther: boolean, counts: MessageIdFormCounts): void
+  /** Static, or protected by the operator. */
+  isProtected(peer: PeerKey): boolean
   /** Banned or on a list. */
   isBlocked(peer: PeerKey): boolean
   /** It broke the protocol in a way that has nothing to do with what a message says; with `hangUp` nothing more can come of it. */
@@ -92,7 +97,8 @@ export class Gossip {
   readonly #names: ReadonlyMap<string, Topic>
   /** By message id, in order of their deadlines: all have the same time. */
   readonly #pending = new Map<string, Pending>()
-  #publishing: Promise<unknown> = Promise.resolve()
+  /** Of each topic one after the other: a commitment does not wait for a txlist that nobody takes. */
+  readonly #publishing: Record<Topic, Promise<unknown>> = { commitments: Promise.resolve(), txLists: Promise.resolve() }
 
   constructor(needs: GossipNeeds) {
     this.#needs = needs
@@ -101,13 +107,15 @@ export class Gossip {
       pauseOutboundBytes: needs.limits.pauseOutboundBytes,
       totalOutboundBytes: needs.limits.totalOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
+      prunedSilent: () => { needs.counters.gossip.prunedSilent++ },
+      worthy: subscribers => this.#worthy(subscribers),
     })
     const isProven = (peer: PeerKey): boolean => needs.standing.appScore(peer) > 0 || needs.standing.isProtected(peer)
     this.#budget = new GossipBudget(needs.limits, needs.clock, { isKnown: message => this.#isKnown(message), isProven })
     keepScores(needs.internals)
     liveScores(needs.internals, needs.standing)
     this.#authors = verifyAuthorsAside(needs.internals, isProven)
-    this.#forms = new MessageIdForms(needs.topics, needs.messageIds, needs.otherIdForm)
+    this.#forms = new MessageIdForms(needs.topics, needs.messageIds, (isOther, counts) => { needs.otherIdForm(isOther, counts) })
     this.#partial = new PartialRpcs({
       clock: needs.clock, maxBytes: needs.limits.maxPartialBytes, withinMs: needs.limits.partialWithinMs,
       stuck: (peer, code) => { needs.violated(peer, 'gossip_partial', code, true) },
@@ -140,14 +148,14 @@ export class Gossip {
   async close(): Promise<void> { await this.#authors.close() }
 
   /**
-   * Publishes, one message after the other and no faster than the mesh takes them; gives the number of peers it went to.
+   * Publishes at once to all who have room (SPEC §8), and waits only while nobody has; gives the number of peers it went to.
    * @throws NetworkError `too_large`, `duplicate`, `congested`, `publish_failed`
    */
   publish(topic: Topic, bytes: Uint8Array): Promise<number> {
     const limit = MESSAGE_SIZES[topic]
     if (bytes.length > limit) throw new NetworkError('too_large', `${bytes.length} bytes on ${topic}, at most ${limit}`, { value: bytes.length, limit })
-    const published = this.#publishing.then(() => this.#publish(topic, bytes))
-    this.#publishing = published.catch(() => undefined)
+    const published = this.#publishing[topic].then(() => this.#publish(topic, bytes))
+    this.#publishing[topic] = published.catch(() => undefined)
     return published
   }
 
@@ -162,6 +170,7 @@ export class Gossip {
   /** Ignores what has no verdict in time, and lets go of who does not end what it begins to send. */
   expire(): void {
     this.#partial.expire()
+    this.#guard.expire()
     const now = this.#needs.clock.monotonic()
     for (const [messageId, pending] of this.#pending) {
       if (pending.until > now) return
@@ -191,8 +200,8 @@ export class Gossip {
 
   async #publish(topic: Topic, bytes: Uint8Array): Promise<number> {
     const { counters, limits, pubsub, topics } = this.#needs
-    if (!await this.#guard.ready(topics[topic], limits.publishWithinMs)) {
-      throw new NetworkError('congested', `the mesh took nothing within ${limits.publishWithinMs} ms`, { value: this.#guard.largest })
+    if (!await this.#guard.ready(topics[topic], bytes.length, limits.publishWithinMs)) {
+      throw new NetworkError('congested', `nobody had room for it within ${limits.publishWithinMs} ms`, { value: this.#guard.largest })
     }
     try {
       const { recipients } = await pubsub.publish(topics[topic], bytes)
@@ -271,6 +280,18 @@ export class Gossip {
     if (topic === undefined) return
     this.#needs.counters.gossip.verdicts[topic].reject++
     this.#refused(topic, peer, reason, true)
+  }
+
+  /** Static and protected peers, and of those who have brought us something good the best few. */
+  #worthy(subscribers: Iterable<PeerKey>): readonly PeerKey[] {
+    const { internals, standing } = this.#needs
+    const kept: PeerKey[] = []
+    const proven: Array<readonly [PeerKey, number]> = []
+    for (const peer of subscribers) {
+      if (this.#needs.isProtected(peer)) kept.push(peer)
+      else if (standing.appScore(peer) > 0) proven.push([peer, internals.getScore(peer)])
+    }
+    return [...kept, ...proven.sort(([, a], [, b]) => b - a).slice(0, PROVEN_AT_ONCE).map(([peer]) => peer)]
   }
 
   #isKnown(message: RpcMessage): boolean {
