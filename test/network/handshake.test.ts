@@ -12,6 +12,7 @@ import { Handshake } from '../../src/actors/network/handshake/handshake.js'
 import { defaultHandshake } from '../../src/actors/network/handshake/limits.js'
 import { limitNegotiation } from '../../src/actors/network/handshake/negotiation.js'
 import { PendingUpgrades } from '../../src/actors/network/handshake/pending-upgrades.js'
+import type { Admission } from '../../src/actors/network/handshake/pending-upgrades.js'
 import { networkConfig } from '../../src/actors/network/index.js'
 import { protocolsOf } from '../../src/protocol/index.js'
 import { describeTransports, itOverTcp } from '../support/transport.js'
@@ -143,26 +144,42 @@ describe('network: what counts as one address', () => {
 
 describe('network: pending upgrades', () => {
   const place = (name: string) => ({ name, aborted: false, abort() { this.aborted = true } })
+  const asker = (pending: PendingUpgrades) => (connection: ReturnType<typeof place>, origin: { readonly address: string; readonly subnet: string }) => {
+    const asked = { connection, admission: undefined as Admission | undefined }
+    pending.ask(connection, origin, admission => { asked.admission = admission })
+    return asked
+  }
   const from = (a: number, b: number) => ({ address: `10.0.${a}.${b}`, subnet: `10.0.${a}.0/24` })
 
   it('H70: four of an address, sixteen of its subnet', () => {
     const pending = new PendingUpgrades(defaultHandshake, 40)
-    const admitted = Array.from({ length: 6 }, (_, n) => pending.admit(place(`${n}`), from(1, 1)).refused)
-    expect(admitted).to.deep.equal([undefined, undefined, undefined, undefined, 'pending_of_address', 'pending_of_address'])
-    const others = Array.from({ length: 20 }, (_, n) => pending.admit(place(`${n}`), from(1, 2 + n)).refused)
-    expect(others.filter(each => each === undefined).length).to.equal(12)
-    expect(others.at(-1)).to.equal('pending_of_subnet')
-    expect(pending.admit(place('elsewhere'), from(2, 1)).refused).to.equal(undefined)
+    const ask = asker(pending)
+    const first = Array.from({ length: 4 }, (_, n) => ask(place(`${n}`), from(1, 1)))
+    expect(first.map(({ admission }) => admission)).to.deep.equal([{}, {}, {}, {}])
+    // a few more wait, and those beyond are refused
+    const more = Array.from({ length: 14 }, (_, n) => ask(place(`w${n}`), from(1, 1)))
+    expect(more.filter(({ admission }) => admission === undefined).length).to.equal(12)
+    expect(more.slice(12).map(({ admission }) => admission)).to.deep.equal([{ refused: 'pending_of_address' }, { refused: 'pending_of_address' }])
+    expect([pending.size, pending.waiting]).to.deep.equal([4, 12])
+    const others = Array.from({ length: 20 }, (_, n) => ask(place(`${n}`), from(1, 2 + n)))
+    expect(others.filter(({ admission }) => admission !== undefined).length).to.equal(12)
+    expect(ask(place('elsewhere'), from(2, 1)).admission).to.deep.equal({})
+    // a place that is free again is for the one that has waited longest, and who has gone waits no more
+    pending.done(more[0]!.connection)
+    pending.done(first[2]!.connection)
+    expect(more.slice(0, 3).map(({ admission }) => admission)).to.deep.equal([undefined, {}, undefined])
+    expect(pending.size).to.equal(17)
   })
 
   it('H70: when all places are taken the oldest of the busiest address gives way', () => {
     const pending = new PendingUpgrades(defaultHandshake, 5)
     const [a, b1, b2, b3, c] = ['a', 'b1', 'b2', 'b3', 'c'].map(place) as [ReturnType<typeof place>, ...Array<ReturnType<typeof place>>]
-    for (const [each, origin] of [[a, from(1, 1)], [b1, from(2, 1)], [b2, from(2, 1)], [b3, from(2, 1)], [c, from(3, 1)]] as const) pending.admit(each!, origin)
-    expect(pending.admit(place('d'), from(4, 1)).displaced).to.equal(b1)
-    expect(pending.admit(place('e'), from(5, 1)).displaced).to.equal(b2)
+    const ask = asker(pending)
+    for (const [each, origin] of [[a, from(1, 1)], [b1, from(2, 1)], [b2, from(2, 1)], [b3, from(2, 1)], [c, from(3, 1)]] as const) ask(each!, origin)
+    expect(ask(place('d'), from(4, 1)).admission?.displaced).to.equal(b1)
+    expect(ask(place('e'), from(5, 1)).admission?.displaced).to.equal(b2)
     // all have one: the oldest of them
-    expect(pending.admit(place('f'), from(6, 1)).displaced).to.equal(a)
+    expect(ask(place('f'), from(6, 1)).admission?.displaced).to.equal(a)
     expect(pending.size).to.equal(5)
     expect([pending.done(c!), pending.done(c!)]).to.deep.equal([true, false])
   })
@@ -260,14 +277,20 @@ describe('network: from raw sockets', () => {
     expect(now.offenders).to.deep.equal([{ address: '127.0.0.1', offences: 1, refusedForMs: 0 }])
   })
 
-  itOverTcp('H70: silent sockets of one address hold four places, for three seconds, and another one is let in meanwhile', async () => {
-    const node = await startNode('tcp', { exemptSubnets: [], handshake: { pendingPerAddress: 4 } })
-    const silent = Array.from({ length: 12 }, () => raw(node))
-    await until(() => silent.filter(({ closed }) => closed).length === 8, 'eight are turned away')
-    expect((await figures(node)).now.pendingInbound).to.equal(4)
-    expect((await figures(node)).handshake.pending_of_address).to.equal(8)
+  itOverTcp('H70: a dozen honest nodes behind one address come in together', async () => {
+    const node = await startNode('tcp', { exemptSubnets: [] })
+    const guests = await Promise.all(Array.from({ length: 12 }, () => rawPeer('tcp', { listen: false })))
+    await Promise.all(guests.map(guest => guest.dial(node.address)))
+    await until(async () => (await figures(node)).now.peers === 12, 'all twelve')
+  })
+
+  itOverTcp('H70: silent sockets of one address hold four places, for three seconds, whether there or waiting', async () => {
+    const node = await startNode('tcp', { exemptSubnets: [], connections: { inboundPerSecond: 100 } })
+    const silent = Array.from({ length: 24 }, () => raw(node))
+    await until(() => silent.filter(({ closed }) => closed).length >= 8, 'eight are turned away')
+    expect((await figures(node)).now.pendingInbound).to.be.at.most(4)
     await until(() => silent.every(({ closed }) => closed), 'the others, when their time is over')
-    expect((await figures(node)).handshake.upgrade_failed).to.equal(4)
+    expect((await figures(node)).handshake).to.include({ pending_of_address: 8, upgrade_failed: 16 })
     const guest = await rawPeer('tcp')
     await guest.dial(node.address)
     await until(async () => (await figures(node)).now.pendingInbound === 0, 'let in')

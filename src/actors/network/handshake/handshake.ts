@@ -12,7 +12,7 @@ import { limitNegotiation } from './negotiation.js'
 import { Offenders } from './offenders.js'
 import type { Offender } from './offenders.js'
 import { PendingUpgrades } from './pending-upgrades.js'
-import type { Origin, Upgrading } from './pending-upgrades.js'
+import type { Admission, Origin } from './pending-upgrades.js'
 
 export interface HandshakeNeeds {
   readonly limits: HandshakeLimits
@@ -85,7 +85,7 @@ export class Handshake {
     const noted = (peer: PeerId, connection: MultiaddrConnection): void => { this.#remoteOf(connection).peer = peer.toString() }
     return {
       ...gater,
-      denyInboundConnection: async connection => !this.#admit(connection) || await gater.denyInboundConnection?.(connection) === true,
+      denyInboundConnection: async connection => !await this.#admit(connection) || await gater.denyInboundConnection?.(connection) === true,
       denyInboundEncryptedConnection: async (peer, connection) => {
         noted(peer, connection)
         return await gater.denyInboundEncryptedConnection?.(peer, connection) === true
@@ -119,31 +119,37 @@ export class Handshake {
     stream.addEventListener('close', ({ error }) => { guard.streamEnded(error === undefined && this.#needs.requestProtocols.includes(stream.protocol)) })
   }
 
-  /** Whether there is a place for a new inbound connection. */
-  #admit(connection: MultiaddrConnection): boolean {
-    const now = this.#needs.clock.monotonic()
+  /** Whether there is a place for a new inbound connection; it may have to wait for one. */
+  async #admit(connection: MultiaddrConnection): Promise<boolean> {
     const remote = this.#remoteOf(connection)
     const { origin } = remote
-    const { displaced, refused = undefined } = this.#refusesAddress(origin, now) ?? this.#pending.admit(connection, origin)
-    if (refused !== undefined) {
-      this.#count(refused, remote)
-      return false
-    }
+    // before anything of it is read, and while it waits
+    this.#limit(connection, connection, () => ENCRYPTION)
+    const refusal = origin === undefined ? undefined : this.#refusesAddress(origin, this.#needs.clock.monotonic())
+    const { displaced, refused = undefined } = refusal !== undefined ? { refused: refusal } : await new Promise<Admission>(resolve => {
+      let isDecided = false
+      this.#pending.ask(connection, origin, admission => { isDecided = true; resolve(admission) })
+      // what it sends while it waits stays where it is
+      if (!isDecided) connection.pause()
+      connection.addEventListener('close', () => {
+        if (this.#pending.done(connection)) this.#count('upgrade_failed', remote)
+        resolve({ refused: 'upgrade_failed' })
+      })
+    })
+    if ((connection as { readonly readStatus?: string }).readStatus === 'paused') connection.resume()
     if (displaced !== undefined) {
       this.#count('pending_displaced', this.#remotes.get(displaced))
       displaced.abort(new Error('its place went to a newcomer'))
     }
-    connection.addEventListener('close', () => { if (this.#pending.done(connection)) this.#count('upgrade_failed', remote) })
-    this.#limit(connection, connection, () => ENCRYPTION)
-    return true
+    if (refused !== undefined && refused !== 'upgrade_failed') this.#count(refused, remote)
+    return refused === undefined
   }
 
-  #refusesAddress(origin: Origin | undefined, now: number): { readonly refused: HandshakeRefusal; readonly displaced?: Upgrading } | undefined {
-    if (origin === undefined) return undefined
-    if (this.#offenders.isRefused(origin.address, now)) return { refused: 'address_refused' }
-    const arrivals = this.#arrivals.get(origin.address) ?? new SlidingWindow(this.#needs.inboundPerSecond, 1_000)
-    this.#arrivals.set(origin.address, arrivals)
-    return arrivals.take(now) ? undefined : { refused: 'address_rate' }
+  #refusesAddress({ address }: Origin, now: number): HandshakeRefusal | undefined {
+    if (this.#offenders.isRefused(address, now)) return 'address_refused'
+    const arrivals = this.#arrivals.get(address) ?? new SlidingWindow(this.#needs.inboundPerSecond, 1_000)
+    this.#arrivals.set(address, arrivals)
+    return arrivals.take(now) ? undefined : 'address_rate'
   }
 
   #limit(stream: object, raw: object, protocols: () => readonly string[]): void {

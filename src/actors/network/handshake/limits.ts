@@ -31,7 +31,7 @@ export const HANDSHAKE_REFUSALS = [
   'address_refused',
   /** Too many new connections of its address within a second. */
   'address_rate',
-  /** Too many connections of its address, or of its subnet, are being upgraded already. */
+  /** Too many connections of its address, or of its subnet, are being upgraded already, and wait for it. */
   'pending_of_address',
   'pending_of_subnet',
   /** It was being upgraded for longest, of the address that had most under way when the places ran out. */
