@@ -28,7 +28,7 @@ export interface ChainStore extends SignedRecords {
 }
 
 /** To network: the one verdict on a gossip message (SPEC §5). */
-export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict }>
+export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason: string }>
 
 /** To network: the answer to an inbound request, an SSZ body without its frame. */
 export type Answers = Port<{ readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }>

@@ -28,7 +28,7 @@ export function network(needs: DriverNeeds, config: NetworkConfig): ActorSpec<Ne
     },
     receive: {
       publish: (driver, { topic, bytes }, ctx) => ctx.later(driver.publish(topic, bytes).then(recipients => ({ recipients }))),
-      verdict: (driver, { messageId, verdict }) => { driver.verdict(messageId, verdict) },
+      verdict: (driver, { messageId, verdict, reason }) => { driver.verdict(messageId, verdict, reason) },
       answer: (driver, { request, body }) => { driver.answer(request, body) },
       request: (driver, { kind, body, peer, exclude }, ctx) => ctx.later(driver.request(kind, body, { peer, exclude, signal: ctx.askSignal })),
       dial: (driver, { address }, ctx) => ctx.later(driver.dial(address, ctx.askSignal)),
