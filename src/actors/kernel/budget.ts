@@ -17,21 +17,18 @@ export const restartDefaults: Required<RestartOptions> = {
 
 /** The restarts of one child: a sliding window, and the backoff. */
 export class Budget {
-  readonly #options: Required<RestartOptions>
   #restarts: number[] = []
   #failuresInARow = 0
   #startedAt: number | undefined
 
-  constructor(options: RestartOptions, private readonly clock: Clock, private readonly random: Random) {
-    this.#options = { ...restartDefaults, ...options }
-  }
+  constructor(private readonly options: Required<RestartOptions>, private readonly clock: Clock, private readonly random: Random) {}
 
   started(): void { this.#startedAt = this.clock.monotonic() }
 
   /** Takes one restart out of the budget; false when the window has none left. */
   spend(): boolean {
     const now = this.clock.monotonic()
-    const { maxRestarts, within } = this.#options
+    const { maxRestarts, within } = this.options
     if (maxRestarts === Infinity) return true
     this.#restarts = this.#restarts.filter(at => now - at < within)
     if (this.#restarts.length >= maxRestarts) return false
@@ -41,7 +38,7 @@ export class Budget {
 
   /** Milliseconds to wait before the next start. Once per failure. */
   delay(): number {
-    const { backoff: { firstMs, maxMs, factor, jitter }, stableAfter } = this.#options
+    const { backoff: { firstMs, maxMs, factor, jitter }, stableAfter } = this.options
     if (this.#startedAt !== undefined && this.clock.monotonic() - this.#startedAt >= stableAfter) this.#failuresInARow = 0
     this.#startedAt = undefined
     const full = Math.min(maxMs, firstMs * factor ** this.#failuresInARow++)

@@ -4,6 +4,7 @@ import { CancelledError } from './errors.js'
 import type { DropReason } from './figures.js'
 import type { Feedback, MailboxSpec, Policy } from './mailbox.js'
 import type { Message } from './message.js'
+import { checked } from './options.js'
 import type { OfferOptions } from './ref.js'
 import { Ring } from './ring.js'
 
@@ -53,8 +54,9 @@ export class Inbox {
   get offering(): number { return this.#waiters.size }
 
   /** Takes over a bound and policies. What is queued passes them in order at the first time, and when the bound shrinks. */
-  bind(spec: MailboxSpec<Message>): void {
+  bind(spec: MailboxSpec<Message>, whose: string): void {
     if (spec === this.#spec) return
+    checked(whose, 'capacity', spec.capacity)
     const keepAll = this.#spec !== undefined && spec.capacity >= this.capacity
     const queued = this.#empty()
     this.#spec = spec
@@ -116,6 +118,12 @@ export class Inbox {
     for (const entry of this.#empty()) this.dropped(entry, 'stopped')
     for (const waiter of this.#waiters) waiter.admitted('closed')
     this.#waiters.clear()
+  }
+
+  /** Entries that were taken and not begun stand at the head again, over the bound if need be. */
+  putBack(entries: readonly Entry[]): void {
+    if (this.closed) { for (const entry of entries) this.dropped(entry, 'stopped'); return }
+    for (const entry of [...entries, ...this.#empty()]) this.#append(entry)
   }
 
   #append(entry: Entry): void {

@@ -1,16 +1,18 @@
 import type { ActorSpec } from './actor.js'
-import { Budget } from './budget.js'
+import { Budget, restartDefaults } from './budget.js'
+import type { RestartOptions } from './budget.js'
 import { Cell } from './cell.js'
 import { systemClock, systemRandom } from './clock.js'
+import { ActorContext } from './context.js'
 import { DeadLetters } from './dead-letters.js'
 import { ClosedError, EscalatedError, InterruptedError, KernelError, StartError, TimeoutError } from './errors.js'
 import type { Phase, TreeSnapshot } from './figures.js'
-import { Incarnation } from './incarnation.js'
 import type { Spec } from './incarnation.js'
 import { silentLogger } from './log.js'
 import type { Logger } from './log.js'
 import type { Message } from './message.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
+import { validated } from './options.js'
 import { Plan, withinMs } from './plan.js'
 import type { Planned } from './plan.js'
 import type { Ref } from './ref.js'
@@ -19,13 +21,16 @@ import type {
   Action, ChildOptions, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions,
 } from './supervisor.js'
 
-const treeDefaults = { strategy: 'one_for_one', maxChildren: 1_024, stopWithin: 30_000 } as const
+type Defaulted = 'strategy' | 'maxChildren' | 'stopWithin' | keyof RestartOptions
+const treeDefaults: TreeOptions & Required<Pick<TreeOptions, Defaulted>> = {
+  ...restartDefaults, strategy: 'one_for_one', maxChildren: 1_024, stopWithin: 30_000,
+}
 const childDefaults = { kind: 'permanent', startWithin: 30_000, stopWithin: 5_000 } as const
 
 interface Child extends Planned {
   readonly name: string
   readonly node: Node
-  readonly options: ChildOptions & Required<Pick<ChildOptions, keyof typeof childDefaults>>
+  readonly options: Required<ChildOptions>
   readonly budget: Budget
   launched: boolean
   /** Its end for good, once that has begun. */
@@ -45,7 +50,7 @@ export class Tree implements Supervisor, Node, Overseer {
 
   static root(name: string, options: SupervisorOptions): Tree {
     const { under, trace } = options
-    const holder = under instanceof Incarnation ? under : undefined
+    const holder = under instanceof ActorContext ? under : undefined
     const clock = options.clock ?? under?.clock ?? systemClock
     const log = options.log ?? under?.log ?? silentLogger
     const tree = new Tree(name, under === undefined ? name : `${under.path}/${name}`, options, undefined, {
@@ -62,7 +67,7 @@ export class Tree implements Supervisor, Node, Overseer {
     private readonly name: string, readonly path: string, options: TreeOptions,
     private readonly parent: Tree | undefined, private readonly runtime: Runtime,
   ) {
-    this.#options = { ...treeDefaults, ...options }
+    this.#options = validated(path, treeDefaults, options)
     this.terminated = new Promise(resolve => { this.#terminate = resolve })
   }
 
@@ -78,7 +83,7 @@ export class Tree implements Supervisor, Node, Overseer {
     const { clock, log, deadLetters } = this.runtime
     const runtime = { ...this.runtime, deadLetters: new DeadLetters(clock, log, deadLetters) }
     const tree = new Tree(name, `${this.path}/${name}`, options, this, runtime)
-    this.#add(name, tree, { stopWithin: tree.#options.stopWithin, startWithin: Infinity, ...asChild })
+    this.#add(name, tree, asChild, { stopWithin: tree.#options.stopWithin, startWithin: Infinity })
     return tree
   }
 
@@ -87,14 +92,15 @@ export class Tree implements Supervisor, Node, Overseer {
     if (child !== undefined) await this.#dismiss(child)
   }
 
-  #add(name: string, node: Node, options: ChildOptions): void {
+  #add(name: string, node: Node, given: ChildOptions, defaults: ChildOptions = {}): void {
     const { maxChildren } = this.#options
     if (this.#phase === 'stopping' || this.#phase === 'stopped') throw new ClosedError(this.path)
     if (this.#children.some(each => each.name === name)) throw new KernelError('duplicate_name', `${this.path} has ${name}`, name)
     if (this.#children.length >= maxChildren) throw new KernelError('too_many_children', `${this.path} is full`, maxChildren)
+    const options = validated(node.path, { ...this.#options, ...childDefaults, ...defaults }, given)
     const child: Child = {
-      name, node, options: { ...childDefaults, ...options }, launched: false, leaving: undefined, restarts: 0, plan: undefined,
-      budget: new Budget({ ...this.#options, ...options }, this.runtime.clock, this.runtime.random),
+      name, node, options, launched: false, leaving: undefined, restarts: 0, plan: undefined,
+      budget: new Budget(options, this.runtime.clock, this.runtime.random),
     }
     this.#children.push(child)
     if (this.#phase === 'running' || this.#phase === 'starting') void this.#carryOut(new Plan([child], this.runtime.clock))
