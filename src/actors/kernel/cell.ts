@@ -103,9 +103,7 @@ export class Cell implements Node, Runnable, Host {
 
   run(limit: number): number {
     this.#ready = false
-    const current = this.#life
-    let count = 0
-    while (count < limit && current?.free === true && current.step(this.#inbox)) count++
+    const count = this.#life?.run(this.#inbox, limit) ?? 0
     this.wake()
     return count
   }

@@ -63,13 +63,16 @@ export class Incarnation implements Life {
     })
   }
 
-  step(queue: Queue): boolean {
-    const signal = this.#system.shift()
-    if (signal !== undefined) { this.#handle(signal, -1); return true }
-    const entry = queue.take()
-    if (entry === undefined) return false
-    this.#handle(entry, queue.sampled)
-    return true
+  run(queue: Queue, limit: number): number {
+    let count = 0
+    for (; count < limit && this.phase === 'running' && !this.#handling; count++) {
+      const signal = this.#system.shift()
+      if (signal !== undefined) { this.#handle(signal, -1); continue }
+      const entry = queue.take()
+      if (entry === undefined) break
+      this.#handle(entry, queue.sampled)
+    }
+    return count
   }
 
   halt(reason: HaltReason): Promise<void> {

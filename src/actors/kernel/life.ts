@@ -33,7 +33,7 @@ export interface Host {
 }
 
 /**
- * One incarnation, as its actor drives it: `start`; then `step` as long as it is `free`; at the end `halt`, or `abandon`, or both.
+ * One incarnation, as its actor drives it: `start`; then `run` whenever it is `free`; at the end `halt`, or `abandon`, or both.
  */
 export interface Life {
   readonly phase: 'starting' | 'running' | 'failed' | 'stopping'
@@ -46,8 +46,8 @@ export interface Life {
   readonly holds: readonly { describe(): TreeSnapshot }[]
   /** Fulfilled when it can take messages. Rejects when it cannot, and when it is ended or abandoned before. */
   start(): Promise<void>
-  /** Begins the next message, its own before the queue's. False when there is none. Only while `free`. */
-  step(queue: Queue): boolean
+  /** Begins messages while it is `free`, its own before the queue's, at most `limit`; gives how many. */
+  run(queue: Queue, limit: number): number
   /** Ends in the regular way: what runs is awaited, then the stop hook. Never rejects. Called again, the last reason counts. */
   halt(reason: HaltReason): Promise<void>
   /** From now on nothing that still runs in it has an effect outside; what waits for it is refused. */
