@@ -3,6 +3,7 @@ import type { Clock } from './clock.js'
 import type { Inbox } from './inbox.js'
 import type { Feedback } from './mailbox.js'
 import type { Message } from './message.js'
+import { attempt } from './outside.js'
 import type { Deadline, OfferOptions, Ref } from './ref.js'
 
 /** One end, and who wants to know of it. */
@@ -10,11 +11,11 @@ export class Ending {
   happened = false
   readonly #listeners = new Set<() => void>()
 
-  /** @param threw takes what a listener throws, so that the others hear of it all the same */
+  /** @param threw takes what a listener throws or rejects with, so that the others hear of it all the same */
   constructor(private readonly threw: (error: unknown) => void) {}
 
   once(listener: () => void): () => void {
-    const once = (): void => { try { listener() } catch (error) { this.threw(error) } }
+    const once = (): void => { attempt(listener, this.threw) }
     if (this.happened) once()
     else this.#listeners.add(once)
     return () => { this.#listeners.delete(once) }

@@ -5,7 +5,7 @@ export interface RestartOptions {
   /** Restarts allowed within `within` milliseconds; one more escalates. 5 in 60 s. */
   readonly maxRestarts?: number
   readonly within?: number
-  /** Wait before a restart: `firstMs · factor^n`, at most `maxMs`, less a random share up to `jitter`. 100 ms, 30 s, 2, 0.2. */
+  /** Wait before a restart: `firstMs · factor^n`, at most `maxMs`, less a random share up to `jitter`; never under 1 ms. 100 ms, 30 s, 2, 0.2. */
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number; readonly factor: number; readonly jitter: number }
   /** After so many milliseconds without a failure the wait begins at `firstMs` again. 30 s. */
   readonly stableAfter?: number
@@ -14,6 +14,9 @@ export interface RestartOptions {
 export const restartDefaults: Required<RestartOptions> = {
   maxRestarts: 5, within: 60_000, backoff: { firstMs: 100, maxMs: 30_000, factor: 2, jitter: 0.2 }, stableAfter: 30_000,
 }
+
+/** Timers and I/O have their turn between two starts. */
+const LEAST_DELAY_MS = 1
 
 /** The restarts of one child: a sliding window, and the backoff. */
 export class Budget {
@@ -42,6 +45,6 @@ export class Budget {
     if (this.#startedAt !== undefined && this.clock.monotonic() - this.#startedAt >= stableAfter) this.#failuresInARow = 0
     this.#startedAt = undefined
     const full = Math.min(maxMs, firstMs * factor ** this.#failuresInARow++)
-    return full * (1 - jitter * this.random())
+    return Math.max(LEAST_DELAY_MS, full * (1 - jitter * this.random()))
   }
 }

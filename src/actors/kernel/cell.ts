@@ -72,7 +72,7 @@ export class Cell implements Node, Runnable, Host {
       kind: 'actor', name: this.name, path: this.path, phase: this.#phase, depth, highWater, capacity, offering,
       answering: this.#life?.answering ?? 0, handled, restarts, drops: { ...drops },
       wait: wait.snapshot(), handling: handling.snapshot(),
-      holds: this.#life?.holds.map(tree => tree.describe()) ?? [],
+      holds: [...this.#life?.holds ?? []].map(tree => tree.describe()),
     }
   }
 

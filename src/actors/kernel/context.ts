@@ -1,35 +1,40 @@
-import type { Context, Later } from './actor.js'
+import type { Context, Deferral, Later } from './actor.js'
 import type { Asked } from './asked.js'
 import type { TimerHandle } from './clock.js'
-import { KernelError } from './errors.js'
-import type { TreeSnapshot } from './figures.js'
+import { ClosedError, KernelError } from './errors.js'
 import type { Incarnation, Spec } from './incarnation.js'
 import type { Host } from './life.js'
 import type { Message } from './message.js'
+import type { Held, Runtime } from './node.js'
 import type { Ref, Watchable } from './ref.js'
+import type { Supervisor } from './supervisor.js'
 
 /** A timer's tick or a `terminated` on its way through the system lane. */
 export class Signal {
   constructor(readonly deliver: (spec: Spec, state: unknown) => unknown) {}
 }
 
+/** Counted where a pipe's outcome has not become a message. */
+const PIPED: Message = Object.freeze({ type: 'pipe' })
+
 interface Timer { handle: TimerHandle; waiting: boolean }
 
-/** What `Context.later` gives, from the inside. */
-export class LaterAnswer<T> { constructor(readonly promise: Promise<T>) {} }
+/** What `Context.later`, `refuse` and `defer` give, from the inside. */
+export class LaterAnswer { constructor(readonly promise: Promise<unknown>) {} }
 
 /** The `Context` of one incarnation's handlers, and everything that must not outlive it. */
-export class ActorContext implements Context<Message> {
+export class ActorContext implements Context<Message, Message> {
   readonly path: string
   readonly self: Ref<Message>
+  readonly runtime: Runtime
   readonly clock
   readonly random
-  readonly scheduler
   readonly log
   /** The ask in hand. */
   asked: Asked | undefined
-  /** Trees that were built with `under: ctx`. */
-  readonly holds: { describe(): TreeSnapshot }[] = []
+  /** Trees that were built with `under: ctx` and have not ended. */
+  readonly holds = new Set<Held>()
+  #children: Supervisor | undefined
   readonly #controller = new AbortController()
   readonly #timers = new Map<string, Timer>()
   readonly #watches = new Map<Watchable, (() => void) | undefined>()
@@ -37,9 +42,9 @@ export class ActorContext implements Context<Message> {
   constructor({ path, self, runtime }: Host, private readonly life: Incarnation) {
     this.path = path
     this.self = self
+    this.runtime = runtime
     this.clock = runtime.clock
     this.random = runtime.random
-    this.scheduler = runtime.scheduler
     this.log = runtime.log.child({ actor: path })
   }
 
@@ -57,14 +62,32 @@ export class ActorContext implements Context<Message> {
     this.clock.clearTimeout(timer.handle)
   }
 
-  pipe<T>(promise: Promise<T>, then: { ok(value: T): Message; failed(error: unknown): Message }): void {
-    promise.then(value => then.ok(value), (error: unknown) => then.failed(error))
-      .then(message => { this.life.signal(message) }, (error: unknown) => { this.fail(error) })
+  get children(): Supervisor {
+    if (this.ended) throw new ClosedError(this.path)
+    return this.#children ??= this.runtime.nest(this)
   }
 
-  later<T>(promise: Promise<T>): Later<T> {
-    promise.catch(() => undefined)
-    return new LaterAnswer(promise) as unknown as Later<T>
+  pipe<T>(promise: PromiseLike<T>, then: { ok(value: T): Message; failed(error: unknown): Message }): void {
+    Promise.resolve(promise).then(
+      value => { this.#arrive(() => then.ok(value)) },
+      (error: unknown) => { this.#arrive(() => then.failed(error)) },
+    )
+  }
+
+  later<T>(promise: PromiseLike<T>): Later<T> {
+    const settles = Promise.resolve(promise)
+    settles.catch(() => undefined)
+    return new LaterAnswer(settles) as unknown as Later<T>
+  }
+
+  refuse(error: unknown): Later<never> { return this.later(Promise.reject(error as Error)) }
+
+  defer<T>(keep: (answer: Deferral<T>) => void): Later<T> {
+    const { asked } = this
+    let settle!: Pick<Deferral<T>, 'resolve' | 'reject'>
+    const answer = new Promise<T>((resolve, reject) => { settle = { resolve, reject } })
+    keep({ ...settle, get expired() { return asked?.expired ?? true } })
+    return this.later(answer)
   }
 
   watch(other: Watchable): void {
@@ -78,16 +101,30 @@ export class ActorContext implements Context<Message> {
   }
 
   fail(error: unknown): void { if (!this.ended) this.life.fault(error) }
-  stop(): void { if (!this.ended) this.life.finish() }
+  stop(): void { this.life.finish() }
 
-  /** Aborts the signal; timers and watches are gone. */
+  /** Aborts the signals; timers and watches are gone. */
   end(): void {
     if (this.ended) return
     this.#controller.abort()
+    this.asked?.callOff()
     for (const { handle } of this.#timers.values()) this.clock.clearTimeout(handle)
     this.#timers.clear()
     for (const unwatch of this.#watches.values()) unwatch?.()
     this.#watches.clear()
+  }
+
+  /** The outcome of a pipe has come. The mapping is the actor's own code: it runs only for an actor that lives. */
+  #arrive(map: () => Message): void {
+    const arrive = (): void => {
+      if (this.ended) { this.life.lost('stale', PIPED); return }
+      let message: Message
+      try { message = map() } catch (error) { this.fail(error); return }
+      if (typeof (message as Message | undefined)?.type === 'string') this.life.signal(message)
+      else this.life.lost('unknown', PIPED)
+    }
+    if (this.runtime.scheduler.arrive === undefined) arrive()
+    else this.runtime.scheduler.arrive(arrive)
   }
 
   #set(key: string, ms: number, again: boolean): void {

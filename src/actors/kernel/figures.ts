@@ -7,7 +7,9 @@ export type DropReason =
   | 'stopped'         // still queued at the end
   | 'crashed'         // the message that its handler threw at
   | 'ask_expired'     // its asker had given up before its turn
-  | 'late_reply'      // answered after its asker had given up
+  | 'late_reply'      // answered after its asker had given up, or refused where nobody had asked
+  | 'unknown'         // no message, or of a type that the actor has no handler for
+  | 'overloaded'      // more offers wait, or more answers are due, than the mailbox allows
   | 'stale'           // the result of a pipe, a timer or a watch of an incarnation that is gone
 
 export type Drops = Readonly<Partial<Record<DropReason, number>>>

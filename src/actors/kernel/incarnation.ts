@@ -1,18 +1,21 @@
 import type { ActorSpec } from './actor.js'
 import { Asked } from './asked.js'
 import { ActorContext, LaterAnswer, Signal } from './context.js'
-import { CrashedError, InterruptedError } from './errors.js'
+import { CrashedError, DroppedError, InterruptedError } from './errors.js'
+import type { DropReason } from './figures.js'
 import { messageOf } from './inbox.js'
 import type { Entry } from './inbox.js'
 import type { Host, life, Life, Queue } from './life.js'
 import type { Message } from './message.js'
 import type { HaltReason } from './node.js'
+import { isThenable } from './outside.js'
 import { Ring } from './ring.js'
 
 /** Some actor's behaviour, its types forgotten; one that runs elsewhere brings its own kind of life. */
-export type Spec = ActorSpec<Message, unknown> & { readonly [life]?: (host: Host) => Life }
+export type Spec = ActorSpec<Message, unknown, Message> & { readonly [life]?: (host: Host) => Life }
 
 type Handler = (state: unknown, message: Message, ctx: ActorContext) => unknown
+type Handlers = ReadonlyMap<string, Handler>
 
 /**
  * One life of an actor in this thread: its state, its context, the turn in hand and its end.
@@ -20,11 +23,14 @@ type Handler = (state: unknown, message: Message, ctx: ActorContext) => unknown
  * 1. starting: `init`.
  * 2. running: the system lane, then the queue; one message at a time, also across `await`.
  * 3. failed: a handler threw or `ctx.fail` was called; the supervisor knows and will halt it.
- * 4. stopping: the signal is aborted; the running handler ends, then the `stop` hook runs.
+ * 4. stopping: the signal is aborted; the running handler ends, then the trees that it holds, then the `stop` hook runs.
  */
 export class Incarnation implements Life {
   phase: Life['phase'] = 'starting'
   readonly #context: ActorContext
+  readonly #receive: Handlers
+  readonly #internal: Handlers
+  readonly #maxAnswering: number
   readonly #system = new Ring<Signal | Message>()
   /** Asks that are answered later. */
   readonly #unanswered = new Set<Asked>()
@@ -33,11 +39,11 @@ export class Incarnation implements Life {
   #started = false
   #abandoned = false
   #starting: Promise<void> | undefined
-  #giveUp: ((error: Error) => void) | undefined
+  #giveUp: ((error: unknown) => void) | undefined
   #halting: Promise<void> | undefined
   #reason: HaltReason = 'stop'
   /** What `ctx.fail` or `ctx.stop` asked for during `init`. */
-  #early: (() => void) | undefined
+  #early: { readonly failure: unknown } | 'finish' | undefined
   #handling = false
   #handled: (() => void) | undefined
   #inHand: Entry | Signal | undefined
@@ -45,7 +51,11 @@ export class Incarnation implements Life {
   #startedAt = -1
 
   constructor(private readonly host: Host, private readonly spec: Spec) {
+    const { receive, internal = {}, mailbox } = spec
     this.#context = new ActorContext(host, this)
+    this.#receive = handlersOf(receive)
+    this.#internal = new Map([...this.#receive, ...handlersOf(internal)])
+    this.#maxAnswering = mailbox.maxAnswering ?? mailbox.capacity
   }
 
   get free(): boolean { return this.phase === 'running' && !this.#handling }
@@ -66,11 +76,15 @@ export class Incarnation implements Life {
   run(queue: Queue, limit: number): number {
     let count = 0
     for (; count < limit && this.phase === 'running' && !this.#handling; count++) {
-      const signal = this.#system.shift()
-      if (signal !== undefined) { this.#handle(signal, -1); continue }
-      const entry = queue.take()
+      const own = this.#system.shift()
+      if (own instanceof Signal) { this.#run(own, undefined, -1); continue }
+      const entry = own ?? queue.take()
       if (entry === undefined) break
-      this.#handle(entry, queue.sampled)
+      const handler = (own === undefined ? this.#receive : this.#internal).get(entry.type)
+      const asked = entry instanceof Asked ? entry : undefined
+      if (handler === undefined) this.#refuse(entry, asked, 'unknown')
+      else if (asked !== undefined && this.#unanswered.size >= this.#maxAnswering) this.#refuse(entry, asked, 'overloaded')
+      else this.#run(entry, handler, own === undefined ? queue.sampled : -1)
     }
     return count
   }
@@ -81,11 +95,13 @@ export class Incarnation implements Life {
   }
 
   abandon(): void {
-    this.#end('stopping')
     this.#abandoned = true
-    this.#interrupt()
-    if (this.#inHand instanceof Asked) this.#inHand.refuse(new InterruptedError(this.host.path))
-    this.#giveUp?.(new InterruptedError(this.host.path))
+    this.#halting ??= this.#halt()
+    for (const tree of this.#context.holds) tree.abandon('stop')
+    const error = new InterruptedError(this.host.path)
+    this.#interrupt(error)
+    if (this.#inHand instanceof Asked) this.#inHand.refuse(error)
+    this.#giveUp?.(typeof this.#early === 'object' ? this.#early.failure : error)
   }
 
   // ---- for its context
@@ -93,23 +109,28 @@ export class Incarnation implements Life {
   hasTimer(key: string): boolean { return Object.hasOwn(this.spec.timers ?? {}, key) }
 
   signal(signal: Signal | Message): void {
-    if (!this.#context.ended) this.#system.push(signal)
-    else if (!(signal instanceof Signal)) this.host.count('stale', signal)
+    this.#system.push(signal)
     this.host.wake()
   }
 
+  lost(reason: DropReason, message: Message): void { this.host.count(reason, message) }
+
   fault(error: unknown): void {
-    if (this.phase === 'starting') this.#early ??= () => { throw error }
-    else if (this.phase === 'running') {
+    if (this.phase === 'starting') {
+      this.#early ??= { failure: error }
+      this.#context.end()
+    } else if (this.phase === 'running') {
       this.#end('failed')
+      this.#interrupt(new InterruptedError(this.host.path, error))
       this.host.failed(error)
     } else this.host.runtime.log.warn({ actor: this.host.path, err: error }, 'failed while ending')
   }
 
   finish(): void {
-    if (this.phase === 'starting') this.#early ??= () => { this.finish() }
-    if (this.phase !== 'running') return
-    this.#end('stopping')
+    if (this.phase === 'starting') this.#early ??= 'finish'
+    const isRestarted = this.phase === 'stopping' && this.#handling && this.#reason === 'restart' && !this.#abandoned
+    if (this.phase === 'running') this.#end('stopping')
+    else if (!isRestarted) return
     this.host.finished()
   }
 
@@ -119,68 +140,70 @@ export class Incarnation implements Life {
     try {
       this.#state = await this.spec.init(this.#context)
       this.#started = true
-      if (this.#abandoned) await this.#stopHook('stop')
+      if (typeof this.#early === 'object') throw this.#early.failure
       if (this.#context.ended) throw new InterruptedError(this.host.path)
       this.phase = 'running'
-      this.#early?.()
+      if (this.#early !== undefined) this.finish()
     } catch (error) {
       this.#end('failed')
-      throw error
+      throw typeof this.#early === 'object' ? this.#early.failure : error
     }
   }
 
+  /** All of it runs to its end, also when it was abandoned meanwhile: what `init` has made is always let go. */
   async #halt(): Promise<void> {
     this.#end('stopping')
     await this.#starting?.catch(() => undefined)
     if (this.#handling) await new Promise<void>(resolve => { this.#handled = resolve })
-    if (this.#started && !this.#abandoned) await this.#stopHook(this.#reason)
-    this.#interrupt()
+    for (const tree of [...this.#context.holds].reverse()) await tree.stop()
+    if (this.#started) await this.#stopHook()
+    this.#interrupt(new InterruptedError(this.host.path))
   }
 
-  async #stopHook(reason: HaltReason): Promise<void> {
-    try { await this.spec.stop?.(this.#state, this.#context, reason) } catch (error) {
+  async #stopHook(): Promise<void> {
+    try { await this.spec.stop?.(this.#state, this.#context, this.#reason) } catch (error) {
       this.host.runtime.log.error({ actor: this.host.path, err: error }, 'the stop hook threw')
     }
   }
 
   /** Nothing is begun any more; what was on its way to itself is counted. */
   #end(phase: 'failed' | 'stopping'): void {
-    if (phase === 'stopping' || !this.#context.ended) this.phase = phase
+    if (this.phase !== 'stopping') this.phase = phase
     this.#context.end()
-    for (const signal of this.#system.drain()) if (!(signal instanceof Signal)) this.host.count('stale', signal)
+    for (const asked of this.#unanswered) asked.callOff()
+    for (const own of this.#system.drain()) if (!(own instanceof Signal)) this.host.count('stale', own)
   }
 
-  #interrupt(): void {
-    for (const asked of this.#unanswered) asked.refuse(new InterruptedError(this.host.path))
-  }
+  #interrupt(error: InterruptedError): void { for (const asked of this.#unanswered) asked.refuse(error) }
 
   // ---- messages
 
-  #handle(work: Entry | Signal, putAt: number): void {
-    const asked = work instanceof Asked ? work : undefined
-    if (asked?.settled === true) { this.host.count('ask_expired', asked.message); return }
-    this.#context.asked = asked
+  #refuse(entry: Entry, asked: Asked | undefined, reason: 'unknown' | 'overloaded'): void {
+    asked?.refuse(new DroppedError(this.host.path, reason))
+    this.host.count(reason, messageOf(entry))
+  }
+
+  #run(work: Entry | Signal, handler: Handler | undefined, putAt: number): void {
+    this.#context.asked = work instanceof Asked ? work : undefined
     this.#inHand = work
     this.#handling = true
     if (putAt >= 0) {
       this.#startedAt = this.host.runtime.clock.monotonic()
       this.host.figures.wait.record(this.#waited = this.#startedAt - putAt)
     }
+    let awaited = false
     let result: unknown
     try {
-      result = work instanceof Signal ? work.deliver(this.spec, this.#state) : this.#receive(messageOf(work))
+      result = work instanceof Signal ? work.deliver(this.spec, this.#state)
+        : handler!(this.#state, messageOf(work), this.#context)
+      awaited = isThenable(result)
     } catch (error) { this.#threw(error); return }
-    if (result instanceof Promise) this.#await(result)
+    if (awaited) this.#await(result as PromiseLike<unknown>)
     else this.#returned(result)
   }
 
-  #receive(message: Message): unknown {
-    const handlers = this.spec.receive as Record<string, Handler>
-    return handlers[message.type]!(this.#state, message, this.#context)
-  }
-
-  #await(result: Promise<unknown>): void {
-    result.then(
+  #await(result: PromiseLike<unknown>): void {
+    Promise.resolve(result).then(
       value => { this.#returned(value); this.host.wake() },
       (error: unknown) => { this.#threw(error) },
     )
@@ -192,6 +215,7 @@ export class Incarnation implements Life {
       if (!(work instanceof Signal)) this.host.figures.handled++
       if (this.#startedAt >= 0) this.#measure(work as Entry)
       if (work instanceof Asked) this.#answer(work, result)
+      else if (result instanceof LaterAnswer) this.#nobodyAsked(work, result)
     }
     this.#release()
   }
@@ -221,10 +245,21 @@ export class Incarnation implements Life {
       if (!asked.answer(result)) this.host.count('late_reply', asked.message)
       return
     }
-    this.#unanswered.add(asked)
-    asked.onSettled = () => { this.#unanswered.delete(asked) }
+    if (!asked.settled) {
+      this.#unanswered.add(asked)
+      asked.onSettled = () => { this.#unanswered.delete(asked) }
+    }
     const counted = (inTime: boolean): void => { if (!inTime) this.host.count('late_reply', asked.message) }
     result.promise.then(value => { counted(asked.answer(value)) }, (error: unknown) => { counted(asked.refuse(error)) })
+  }
+
+  /** A refusal has to be heard somewhere. */
+  #nobodyAsked(work: Entry | Signal | undefined, { promise }: LaterAnswer): void {
+    const message = work === undefined || work instanceof Signal ? { type: 'timer' } : messageOf(work)
+    promise.catch((error: unknown) => {
+      this.host.count('late_reply', message)
+      this.host.runtime.log.warn({ actor: this.host.path, type: message.type, err: error }, 'refused, but nobody asked')
+    })
   }
 
   #measure(entry: Entry): void {
@@ -233,4 +268,9 @@ export class Incarnation implements Life {
     this.host.figures.handling.record(handlingMs)
     trace?.({ path: this.host.path, type: messageOf(entry).type, waitMs: this.#waited, handlingMs })
   }
+}
+
+/** By type, and nothing that every object has. */
+function handlersOf(table: object): Handlers {
+  return new Map(Object.entries(table as Record<string, Handler>).map(([type, handler]) => [type, handler.bind(table)]))
 }

@@ -43,13 +43,14 @@ export interface Life {
   readonly own: number
   /** Asks that it will answer later. */
   readonly answering: number
-  readonly holds: readonly { describe(): TreeSnapshot }[]
+  /** The trees that it holds. */
+  readonly holds: Iterable<{ describe(): TreeSnapshot }>
   /** Fulfilled when it can take messages. Rejects when it cannot, and when it is ended or abandoned before. */
   start(): Promise<void>
   /** Begins messages while it is `free`, its own before the queue's, at most `limit`; gives how many. */
   run(queue: Queue, limit: number): number
   /** Ends in the regular way: what runs is awaited, then the stop hook. Never rejects. Called again, the last reason counts. */
   halt(reason: HaltReason): Promise<void>
-  /** From now on nothing that still runs in it has an effect outside; what waits for it is refused. */
+  /** From now on nothing that still runs in it has an effect outside; what waits for it is refused. What it holds it still lets go. */
   abandon(): void
 }
