@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { hours, minutes, seconds } from '../../src/actors/kernel/index.js'
-import type { Port } from '../../src/actors/kernel/index.js'
+import type { Message, Port } from '../../src/actors/kernel/index.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
 import type { ChainMessage } from '../../src/actors/chain/ingress.js'
@@ -16,7 +16,7 @@ const from = (peer: string) => ({ direction: 'inbound', peer } as const)
 /** The store actor with its database on disk; time there is real, so its asks are given to the room as promises. */
 async function realStore(dataDir: string) {
   const kit = testKit()
-  const nowhere: Port<never> = { send: () => 'ok' }
+  const nowhere: Port<Message> = { send: () => 'ok' }
   const ref = await kit.spawn(store({
     chain: new Chain(kit.probe<ChainMessage>('chain')), answers: nowhere, events: nowhere,
     database: died => threadDatabase({ dataDir, chainId: 167_000n, died }),

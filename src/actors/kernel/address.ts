@@ -4,7 +4,7 @@ import type { Inbox } from './inbox.js'
 import type { Feedback } from './mailbox.js'
 import type { Message } from './message.js'
 import { attempt } from './outside.js'
-import type { Deadline, OfferOptions, Ref } from './ref.js'
+import type { Deadline, Offered, OfferOptions, Ref } from './ref.js'
 
 /** One end, and who wants to know of it. */
 export class Ending {
@@ -41,7 +41,7 @@ export class Address implements Ref<Message> {
     return feedback
   }
 
-  offer(message: Message, options?: OfferOptions): Promise<'ok' | 'closed'> {
+  offer(message: Message, options?: OfferOptions): Promise<Offered> {
     const offered = this.inbox.offer(message, this.path, options)
     this.wake()
     return offered

@@ -3,12 +3,12 @@ import type { Waiting } from './asked.js'
 import type { Clock } from './clock.js'
 import { displaceable } from './displaceable.js'
 import type { Displaceable } from './displaceable.js'
-import { CancelledError, DroppedError } from './errors.js'
+import { CancelledError } from './errors.js'
 import type { DropReason } from './figures.js'
 import type { Feedback, MailboxSpec } from './mailbox.js'
 import type { Message } from './message.js'
 import { checked } from './options.js'
-import type { OfferOptions } from './ref.js'
+import type { OfferOptions, Offered } from './ref.js'
 import { Ring } from './ring.js'
 
 /** A message, or one whose asker waits. */
@@ -31,7 +31,7 @@ const GONE: Message = Object.freeze({ type: '' })
 const NO_MESSAGE: Message = Object.freeze({ type: '?' })
 
 interface Stamp { readonly at: number; readonly putAt: number }
-interface Waiter { readonly message: Message; admitted(outcome: 'ok' | 'closed'): void }
+interface Waiter { readonly message: Message; admitted(outcome: Offered): void }
 
 /** The user lane: first in first out, bounded, a policy per type, all in constant time. The hot path allocates nothing. */
 export class Inbox implements Waiting {
@@ -78,7 +78,7 @@ export class Inbox implements Waiting {
     this.#spec = spec
     this.#displaceable = displaceable(spec)
     this.capacity = spec.capacity
-    this.maxWaiting = spec.maxWaiting ?? spec.capacity
+    this.maxWaiting = spec.maxWaiting ?? Math.max(spec.capacity, UNBOUND_CAPACITY)
     this.#backoffAt = Math.ceil(spec.capacity * BACKOFF_SHARE)
     for (const entry of queued) if (keepAll) this.#append(entry); else void this.#accept(entry, false)
     this.#admit()
@@ -106,15 +106,15 @@ export class Inbox implements Waiting {
     }
   }
 
-  offer(message: Message, what: string, { signal }: OfferOptions = {}): Promise<'ok' | 'closed'> {
+  offer(message: Message, what: string, { signal }: OfferOptions = {}): Promise<Offered> {
     if (signal?.aborted === true) return Promise.reject(new CancelledError(what, signal.reason))
-    const refused = !isMessage(message) ? 'unknown' : this.#waiters.size >= this.maxWaiting ? 'overloaded' : undefined
-    if (refused !== undefined && !this.closed) {
-      this.dropped(isMessage(message) ? message : NO_MESSAGE, refused)
-      return Promise.reject(new DroppedError(what, refused))
+    if (this.closed || this.depth < this.capacity || !isMessage(message)) {
+      const feedback = this.put(message)
+      return Promise.resolve(feedback === 'backoff' ? 'ok' : feedback)
     }
-    if (this.closed || this.depth < this.capacity) {
-      return Promise.resolve(this.put(message) === 'closed' ? 'closed' : 'ok')
+    if (this.#waiters.size >= this.maxWaiting) {
+      this.dropped(message, 'overloaded')
+      return Promise.resolve('rejected')
     }
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {

@@ -14,6 +14,9 @@ import { Ring } from './ring.js'
 /** Some actor's behaviour, its types forgotten; one that runs elsewhere brings its own kind of life. */
 export type Spec = ActorSpec<Message, unknown, Message> & { readonly [life]?: (host: Host) => Life }
 
+/** How many answers an actor may owe whose mailbox is smaller and says nothing else. */
+const LEAST_ANSWERING = 1_024
+
 type Handler = (state: unknown, message: Message, ctx: ActorContext) => unknown
 type Handlers = ReadonlyMap<string, Handler>
 
@@ -55,7 +58,7 @@ export class Incarnation implements Life {
     this.#context = new ActorContext(host, this)
     this.#receive = handlersOf(receive)
     this.#internal = new Map([...this.#receive, ...handlersOf(internal)])
-    this.#maxAnswering = mailbox.maxAnswering ?? mailbox.capacity
+    this.#maxAnswering = mailbox.maxAnswering ?? Math.max(mailbox.capacity, LEAST_ANSWERING)
   }
 
   get free(): boolean { return this.phase === 'running' && !this.#handling }

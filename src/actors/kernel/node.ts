@@ -28,6 +28,9 @@ export interface Runtime {
 /** Why an incarnation ends: for good, or to make room for the next one. */
 export type HaltReason = 'stop' | 'restart'
 
+/** Each path is one actor's or tree's alone, whatever the names hold. */
+export const pathOf = (parent: string, name: string): string => `${parent}/${name.replace(/[%/]/g, encodeURIComponent)}`
+
 /** An actor or a tree, as its supervisor sees it. */
 export interface Node {
   readonly path: string

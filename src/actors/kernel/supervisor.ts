@@ -73,7 +73,7 @@ export type Termination = { readonly reason: 'stopped' } | { readonly reason: 'e
 export interface Supervisor extends AsyncDisposable, Watchable {
   /**
    * Declares a child. Its reference takes messages at once, so wiring may be cyclic; after `start` the child starts now.
-   * @throws KernelError `duplicate_name`, `bad_name`, `too_many_children`, `bad_option`, `closed`
+   * @throws KernelError `duplicate_name`, `too_many_children`, `bad_option`, `closed`
    */
   child<M extends Message, S, I extends Message, K extends string>(
     name: string, make: () => ActorSpec<M, S, I, K>, options?: ChildOptions,

@@ -11,6 +11,7 @@ import type { Phase, TreeSnapshot } from './figures.js'
 import type { Spec } from './incarnation.js'
 import { silentLogger } from './log.js'
 import type { Message } from './message.js'
+import { pathOf } from './node.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
 import { validated } from './options.js'
 import { guarded, SafeLogger } from './outside.js'
@@ -58,7 +59,7 @@ export class Tree implements Supervisor, Node, Overseer {
     if (holder?.ended === true) throw new ClosedError(holder.path)
     const clock = options.clock ?? under?.clock ?? systemClock
     const log = SafeLogger.over(options.log ?? under?.log ?? silentLogger)
-    const tree = new Tree(name, under === undefined ? name : `${under.path}/${name}`, options, undefined, {
+    const tree = new Tree(name, under === undefined ? name : pathOf(under.path, name), options, undefined, {
       clock, log, trace: trace && (seen => { guarded(log, 'trace', () => trace(seen)) }),
       random: options.random ?? under?.random ?? systemRandom,
       scheduler: options.scheduler ?? holder?.runtime.scheduler ?? sharedScheduler,
@@ -93,7 +94,7 @@ export class Tree implements Supervisor, Node, Overseer {
   child<M extends Message, S, I extends Message, K extends string>(
     name: string, make: () => ActorSpec<M, S, I, K>, options: ChildOptions = {},
   ): Ref<M> {
-    const cell = new Cell(`${this.path}/${name}`, name, this.runtime, this, make as unknown as () => Spec)
+    const cell = new Cell(pathOf(this.path, name), name, this.runtime, this, make as unknown as () => Spec)
     this.#add(name, cell, options)
     return cell.self as unknown as Ref<M>
   }
@@ -101,7 +102,7 @@ export class Tree implements Supervisor, Node, Overseer {
   tree(name: string, options: TreeOptions = {}, asChild: ChildOptions = {}): Supervisor {
     const { clock, log, deadLetters } = this.runtime
     const runtime = { ...this.runtime, deadLetters: new DeadLetters(clock, log, deadLetters) }
-    const tree = new Tree(name, `${this.path}/${name}`, options, this, runtime)
+    const tree = new Tree(name, pathOf(this.path, name), options, this, runtime)
     this.#add(name, tree, asChild, { stopWithin: tree.#options.stopWithin, startWithin: Infinity })
     return tree
   }
@@ -114,7 +115,6 @@ export class Tree implements Supervisor, Node, Overseer {
   #add(name: string, node: Node, given: ChildOptions, defaults: ChildOptions = {}): void {
     const { maxChildren } = this.#options
     if (this.#phase === 'stopping' || this.#phase === 'stopped') throw new ClosedError(this.path)
-    if (name === '' || name.includes('/')) throw new KernelError('bad_name', `${this.path}: a name is not empty and has no slash`, name)
     if (this.#children.some(each => each.name === name)) throw new KernelError('duplicate_name', `${this.path} has ${name}`, name)
     if (this.#children.length >= maxChildren) throw new KernelError('too_many_children', `${this.path} is full`, maxChildren)
     const options = validated(node.path, { ...this.#options, ...childDefaults, ...defaults }, given)

@@ -1,4 +1,4 @@
-import type { Context } from '../kernel/index.js'
+import type { Context, Offered } from '../kernel/index.js'
 import type { ChainStanding } from '../chain/ingress.js'
 import type { JudgedMessage } from '../chain/ports.js'
 import type { NetworkHandle, RequestKind, Response } from '../network/ingress.js'
@@ -110,8 +110,8 @@ export class Desk {
     return ticket
   }
 
-  handed(ticket: number, result: 'ok' | 'closed'): void {
-    if (result === 'closed') this.#lose(ticket)
+  handed(ticket: number, result: Offered): void {
+    if (result !== 'ok') this.#lose(ticket)
   }
 
   judged(message: JudgedMessage): void {

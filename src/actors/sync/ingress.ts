@@ -1,5 +1,5 @@
 import { Handle, coalesce, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
-import type { Ask, Deadline, Feedback } from '../kernel/index.js'
+import type { Ask, Deadline, Feedback, Offered } from '../kernel/index.js'
 import type { ChainStanding, Head } from '../chain/ingress.js'
 import type { JudgedMessage } from '../chain/ports.js'
 import type { DriverEvent, PeerInfo, Response } from '../network/ingress.js'
@@ -94,7 +94,7 @@ export type SyncInternal =
   | { readonly type: 'answered'; readonly exchange: number; readonly response: Response }
   | { readonly type: 'unanswered'; readonly exchange: number; readonly error: unknown }
   | { readonly type: 'stood'; readonly query: number; readonly standing: ChainStanding | undefined; readonly error: unknown }
-  | { readonly type: 'handed'; readonly ticket: number; readonly result: 'ok' | 'closed' }
+  | { readonly type: 'handed'; readonly ticket: number; readonly result: Offered }
   | { readonly type: 'txListsMissing'; readonly page: MissingTxLists | undefined }
   | { readonly type: 'peersSeen'; readonly peers: readonly PeerInfo[] | undefined }
   /** Who asked for a catch-up waits no longer. */

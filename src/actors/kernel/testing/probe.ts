@@ -3,7 +3,7 @@ import { Asked } from '../asked.js'
 import { DroppedError, KernelError } from '../errors.js'
 import type { Feedback } from '../mailbox.js'
 import type { AskTypes, BodyOf, ByType, Message, ReplyOf } from '../message.js'
-import type { Deadline, OfferOptions, Ref } from '../ref.js'
+import type { Deadline, Offered, OfferOptions, Ref } from '../ref.js'
 import type { ManualClock } from './manual-clock.js'
 
 /** A mailbox that a test holds: it takes what it is sent, says what it is told to say, and lets the test look. */
@@ -26,7 +26,7 @@ export class TestProbe<M extends Message> implements Ref<M> {
     return this.feedback
   }
 
-  offer(message: M, options?: OfferOptions): Promise<'ok' | 'closed'> {
+  offer(message: M, options?: OfferOptions): Promise<Offered> {
     void options
     return Promise.resolve(this.send(message) === 'closed' ? 'closed' : 'ok')
   }
