@@ -7,6 +7,7 @@ import { CancelledError } from './errors.js'
 import type { DropReason } from './figures.js'
 import type { Feedback, MailboxSpec } from './mailbox.js'
 import type { Message } from './message.js'
+import { Offers } from './offers.js'
 import { checked } from './options.js'
 import type { OfferOptions, Offered } from './ref.js'
 import { Ring } from './ring.js'
@@ -31,7 +32,6 @@ const GONE: Message = Object.freeze({ type: '' })
 const NO_MESSAGE: Message = Object.freeze({ type: '?' })
 
 interface Stamp { readonly at: number; readonly putAt: number }
-interface Waiter { readonly message: Message; admitted(outcome: Offered): void }
 
 /** The user lane: first in first out, bounded, a policy per type, all in constant time. The hot path allocates nothing. */
 export class Inbox implements Waiting {
@@ -53,7 +53,7 @@ export class Inbox implements Waiting {
   readonly #stamps = new Ring<Stamp>()
   /** When messages came that have coalesced, by position. */
   readonly #restamped = new Map<number, number>()
-  readonly #waiters = new Set<Waiter>()
+  readonly #offers = new Offers()
   readonly #sampleMask: number
 
   constructor(
@@ -62,7 +62,7 @@ export class Inbox implements Waiting {
   ) { this.#sampleMask = timeAll ? 0 : SAMPLE_EVERY - 1 }
 
   /** Callers of `offer` that wait for room. */
-  get offering(): number { return this.#waiters.size }
+  get offering(): number { return this.#offers.size }
 
   /**
    * Takes over a bound and policies. What is queued passes them in order at the first time, and when the bound shrinks.
@@ -87,7 +87,7 @@ export class Inbox implements Waiting {
   put(entry: Entry): Feedback {
     if (this.closed) { this.dropped(isMessage(entry) ? entry : NO_MESSAGE, 'closed'); return 'closed' }
     if (!isMessage(entry)) { this.dropped(NO_MESSAGE, 'unknown'); return 'rejected' }
-    return this.#accept(entry, this.#waiters.size > 0)
+    return this.#accept(entry, this.#offers.size > 0)
   }
 
   take(): Entry | undefined {
@@ -101,7 +101,7 @@ export class Inbox implements Waiting {
       if (entry === GONE) continue
       this.depth--
       if (entry instanceof Asked) entry.queue = undefined
-      if (this.#waiters.size > 0) this.#admit()
+      if (this.#offers.size > 0) this.#admit()
       return entry
     }
   }
@@ -112,19 +112,11 @@ export class Inbox implements Waiting {
       const feedback = this.put(message)
       return Promise.resolve(feedback === 'backoff' ? 'ok' : feedback)
     }
-    if (this.#waiters.size >= this.maxWaiting) {
+    if (this.#offers.size >= this.maxWaiting) {
       this.dropped(message, 'overloaded')
       return Promise.resolve('rejected')
     }
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        message,
-        admitted(outcome) { signal?.removeEventListener('abort', cancelled); resolve(outcome) },
-      }
-      const cancelled = (): void => { this.#waiters.delete(waiter); reject(new CancelledError(what, signal?.reason)) }
-      signal?.addEventListener('abort', cancelled, { once: true })
-      this.#waiters.add(waiter)
-    })
+    return this.#offers.wait(message, what, signal)
   }
 
   /** Entries that were taken and not begun stand at the head again, over the bound if need be. */
@@ -150,8 +142,7 @@ export class Inbox implements Waiting {
     if (this.closed) return
     this.closed = true
     for (const entry of this.#empty()) this.dropped(entry, 'stopped')
-    for (const waiter of this.#waiters) waiter.admitted('closed')
-    this.#waiters.clear()
+    this.#offers.close()
   }
 
   #accept(entry: Entry, othersWait: boolean): Feedback {
@@ -252,14 +243,7 @@ export class Inbox implements Waiting {
     }
   }
 
-  #admit(): void {
-    for (const waiter of this.#waiters) {
-      if (this.depth >= this.capacity) return
-      this.#waiters.delete(waiter)
-      this.#append(waiter.message)
-      waiter.admitted('ok')
-    }
-  }
+  #admit(): void { this.#offers.admit(() => this.depth < this.capacity, message => { this.#append(message) }) }
 
   #empty(): Entry[] {
     this.depth = 0

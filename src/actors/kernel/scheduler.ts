@@ -9,7 +9,7 @@ export interface Runnable { run(limit: number): number }
 export interface Scheduler {
   ready(runnable: Runnable): void
   /** Where chance decides the order (in tests): takes over when something arrives that others may be ahead of. Left out: at once. */
-  arrive?(arrival: () => void): void
+  readonly arrive?: ((arrival: () => void) => void) | undefined
 }
 
 /** Messages that one actor handles before the next one's turn. */

@@ -75,7 +75,7 @@ export interface Supervisor extends AsyncDisposable, Watchable {
    * Declares a child. Its reference takes messages at once, so wiring may be cyclic; after `start` the child starts now.
    * @throws KernelError `duplicate_name`, `too_many_children`, `bad_option`, `closed`
    */
-  child<M extends Message, S, I extends Message, K extends string>(
+  child<M extends Message, S, I extends Message = never, K extends string = string>(
     name: string, make: () => ActorSpec<M, S, I, K>, options?: ChildOptions,
   ): Ref<M>
   /** A tree as a child of this one, started and stopped with it. Its escalation is this one's failure. */

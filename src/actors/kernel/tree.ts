@@ -91,7 +91,7 @@ export class Tree implements Supervisor, Node, Overseer {
 
   // ---- children
 
-  child<M extends Message, S, I extends Message, K extends string>(
+  child<M extends Message, S, I extends Message = never, K extends string = string>(
     name: string, make: () => ActorSpec<M, S, I, K>, options: ChildOptions = {},
   ): Ref<M> {
     const cell = new Cell(pathOf(this.path, name), name, this.runtime, this, make as unknown as () => Spec)
