@@ -85,8 +85,11 @@ export class Inbox implements Waiting {
   }
 
   put(entry: Entry): Feedback {
-    if (this.closed) { this.dropped(isMessage(entry) ? entry : NO_MESSAGE, 'closed'); return 'closed' }
-    if (!isMessage(entry)) { this.dropped(NO_MESSAGE, 'unknown'); return 'rejected' }
+    const isKnown = isMessage(entry)
+    if (this.closed || !isKnown) {
+      this.dropped(isKnown || entry instanceof Asked ? entry : NO_MESSAGE, this.closed ? 'closed' : 'unknown')
+      return this.closed ? 'closed' : 'rejected'
+    }
     return this.#accept(entry, this.#offers.size > 0)
   }
 
