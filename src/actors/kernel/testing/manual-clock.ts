@@ -58,9 +58,9 @@ export class ManualClock implements Clock {
     const due = this.#due()
     const timer = due[this.random === undefined ? 0 : Math.floor(this.random() * due.length)]
     if (timer === undefined) return
-    this.#timers.delete(timer)
     this.#moveTo(Math.max(this.#now, timer.at))
     if (++this.#fired > NO_REST_AFTER) throw noRest('timers at one time')
+    this.#timers.delete(timer)
     timer.fn()
     this.beforeStep()
   }
