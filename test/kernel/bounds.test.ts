@@ -230,7 +230,7 @@ describe('kernel: bounds beside the queue', () => {
   it('K08 K09 a message whose type changes after it was sent displaces nobody else either', async () => {
     const { ref, log, release, figures } = await mutable(3)
     const changing = { type: 'old', v: 1 } as { type: 'old' | 'pay'; v: number }
-    void ref.send(changing as Mutable)
+    void ref.send(changing)
     changing.type = 'pay'
     for (const v of [2, 3]) void ref.send({ type: 'old', v })
     for (const v of [4, 5, 6, 7]) expect(ref.send({ type: 'old', v })).equal('backoff')

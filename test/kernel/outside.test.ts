@@ -118,7 +118,7 @@ describe('kernel: when something outside misbehaves', () => {
       ['decide', 'restart'], ['onEvent', {}], ['trace', 1],
     ]
     for (const [name, value] of bad) {
-      expect(() => supervisor('app', { [name]: value } as SupervisorOptions), `${name} ${String(value)}`).throw().deep.include({ code: 'bad_option', value })
+      expect(() => supervisor('app', { [name]: value }), `${name} ${String(value)}`).throw().deep.include({ code: 'bad_option', value })
     }
     for (const [name, value] of [['firstMs', NaN], ['maxMs', Infinity], ['factor', 0.5], ['jitter', 2]] as const) {
       expect(() => supervisor('app', { backoff: { ...plain, [name]: value } }), name).throw().deep.include({ code: 'bad_option', value })
@@ -227,7 +227,7 @@ describe('kernel: when something outside misbehaves', () => {
 
   it('K46 promises that callbacks return are looked after', async () => {
     const { lines, log } = recordingLogger()
-    const bad = async (): Promise<never> => { await Promise.resolve(); throw new Error('async') }
+    const bad = (async () => { await Promise.resolve(); throw new Error('async') }) as () => void
     const decide = (): Decision => 'retry' as Decision
     const { supervisor: own, advance } = testKit({ log })
     const tree = own('app', { onEvent: bad, trace: bad, decide })
