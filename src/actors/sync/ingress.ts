@@ -111,9 +111,6 @@ export type SyncMessage =
   | { readonly type: 'cancel' }
   | Ask<'sync', object, SyncResult>
   | Ask<'standing', object, SyncStanding>
-  | SyncInternal
-
-const own = keep('piped to itself; as many as this room has under way')
 
 export const syncMailbox = mailbox<SyncMessage>({
   capacity: 8_192,
@@ -128,8 +125,6 @@ export const syncMailbox = mailbox<SyncMessage>({
     cancel: dropOldest('one cancels as well as two'),
     sync: reject('the caller is told'),
     standing: reject('the caller is told'),
-    answered: own, unanswered: own, stood: own, handed: own, txListsMissing: own, peersSeen: own,
-    gaveUp: keep('one an ask of a catch-up'),
   },
 })
 
