@@ -76,6 +76,13 @@ export class Cell implements Node, Runnable, Host {
     }
   }
 
+  /** What it has to do: queued, offered, in hand and owed. One that does not run comes after all that have room. */
+  get load(): number {
+    const { depth, offering, capacity } = this.#inbox
+    const current = this.#life
+    return depth + offering + (current === undefined || current.phase !== 'running' ? capacity : current.answering + (current.free ? 0 : 1))
+  }
+
   // ---- for its incarnation
 
   wake(): void {

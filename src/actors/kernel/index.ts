@@ -24,6 +24,6 @@ export { TurnScheduler } from './scheduler.js'
 export type { Runnable, Scheduler } from './scheduler.js'
 export { supervisor, treeActor } from './supervisor.js'
 export type {
-  Action, ChildOptions, Decision, Failure, Holder, Kind, Strategy, Supervisor, SupervisorEvent, SupervisorOptions, Termination,
+  Action, ChildOptions, Decision, Failure, Holder, Kind, PoolOptions, Strategy, Supervisor, SupervisorEvent, SupervisorOptions, Termination,
   TreeOptions,
 } from './supervisor.js'

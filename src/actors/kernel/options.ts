@@ -22,6 +22,7 @@ const checks: Readonly<Record<string, Check>> = {
   strategy: oneOf('one_for_one', 'rest_for_one', 'one_for_all'),
   kind: oneOf('permanent', 'transient', 'temporary'),
   maxChildren: whole(0),
+  size: bounded,
   maxWeight: atLeast(0),
   maxRestarts: whole(0),
   within: atLeast(1),

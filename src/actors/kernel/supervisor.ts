@@ -60,6 +60,15 @@ export interface ChildOptions extends RestartOptions {
   readonly startWithin?: number
 }
 
+/** Several actors of one kind. */
+export interface PoolOptions<M extends Message, S, I extends Message = never, K extends string = string> extends TreeOptions {
+  /** How many. */
+  readonly size: number
+  readonly make: () => ActorSpec<M, S, I, K>
+  /** Of each. */
+  readonly child?: ChildOptions
+}
+
 export type SupervisorEvent =
   | { readonly type: 'started' | 'restarted' | 'stopped'; readonly path: string }
   | { readonly type: 'failed'; readonly path: string; readonly error: unknown; readonly action: Action }
@@ -80,6 +89,11 @@ export interface Supervisor extends AsyncDisposable, Watchable {
   ): Ref<M>
   /** A tree as a child of this one, started and stopped with it. Its escalation is this one's failure. */
   tree(name: string, options?: TreeOptions, asChild?: ChildOptions): Supervisor
+  /**
+   * A tree of `size` actors, `name/0` and so on, behind one reference: each message goes to the one that has least to do.
+   * @throws KernelError as `child`
+   */
+  pool<M extends Message, S, I extends Message = never, K extends string = string>(name: string, options: PoolOptions<M, S, I, K>): Ref<M>
   /** Stops a child for good and forgets it. */
   remove(name: string): Promise<void>
   /** Children in order, each after the former's `init`. Rejects with `StartError` when one fails; then all are stopped again. */

@@ -13,14 +13,15 @@ import { silentLogger } from './log.js'
 import type { Message } from './message.js'
 import { pathOf } from './node.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
-import { validated } from './options.js'
+import { checked, validated } from './options.js'
 import { guarded, SafeLogger } from './outside.js'
 import { Plan, withinMs } from './plan.js'
 import type { Planned } from './plan.js'
+import { Pool } from './pool.js'
 import type { Ref } from './ref.js'
 import { sharedScheduler } from './scheduler.js'
 import type {
-  Action, ChildOptions, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions,
+  Action, ChildOptions, PoolOptions, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions,
 } from './supervisor.js'
 
 type Defaulted = 'strategy' | 'maxChildren' | 'stopWithin' | keyof RestartOptions
@@ -92,19 +93,32 @@ export class Tree implements Supervisor, Node, Overseer {
   // ---- children
 
   child<M extends Message, S, I extends Message = never, K extends string = string>(
-    name: string, make: () => ActorSpec<M, S, I, K>, options: ChildOptions = {},
+    name: string, make: () => ActorSpec<M, S, I, K>, options?: ChildOptions,
   ): Ref<M> {
-    const cell = new Cell(pathOf(this.path, name), name, this.runtime, this, make as unknown as () => Spec)
-    this.#add(name, cell, options)
-    return cell.self as unknown as Ref<M>
+    return this.#cell(name, make, options).self as unknown as Ref<M>
   }
 
-  tree(name: string, options: TreeOptions = {}, asChild: ChildOptions = {}): Supervisor {
+  #cell(name: string, make: unknown, options: ChildOptions = {}): Cell {
+    const cell = new Cell(pathOf(this.path, name), name, this.runtime, this, make as () => Spec)
+    this.#add(name, cell, options)
+    return cell
+  }
+
+  tree(name: string, options: TreeOptions = {}, asChild: ChildOptions = {}): Tree {
     const { clock, log, deadLetters } = this.runtime
     const runtime = { ...this.runtime, deadLetters: new DeadLetters(clock, log, deadLetters) }
     const tree = new Tree(name, pathOf(this.path, name), options, this, runtime)
     this.#add(name, tree, asChild, { stopWithin: tree.#options.stopWithin, startWithin: Infinity })
     return tree
+  }
+
+  pool<M extends Message, S, I extends Message, K extends string>(
+    name: string, { size, make, child, ...options }: PoolOptions<M, S, I, K>,
+  ): Ref<M> {
+    checked(pathOf(this.path, name), 'size', size)
+    const tree = this.tree(name, options)
+    const members = Array.from({ length: size }, (_, n) => tree.#cell(`${n}`, make, child))
+    return new Pool(tree, members) as unknown as Ref<M>
   }
 
   async remove(name: string): Promise<void> {
