@@ -52,6 +52,7 @@ describe('kernel: pool', () => {
     const offers = [8, 9, 10].map(n => ref.offer({ type: 'note', n }))
     for (const each of held) each.held.resolve(0)
     expect(await Promise.all(offers)).deep.equal(['ok', 'ok', 'ok'])
+    await settle()
     const due = [1, 2, 3].map(() => ref.ask('compute', { run: ctx => ctx.later(deferred<number>().promise) }, 100).catch(() => 0))
     await settle()
     const paths = new Set<string>()

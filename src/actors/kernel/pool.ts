@@ -14,7 +14,7 @@ export class Pool implements Ref<Message> {
 
   send(message: Message): Feedback { return this.#next.send(message) }
   offer(message: Message, options?: OfferOptions): Promise<Offered> { return this.#next.offer(message, options) }
-  ask(type: string, body: object, within: Deadline): Promise<never> { return this.#next.ask(type as never, body as never, within) as Promise<never> }
+  ask(type: string, body: object, within: Deadline): Promise<never> { return this.#next.ask<never>(type as never, body as never, within) }
   onceTerminated(listener: () => void): () => void { return this.tree.onceTerminated(listener) }
 
   get #next(): Ref<Message> {

@@ -118,7 +118,7 @@ export class Tree implements Supervisor, Node, Overseer {
     checked(pathOf(this.path, name), 'size', size)
     const tree = this.tree(name, options)
     const members = Array.from({ length: size }, (_, n) => tree.#cell(`${n}`, make, child))
-    return new Pool(tree, members) as unknown as Ref<M>
+    return new Pool(tree, members)
   }
 
   async remove(name: string): Promise<void> {
