@@ -41,7 +41,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
   const config = chainConfig(options)
   const { store } = needs
 
-  const outsideOf = (ctx: Context<ChainMessage, ChainInternal>, protection: SlashingProtection): Outside => {
+  const outsideOf = (ctx: Context<ChainMessage, ChainInternal, 'tick'>, protection: SlashingProtection): Outside => {
     const lookUps = callsOf<bigint, ScheduleAnswer>(ctx.signal, (window, signal) => needs.schedule(window, { signal }), (window, promise) => ctx.pipe(promise, {
       ok: answer => ({ type: 'scheduleAnswered', window, answer }),
       failed: error => ({ type: 'scheduleFailed', window, error }),
@@ -73,7 +73,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
 
   /** Runs a decision of the application, reading the store first where it has to; answers when it is durable. */
   const decide = (
-    state: State, ctx: Context<ChainMessage, ChainInternal>, kind: Reading['kind'], first: () => 'done' | 'read_store',
+    state: State, ctx: Context<ChainMessage, ChainInternal, 'tick'>, kind: Reading['kind'], first: () => 'done' | 'read_store',
     read: () => Promise<readonly CommitmentRecord[]>, again: (records: readonly CommitmentRecord[]) => void,
   ): Later<void> => {
     const { core } = state
@@ -95,7 +95,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     return ctx.defer(answer => { state.reading = { kind, answer, goOn: again } })
   }
 
-  return actor<ChainMessage, State, ChainInternal>({
+  return actor<ChainMessage, State, ChainInternal, 'tick'>({
     name: 'chain',
     mailbox: chainMailbox,
     async init(ctx) {

@@ -29,6 +29,8 @@ type Internal =
   | { readonly type: 'saved'; readonly section: Section }
   | { readonly type: 'notSaved'; readonly section: Section; readonly error: unknown }
 
+type Timers = 'tick' | 'saveScores' | 'retry'
+
 interface State {
   readonly book: Book
   readonly saver: Saver
@@ -59,7 +61,7 @@ export function reputationConfig(options: ReputationOptions): ReputationConfig {
  */
 export const reputation = (needs: ReputationNeeds, options: ReputationOptions = {}) => {
   const config = reputationConfig(options)
-  return actor<ReputationMessage, State, Internal>({
+  return actor<ReputationMessage, State, Internal, Timers>({
     name: 'reputation',
     mailbox: reputationMailbox,
     async init(ctx) {
@@ -146,7 +148,7 @@ export const reputation = (needs: ReputationNeeds, options: ReputationOptions = 
 }
 
 /** What follows from changes: the application is told, and network acts. */
-function follow(state: State, changes: readonly Change[], needs: ReputationNeeds, ctx: Context<ReputationMessage, Internal>): void {
+function follow(state: State, changes: readonly Change[], needs: ReputationNeeds, ctx: Context<ReputationMessage, Internal, Timers>): void {
   for (const change of changes) {
     void needs.events.send(change)
     if (change.type === 'greylisted') continue
@@ -173,12 +175,12 @@ async function durable<T>(state: State, section: Section, value: unknown, answer
 }
 
 /** An answer that comes when it is on disk; a refusal goes to the asker alone. */
-function refusable<T>(ctx: Context<ReputationMessage, Internal>, answer: () => Promise<T>): Later<T> {
+function refusable<T>(ctx: Context<ReputationMessage, Internal, Timers>, answer: () => Promise<T>): Later<T> {
   return ctx.later((async () => answer())())
 }
 
 /** The application's functions are called for every message: what one of them does wrong is logged the first time. */
-function tellOnce(ctx: Context<ReputationMessage, Internal>): (where: string, error: unknown) => void {
+function tellOnce(ctx: Context<ReputationMessage, Internal, Timers>): (where: string, error: unknown) => void {
   const told = new Set<string>()
   return (where, error) => {
     if (!told.has(where)) ctx.log.error({ where, error }, 'a function that the application gave failed; it is passed over, and not logged again')
@@ -186,7 +188,7 @@ function tellOnce(ctx: Context<ReputationMessage, Internal>): (where: string, er
   }
 }
 
-function saverOf({ store }: ReputationNeeds, config: ReputationConfig, book: Book, ctx: Context<ReputationMessage, Internal>): Saver {
+function saverOf({ store }: ReputationNeeds, config: ReputationConfig, book: Book, ctx: Context<ReputationMessage, Internal, Timers>): Saver {
   return new Saver({
     retryFirst: config.retryFirst,
     retryLast: config.retryLast,

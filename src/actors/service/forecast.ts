@@ -21,13 +21,13 @@ const LOOK_EVERY = seconds(12)
  * depends on it: a schedule that fails or is late costs nothing else.
  */
 export const forecast = ({ upcoming, validator }: Needs) => {
-  const look = (ctx: Context<never, Internal>): void => {
+  const look = (ctx: Context<never, Internal, 'look'>): void => {
     ctx.pipe((async () => upcoming(BigInt(Math.floor(ctx.clock.now() / 1_000))))(), {
       ok: signers => ({ type: 'told', signers }),
       failed: error => ({ type: 'failed', error }),
     })
   }
-  return actor<never, undefined, Internal>({
+  return actor<never, undefined, Internal, 'look'>({
     name: 'forecast',
     mailbox: { capacity: 1, whenFull: {} },
     init(ctx) {

@@ -2,7 +2,7 @@ import { actor } from '../kernel/index.js'
 import { syncConfig } from './config.js'
 import type { SyncConfig } from './config.js'
 import { syncMailbox } from './ingress.js'
-import type { SyncInternal, SyncMessage } from './ingress.js'
+import type { SyncInternal, SyncMessage, SyncTimers } from './ingress.js'
 import { Room } from './room.js'
 import type { SyncNeeds } from './room.js'
 
@@ -15,7 +15,7 @@ export type { SyncNeeds } from './room.js'
  */
 export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
   const config = syncConfig(options)
-  return actor<SyncMessage, Room, SyncInternal>({
+  return actor<SyncMessage, Room, SyncInternal, SyncTimers>({
     name: 'sync',
     mailbox: syncMailbox,
     init(ctx) {

@@ -7,7 +7,7 @@ import type { Validator } from '../validator/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { toHex } from '../../protocol/index.js'
 import type { SyncConfig } from './config.js'
-import type { SyncInternal, SyncMessage } from './ingress.js'
+import type { SyncInternal, SyncMessage, SyncTimers } from './ingress.js'
 import type { SyncPeerState } from './peers.js'
 import type { Answer, Tracked } from './world.js'
 
@@ -37,7 +37,7 @@ export class Desk {
   #last: number
 
   constructor(
-    private readonly ctx: Context<SyncMessage, SyncInternal>, private readonly config: SyncConfig,
+    private readonly ctx: Context<SyncMessage, SyncInternal, SyncTimers>, private readonly config: SyncConfig,
     private readonly needs: { readonly network: NetworkHandle; readonly validator: Validator; readonly chain: Chain },
     private readonly stray: (what: string) => void,
   ) {

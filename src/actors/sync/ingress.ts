@@ -100,6 +100,8 @@ export type SyncInternal =
   /** Who asked for a catch-up waits no longer. */
   | { readonly type: 'gaveUp'; readonly asker: number }
 
+export type SyncTimers = 'round' | 'progress' | 'pump'
+
 export type SyncMessage =
   | JudgedMessage
   | { readonly type: 'missingParent'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
