@@ -8,7 +8,13 @@ export interface Crossing<T> {
   readonly direction: Direction
   /** A value of the entry, as full as it can be: a test sends it through a thread and compares. */
   readonly sample: () => T
+  /** As bytes rather than as a structured clone: for what has many small parts, or a class. The bytes move; what `decode` gives may be views. */
+  readonly codec?: Codec<T>
+  /** Buffers of the value that move rather than being copied: whoever sends it gives them away, also where it is then not handled. */
+  transfer?(value: T): readonly ArrayBuffer[]
 }
+
+export interface Codec<T> { encode(value: T): Uint8Array; decode(bytes: Uint8Array<ArrayBuffer>): T }
 
 /** Everything that crosses one thread boundary, by name. An entry too few, or one too many, does not compile. */
 export type Boundary<Crossings> = { readonly [K in keyof Crossings]: Crossing<Crossings[K]> }
