@@ -32,6 +32,14 @@ export class Asked implements Message {
     })
   }
 
+  /** One whose asker is elsewhere, and says with `cancel` that it has given up. */
+  static open(message: Message, what: string, clock: Clock, resolve: (reply: unknown) => void, reject: (error: unknown) => void): Asked {
+    const asked = new Asked(message, what, clock)
+    asked.#resolve = resolve
+    asked.#reject = reject
+    return asked
+  }
+
   private constructor(readonly message: Message, private readonly what: string, private readonly clock: Clock) {
     this.type = message.type
   }
@@ -63,6 +71,8 @@ export class Asked implements Message {
     this.#reject(error)
     return true
   }
+
+  cancel(): void { this.#cancelled() }
 
   #arm(within: Deadline): boolean {
     const limits: { readonly ms?: number; readonly signal?: AbortSignal } =

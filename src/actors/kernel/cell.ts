@@ -66,12 +66,13 @@ export class Cell implements Node, Runnable, Host {
   }
 
   snapshot(): ActorSnapshot {
+    const thread = this.#life?.thread
     const { handled, restarts, drops, wait, handling } = this.figures
     const { depth, highWater, capacity, offering } = this.#inbox
     return {
       kind: 'actor', name: this.name, path: this.path, phase: this.#phase, depth, highWater, capacity, offering,
       answering: this.#life?.answering ?? 0, handled, restarts, drops: { ...drops },
-      wait: wait.snapshot(), handling: handling.snapshot(),
+      wait: wait.snapshot(), handling: handling.snapshot(), ...thread !== undefined && { thread },
       holds: [...this.#life?.holds ?? []].map(tree => tree.describe()),
     }
   }

@@ -1,4 +1,4 @@
-import type { DropReason, Figures, TreeSnapshot } from './figures.js'
+import type { DropReason, Figures, ThreadSnapshot, TreeSnapshot } from './figures.js'
 import type { Entry } from './inbox.js'
 import type { Message } from './message.js'
 import type { HaltReason, Runtime } from './node.js'
@@ -45,6 +45,8 @@ export interface Life {
   readonly answering: number
   /** The trees that it holds. */
   readonly holds: Iterable<{ describe(): TreeSnapshot }>
+  /** Of a life elsewhere. Asked for, it brings `Host.figures` up to date. */
+  readonly thread?: ThreadSnapshot
   /** Fulfilled when it can take messages. Rejects when it cannot, and when it is ended or abandoned before. */
   start(): Promise<void>
   /** Begins messages while it is `free`, its own before the queue's, at most `limit`; gives how many. */

@@ -19,15 +19,17 @@ const MAX_DEPTH = 32
 
 /** The entries of one boundary by number, which both sides derive from the same table. */
 export class Crossings {
+  readonly #names: readonly string[]
   readonly #entries: readonly Crossing<unknown>[]
   readonly #numbers: ReadonlyMap<string, number>
 
   constructor(table: Boundary<object>) {
-    const names = Object.keys(table)
-    this.#entries = Object.values<Crossing<unknown>>(table)
+    const names = this.#names = Object.keys(table)
+    this.#entries = Object.values(table) as Crossing<unknown>[]
     this.#numbers = new Map(names.map((name, number) => [name, number]))
   }
 
+  name(entry: number): string { return this.#names[entry]! }
   number(name: string): number | undefined { return this.#numbers.get(name) }
 
   /** @throws KernelError `not_cloneable`: its codec refused it */

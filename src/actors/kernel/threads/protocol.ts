@@ -1,4 +1,3 @@
-import type { ResourceLimits } from 'node:worker_threads'
 import type { WireError } from '../boundary.js'
 import type { DropReason } from '../figures.js'
 import type { Logger } from '../log.js'
@@ -9,8 +8,8 @@ import type { HaltReason } from '../node.js'
  * told by number (`Crossings`).
  */
 export type ToThread =
-  /** A message. `ask`: the number of the ask, 0 where nobody waits. `timed`: how long it waits and is handled is to be told. */
-  | readonly [kind: 'work', entry: number, payload: unknown, ask: number, timed: boolean]
+  /** A message, and its weight. `ask`: the number of the ask, 0 where nobody waits. `timed`: how long it waits and is handled is to be told. */
+  | readonly [kind: 'work', entry: number, payload: unknown, bytes: number, ask: number, timed: boolean]
   /** The asker has given up. */
   | readonly [kind: 'cancel', ask: number]
   /** So many records, with so many bytes, have been dealt with. */
@@ -18,15 +17,15 @@ export type ToThread =
   | readonly [kind: 'halt', reason: HaltReason]
 
 export type ToMain =
-  | readonly [kind: 'reply', ask: number, entry: number, payload: unknown]
+  | readonly [kind: 'reply', ask: number, entry: number, payload: unknown, bytes: number]
   | readonly [kind: 'refusal', ask: number, error: WireError]
   /** To one of the actor's ports. */
-  | readonly [kind: 'send', entry: number, payload: unknown]
+  | readonly [kind: 'send', entry: number, payload: unknown, bytes: number]
   | readonly [kind: 'drop', reason: DropReason, type: string]
   | readonly [kind: 'log', level: LogLevel, fields: object, message: string]
-  /** Of the oldest timed message that has not been told yet, ms. */
-  | readonly [kind: 'time', waitMs: number, handlingMs: number]
-  /** So many messages and bytes are done by now: there is room. */
+  /** Of the message with that number, counted over all that have crossed: its wait in the thread and its handling, ms. */
+  | readonly [kind: 'time', message: number, waitMs: number, handlingMs: number]
+  /** Look at the hints: there is room for more. */
   | readonly [kind: 'room']
   | readonly [kind: 'started']
   | readonly [kind: 'unstarted', error: WireError]
@@ -53,5 +52,3 @@ export interface ThreadData {
   readonly beatMs: number
   readonly sourceMaps: boolean
 }
-
-export type { ResourceLimits }

@@ -1,0 +1,6 @@
+export { behaviour, threadBoundary } from './behaviour.js'
+export type { Behaviour, ThreadBoundary } from './behaviour.js'
+export type { ErrorClass } from './revive.js'
+export { threadActor } from './thread-actor.js'
+export type { ThreadActor, ThreadOptions } from './thread-actor.js'
+export type { ThreadFlags } from './thread.js'
