@@ -65,7 +65,10 @@ export class Stage {
   async held(count: number): Promise<void> { await until(() => this.word(HELD) >= count, `${count} handlers at a gate`) }
   async says(what: string): Promise<void> { await until(() => this.told.includes(what), `"${what}" among ${JSON.stringify(this.told)}`) }
   /** Everything sent before this has been handled. */
-  async flushed(): Promise<void> { await this.ref.ask('double', { n: 0 }, 20_000) }
+  async flushed(): Promise<void> {
+    await until(() => this.figures.depth === 0, 'an empty queue')
+    await this.ref.ask('double', { n: 0 }, 20_000)
+  }
   failures(): unknown[] { return this.events.flatMap(event => event.type === 'failed' ? [event.error] : []) }
 }
 

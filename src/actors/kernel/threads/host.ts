@@ -48,6 +48,9 @@ export class ThreadHost implements Host, Runnable, Queue {
   readonly #received = new Ring<{ readonly work: Work; readonly at: number }>()
   readonly #own: Inbox
   readonly #asks = new Map<number, Asked>()
+  /** The last ask that was begun, and those after it that were given up meanwhile. */
+  #lastAsk = 0
+  readonly #expired = new Set<number>()
   #incarnation: Incarnation | undefined
   #ended = false
   #ready = false
@@ -106,7 +109,7 @@ export class ThreadHost implements Host, Runnable, Queue {
     for (const record of records) {
       switch (record[0]) {
         case 'work': this.#received.push({ work: record, at: record[5] ? at < 0 ? at = this.runtime.clock.monotonic() : at : -1 }); break
-        case 'cancel': this.#asks.get(record[1])?.cancel(); break
+        case 'cancel': if (record[1] > this.#lastAsk) this.#expired.add(record[1]); else this.#asks.get(record[1])?.cancel(); break
         case 'taken': this.#out.taken(record[1], record[2]); break
         case 'halt': void this.#halt(record[1]); break
       }
@@ -161,6 +164,8 @@ export class ThreadHost implements Host, Runnable, Queue {
 
   #open(entry: number, payload: unknown, ask: number): Entry | undefined {
     const type = this.#crossings.name(entry)
+    if (ask !== 0) this.#lastAsk = ask
+    if (this.#expired.delete(ask)) { this.count('ask_expired', { type }); return undefined }
     try {
       const message = this.#crossings.unpack(entry, payload) as Message
       return ask === 0 ? message : this.#asked(ask, message)
