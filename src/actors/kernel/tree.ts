@@ -64,7 +64,7 @@ export class Tree implements Supervisor, Node, Overseer {
       clock, log, trace: trace && (seen => { guarded(log, 'trace', () => trace(seen)) }),
       random: options.random ?? under?.random ?? systemRandom,
       scheduler: options.scheduler ?? holder?.runtime.scheduler ?? sharedScheduler,
-      deadLetters: new DeadLetters(clock, log), nest: Tree.#nest,
+      deadLetters: new DeadLetters(clock, log), nest: Tree.nest,
     })
     holder?.holds.add(tree)
     tree.onceTerminated(() => { holder?.holds.delete(tree) })
@@ -72,7 +72,7 @@ export class Tree implements Supervisor, Node, Overseer {
   }
 
   /** An actor's own tree, running at once; its paths are the actor's with a step more. */
-  static #nest(holder: ActorContext): Tree {
+  static nest(holder: ActorContext): Tree {
     const tree = Tree.root('children', { under: holder, trace: holder.runtime.trace })
     tree.#phase = 'running'
     void tree.terminated.then(end => { if (end.reason === 'escalated') holder.fail(end.error) })

@@ -72,6 +72,14 @@ export class Stage {
   failures(): unknown[] { return this.events.flatMap(event => event.type === 'failed' ? [event.error] : []) }
 }
 
+/** Threads of this process that run. */
+let running = 0
+process.on('worker', worker => {
+  running++
+  worker.once('exit', () => { running-- })
+})
+export const workers = (): number => running
+
 /** Runs the same body on a real thread and inline. */
 export function both(title: string, body: (stage: (options?: StageOptions) => Promise<Stage>, thread: boolean) => Promise<void>): void {
   for (const thread of [true, false]) only(thread, `${title} (${thread ? 'thread' : 'inline'})`, body)

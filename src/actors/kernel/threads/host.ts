@@ -18,8 +18,9 @@ import type { Message } from '../message.js'
 import type { HaltReason, Runtime } from '../node.js'
 import type { Port, Ref } from '../ref.js'
 import { Ring } from '../ring.js'
-import { TurnScheduler } from '../scheduler.js'
+import { sharedScheduler } from '../scheduler.js'
 import type { Runnable } from '../scheduler.js'
+import { Tree } from '../tree.js'
 import { Hints } from './hints.js'
 import { recordLogger } from './logs.js'
 import { Acknowledger, Outbox } from './outbox.js'
@@ -76,10 +77,10 @@ export class ThreadHost implements Host, Runnable, Queue {
     })
     const clock = systemClock
     this.runtime = {
-      clock, log, random: seededRandom(seed), scheduler: new TurnScheduler(() => clock.monotonic()),
-      deadLetters: new DeadLetters(clock, log),
+      clock, log, random: seededRandom(seed), scheduler: sharedScheduler,
+      deadLetters: new DeadLetters(clock, log), nest: Tree.nest,
       // Of the messages that are timed, which are those that the other side has chosen.
-      trace: ({ waitMs, handlingMs }) => { this.#out.push(['time', this.#begun, waitMs, handlingMs]) },
+      trace: ({ path: whose, waitMs, handlingMs }) => { if (whose === path) this.#out.push(['time', this.#begun, waitMs, handlingMs]) },
     }
     this.#own = new Inbox(clock, traced, (entry, reason) => { this.#drop(entry, reason) })
     this.self = new Address(path, this.#own, new Ending(() => undefined), clock, () => { this.wake() })

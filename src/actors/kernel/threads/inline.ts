@@ -76,7 +76,6 @@ export class InlineLife implements Life {
   }
 
   #cross(entry: Entry): Entry | undefined {
-    if (entry instanceof Asked && entry.settled) return entry
     const message = messageOf(entry)
     try {
       const crossed = this.#through(message.type, message) as Message

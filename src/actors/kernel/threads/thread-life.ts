@@ -123,7 +123,7 @@ export class ThreadLife implements Life {
     if (this.#over) return
     this.phase = 'stopping'
     this.#close()
-    this.#settle(new InterruptedError(this.host.path))
+    this.#settle()
     this.#kill()
     this.#started(new InterruptedError(this.host.path))
   }
@@ -182,7 +182,7 @@ export class ThreadLife implements Life {
       this.#kill()
       await thread.exited
     }
-    this.#settle(new InterruptedError(this.host.path))
+    this.#settle()
   }
 
   /** The thread cannot go on: it is ended, and the supervisor told. */
@@ -190,7 +190,7 @@ export class ThreadLife implements Life {
     if (this.phase !== 'running') return
     this.phase = 'failed'
     this.#close()
-    this.#settle(new CrashedError(this.host.path, error))
+    this.#settle(error)
     this.#kill()
     this.host.failed(error)
   }
@@ -208,7 +208,7 @@ export class ThreadLife implements Life {
     else if (this.phase === 'running') this.#fails(error)
     else if (this.phase === 'failed') {
       this.#close()
-      this.#settle(new CrashedError(this.host.path, error))
+      this.#settle(error)
     }
   }
 
@@ -220,8 +220,8 @@ export class ThreadLife implements Life {
     this.#out?.clear()
   }
 
-  /** What is done is done; what was begun is refused; what was not goes back to the queue. Once. */
-  #settle(error: Error): void {
+  /** What is done is done; what was begun is refused; what was not goes back to the queue. Once. @param failure of the thread itself */
+  #settle(failure?: KernelError): void {
     if (this.#over) return
     this.#look()
     this.#over = true
@@ -232,9 +232,12 @@ export class ThreadLife implements Life {
       if (at >= begun && !givenAway) {
         if (entry instanceof Asked) this.#forget(ask, entry)
         back.push(entry)
-      } else if (error instanceof CrashedError && !this.#told) this.host.count('crashed', messageOf(entry))
+      } else if (failure !== undefined && !this.#told) {
+        if (entry instanceof Asked) { this.#forget(ask, entry); entry.refuse(new CrashedError(this.host.path, failure)) }
+        this.host.count('crashed', messageOf(entry))
+      }
     })
-    for (const [ask, asked] of this.#asks) { this.#forget(ask, asked); asked.refuse(error) }
+    for (const [ask, asked] of this.#asks) { this.#forget(ask, asked); asked.refuse(new InterruptedError(this.host.path, failure)) }
     this.host.giveBack(back)
   }
 
@@ -252,7 +255,6 @@ export class ThreadLife implements Life {
 
   #cross(entry: Entry, putAt: number): void {
     const asked = entry instanceof Asked ? entry : undefined
-    if (asked?.settled === true) { this.host.count('ask_expired', asked.message); return }
     const message = messageOf(entry)
     const { type } = message
     try {
