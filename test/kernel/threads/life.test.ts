@@ -180,11 +180,21 @@ describe('kernel: an actor in a thread, its life', function () {
     }
     clearInterval(watching)
     expect(most).equal(1)
-    await s.root.stop()
-    const stuck = await stage({ killWithin: 0, child: { maxRestarts: 1, stopWithin: 100 } })
-    void stuck.ref.send({ type: 'die', how: 'exit' })
-    void stuck.ref.send({ type: 'hold', gate: 0, how: 'block' })
-    await until(() => stuck.lives === 2, 'its next life, since an exit is over at once')
+  })
+
+  inThread('K99 where the former thread does not end, the start fails, again and again by the rules, until it has', async stage => {
+    const s = await stage({ hangWithin: 200, killWithin: 50, child: { maxRestarts: Infinity, stopWithin: 50 } })
+    let most = 0
+    const watching = setInterval(() => { most = Math.max(most, workers()) }, 0)
+    void s.ref.send({ type: 'hold', gate: 0, how: 'native' })
+    void s.ref.send({ type: 'note', n: 1 })
+    await s.says('note 1')
+    clearInterval(watching)
+    const codes = s.failures().map(error => (error as KernelError).code)
+    expect(codes[0]).equal('hung')
+    expect(new Set(codes.slice(1))).deep.equal(new Set(['thread_stuck']))
+    expect(most).equal(1)
+    expect(s.told).deep.equal(['init 1', 'init 2', 'note 1'])
   })
 
   inThread('K100 nothing that a former life has under way is delivered', async stage => {

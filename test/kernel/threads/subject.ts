@@ -1,4 +1,5 @@
 /** An actor for the tests of threads, which does what it is told. */
+import { pbkdf2Sync } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { actor, behaviour, coalesce, dropOldest, keep, mailbox, reject, threadBoundary } from '../../../src/actors/kernel/index.js'
 import type { Ask, Context, MailboxSpec, Port } from '../../../src/actors/kernel/index.js'
@@ -25,7 +26,7 @@ export type Task =
   /** What only a thread survives. */
   | { readonly type: 'die'; readonly how: 'exit' | 'throw' | 'rejection' | 'memory' }
   /** Keeps the handler until the gate is open: waiting, or with the event loop standing still. */
-  | { readonly type: 'hold'; readonly gate: number; readonly how: 'await' | 'block' }
+  | { readonly type: 'hold'; readonly gate: number; readonly how: 'await' | 'block' | 'native' }
   | { readonly type: 'call'; readonly what: 'finish' | 'fail' | 'after' | 'every' | 'pipe' | 'self' | 'log' | 'flood' | 'random'; readonly n: number }
   | { readonly type: 'moved'; readonly bytes: Uint8Array }
   | { readonly type: 'fancy'; readonly sealed: Sealed }
@@ -138,6 +139,8 @@ export const subject = behaviour<Task, Task, Params, Ports, State>(subjectBounda
       },
       hold(_, { gate: at, how }) {
         if (how === 'await') return gate(words, at)
+        // In code that does not ask whether its thread is to end.
+        if (how === 'native') { pbkdf2Sync('word', 'salt', 1_500_000, 32, 'sha512'); return undefined }
         Atomics.add(words, HELD, 1)
         Atomics.wait(words, GATES + at, 0)
         return undefined

@@ -14,9 +14,10 @@ export async function echoEvery<Crossings>(table: Boundary<Crossings>): Promise<
   const worker = new Worker(ECHO, { eval: true })
   try {
     const entries = Object.entries<Crossing<unknown>>(table)
-    for (const [name, { sample }] of entries) {
+    for (const [name, { sample, codec }] of entries) {
       const sent = sample()
-      const back = await throughWorker(worker, name, sent)
+      const posted = await throughWorker(worker, name, codec === undefined ? sent : codec.encode(sent))
+      const back = codec === undefined ? posted : codec.decode(posted as Uint8Array<ArrayBuffer>)
       if (!isDeepStrictEqual(sent, back)) throw new KernelError('changed_by_crossing', `${name} came back as another value`, name)
     }
     return entries.map(([name]) => name)

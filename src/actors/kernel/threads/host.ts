@@ -24,7 +24,7 @@ import { Tree } from '../tree.js'
 import { Hints } from './hints.js'
 import { recordLogger } from './logs.js'
 import { Acknowledger, Outbox } from './outbox.js'
-import type { Poster } from './outbox.js'
+import type { Item, Poster } from './outbox.js'
 import { Crossings, notCloneable } from './packing.js'
 import { portsOf, replyOf } from './behaviour.js'
 import type { Behaviour } from './behaviour.js'
@@ -33,6 +33,7 @@ import type { ThreadData, ToMain, ToThread } from './protocol.js'
 /** Records that wait for the other side at most; beyond, sends and log records are refused. */
 const MAX_WAITING = 4_096
 
+type Drop = Extract<ToMain, [kind: 'drop', ...unknown[]]>
 type Work = Extract<ToThread, readonly ['work', ...unknown[]]>
 
 /** The thread's side of an actor: gets its messages from the port, and drives the incarnation as a `Cell` would. */
@@ -52,6 +53,7 @@ export class ThreadHost implements Host, Runnable, Queue {
   /** The last ask that was begun, and those after it that were given up meanwhile. */
   #lastAsk = 0
   readonly #expired = new Set<number>()
+  readonly #drops = new Map<string, Item<Drop>>()
   #incarnation: Incarnation | undefined
   #ended = false
   #ready = false
@@ -142,7 +144,14 @@ export class ThreadHost implements Host, Runnable, Queue {
     return this.#ownTurn ? this.#own.take() : this.#next() ?? this.#own.take()
   }
 
-  count(reason: DropReason, { type }: Message): void { this.#out.push(['drop', reason, type]) }
+  /** However many are dropped in a turn: one record for each reason and type. */
+  count(reason: DropReason, { type }: Message): void {
+    const key = `${reason} ${type}`
+    const waiting = this.#drops.get(key)
+    if (waiting?.posted === false) waiting.record[3]++
+    else this.#drops.set(key, this.#out.push(['drop', reason, type, 1]) as Item<Drop>)
+  }
+
   failed(error: unknown): void { this.#tell(['failed', toWire(error)]) }
   finished(): void { this.#tell(['finished']) }
 

@@ -4,7 +4,14 @@ export interface Poster { postMessage(value: unknown, transfer?: readonly ArrayB
 /** How much may be on its way, in records and bytes; a single record may be larger. */
 export interface Window { readonly records: number; readonly bytes: number }
 
-interface Item<R> { readonly record: R; readonly bytes: number; readonly transfer: readonly ArrayBuffer[]; refused: ((error: unknown) => void) | undefined }
+/** A record on its way out; until it is `posted` it may change. */
+export interface Item<R> {
+  readonly record: R
+  readonly bytes: number
+  readonly transfer: readonly ArrayBuffer[]
+  readonly refused: ((error: unknown) => void) | undefined
+  posted: boolean
+}
 
 const NOTHING: readonly ArrayBuffer[] = []
 
@@ -21,9 +28,11 @@ export class Outbox<R> {
   get length(): number { return this.#items.length }
 
   /** @param refused when the record cannot be cloned: then it alone is not posted */
-  push(record: R, bytes = 0, transfer = NOTHING, refused?: (error: unknown) => void): void {
-    this.#items.push({ record, bytes, transfer, refused })
+  push(record: R, bytes = 0, transfer = NOTHING, refused?: (error: unknown) => void): Item<R> {
+    const item: Item<R> = { record, bytes, transfer, refused, posted: false }
+    this.#items.push(item)
     this.#arm()
+    return item
   }
 
   /** The other side has dealt with so much. */
@@ -54,7 +63,9 @@ export class Outbox<R> {
     for (; count < this.#items.length; count++) {
       if (this.#records > 0 && (this.#records >= this.window.records || this.#bytes >= this.window.bytes)) break
       this.#records++
-      this.#bytes += this.#items[count]!.bytes
+      const item = this.#items[count]!
+      item.posted = true
+      this.#bytes += item.bytes
     }
     if (count < this.#items.length) return this.#items.splice(0, count)
     const all = this.#items

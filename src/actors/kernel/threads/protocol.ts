@@ -21,7 +21,7 @@ export type ToMain =
   | readonly [kind: 'refusal', ask: number, error: WireError]
   /** To one of the actor's ports. */
   | readonly [kind: 'send', entry: number, payload: unknown, bytes: number]
-  | readonly [kind: 'drop', reason: DropReason, type: string]
+  | [kind: 'drop', reason: DropReason, type: string, count: number]
   | readonly [kind: 'log', level: LogLevel, fields: object, message: string]
   /** Of the message with that number, counted over all that have crossed: its wait in the thread and its handling, ms. */
   | readonly [kind: 'time', message: number, waitMs: number, handlingMs: number]

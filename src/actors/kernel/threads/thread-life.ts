@@ -338,7 +338,7 @@ export class ThreadLife implements Life {
       case 'reply': return this.#answered(record[1], record[2], record[3], record[4])
       case 'refusal': this.#refused(record[1], this.#reviver.revive(record[2])); break
       case 'send': this.#send(record[1], record[2]); return record[3]
-      case 'drop': this.host.count(record[1], { type: record[2] }); break
+      case 'drop': for (let left = record[3]; left > 0; left--) this.host.count(record[1], { type: record[2] }); break
       case 'log': this.#log(record); break
       case 'time': this.#measure(record[1], record[2], record[3]); break
       case 'room': break
