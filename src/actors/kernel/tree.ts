@@ -64,7 +64,7 @@ export class Tree implements Supervisor, Node, Overseer {
       clock, log, trace: trace && (seen => { guarded(log, 'trace', () => trace(seen)) }),
       random: options.random ?? under?.random ?? systemRandom,
       scheduler: options.scheduler ?? holder?.runtime.scheduler ?? sharedScheduler,
-      deadLetters: new DeadLetters(clock, log), nest: Tree.nest,
+      deadLetters: new DeadLetters(clock, log), nest: holder => Tree.nest(holder),
     })
     holder?.holds.add(tree)
     tree.onceTerminated(() => { holder?.holds.delete(tree) })

@@ -201,9 +201,8 @@ describe('kernel: an actor in a thread, messages', function () {
     const pooled = Buffer.from('abc')
     const value = { list: [large.subarray(10, 13)], pooled, map: new Map([['view', large.subarray(0, 2)]]) }
     const back = await s.ref.ask('echo', { value }, WITHIN) as { list: Uint8Array[]; pooled: Uint8Array; map: Map<string, Uint8Array> }
-    expect(back.list[0]!.buffer.byteLength).equal(3)
-    expect(back.pooled.buffer.byteLength).equal(3)
-    expect(back.map.get('view')!.buffer.byteLength).equal(2)
+    for (const view of [back.list[0]!, back.pooled, back.map.get('view')!]) expect(view.buffer.byteLength).lessThan(64)
+    expect([back.list[0], back.map.get('view')]).deep.equal([new Uint8Array(3).fill(1), new Uint8Array(2).fill(1)])
     expect(Buffer.from(back.pooled).toString()).equal('abc')
     back.list[0]![0] = 9
     expect(large[10]).equal(1)

@@ -27,7 +27,7 @@ export const threadBoundary = <M extends Message, Params, P>(table: ThreadBounda
 export interface Behaviour {
   readonly [made]: true
   readonly boundary: Boundary<object>
-  make(params: never, ports: never): ActorSpec<never, never>
+  readonly make: (params: never, ports: never) => ActorSpec<never, never>
 }
 
 const made: unique symbol = Symbol('behaviour')

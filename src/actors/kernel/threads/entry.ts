@@ -21,6 +21,7 @@ if (data.nice !== 0 && process.platform === 'linux') {
   try { setPriority(data.nice) } catch { /* not allowed: as it is */ }
 }
 const hints = new Hints(data.hints)
+// eslint-disable-next-line no-restricted-globals -- before there is an actor
 setInterval(() => { hints.tick() }, data.beatMs).unref()
 
 try {

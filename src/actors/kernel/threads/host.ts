@@ -80,7 +80,7 @@ export class ThreadHost implements Host, Runnable, Queue {
     const clock = systemClock
     this.runtime = {
       clock, log, random: seededRandom(seed), scheduler: sharedScheduler,
-      deadLetters: new DeadLetters(clock, log), nest: Tree.nest,
+      deadLetters: new DeadLetters(clock, log), nest: holder => Tree.nest(holder),
       // Of the messages that are timed, which are those that the other side has chosen.
       trace: ({ path: whose, waitMs, handlingMs }) => { if (whose === path) this.#out.push(['time', this.#begun, waitMs, handlingMs]) },
     }

@@ -34,14 +34,15 @@ export class Crossings {
 
   /** @throws KernelError `not_cloneable`: its codec refused it */
   pack(entry: number, value: unknown): Packed {
-    const { codec, transfer } = this.#entries[entry]!
+    const crossing = this.#entries[entry]!
+    const { codec } = crossing
     if (codec !== undefined) {
       const bytes = owned(encoded(codec, value))
       return { payload: bytes, bytes: BASE_BYTES + bytes.byteLength, transfer: [bytes.buffer], givenAway: false }
     }
-    const tally = { bytes: BASE_BYTES }
-    const payload = compact(value, tally, 0)
-    const moved = transfer?.(payload) ?? NONE
+    const tally = { bytes: BASE_BYTES, partial: 0 }
+    const payload = compact(value, tally)
+    const moved = crossing.transfer?.(payload) ?? NONE
     return { payload, bytes: tally.bytes, transfer: moved, givenAway: moved.length > 0 }
   }
 
@@ -78,46 +79,70 @@ function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return (whole || most) && bytes.buffer instanceof ArrayBuffer ? bytes as Uint8Array<ArrayBuffer> : Uint8Array.from(bytes)
 }
 
-/** The same value, where views into larger buffers are copies: a clone of a view would take its whole buffer along. */
-function compact(value: unknown, tally: { bytes: number }, depth: number): unknown {
-  if (typeof value === 'string') { tally.bytes += value.length; return value }
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value
-  if (ArrayBuffer.isView(value)) return exact(value, tally)
-  if (value instanceof ArrayBuffer) { tally.bytes += value.byteLength; return value }
-  if (Array.isArray(value)) {
-    tally.bytes += 8 * value.length
-    let copy: unknown[] | undefined
-    for (let at = 0; at < value.length; at++) {
-      const part: unknown = value[at]
-      const inner = compact(part, tally, depth + 1)
-      if (inner !== part) (copy ??= [...value] as unknown[])[at] = inner
-    }
-    return copy ?? value
-  }
-  const proto: unknown = Object.getPrototypeOf(value)
-  if (proto === Object.prototype || proto === null) {
-    let copy: Record<string, unknown> | undefined
-    for (const key in value) {
-      const part = (value as Record<string, unknown>)[key]
-      tally.bytes += 16
-      const inner = compact(part, tally, depth + 1)
-      if (inner !== part) (copy ??= { ...value as Record<string, unknown> })[key] = inner
-    }
-    return copy ?? value
-  }
-  if (value instanceof Map) {
-    return new Map(Array.from(value, ([key, part]) => [compact(key, tally, depth + 1), compact(part, tally, depth + 1)]))
-  }
-  if (value instanceof Set) return new Set(Array.from(value, part => compact(part, tally, depth + 1)))
-  return value
+/** Where views that are copied stand, so that any kind of view may. */
+const ALIGN = 8
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGN) * ALIGN
+
+/** What a value weighs, and how much of that is in views of larger buffers. */
+interface Tally { bytes: number; partial: number }
+
+/**
+ * The same value, where views of larger buffers are views of one buffer with nothing else in it: a clone of a view takes its whole buffer
+ * along, and a buffer for each of a thousand views costs more than what is in them.
+ */
+function compact(value: unknown, tally: Tally): unknown {
+  weigh(value, tally, 0)
+  return tally.partial === 0 ? value : new Compactor(tally.partial).copy(value, 0)
 }
 
-function exact(view: ArrayBufferView, tally: { bytes: number }): ArrayBufferView {
-  tally.bytes += view.byteLength
-  const { buffer, byteOffset, byteLength } = view
-  if (byteLength === buffer.byteLength || !(buffer instanceof ArrayBuffer)) return view
-  const copy = buffer.slice(byteOffset, byteOffset + byteLength)
-  if (view instanceof DataView) return new DataView(copy)
-  if (view instanceof Buffer) return new Uint8Array(copy)
-  return new (view.constructor as new (buffer: ArrayBuffer) => ArrayBufferView)(copy)
+const isPartial = ({ buffer, byteLength }: ArrayBufferView): boolean => byteLength !== buffer.byteLength && buffer instanceof ArrayBuffer
+const isPlain = (value: object): boolean => {
+  const proto: unknown = Object.getPrototypeOf(value)
+  return proto === Object.prototype || proto === null
+}
+
+function weigh(value: unknown, tally: Tally, depth: number): void {
+  if (typeof value === 'string') tally.bytes += value.length
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return
+  if (ArrayBuffer.isView(value)) {
+    tally.bytes += value.byteLength
+    if (isPartial(value)) tally.partial += aligned(value.byteLength)
+  } else if (value instanceof ArrayBuffer) tally.bytes += value.byteLength
+  else if (Array.isArray(value)) {
+    tally.bytes += 8 * value.length
+    for (const part of value as readonly unknown[]) weigh(part, tally, depth + 1)
+  } else if (value instanceof Map) {
+    for (const [key, part] of value) { tally.bytes += 16; weigh(key, tally, depth + 1); weigh(part, tally, depth + 1) }
+  } else if (value instanceof Set) for (const part of value) { tally.bytes += 8; weigh(part, tally, depth + 1) }
+  else if (isPlain(value)) for (const key in value) { tally.bytes += 16; weigh((value as Record<string, unknown>)[key], tally, depth + 1) }
+}
+
+class Compactor {
+  readonly #buffer: ArrayBuffer
+  #at = 0
+
+  constructor(bytes: number) { this.#buffer = new ArrayBuffer(bytes) }
+
+  copy(value: unknown, depth: number): unknown {
+    if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value
+    if (ArrayBuffer.isView(value)) return isPartial(value) ? this.#view(value) : value
+    if (Array.isArray(value)) return value.map(part => this.copy(part, depth + 1))
+    if (value instanceof Map) return new Map(Array.from(value, ([key, part]) => [this.copy(key, depth + 1), this.copy(part, depth + 1)]))
+    if (value instanceof Set) return new Set(Array.from(value, part => this.copy(part, depth + 1)))
+    if (!isPlain(value)) return value
+    const copy: Record<string, unknown> = {}
+    for (const key in value) copy[key] = this.copy((value as Record<string, unknown>)[key], depth + 1)
+    return copy
+  }
+
+  #view(view: ArrayBufferView): ArrayBufferView {
+    const { buffer, byteOffset, byteLength } = view
+    const at = this.#at
+    this.#at += aligned(byteLength)
+    new Uint8Array(this.#buffer, at, byteLength).set(new Uint8Array(buffer, byteOffset, byteLength))
+    if (view instanceof DataView) return new DataView(this.#buffer, at, byteLength)
+    if (view instanceof Buffer || view instanceof Uint8Array) return new Uint8Array(this.#buffer, at, byteLength)
+    const { constructor, length } = view as Uint16Array
+    return new (constructor as Uint16ArrayConstructor)(this.#buffer, at, length)
+  }
 }

@@ -24,7 +24,8 @@ export class Reviver {
     if (known === undefined) return new RemoteError(wire)
     const cause = wire.cause === undefined ? undefined : { cause: this.revive(wire.cause) }
     // Without its constructor, whose arguments nobody knows: an `Error` with that class's prototype.
-    const error = Reflect.construct(Error, [message, cause], known as unknown as ErrorConstructor) as Error
+    const error: unknown = Reflect.construct(Error, [message, cause], known)
+    if (!(error instanceof Error)) return new RemoteError(wire)
     const fields = { ...name !== error.name && { name }, ...code !== undefined && { code }, ...value !== undefined && { value }, ...limit !== undefined && { limit } }
     for (const [key, each] of Object.entries(fields)) Object.defineProperty(error, key, { value: each, enumerable: true, writable: true, configurable: true })
     if (stack !== undefined) error.stack = stack

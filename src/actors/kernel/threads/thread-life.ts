@@ -9,6 +9,8 @@ import type { Message } from '../message.js'
 import type { HaltReason } from '../node.js'
 import type { Port } from '../ref.js'
 import { Hints } from './hints.js'
+import { InFlight } from './in-flight.js'
+import type { Crossed } from './in-flight.js'
 import { readFields } from './logs.js'
 import { Acknowledger, Outbox } from './outbox.js'
 import { Crossings, notCloneable } from './packing.js'
@@ -18,8 +20,6 @@ import { Thread } from './thread.js'
 import type { FilledOptions } from './filled.js'
 import { HangWatch, beatMs } from './watch.js'
 
-/** A message that has crossed and is not known to be done. */
-interface Crossed { readonly entry: Entry; readonly bytes: number; readonly ask: number; readonly givenAway: boolean }
 interface Timed { readonly type: string; readonly waitedMs: number; readonly postedAt: number }
 
 /** What outlives the incarnations of one actor. */
@@ -47,16 +47,10 @@ export class ThreadLife implements Life {
   #thread: Thread | undefined
   #out: Outbox<ToThread> | undefined
   #taken: Acknowledger | undefined
-  #crossed: Crossed[] = []
-  #bytes = 0
-  /** Messages known to be done, and known to be handled. */
-  #done = 0
-  #handled = 0
+  readonly #flight: InFlight
   #lastAsk = 0
   readonly #asks = new Map<number, Asked>()
   readonly #timed = new Map<number, Timed>()
-  /** How many messages had been begun, counted as `#done` is, when nothing more could be. */
-  #begun: number | undefined
   /** The thread is ending or has ended. */
   #dying = false
   /** The handler in hand has told of its own failure. */
@@ -72,30 +66,25 @@ export class ThreadLife implements Life {
     this.#standing = standing
     this.#crossings = new Crossings(options.boundary)
     this.#reviver = new Reviver(options.errors)
+    this.#flight = new InFlight(this.#hints, options.window, host.figures)
     this.#targets = targets(this.#crossings, options)
     this.#watch = new HangWatch(options.hangWithin, () => this.#hints.beat, () => this.#busy, () => {
       this.#fails(new KernelError('hung', `the thread of ${host.path} stood still for ${options.hangWithin} ms`, options.hangWithin))
     })
   }
 
-  get free(): boolean {
-    if (this.phase !== 'running') return false
-    if (!this.#full) return true
-    this.#look()
-    return !this.#full
-  }
+  get free(): boolean { return this.phase === 'running' && !this.#flight.full }
 
   get answering(): number {
-    this.#look()
-    const waiting = new Set(this.#crossed.map(({ ask }) => ask))
-    let count = 0
-    for (const ask of this.#asks.keys()) if (!waiting.has(ask)) count++
+    this.#flight.look()
+    let count = this.#asks.size
+    for (const { ask } of this.#flight) if (ask !== 0 && this.#asks.has(ask)) count--
     return count
   }
 
   get thread(): ThreadSnapshot {
-    this.#look()
-    return { threadId: this.#thread?.id ?? -1, inThread: this.#crossed.length, crossing: this.#standing.crossing.snapshot() }
+    this.#flight.look()
+    return { threadId: this.#thread?.id ?? -1, inThread: this.#flight.length, crossing: this.#standing.crossing.snapshot() }
   }
 
   // ---- for its actor
@@ -215,42 +204,44 @@ export class ThreadLife implements Life {
   /** From here on no message is begun. */
   #close(): void {
     this.#watch.end()
-    if (this.#begun !== undefined) return
-    this.#begun = this.#done + this.#hints.close(this.#done)
+    if (this.#flight.closed) return
+    this.#flight.close()
     this.#out?.clear()
   }
 
   /** What is done is done; what was begun is refused; what was not goes back to the queue. Once. @param failure of the thread itself */
   #settle(failure?: KernelError): void {
     if (this.#over) return
-    this.#look()
+    const { begun, back } = this.#flight.settle()
     this.#over = true
-    const begun = this.#begun! - this.#done
-    const crossed = this.#crossed.splice(0)
-    const back: Entry[] = []
-    crossed.forEach(({ entry, ask, givenAway }, at) => {
-      if (at >= begun && !givenAway) {
-        if (entry instanceof Asked) this.#forget(ask, entry)
-        back.push(entry)
-      } else if (failure !== undefined && !this.#told) {
-        if (entry instanceof Asked) { this.#forget(ask, entry); entry.refuse(new CrashedError(this.host.path, failure)) }
-        this.host.count('crashed', messageOf(entry))
-      }
-    })
-    for (const [ask, asked] of this.#asks) { this.#forget(ask, asked); asked.refuse(new InterruptedError(this.host.path, failure)) }
-    this.host.giveBack(back)
+    const { host, host: { path } } = this
+    // A handler that threw has told of its message itself.
+    const crashed = failure !== undefined && !this.#told ? begun : []
+    for (const each of [...crashed, ...back.filter(({ givenAway }) => givenAway)]) {
+      this.#withdraw(each)?.refuse(new CrashedError(path, failure))
+      host.count('crashed', messageOf(each.entry))
+    }
+    const again = back.filter(({ givenAway }) => !givenAway)
+    for (const each of again) this.#withdraw(each)
+    for (const [ask, asked] of this.#asks) {
+      this.#forget(ask, asked)
+      asked.refuse(new InterruptedError(path, failure))
+    }
+    host.giveBack(again.map(({ entry }) => entry))
+  }
+
+  /** The ask of a message, which the thread is not to answer any more. */
+  #withdraw({ entry, ask }: Crossed): Asked | undefined {
+    if (!(entry instanceof Asked)) return undefined
+    this.#forget(ask, entry)
+    return entry
   }
 
   // ---- towards the thread
 
-  get #full(): boolean {
-    const { records, bytes } = this.options.window
-    return this.#crossed.length >= records || (this.#crossed.length > 0 && this.#bytes >= bytes)
-  }
-
   get #busy(): boolean {
-    this.#look()
-    return this.#crossed.length > 0 || this.#asks.size > 0
+    this.#flight.look()
+    return this.#flight.length > 0 || this.#asks.size > 0
   }
 
   #cross(entry: Entry, putAt: number): void {
@@ -263,12 +254,10 @@ export class ThreadLife implements Life {
       const { payload, bytes, transfer, givenAway } = this.#crossings.pack(number, message)
       const ask = asked === undefined ? 0 : this.#ask(asked)
       const crossed: Crossed = { entry, bytes, ask, givenAway }
-      this.#crossed.push(crossed)
-      this.#bytes += bytes
       if (putAt >= 0) this.#time(type, putAt)
+      this.#flight.add(crossed)
       this.#out!.push(['work', number, payload, bytes, ask, putAt >= 0], bytes, transfer, error => {
-        this.#crossed.splice(this.#crossed.lastIndexOf(crossed), 1)
-        this.#bytes -= bytes
+        this.#flight.remove(crossed)
         this.#refuse(entry, ask, error)
       })
       this.#watch.begin()
@@ -308,27 +297,16 @@ export class ThreadLife implements Life {
 
   #time(type: string, putAt: number): void {
     const postedAt = this.host.runtime.clock.monotonic()
-    this.#timed.set(this.#done + this.#crossed.length, { type, waitedMs: postedAt - putAt, postedAt })
+    this.#timed.set(this.#flight.next, { type, waitedMs: postedAt - putAt, postedAt })
   }
 
   // ---- from the thread
-
-  /** Takes over what the thread has got done. */
-  #look(): void {
-    const done = this.#hints.doneSince(this.#done)
-    const handled = this.#hints.handledSince(this.#handled)
-    this.#handled += handled
-    this.host.figures.handled += handled
-    if (done === 0) return
-    this.#done += done
-    for (const { bytes } of this.#crossed.splice(0, done)) this.#bytes -= bytes
-  }
 
   #receive(records: readonly ToMain[]): void {
     let bytes = 0
     for (const record of records) bytes += this.#take(record)
     this.#taken!.add(records.length, bytes)
-    this.#look()
+    this.#flight.look()
     this.host.wake()
   }
 

@@ -22,6 +22,7 @@ export class HangWatch {
     if (this.#timer !== undefined || this.hangWithin === Infinity) return
     this.#beat = this.beat()
     this.#missed = 0
+    // eslint-disable-next-line no-restricted-globals -- real time, and no actor's
     this.#timer = setInterval(() => { this.#look() }, beatMs(this.hangWithin)).unref()
   }
 
