@@ -223,7 +223,8 @@ describe('kernel: an actor in a thread, messages', function () {
     const large = new Uint8Array(5_000)
     void s.ref.send({ type: 'moved', bytes: large.subarray(0, 10) })
     await until(() => s.bytes.length === 2, 'the view')
-    expect(s.bytes).deep.equal([{ type: 'bytes', length: 100, buffer: 100 }, { type: 'bytes', length: 10, buffer: 10 }])
+    expect(s.bytes.map(({ length }) => length)).deep.equal([100, 10])
+    expect(s.bytes[1]!.buffer).lessThan(64)
     expect(large.length, 'a part of a larger buffer is copied').equal(5_000)
   })
 
