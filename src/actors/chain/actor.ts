@@ -54,8 +54,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       verdicts: needs.verdicts, answers: needs.answers, outcomes: needs.outcomes, gaps: needs.gaps, judged: needs.judged, ownJudged: needs.ownJudged,
       lookUps, rules: ruleCalls,
       event: event => { void needs.events.send(event) },
-      write: (sequence, batch) => store.write(sequence, batch),
-      resume: () => store.resume(),
+      write: (sequence, after, batch) => store.write(sequence, after, batch),
       addSigned: signed => protection.add(signed),
       signedIsDurable: signed => { protection.isDurable(signed) },
       record: (id, signed) => ctx.pipe(protection.record(signed), {
@@ -107,7 +106,6 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       // Sequences of an earlier incarnation may still be acknowledged: begin above them.
       const core = new ChainCore(outsideOf(ctx, protection), config, Math.floor(ctx.clock.now()) * 1_000)
       core.restore({ ...restored, root: await rootOf(store, restored, config), rewoundTop })
-      void store.resume()
       core.flush()
       ctx.every('tick', TICK)
       return { core, protection, reading: undefined }

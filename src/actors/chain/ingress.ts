@@ -53,7 +53,7 @@ export type ChainMessage =
   | { readonly type: 'page'; readonly peer: PeerKey; readonly ticket: number; readonly items: readonly Checked[] }
   /** From the store: every write up to and including `sequence` is durable. */
   | { readonly type: 'durable'; readonly sequence: number }
-  /** From the store: it started (again). Answered with `store.resume()`, then everything unacknowledged from the oldest on. */
+  /** From the store: it started (again), or lacks a write. Answered with everything unacknowledged, from the oldest on. */
   | { readonly type: 'storeReady' }
   /** From network: answer `get_head` to this inbound request. */
   | { readonly type: 'serveHead'; readonly request: number }

@@ -108,7 +108,7 @@ async function gate(words: Int32Array, at: number): Promise<void> {
   while (Atomics.load(words, GATES + at) === 0) await sleep(1)
 }
 
-export const subject = behaviour<Task, Task, Params, Ports, State>(subjectBoundary, (params, ports) => {
+export const subject = behaviour<Task, Params, Ports, State>(subjectBoundary, (params, ports) => {
   const { words, failingInits } = params
   const tell = (what: string): void => { void ports.out.send({ type: 'told', what }) }
   const note = (state: State, { type, n }: { readonly type: string; readonly n: number }): void => { state.tell(`${type} ${n}`) }

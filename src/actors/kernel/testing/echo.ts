@@ -3,8 +3,14 @@ import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { Boundary, Crossing } from '../boundary.js'
 import { KernelError } from '../errors.js'
+import type { Samples } from '../threads/index.js'
 
 const ECHO = 'const { parentPort: port } = require("node:worker_threads"); port.on("message", value => port.postMessage(value))'
+
+/** The entries of a boundary with the samples that a test has for them; one that is missing does not compile. */
+export function withSamples<B extends object>(table: B, samples: Samples<B>): Boundary<object> {
+  return Object.fromEntries(Object.entries(table).map(([name, entry]: [string, object]) => [name, { ...entry, sample: (samples as Record<string, unknown>)[name] }])) as Boundary<object>
+}
 
 /**
  * Sends the sample of every entry of a boundary through a thread and back, and compares. Gives the names of the entries.

@@ -1,4 +1,3 @@
-import type { Boundary } from '../boundary.js'
 import type { MailboxSpec } from '../mailbox.js'
 import type { Message } from '../message.js'
 import type { Port } from '../ref.js'
@@ -12,7 +11,7 @@ export interface FilledOptions extends ThreadFlags {
   readonly module: string
   readonly export: string
   readonly mailbox: MailboxSpec<Message>
-  readonly boundary: Boundary<object>
+  readonly boundary: object
   readonly params: unknown
   readonly ports: Readonly<Record<string, Port<Message>>>
   readonly errors: readonly ErrorClass[]
@@ -20,4 +19,5 @@ export interface FilledOptions extends ThreadFlags {
   readonly window: Window
   readonly hangWithin: number
   readonly killWithin: number
+  readonly exited: (() => void | Promise<void>) | undefined
 }

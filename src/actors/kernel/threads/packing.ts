@@ -1,4 +1,4 @@
-import type { Boundary, Crossing } from '../boundary.js'
+import type { Crossing } from '../boundary.js'
 import { KernelError } from '../errors.js'
 
 /** A value as it is posted. */
@@ -23,7 +23,7 @@ export class Crossings {
   readonly #entries: readonly Crossing<unknown>[]
   readonly #numbers: ReadonlyMap<string, number>
 
-  constructor(table: Boundary<object>) {
+  constructor(table: object) {
     const names = this.#names = Object.keys(table)
     this.#entries = Object.values(table) as Crossing<unknown>[]
     this.#numbers = new Map(names.map((name, number) => [name, number]))

@@ -9,7 +9,7 @@ export type ErrorClass = abstract new (...args: never[]) => Error
 
 const KNOWN: readonly ErrorClass[] = [
   KernelError, TimeoutError, CancelledError, ClosedError, DroppedError, CrashedError, InterruptedError, StartError, EscalatedError,
-  Error, TypeError, RangeError, SyntaxError,
+  Error, AggregateError, TypeError, RangeError, SyntaxError,
 ]
 
 /** Makes an error again as what it was on the other side; one of a class that nobody has named is a `RemoteError`. */
@@ -26,7 +26,10 @@ export class Reviver {
     // Without its constructor, whose arguments nobody knows: an `Error` with that class's prototype.
     const error: unknown = Reflect.construct(Error, [message, cause], known)
     if (!(error instanceof Error)) return new RemoteError(wire)
-    const fields = { ...name !== error.name && { name }, ...code !== undefined && { code }, ...value !== undefined && { value }, ...limit !== undefined && { limit } }
+    const fields = {
+      ...name !== error.name && { name }, ...code !== undefined && { code }, ...value !== undefined && { value }, ...limit !== undefined && { limit },
+      ...wire.errors !== undefined && { errors: wire.errors.map(each => this.revive(each)) },
+    }
     for (const [key, each] of Object.entries(fields)) Object.defineProperty(error, key, { value: each, enumerable: true, writable: true, configurable: true })
     if (stack !== undefined) error.stack = stack
     return error

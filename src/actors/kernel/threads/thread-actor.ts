@@ -23,6 +23,8 @@ export interface ThreadOptions extends ThreadFlags {
   readonly hangWithin?: number
   /** How long a start waits for the exit of the former thread, ms; then it fails. 10 s. */
   readonly killWithin?: number
+  /** Runs here when a thread has exited, before the next one starts: takes away what it may have left. */
+  readonly exited?: () => void | Promise<void>
 }
 
 /** An actor whose behaviour a module brings. */

@@ -45,6 +45,7 @@ export class ThreadLife implements Life {
   readonly #hints = new Hints()
   readonly #watch: HangWatch
   #thread: Thread | undefined
+  #exited: Promise<void> | undefined
   #out: Outbox<ToThread> | undefined
   #taken: Acknowledger | undefined
   readonly #flight: InFlight
@@ -135,7 +136,7 @@ export class ThreadLife implements Life {
       records: records => { if (!this.#over) this.#receive(records) },
       ended: error => { this.#ended(error) },
     })
-    this.#standing.exited = thread.exited
+    this.#exited = this.#standing.exited = this.#clearedAway(thread.exited)
     // Its window is kept by counting what is done, not what has arrived.
     this.#out = new Outbox(thread, { records: Infinity, bytes: Infinity })
     this.#taken = new Acknowledger(window, (records, bytes) => { this.#out!.push(['taken', records, bytes]) })
@@ -169,7 +170,7 @@ export class ThreadLife implements Life {
         await new Promise<void>(resolve => { this.#halted = resolve })
       }
       this.#kill()
-      await thread.exited
+      await this.#exited
     }
     this.#settle()
   }
@@ -182,6 +183,11 @@ export class ThreadLife implements Life {
     this.#settle(error)
     this.#kill()
     this.host.failed(error)
+  }
+
+  async #clearedAway(exited: Promise<void>): Promise<void> {
+    await exited
+    try { await this.options.exited?.() } catch (error) { this.host.runtime.log.error({ actor: this.host.path, err: error }, '`exited` threw') }
   }
 
   #kill(): void {
