@@ -30,6 +30,12 @@ interface State {
   reading: (Reading & { readonly goOn: (records: readonly CommitmentRecord[]) => void }) | undefined
 }
 
+/**
+ * How long the store may take to read or to record what we are about to sign, ms: twice that is less than who asks for it waits. A store
+ * that is being started again does not refuse, it answers later.
+ */
+const RECORD_WITHIN = 4_000
+
 /** How often time is looked at, ms: every bound in time is kept to within this. */
 const TICK = 250
 
@@ -102,7 +108,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
         store.restore(config.memoryBlocks, config.maxPendingParents, config.storeWithin),
         store.meta(REWOUND_TOP, config.storeWithin),
       ])
-      const protection = new SlashingProtection(store, config.storeWithin)
+      const protection = new SlashingProtection(store, Math.min(config.storeWithin, RECORD_WITHIN))
       // Sequences of an earlier incarnation may still be acknowledged: begin above them.
       const core = new ChainCore(outsideOf(ctx, protection), config, Math.floor(ctx.clock.now()) * 1_000)
       core.restore({ ...restored, root: await rootOf(store, restored, config), rewoundTop })
