@@ -81,7 +81,7 @@ export class Cell implements Node, Runnable, Host {
   get load(): number {
     const { depth, offering, capacity } = this.#inbox
     const current = this.#life
-    return depth + offering + (current === undefined || current.phase !== 'running' ? capacity : current.answering + (current.free ? 0 : 1))
+    return depth + offering + (current === undefined || current.phase !== 'running' ? capacity : current.answering + current.inHand)
   }
 
   // ---- for its incarnation

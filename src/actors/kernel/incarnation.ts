@@ -64,6 +64,7 @@ export class Incarnation implements Life {
   get free(): boolean { return this.phase === 'running' && !this.#handling }
   get own(): number { return this.#system.length }
   get answering(): number { return this.#unanswered.size }
+  get inHand(): number { return this.#handling ? 1 : 0 }
   get holds() { return this.#context.holds }
 
   // ---- for its actor

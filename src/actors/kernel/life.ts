@@ -43,6 +43,8 @@ export interface Life {
   readonly own: number
   /** Asks that it will answer later. */
   readonly answering: number
+  /** Messages taken from the queue and not done. */
+  readonly inHand: number
   /** The trees that it holds. */
   readonly holds: Iterable<{ describe(): TreeSnapshot }>
   /** Of a life elsewhere. Asked for, it brings `Host.figures` up to date. */

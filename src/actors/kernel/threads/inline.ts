@@ -34,6 +34,7 @@ export class InlineLife implements Life {
   get free(): boolean { return this.#incarnation?.free === true }
   get own(): number { return this.#incarnation?.own ?? 0 }
   get answering(): number { return this.#incarnation?.answering ?? 0 }
+  get inHand(): number { return this.#incarnation?.inHand ?? 0 }
   get holds() { return this.#incarnation?.holds ?? [] }
 
   async start(): Promise<void> {

@@ -1,5 +1,8 @@
 import type { Crossing } from '../boundary.js'
 import { KernelError } from '../errors.js'
+import type { Message } from '../message.js'
+import type { Port } from '../ref.js'
+import type { FilledOptions } from './filled.js'
 
 /** A value as it is posted. */
 export interface Packed {
@@ -145,4 +148,14 @@ class Compactor {
     const { constructor, length } = view as Uint16Array
     return new (constructor as Uint16ArrayConstructor)(this.#buffer, at, length)
   }
+}
+
+/** To which port each entry goes. */
+export function targets(crossings: Crossings, { boundary, ports }: Pick<FilledOptions, 'boundary' | 'ports'>): ReadonlyMap<number, Port<Message>> {
+  const found: [number, Port<Message>][] = []
+  for (const name of Object.keys(boundary)) {
+    const port = ports[name.slice(0, name.indexOf('.'))]
+    if (port !== undefined && !name.endsWith('.reply')) found.push([crossings.number(name)!, port])
+  }
+  return new Map(found)
 }

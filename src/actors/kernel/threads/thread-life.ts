@@ -13,12 +13,12 @@ import { InFlight } from './in-flight.js'
 import type { Crossed } from './in-flight.js'
 import { readFields } from './logs.js'
 import { Acknowledger, Outbox } from './outbox.js'
-import { Crossings, notCloneable } from './packing.js'
+import { Crossings, notCloneable, targets } from './packing.js'
 import type { ToMain, ToThread } from './protocol.js'
 import { Reviver } from './revive.js'
 import { Thread } from './thread.js'
 import type { FilledOptions } from './filled.js'
-import { HangWatch, beatMs } from './watch.js'
+import { HangWatch, beatMs, settlesWithin } from './watch.js'
 
 interface Timed { readonly type: string; readonly waitedMs: number; readonly postedAt: number }
 
@@ -81,6 +81,11 @@ export class ThreadLife implements Life {
     let count = this.#asks.size
     for (const { ask } of this.#flight) if (ask !== 0 && this.#asks.has(ask)) count--
     return count
+  }
+
+  get inHand(): number {
+    this.#flight.look()
+    return this.#flight.length
   }
 
   get thread(): ThreadSnapshot {
@@ -387,20 +392,4 @@ export class ThreadLife implements Life {
     this.#standing.crossing.record(Math.max(0, runtime.clock.monotonic() - timed.postedAt - waitMs - handlingMs))
     runtime.trace?.({ path, type: timed.type, waitMs: waited, handlingMs })
   }
-}
-
-function targets(crossings: Crossings, { boundary, ports }: FilledOptions): ReadonlyMap<number, Port<Message>> {
-  const found: [number, Port<Message>][] = []
-  for (const name of Object.keys(boundary)) {
-    const port = ports[name.slice(0, name.indexOf('.'))]
-    if (port !== undefined && !name.endsWith('.reply')) found.push([crossings.number(name)!, port])
-  }
-  return new Map(found)
-}
-
-/** Real time: no thread ends by a clock of ours. */
-async function settlesWithin(ms: number, promise: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>(resolve => { timer = setTimeout(() => { resolve(false) }, Math.min(ms, 2 ** 31 - 1)) })
-  try { return await Promise.race([promise.then(() => true), late]) } finally { clearTimeout(timer) }
 }

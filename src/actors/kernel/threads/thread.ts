@@ -17,8 +17,14 @@ export interface ThreadEvents {
   ended(error: KernelError): void
 }
 
-/** Environment variables that are flags. */
+/** An environment variable that holds flags. */
 const FLAGS = 'NODE_OPTIONS'
+
+/** What keeps a thread from the flags of its process: `new Worker(…, { ...ownFlags() })`. The environment is read when the thread starts. */
+export const ownFlags = (execArgv: readonly string[] = []): { execArgv: string[]; env: NodeJS.ProcessEnv } => ({
+  execArgv: [...execArgv],
+  env: new Proxy(process.env, { ownKeys: env => Reflect.ownKeys(env).filter(key => key !== FLAGS) }),
+})
 
 /** One thread, from its start to its exit. */
 export class Thread {
@@ -28,9 +34,8 @@ export class Thread {
 
   /** @throws what `Worker` throws, of flags or limits that it does not know */
   constructor(name: string, data: ThreadData, { execArgv = [], resourceLimits = {} }: ThreadFlags, events: ThreadEvents) {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => key !== FLAGS))
     const worker = this.#worker = new Worker(new URL('./entry.js', import.meta.url), {
-      name, workerData: data, execArgv: [...execArgv], env, resourceLimits,
+      name, workerData: data, resourceLimits, ...ownFlags(execArgv),
     })
     // In the tick of construction: what comes before there is a listener is lost.
     worker.on('message', (records: readonly ToMain[]) => { events.records(records) })
