@@ -2,7 +2,6 @@ import { mkdir, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { expect } from 'chai'
-import { threadDatabase } from '../../src/actors/store/client.js'
 import { fileDatabase } from '../../src/actors/store/file-database.js'
 import { blocks, failureOf, hashOf, hex, inFolder } from './fixtures.js'
 
@@ -19,13 +18,10 @@ async function filled(dataDir: string): Promise<string> {
   return join(dataDir, 'store')
 }
 
-/** The same outcome in the thread as without. */
 async function refuses(dataDir: string, expected: object): Promise<void> {
-  for (const make of [fileDatabase, threadDatabase]) {
-    const db = make({ dataDir, chainId: 7n })
-    expect(await failureOf(db.open())).to.include({ name: 'StoreError', ...expected })
-    await db.close()
-  }
+  const db = fileDatabase({ dataDir, chainId: 7n })
+  expect(await failureOf(db.open())).to.include({ name: 'StoreError', ...expected })
+  await db.close()
 }
 
 async function raw(folder: string, work: (level: ClassicLevel<string, string>) => Promise<void>): Promise<void> {
@@ -81,7 +77,7 @@ describe('a data directory that is not as we left it', () => {
     // Everything in the middle of the table: blocks and txlists alike.
     for (let at = 200; at < bytes.length - 2_000; at += 97) bytes[at] = (bytes[at] ?? 0) ^ 0x10
     await writeFile(table, bytes)
-    const db = threadDatabase({ dataDir })
+    const db = fileDatabase({ dataDir })
     const failures: unknown[] = []
     try {
       await db.open({ tail: 1_000 })

@@ -1,12 +1,12 @@
 import { actor } from '../kernel/index.js'
-import type { Context, Later, Port } from '../kernel/index.js'
+import type { Context, Deferral, Later, Port } from '../kernel/index.js'
 import type { CommitmentRecord, Restored } from '../store/ingress.js'
 import { chainConfig } from './config.js'
 import type { ChainConfig } from './config.js'
 import { ChainCore } from './core.js'
 import { ChainError } from './errors.js'
 import { chainMailbox } from './ingress.js'
-import type { ChainMessage } from './ingress.js'
+import type { ChainInternal, ChainMessage } from './ingress.js'
 import type { ChainPorts, Outside } from './outside.js'
 import { SlashingProtection } from './own.js'
 import type { ChainEvent, ChainStore } from './ports.js'
@@ -22,13 +22,19 @@ export interface ChainNeeds extends ChainPorts {
 }
 
 /** Something that reads the store and goes on afterwards: one at a time. */
-interface Reading { readonly kind: 'rewind' | 'confirm' | 'reinstate'; readonly resolve: () => void; readonly reject: (error: unknown) => void }
+interface Reading { readonly kind: 'rewind' | 'confirm' | 'reinstate'; readonly answer: Deferral<void> }
 
 interface State {
   readonly core: ChainCore
   readonly protection: SlashingProtection
   reading: (Reading & { readonly goOn: (records: readonly CommitmentRecord[]) => void }) | undefined
 }
+
+/**
+ * How long the store may take to read or to record what we are about to sign, ms: twice that is less than who asks for it waits. A store
+ * that is being started again does not refuse, it answers later.
+ */
+const RECORD_WITHIN = 4_000
 
 /** How often time is looked at, ms: every bound in time is kept to within this. */
 const TICK = 250
@@ -41,7 +47,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
   const config = chainConfig(options)
   const { store } = needs
 
-  const outsideOf = (ctx: Context<ChainMessage>, protection: SlashingProtection): Outside => {
+  const outsideOf = (ctx: Context<ChainMessage, ChainInternal, 'tick'>, protection: SlashingProtection): Outside => {
     const lookUps = callsOf<bigint, ScheduleAnswer>(ctx.signal, (window, signal) => needs.schedule(window, { signal }), (window, promise) => ctx.pipe(promise, {
       ok: answer => ({ type: 'scheduleAnswered', window, answer }),
       failed: error => ({ type: 'scheduleFailed', window, error }),
@@ -54,8 +60,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       verdicts: needs.verdicts, answers: needs.answers, outcomes: needs.outcomes, gaps: needs.gaps, judged: needs.judged, ownJudged: needs.ownJudged,
       lookUps, rules: ruleCalls,
       event: event => { void needs.events.send(event) },
-      write: (sequence, batch) => store.write(sequence, batch),
-      resume: () => store.resume(),
+      write: (sequence, after, batch) => store.write(sequence, after, batch),
       addSigned: signed => protection.add(signed),
       signedIsDurable: signed => { protection.isDurable(signed) },
       record: (id, signed) => ctx.pipe(protection.record(signed), {
@@ -73,29 +78,29 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
 
   /** Runs a decision of the application, reading the store first where it has to; answers when it is durable. */
   const decide = (
-    state: State, ctx: Context<ChainMessage>, kind: Reading['kind'], first: () => 'done' | 'read_store',
+    state: State, ctx: Context<ChainMessage, ChainInternal, 'tick'>, kind: Reading['kind'], first: () => 'done' | 'read_store',
     read: () => Promise<readonly CommitmentRecord[]>, again: (records: readonly CommitmentRecord[]) => void,
   ): Later<void> => {
     const { core } = state
-    // A refusal is the asker's: thrown here it would crash the actor.
-    if (state.reading !== undefined) return ctx.later(Promise.reject(new ChainError('busy', `a ${state.reading.kind} reads the store`)))
+    if (state.reading !== undefined) return ctx.refuse(new ChainError('busy', `a ${state.reading.kind} reads the store`))
     let outcome: 'done' | 'read_store'
     try {
       outcome = first()
     } catch (error) {
-      if (error instanceof ChainError) return ctx.later(Promise.reject(error))
+      if (error instanceof ChainError) return ctx.refuse(error)
       throw error
     }
     if (outcome === 'done') {
-      const durable = new Promise<void>(resolve => core.state.whenDurable(resolve))
-      core.flush()
-      return ctx.later(durable)
+      return ctx.defer(answer => {
+        core.state.whenDurable(() => { answer.resolve() })
+        core.flush()
+      })
     }
     ctx.pipe(read(), { ok: records => ({ type: 'recordsRead', records }), failed: error => ({ type: 'readFailed', error }) })
-    return ctx.later(new Promise<void>((resolve, reject) => { state.reading = { kind, resolve, reject, goOn: again } }))
+    return ctx.defer(answer => { state.reading = { kind, answer, goOn: again } })
   }
 
-  return actor<ChainMessage, State>({
+  return actor<ChainMessage, State, ChainInternal, 'tick'>({
     name: 'chain',
     mailbox: chainMailbox,
     async init(ctx) {
@@ -103,11 +108,10 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
         store.restore(config.memoryBlocks, config.maxPendingParents, config.storeWithin),
         store.meta(REWOUND_TOP, config.storeWithin),
       ])
-      const protection = new SlashingProtection(store, config.storeWithin)
+      const protection = new SlashingProtection(store, Math.min(config.storeWithin, RECORD_WITHIN))
       // Sequences of an earlier incarnation may still be acknowledged: begin above them.
       const core = new ChainCore(outsideOf(ctx, protection), config, Math.floor(ctx.clock.now()) * 1_000)
       core.restore({ ...restored, root: await rootOf(store, restored, config), rewoundTop })
-      void store.resume()
       core.flush()
       ctx.every('tick', TICK)
       return { core, protection, reading: undefined }
@@ -131,7 +135,8 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
         records => { state.core.reinstate(hash, records[0] ?? null) }),
       reserve: ({ protection }, { signer, hash, ssz }, ctx) => ctx.later(protection.record({ signer, hash, ssz })),
       standing: ({ core }) => core.standing(),
-
+    },
+    internal: {
       scheduleAnswered({ core }, { window, answer }, ctx) { core.judge.lookedUp(core.judge.schedules.answered(window, answer, ctx.clock.monotonic())); core.flush() },
       scheduleFailed({ core }, { window, error }, ctx) { core.judge.lookedUp(core.judge.schedules.failed(window, error, ctx.clock.monotonic())); core.flush() },
       ruled({ core }, { id, answer }) { core.judge.ruled(id, answer); core.flush() },
@@ -146,14 +151,14 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
           reading.goOn(records)
         } catch (error) {
           if (!(error instanceof ChainError)) throw error
-          reading.reject(error)
+          reading.answer.reject(error)
           return
         }
-        core.state.whenDurable(reading.resolve)
+        core.state.whenDurable(() => { reading.answer.resolve() })
         core.flush()
       },
       readFailed(state, { error }) {
-        state.reading?.reject(error)
+        state.reading?.answer.reject(error)
         state.reading = undefined
       },
     },

@@ -53,7 +53,7 @@ export type ChainMessage =
   | { readonly type: 'page'; readonly peer: PeerKey; readonly ticket: number; readonly items: readonly Checked[] }
   /** From the store: every write up to and including `sequence` is durable. */
   | { readonly type: 'durable'; readonly sequence: number }
-  /** From the store: it started (again). Answered with `store.resume()`, then everything unacknowledged from the oldest on. */
+  /** From the store: it started (again), or lacks a write. Answered with everything unacknowledged, from the oldest on. */
   | { readonly type: 'storeReady' }
   /** From network: answer `get_head` to this inbound request. */
   | { readonly type: 'serveHead'; readonly request: number }
@@ -65,7 +65,6 @@ export type ChainMessage =
   | Ask<'reinstate', { hash: Uint8Array }, void>
   | Ask<'reserve', { signer: Uint8Array; hash: Uint8Array; ssz: Uint8Array }, void>
   | Ask<'standing', object, ChainStanding>
-  | ChainInternal
 
 /** What the room tells itself when something that it waited for is there. Never sent by others. */
 export type ChainInternal =
@@ -80,8 +79,6 @@ export type ChainInternal =
   /** Records that a rewind, a tip or a name has to look at. */
   | { readonly type: 'recordsRead'; readonly records: readonly CommitmentRecord[] }
   | { readonly type: 'readFailed'; readonly error: unknown }
-
-const own = keep('piped to itself; as many as this room has under way')
 
 export const chainMailbox = mailbox<ChainMessage>({
   capacity: 8_192,
@@ -99,7 +96,6 @@ export const chainMailbox = mailbox<ChainMessage>({
     reinstate: reject('the caller is told'),
     reserve: reject('the caller is told'),
     standing: reject('the caller is told'),
-    scheduleAnswered: own, scheduleFailed: own, ruled: own, rulesFailed: own, recorded: own, recalled: own, recordsRead: own, readFailed: own,
   },
 })
 

@@ -23,8 +23,8 @@ export interface Outside extends ChainPorts {
   /** `undefined` where the application has no rules of its own. */
   readonly rules: RuleAsks | undefined
   event(event: ChainEvent): void
-  write(sequence: number, batch: WriteBatch): Feedback
-  resume(): Feedback
+  /** `after`: the write before it, where that is not acknowledged. */
+  write(sequence: number, after: number | undefined, batch: WriteBatch): Feedback
   /** Slashing protection without waiting: see `SlashingProtection.add`. @throws ChainError */
   addSigned(signed: OwnSigned): 'new' | 'same' | 'unknown'
   /** What was `new` is durable. */

@@ -17,8 +17,7 @@ export interface SignedRecords {
 
 /** Of the store, what chain needs: writes that are acknowledged, and reads whose results come back as messages. */
 export interface ChainStore extends SignedRecords {
-  write(sequence: number, batch: WriteBatch): Feedback
-  resume(): Feedback
+  write(sequence: number, after: number | undefined, batch: WriteBatch): Feedback
   restore(tail: number, pending: number, within: Deadline): Promise<Restored>
   /** Canonical records from a height on, ascending. */
   scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline): Promise<Iterable<CommitmentRecord>>

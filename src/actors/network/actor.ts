@@ -19,7 +19,7 @@ export function network(needs: DriverNeeds, config: NetworkConfig): ActorSpec<Ne
     mailbox: networkMailbox,
     async init(ctx) {
       const driver = new NetworkDriver(config, needs, {
-        clock: ctx.clock, random: ctx.random, log: ctx.log, failed: error => { ctx.fail(error) },
+        clock: ctx.clock, random: ctx.random, log: ctx.log, children: () => ctx.children, failed: error => { ctx.fail(error) },
       })
       await driver.start()
       ctx.every('verdicts', EXPIRE_EVERY_MS)

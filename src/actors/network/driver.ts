@@ -3,7 +3,7 @@ import { protocolsOf, topicsOf } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Chain } from '../chain/ingress.js'
 import type { Verdict } from '../chain/ports.js'
-import type { Clock, Feedback, Logger, Port, Random } from '../kernel/index.js'
+import type { Clock, Feedback, Logger, Port, Random, Supervisor } from '../kernel/index.js'
 import type { PeerStanding, Reputation } from '../reputation/ingress.js'
 import type { Store } from '../store/ingress.js'
 import type { Validator } from '../validator/ingress.js'
@@ -13,6 +13,7 @@ import { Connections } from './connections/connections.js'
 import { NetworkError, RequestError, describeError } from './errors.js'
 import { newCounters } from './figures.js'
 import type { NetworkFigures, Violation } from './figures.js'
+import { startAuthors } from './gossip/author-verifier.js'
 import { Gossip } from './gossip/gossip.js'
 import { Handshake } from './handshake/handshake.js'
 import { guard } from './guard.js'
@@ -60,6 +61,8 @@ export interface DriverGround {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Actors that end with the driver. */
+  children(): Pick<Supervisor, 'child'>
   /** The driver can not go on: it is to be stopped and built anew. */
   failed(error: unknown): void
 }
@@ -161,7 +164,7 @@ export class NetworkDriver {
     const pubsub = node.services.pubsub
     const internals = internalsOf(pubsub)
     const gossip = new Gossip({
-      pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock,
+      pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock, startAuthors: () => startAuthors(this.#ground.children()),
       counters: this.#counters, limits: this.#config.gossip, guarded: this.#guarded,
       standing: this.#standing, messageIds: this.#config.messageIds,
       otherIdForm: (isOther, counts) => {
@@ -209,7 +212,6 @@ export class NetworkDriver {
     this.#server.stop()
     if (!await this.#connections.leave()) this.#ground.log.warn({ exchanges: this.#exchanges.count() }, 'stopped with exchanges under way')
     await this.#running?.node.stop()
-    await this.#running?.gossip.close()
   }
 
   /** See `NetworkHandle.publish`. @throws NetworkError `not_started`, `stopping`, and those of `Gossip.publish` */

@@ -69,10 +69,11 @@ export interface HeadRecord { readonly blockNumber: bigint; readonly submissionW
  */
 export interface WriteBatch {
   /**
-   * Batches that carry a sequence are stored without a hole: when one has failed, those above it are refused with its
-   * error until it is committed again. So a crash finds each with all before it.
+   * Batches with a sequence are stored without a hole: one that names the sequence of the batch before it (`after`) is refused with
+   * `out_of_order` where that was not the last taken, or failed. So a crash finds each with all before it.
    */
-  readonly sequence?: number
+  readonly sequence?: number | undefined
+  readonly after?: number | undefined
   /**
    * What we signed, recorded with what follows or not at all. The caller knows of no conflict: one makes the whole transaction fail.
    */

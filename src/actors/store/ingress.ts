@@ -1,7 +1,7 @@
-import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
-import type { Ask, Deadline } from '../kernel/index.js'
-import type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
-import type { RecordPage } from './record-page.js'
+import { Handle, crossesIn, crossesOut, dropOldest, keep, mailbox, reject, threadBoundary } from '../kernel/index.js'
+import type { Ask, Deadline, Port } from '../kernel/index.js'
+import type { CommitmentRecord, DatabaseLimits, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
+import { RecordPage } from './record-page.js'
 
 export type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, WriteBatch } from './database.js'
 export type { RecordPage } from './record-page.js'
@@ -19,6 +19,9 @@ export interface Restored {
   readonly stats: Stats
 }
 
+/** The same as it crosses: the bytes of the pages. */
+export type RestoredBytes = Omit<Restored, 'tail' | 'pending'> & { readonly tail: Uint8Array; readonly pending: Uint8Array }
+
 export interface StoreStanding {
   /** False where everything is kept in memory only. */
   readonly durable: boolean
@@ -32,17 +35,18 @@ export interface StoreStanding {
 }
 
 export type StoreMessage =
-  /** From chain. Committed together with its neighbours; acknowledged to chain as `durable`, in the order of the sequence. */
-  | { readonly type: 'write'; readonly sequence: number; readonly batch: WriteBatch }
-  /** From chain, the answer to its `storeReady`: what follows begins with the oldest write that was not acknowledged. */
-  | { readonly type: 'resume' }
+  /**
+   * From chain. Committed together with its neighbours; acknowledged to chain as `durable`, in the order of the sequence. `after`: the write
+   * before it, which is not acknowledged yet; where the store lacks that one, it stores neither, and asks chain to send again.
+   */
+  | { readonly type: 'write'; readonly sequence: number; readonly after: number | undefined; readonly batch: WriteBatch }
   /** From network: answer `get_commitments_by_number` / `get_raw_txlist` to this inbound request. */
   | { readonly type: 'serveCommitments'; readonly request: number; readonly start: bigint; readonly max: number }
   | { readonly type: 'serveTxList'; readonly request: number; readonly hash: Uint8Array }
-  | Ask<'restore', { tail: number; pending: number }, Restored>
+  | Ask<'restore', { tail: number; pending: number }, RestoredBytes>
   | Ask<'page', { start: bigint; max: number }, Uint8Array>
-  | Ask<'scan', { from: bigint; max: number; after: Uint8Array | undefined }, RecordPage>
-  | Ask<'tail', { count: number }, RecordPage>
+  | Ask<'scan', { from: bigint; max: number; after: Uint8Array | undefined }, Uint8Array>
+  | Ask<'tail', { count: number }, Uint8Array>
   /** Any record by its preconfirmation hash, whatever its standing. */
   | Ask<'commitment', { hash: Uint8Array }, CommitmentRecord | undefined>
   | Ask<'txList', { hash: Uint8Array }, Uint8Array | undefined>
@@ -55,13 +59,34 @@ export type StoreMessage =
   | Ask<'setMeta', { name: string; value: string | null }, void>
   | Ask<'standing', object, StoreStanding>
 
+/** What the node hears of its store (H33). */
+export type StoreEvent =
+  | { readonly type: 'storeFailing'; readonly code: string; readonly message: string }
+  | { readonly type: 'storeRecovered' }
+
+export interface StorePorts {
+  /** Acknowledges writes, and asks for those that are not stored. */
+  readonly chain: Port<{ readonly type: 'durable'; readonly sequence: number } | { readonly type: 'storeReady' }>
+  /** What inbound requests are answered with. */
+  readonly answers: Port<{ readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }>
+  readonly events: Port<StoreEvent>
+}
+
+/** Which database, as it crosses to the thread. */
+export interface StoreParams {
+  readonly dataDir: string | undefined
+  /** Names this opener of the directory over all of the actor's lives. */
+  readonly token?: string
+  readonly chainId?: bigint | undefined
+  readonly limits?: Partial<DatabaseLimits>
+}
+
 const told = reject('the caller is told')
 
 export const storeMailbox = mailbox<StoreMessage>({
   capacity: 8_192,
   whenFull: {
     write: keep('chain bounds what is not acknowledged (DESIGN.md: 4,096 commitments, 64 MiB)'),
-    resume: keep('one a start of the store'),
     serveCommitments: dropOldest('the network answers it with nothing when its deadline comes'),
     serveTxList: dropOldest('the network answers it with nothing when its deadline comes'),
     restore: told, page: told, scan: told, tail: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
@@ -69,21 +94,50 @@ export const storeMailbox = mailbox<StoreMessage>({
   },
 })
 
+/** Bytes that were made for the asker: they move. */
+const givenOut = { direction: 'out', transfer: (bytes: Uint8Array | undefined) => bytes === undefined ? [] : [bytes.buffer as ArrayBuffer] } as const
+
+/** What crosses between the store's thread and the others, and which way. */
+export const storeBoundary = threadBoundary<StoreMessage, StoreParams, StorePorts>({
+  params: crossesIn, write: crossesIn, serveCommitments: crossesIn, serveTxList: crossesIn,
+  restore: crossesIn, 'restore.reply': crossesOut,
+  page: crossesIn, 'page.reply': givenOut,
+  scan: crossesIn, 'scan.reply': givenOut,
+  tail: crossesIn, 'tail.reply': givenOut,
+  commitment: crossesIn, 'commitment.reply': crossesOut,
+  txList: crossesIn, 'txList.reply': givenOut,
+  hasTxLists: crossesIn, 'hasTxLists.reply': crossesOut,
+  missingTxLists: crossesIn, 'missingTxLists.reply': crossesOut,
+  recordSigned: crossesIn, 'recordSigned.reply': crossesOut,
+  ownSigned: crossesIn, 'ownSigned.reply': crossesOut,
+  evidence: crossesIn, 'evidence.reply': crossesOut,
+  meta: crossesIn, 'meta.reply': crossesOut,
+  setMeta: crossesIn, 'setMeta.reply': crossesOut,
+  standing: crossesIn, 'standing.reply': crossesOut,
+  'chain.durable': crossesOut, 'chain.storeReady': crossesOut,
+  'answers.answer': { direction: 'out', transfer: ({ body }) => [body.buffer as ArrayBuffer] },
+  'events.storeFailing': crossesOut, 'events.storeRecovered': crossesOut,
+})
+
 /** The node's memory: an embedded database in a thread of its own (SPEC §7). What is asked fails with a `StoreError`. */
 export class Store extends Handle<StoreMessage> {
-  write(sequence: number, batch: WriteBatch) { return this.send({ type: 'write', sequence, batch }) }
-  /** Before the writes that a `storeReady` asks for again. */
-  resume() { return this.send({ type: 'resume' }) }
+  /** @param after the write before it, where that is not acknowledged yet */
+  write(sequence: number, after: number | undefined, batch: WriteBatch) { return this.send({ type: 'write', sequence, after, batch }) }
   serveCommitments(request: number, start: bigint, max: number) { return this.send({ type: 'serveCommitments', request, start, max }) }
   serveTxList(request: number, hash: Uint8Array) { return this.send({ type: 'serveTxList', request, hash }) }
   /** What a node resumes with: the last `tail` canonical records and up to `pending` waiting ones. */
-  restore(tail: number, pending: number, within: Deadline) { return this.ask('restore', { tail, pending }, within) }
+  async restore(tail: number, pending: number, within: Deadline): Promise<Restored> {
+    const restored = await this.ask('restore', { tail, pending }, within)
+    return { ...restored, tail: new RecordPage(restored.tail), pending: new RecordPage(restored.pending) }
+  }
   /** Canonical commitments from a height on, at most 256, as concatenated SSZ. */
   page(start: bigint, max: number, within: Deadline) { return this.ask('page', { start, max }, within) }
   /** Canonical records from a height on; with `after`, from behind the record of that hash. At most 4,096. */
-  scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline) { return this.ask('scan', { from, max, after }, within) }
+  async scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline) {
+    return new RecordPage(await this.ask('scan', { from, max, after }, within))
+  }
   /** The last `count` canonical records, ascending. */
-  tail(count: number, within: Deadline) { return this.ask('tail', { count }, within) }
+  async tail(count: number, within: Deadline) { return new RecordPage(await this.ask('tail', { count }, within)) }
   commitment(hash: Uint8Array, within: Deadline) { return this.ask('commitment', { hash }, within) }
   txList(hash: Uint8Array, within: Deadline) { return this.ask('txList', { hash }, within) }
   hasTxLists(hashes: readonly Uint8Array[], within: Deadline) { return this.ask('hasTxLists', { hashes }, within) }

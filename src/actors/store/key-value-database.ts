@@ -91,7 +91,7 @@ export class KeyValueDatabase implements Database {
 
   async commit(batch: WriteBatch): Promise<void> {
     checkBatch(batch)
-    await this.#open().writer.enqueue((txn, state) => this.#apply(txn, state, batch), batch.sequence)
+    await this.#open().writer.enqueue((txn, state) => this.#apply(txn, state, batch), batch)
   }
 
   async #apply(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {

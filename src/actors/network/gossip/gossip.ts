@@ -7,7 +7,8 @@ import type { Clock } from '../../kernel/index.js'
 import type { PeerStanding } from '../../reputation/ingress.js'
 import type { Validator } from '../../validator/ingress.js'
 import { verifyAuthorsAside } from './author-signatures.js'
-import type { AuthorVerifier } from './author-verifier.js'
+import { AuthorVerifier } from './author-verifier.js'
+import type { Authors } from './author-verifier.js'
 import type { GossipLimits } from '../config.js'
 import { NetworkError, describeError, errorName } from '../errors.js'
 import type { Counters, Refusal, Violation } from '../figures.js'
@@ -51,6 +52,8 @@ export interface GossipNeeds {
   readonly clock: Clock
   readonly counters: Counters
   readonly limits: GossipLimits
+  /** Starts the actor that verifies authors' signatures in its thread, where it is worth it. */
+  readonly startAuthors: () => Authors
   readonly guarded: Guard
   readonly standing: PeerStanding
   /** The form of message ids that we use, and who is told when most peers use the other one, or no longer do. */
@@ -93,7 +96,6 @@ export class Gossip {
   readonly #budget: GossipBudget
   readonly #partial: PartialRpcs
   readonly #forms: MessageIdForms
-  readonly #authors: AuthorVerifier
   readonly #names: ReadonlyMap<string, Topic>
   /** By message id, in order of their deadlines: all have the same time. */
   readonly #pending = new Map<string, Pending>()
@@ -114,7 +116,7 @@ export class Gossip {
     this.#budget = new GossipBudget(needs.limits, needs.clock, { isKnown: message => this.#isKnown(message), isProven })
     keepScores(needs.internals)
     liveScores(needs.internals, needs.standing)
-    this.#authors = verifyAuthorsAside(needs.internals, isProven)
+    verifyAuthorsAside(needs.internals, new AuthorVerifier(needs.startAuthors), isProven)
     this.#forms = new MessageIdForms(needs.topics, needs.messageIds, (isOther, counts) => { needs.otherIdForm(isOther, counts) })
     this.#partial = new PartialRpcs({
       clock: needs.clock, maxBytes: needs.limits.maxPartialBytes, withinMs: needs.limits.partialWithinMs,
@@ -143,9 +145,6 @@ export class Gossip {
 
   /** To be called once gossipsub runs. */
   subscribe(): void { for (const topic of this.#names.keys()) this.#needs.pubsub.subscribe(topic) }
-
-  /** Ends what runs beside this thread. To be called once gossipsub has stopped. */
-  async close(): Promise<void> { await this.#authors.close() }
 
   /**
    * Publishes at once to all who have room (SPEC §8), and waits only while nobody has; gives the number of peers it went to.
