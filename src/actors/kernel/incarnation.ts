@@ -120,7 +120,7 @@ export class Incarnation implements Life {
 
   fault(error: unknown): void {
     if (this.phase === 'starting') {
-      this.#early ??= { failure: error }
+      if (typeof this.#early !== 'object') this.#early = { failure: error }
       this.#context.end()
     } else if (this.phase === 'running') {
       this.#end('failed')
@@ -149,7 +149,7 @@ export class Incarnation implements Life {
       if (this.#early !== undefined) this.finish()
     } catch (error) {
       this.#end('failed')
-      throw typeof this.#early === 'object' ? this.#early.failure : error
+      throw typeof this.#early === 'object' && error === this.#context.signal.reason ? this.#early.failure : error
     }
   }
 
