@@ -142,7 +142,8 @@ describe('kernel: ends', () => {
   })
 
   it('K27 an init that heeds it fails at once, with what was given to ctx.fail, and what it made goes to the stop hook', async () => {
-    for (const gives of [true, false]) {
+    const own = new Error('its own')
+    for (const end of ['gives', 'throws the reason', 'throws its own'] as const) {
       const log: string[] = []
       const error = new Error('no disk')
       const kit = testKit()
@@ -150,10 +151,11 @@ describe('kernel: ends', () => {
       tree.child('it', () => jobber(log, { async init(ctx) {
         ctx.fail(error)
         await new Promise(resolve => { if (ctx.signal.aborted) resolve(undefined) })
-        if (!gives) throw new Error('consequence')
+        if (end === 'throws the reason') ctx.signal.throwIfAborted()
+        if (end === 'throws its own') throw own
       } }))
-      expect((await rejection(tree.start())).cause).equal(error)
-      expect(log).deep.equal(gives ? ['init', 'stop stop'] : ['init'])
+      expect((await rejection(tree.start())).cause).equal(end === 'throws its own' ? own : error)
+      expect(log).deep.equal(end === 'gives' ? ['init', 'stop stop'] : ['init'])
     }
   })
 

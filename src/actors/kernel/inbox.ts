@@ -100,7 +100,7 @@ export class Inbox implements Waiting {
       if (entry === undefined) return undefined
       this.sampled = -1
       if (this.#nextStamp?.at === at) this.sampled = this.#unstamp(at)
-      if (this.#markedAt.peek() === at) this.#unmark(at)
+      if (this.#displaceable !== undefined && this.#markedAt.peek() === at) this.#unmark(at)
       if (entry === GONE) continue
       this.depth--
       if (entry instanceof Asked) entry.queue = undefined

@@ -14,6 +14,9 @@ import { Ring } from './ring.js'
 /** Some actor's behaviour, its types forgotten; one that runs elsewhere brings its own kind of life. */
 export type Spec = ActorSpec<Message, unknown, Message> & { readonly [life]?: (host: Host) => Life }
 
+/** Named where what was in hand was no message. */
+const TICK: Message = Object.freeze({ type: 'tick' })
+
 /** How many answers an actor may owe whose mailbox is smaller and says nothing else. */
 const LEAST_ANSWERING = 1_024
 
@@ -49,7 +52,7 @@ export class Incarnation implements Life {
   #early: { readonly failure: unknown } | 'finish' | undefined
   #handling = false
   #handled: (() => void) | undefined
-  #inHand: Entry | Signal | undefined
+  #inHand: Message | undefined
   #waited = 0
   #startedAt = -1
 
@@ -81,14 +84,14 @@ export class Incarnation implements Life {
     let count = 0
     for (; count < limit && this.phase === 'running' && !this.#handling; count++) {
       const own = this.#system.shift()
-      if (own instanceof Signal) { this.#run(own, undefined, -1); continue }
-      const entry = own ?? queue.take()
+      if (own !== undefined) { this.#runOwn(own); continue }
+      const entry = queue.take()
       if (entry === undefined) break
-      const handler = (own === undefined ? this.#receive : this.#internal).get(entry.type)
+      const handler = this.#receive.get(entry.type)
       const asked = entry instanceof Asked ? entry : undefined
       if (handler === undefined) this.#refuse(entry, asked, 'unknown')
       else if (asked !== undefined && this.#unanswered.size >= this.#maxAnswering) this.#refuse(entry, asked, 'overloaded')
-      else this.#run(entry, handler, own === undefined ? queue.sampled : -1)
+      else this.#run(asked === undefined ? entry : asked.message, handler, asked, queue.sampled)
     }
     return count
   }
@@ -104,7 +107,7 @@ export class Incarnation implements Life {
     for (const tree of this.#context.holds) tree.abandon('stop')
     const error = new InterruptedError(this.host.path)
     this.#interrupt(error)
-    if (this.#inHand instanceof Asked) this.#inHand.refuse(error)
+    this.#context.asked?.refuse(error)
     this.#giveUp?.(typeof this.#early === 'object' ? this.#early.failure : error)
   }
 
@@ -121,7 +124,7 @@ export class Incarnation implements Life {
 
   fault(error: unknown): void {
     if (this.phase === 'starting') {
-      this.#early ??= { failure: error }
+      if (typeof this.#early !== 'object') this.#early = { failure: error }
       this.#context.end()
     } else if (this.phase === 'running') {
       this.#end('failed')
@@ -150,7 +153,7 @@ export class Incarnation implements Life {
       if (this.#early !== undefined) this.finish()
     } catch (error) {
       this.#end('failed')
-      throw typeof this.#early === 'object' ? this.#early.failure : error
+      throw typeof this.#early === 'object' && error === this.#context.signal.reason ? this.#early.failure : error
     }
   }
 
@@ -187,9 +190,17 @@ export class Incarnation implements Life {
     this.host.count(reason, messageOf(entry))
   }
 
-  #run(work: Entry | Signal, handler: Handler | undefined, putAt: number): void {
-    this.#context.asked = work instanceof Asked ? work : undefined
-    this.#inHand = work
+  #runOwn(own: Signal | Message): void {
+    if (own instanceof Signal) { this.#run(undefined, state => own.deliver(this.spec, state), undefined, -1); return }
+    const handler = this.#internal.get(own.type)
+    if (handler === undefined) this.#refuse(own, undefined, 'unknown')
+    else this.#run(own, handler, undefined, -1)
+  }
+
+  /** @param message undefined: a tick or the end of another */
+  #run(message: Message | undefined, handler: Handler, asked: Asked | undefined, putAt: number): void {
+    this.#inHand = message
+    this.#context.asked = asked
     this.#handling = true
     if (putAt >= 0) {
       this.#startedAt = this.host.runtime.clock.monotonic()
@@ -198,8 +209,7 @@ export class Incarnation implements Life {
     let awaited = false
     let result: unknown
     try {
-      result = work instanceof Signal ? work.deliver(this.spec, this.#state)
-        : handler!(this.#state, messageOf(work), this.#context)
+      result = handler(this.#state, message as Message, this.#context)
       awaited = isThenable(result)
     } catch (error) { this.#threw(error); return }
     if (awaited) this.#await(result as PromiseLike<unknown>)
@@ -214,22 +224,24 @@ export class Incarnation implements Life {
   }
 
   #returned(result: unknown): void {
-    const work = this.#inHand
+    const message = this.#inHand
+    const { asked } = this.#context
     if (!this.#abandoned) {
-      if (!(work instanceof Signal)) this.host.figures.handled++
-      if (this.#startedAt >= 0) this.#measure(work as Entry)
-      if (work instanceof Asked) this.#answer(work, result)
-      else if (result instanceof LaterAnswer) this.#nobodyAsked(work, result)
+      if (message !== undefined) this.host.figures.handled++
+      if (this.#startedAt >= 0) this.#measure(message!)
+      if (asked !== undefined) this.#answer(asked, result)
+      else if (result instanceof LaterAnswer) this.#nobodyAsked(message ?? TICK, result)
     }
     this.#release()
   }
 
   #threw(error: unknown): void {
-    const work = this.#inHand
+    const message = this.#inHand
+    const { asked } = this.#context
     this.#release()
     if (!this.#abandoned) {
-      if (work instanceof Asked) work.refuse(new CrashedError(this.host.path, error))
-      if (work !== undefined && !(work instanceof Signal)) this.host.count('crashed', messageOf(work))
+      asked?.refuse(new CrashedError(this.host.path, error))
+      if (message !== undefined) this.host.count('crashed', message)
     }
     this.fault(error)
   }
@@ -258,19 +270,18 @@ export class Incarnation implements Life {
   }
 
   /** A refusal has to be heard somewhere. */
-  #nobodyAsked(work: Entry | Signal | undefined, { promise }: LaterAnswer): void {
-    const message = work === undefined || work instanceof Signal ? { type: 'timer' } : messageOf(work)
+  #nobodyAsked(message: Message, { promise }: LaterAnswer): void {
     promise.catch((error: unknown) => {
       this.host.count('late_reply', message)
       this.host.runtime.log.warn({ actor: this.host.path, type: message.type, err: error }, 'refused, but nobody asked')
     })
   }
 
-  #measure(entry: Entry): void {
+  #measure({ type }: Message): void {
     const { clock, trace } = this.host.runtime
     const handlingMs = clock.monotonic() - this.#startedAt
     this.host.figures.handling.record(handlingMs)
-    trace?.({ path: this.host.path, type: messageOf(entry).type, waitMs: this.#waited, handlingMs })
+    trace?.({ path: this.host.path, type, waitMs: this.#waited, handlingMs })
   }
 }
 
