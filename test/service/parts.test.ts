@@ -127,7 +127,7 @@ describe('health', () => {
     }
     const part = (name: string) => ({ figures: ask(told[name]), standing: ask(told[name]), peers: ask(connected), bans: ask(told[name]), lists: async () => ({ blocked: [], protected: [], allowed: [] }) })
     const parts = Object.fromEntries(Object.keys(answers).map(name => [name, part(name)]))
-    return { ...parts, supervisor: { describe: () => ({}) } } as unknown as Tree
+    return { ...parts, storeOutage: { failing: undefined }, supervisor: { describe: () => ({}) } } as unknown as Tree
   }
   const codes = async (...tree: Parameters<typeof treeOf>) => (await healthOf(treeOf(...tree), false)).ailments.map(({ code }) => code)
 
