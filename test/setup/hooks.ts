@@ -30,16 +30,15 @@ function watchLoop(): void {
   overlook(watch)
 }
 
-let begun = false
+// Before any test file could look for threads.
+watchLoop()
+
 /** Of the test that runs. */
 let file = ''
 
 export const mochaHooks: RootHookObject = {
   // Not when this file is loaded: the process that only hands out the files loads it too.
   beforeAll() {
-    if (begun) return
-    begun = true
-    watchLoop()
     if (process.env['TEST_UNIT'] !== '1') return
     tellOfEach(what => { if (leaks.length === 0) leaks.push(`${file}: ${what}: a unit test starts none; list its file in scripts/test.js among those that do`) })
   },
