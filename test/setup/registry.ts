@@ -36,6 +36,7 @@ export function started(stop: () => unknown): () => void {
 export function testBegins(): void { inTest = true }
 /** A thread that lives as long as the process. */
 export function overlook(worker: Worker): void { overlooked.add(worker) }
+export const isOverlooked = (worker: Worker): boolean => overlooked.has(worker)
 export function tellOfEach(listener: (what: string) => void): void { told = listener }
 
 /** Ends all that the test, or what came before and after the tests, has started: the names of what should have ended by then. */

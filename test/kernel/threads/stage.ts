@@ -1,5 +1,6 @@
 import { seededRandom, silentLogger, supervisor, threadActor } from '../../../src/actors/kernel/index.js'
 import type { ChildOptions, Logger, Ref, Supervisor, SupervisorEvent, SupervisorOptions, ThreadOptions, Trace } from '../../../src/actors/kernel/index.js'
+import { isOverlooked } from '../../setup/registry.js'
 import { until } from '../../support/until.js'
 import { GATES, HELD, LIVES, SubjectError, subjectBoundary, subjectMailbox } from './subject.js'
 import type { Params, Task, Told } from './subject.js'
@@ -75,6 +76,7 @@ export class Stage {
 /** Threads of this process that run. */
 let running = 0
 process.on('worker', worker => {
+  if (isOverlooked(worker)) return
   running++
   worker.once('exit', () => { running-- })
 })
