@@ -263,6 +263,25 @@ describe('kernel: bounds beside the queue', () => {
     expect(traces.slice(1).map(({ type, waitMs }) => `${type} ${waitMs}`)).deep.equal(['latest 5', 'note 15', 'fresh 5'])
   })
 
+  it('K44 at least a millisecond, whatever the options: a crash loop lets timers and I/O have their turn', async () => {
+    for (const backoff of [
+      { firstMs: 0, maxMs: 0, factor: 1, jitter: 0 }, { firstMs: 0, maxMs: 1_000, factor: 10, jitter: 0 }, { firstMs: 10, maxMs: 10, factor: 1, jitter: 1 },
+    ]) {
+      const kit = testKit({ random: () => 1 - 2 ** -53 })
+      const delays: number[] = []
+      const tree = kit.supervisor('app', { backoff, decide: () => 'restart', onEvent(event) { if (event.type === 'restarting') delays.push(event.delayMs) } })
+      await tree.start()
+      let starts = 0
+      tree.child('it', () => jobber([], { init() { if (++starts < 1_000) throw new Error('no') } }))
+      await kit.settle()
+      expect(starts).equal(1)
+      await kit.advance(400)
+      expect(starts).within(390, 401)
+      expect(Math.min(...delays)).equal(1)
+      await tree.stop()
+    }
+  })
+
   it('K77 the slice is shared by all trees: twenty roots hold timers up no longer than one', async () => {
     type Again = { readonly type: 'again' }
     let count = 0

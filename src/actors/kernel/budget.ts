@@ -44,7 +44,8 @@ export class Budget {
     const { backoff: { firstMs, maxMs, factor, jitter }, stableAfter } = this.options
     if (this.#startedAt !== undefined && this.clock.monotonic() - this.#startedAt >= stableAfter) this.#failuresInARow = 0
     this.#startedAt = undefined
-    const full = Math.min(maxMs, firstMs * factor ** this.#failuresInARow++)
+    const grown = factor ** this.#failuresInARow++
+    const full = firstMs === 0 ? 0 : Math.min(maxMs, firstMs * grown) // 0 · Infinity is no number
     return Math.max(LEAST_DELAY_MS, full * (1 - jitter * this.random()))
   }
 }
