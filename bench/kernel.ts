@@ -4,9 +4,10 @@ import fastq from 'fastq'
 import { actor, dropOldest, keep, mailbox, reject, supervisor } from '../src/actors/kernel/index.js'
 import type { Ask, MailboxSpec, Ref } from '../src/actors/kernel/index.js'
 import type { BenchOptions, BenchResult } from './harness.js'
+import { threads } from './kernel/threads.js'
 import { alternate, describeSample, figure, logVersions, rate, sample } from './harness.js'
 
-export const about = 'messages through a mailbox and a chain of three, asks, memory a queued message; against fastq and direct calls'
+export const about = 'messages through a mailbox and a chain of three, asks, memory a queued message; against fastq and direct calls; the same across a thread, beside postMessage and Comlink'
 
 /** Ours may cost five times a bare queue, and a microsecond. */
 const GOAL_RATIO = 1 / 5
@@ -137,14 +138,15 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
   line('a direct call', rest.direct)
   options.log(`${'a queued message, beside itself'.padEnd(44)} ${figure(bytes)} bytes`)
   const nsMailbox = ns(one.subject.values).median
+  const across = await threads(options)
   const ratio = one.ratio.median
   return {
     bench: 'kernel',
     figures: {
       perSecond: one.subject.median, nsMailbox, nsDropOldest: ns(rest.displacing).median, nsChainOfThree: ns(rest.chain).median,
       asksPerSecond: sample(rest.asks).median, nsAsk: ns(rest.asks).median, nsFastq: ns(one.baseline.values).median,
-      nsFastqQueued: ns(rest.queued).median, nsDirect: ns(rest.direct).median, bytesPerQueued: bytes,
+      nsFastqQueued: ns(rest.queued).median, nsDirect: ns(rest.direct).median, bytesPerQueued: bytes, ...across.figures,
     },
-    ratio, goal: GOAL_RATIO, pass: ratio >= GOAL_RATIO && nsMailbox < GOAL_NS,
+    ratio, goal: GOAL_RATIO, pass: ratio >= GOAL_RATIO && nsMailbox < GOAL_NS && across.pass,
   }
 }

@@ -28,6 +28,15 @@ describe('docs/actors.md', () => {
     expect(lines.slice(5).sort()).deep.equal(['restarted app/counter', 'stopped app/counter', 'total 0'])
   })
 
+  it('a pool of actors in threads: shared work, a thread that ends by itself, and all of them again', async function () {
+    this.timeout(60_000)
+    const lines = await printed('thread-pool')
+    expect(lines[0]).match(/^[0-9a-f]{16}$/)
+    expect(lines.slice(1)).deep.equal([
+      'handled by each 4 4 4', 'failed app/hashes/0 KernelError: thread hashing ended with code 1', 'the asker: app/hashes/0 crashed', 'all again 12',
+    ])
+  })
+
   it('an actor beside the node, under one supervisor', async function () {
     this.timeout(60_000)
     expect(await printed('beside-the-node')).deep.equal(['published 3'])

@@ -27,5 +27,5 @@ export type {
   Action, ChildOptions, Decision, Failure, Holder, Kind, PoolOptions, Strategy, Supervisor, SupervisorEvent, SupervisorOptions, Termination,
   TreeOptions,
 } from './supervisor.js'
-export { behaviour, crossesIn, crossesOut, HangWatch, ownFlags, threadActor, threadBoundary } from './threads/index.js'
+export { behaviour, crossesIn, crossesOut, HangWatch, ownFlags, Reviver, threadActor, threadBoundary } from './threads/index.js'
 export type { Behaviour, ErrorClass, Samples, ThreadActor, ThreadBoundary, ThreadFlags, ThreadOptions } from './threads/index.js'

@@ -20,7 +20,7 @@ export type ServiceErrorCode =
   | 'not_stored'
   /** Discovery is off in the config. */
   | 'discovery_off'
-  /** The service is stopped. */
+  /** The service is stopped, or the connection to it is closed. */
   | 'stopped'
 
 /** An error at the service's face. `value` is what was offending, `limit` the bound that it broke, where there is one. */

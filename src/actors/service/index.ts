@@ -1,3 +1,6 @@
+export { connectService } from './connected-service.js'
+export type { ConnectedService } from './connected-service.js'
+export { exposeService } from './exposed-service.js'
 export { Access } from './access.js'
 export { P2pService } from './service.js'
 export type { PublishOptions } from './publishing.js'

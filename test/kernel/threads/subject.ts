@@ -51,6 +51,8 @@ export const LIVES = 0
 /** Handlers that wait at a gate. */
 export const HELD = 1
 export const ABORTED = 2
+/** Notes that were handled, over all lives. */
+export const NOTES = 3
 export const GATES = 8
 
 export const subjectMailbox = (capacity: number): MailboxSpec<Task> => mailbox<Task>({
@@ -111,7 +113,10 @@ async function gate(words: Int32Array, at: number): Promise<void> {
 export const subject = behaviour<Task, Params, Ports, State>(subjectBoundary, (params, ports) => {
   const { words, failingInits } = params
   const tell = (what: string): void => { void ports.out.send({ type: 'told', what }) }
-  const note = (state: State, { type, n }: { readonly type: string; readonly n: number }): void => { state.tell(`${type} ${n}`) }
+  const note = (state: State, { type, n }: { readonly type: string; readonly n: number }): void => {
+    if (type === 'note') Atomics.add(words, NOTES, 1)
+    state.tell(`${type} ${n}`)
+  }
   return actor<Task, State>({
     name: 'subject',
     mailbox: subjectMailbox(64),
@@ -134,7 +139,7 @@ export const subject = behaviour<Task, Params, Ports, State>(subjectBoundary, (p
         if (how === 'exit') process.exit(3)
         if (how === 'throw') setTimeout(() => { throw new SubjectError('loose', 'out of the blue') }, 0)
         if (how === 'rejection') void Promise.reject(new SubjectError('loose', 'nobody awaits it'))
-        if (how === 'memory') { const held: unknown[] = []; for (;;) held.push(Array.from({ length: 10_000 }, () => ({ n: held.length }))) }
+        if (how === 'memory') { const held: unknown[] = []; for (;;) held.push(Array.from({ length: 10_000 }, (_, n) => ({ n }))) }
         await sleep(60_000)
       },
       hold(_, { gate: at, how }) {

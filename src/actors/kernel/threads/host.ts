@@ -28,13 +28,12 @@ import type { Item, Poster } from './outbox.js'
 import { Crossings, notCloneable } from './packing.js'
 import { portsOf, replyOf } from './behaviour.js'
 import type { Behaviour } from './behaviour.js'
-import type { ThreadData, ToMain, ToThread } from './protocol.js'
+import type { ThreadData, ToMain, ToThread, Work } from './protocol.js'
 
 /** Records that wait for the other side at most; beyond, sends and log records are refused. */
 const MAX_WAITING = 4_096
 
 type Drop = Extract<ToMain, [kind: 'drop', ...unknown[]]>
-type Work = Extract<ToThread, readonly ['work', ...unknown[]]>
 
 /** The thread's side of an actor: gets its messages from the port, and drives the incarnation as a `Cell` would. */
 export class ThreadHost implements Host, Runnable, Queue {
@@ -47,7 +46,7 @@ export class ThreadHost implements Host, Runnable, Queue {
   readonly #hints: Hints
   readonly #out: Outbox<ToMain>
   readonly #room: Acknowledger
-  readonly #received = new Ring<{ readonly work: Work; readonly at: number }>()
+  readonly #received = new Ring<Work>()
   readonly #own: Inbox
   readonly #asks = new Map<number, Asked>()
   /** The last ask that was begun, and those after it that were given up meanwhile. */
@@ -108,10 +107,13 @@ export class ThreadHost implements Host, Runnable, Queue {
   }
 
   receive(records: readonly ToThread[]): void {
-    let at = -1
     for (const record of records) {
+      if (isWork(record)) {
+        if (record[4] !== 0) record[4] = this.runtime.clock.monotonic()
+        this.#received.push(record)
+        continue
+      }
       switch (record[0]) {
-        case 'work': this.#received.push({ work: record, at: record[5] ? at < 0 ? at = this.runtime.clock.monotonic() : at : -1 }); break
         case 'cancel': if (record[1] > this.#lastAsk) this.#expired.add(record[1]); else this.#asks.get(record[1])?.cancel(); break
         case 'taken': this.#out.taken(record[1], record[2]); break
         case 'halt': void this.#halt(record[1]); break
@@ -160,12 +162,12 @@ export class ThreadHost implements Host, Runnable, Queue {
   /** The next one from outside. */
   #next(): Entry | undefined {
     for (let received = this.#received.shift(); received !== undefined; received = this.#received.shift()) {
-      const { work: [, entry, payload, bytes, ask], at } = received
+      const [entry, payload, bytes, ask, at] = received
       this.#settle()
       if (!this.#hints.begin()) { this.#received.drain(); return undefined }
       this.#begun++
       this.#begunBytes += bytes
-      this.sampled = at
+      this.sampled = at === 0 ? -1 : at
       const made = this.#open(entry, payload, ask)
       if (made !== undefined) return made
     }
@@ -261,6 +263,8 @@ export class ThreadHost implements Host, Runnable, Queue {
     this.#tell(['halted'])
   }
 }
+
+const isWork = (record: ToThread): record is Work => typeof record[0] === 'number'
 
 /** A failure before there is a host. */
 export const unstarted = (error: unknown): readonly [readonly [kind: 'unstarted', error: WireError]] => [['unstarted', toWire(error)]]

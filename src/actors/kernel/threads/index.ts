@@ -1,5 +1,6 @@
 export { behaviour, crossesIn, crossesOut, threadBoundary } from './behaviour.js'
 export type { Behaviour, Samples, ThreadBoundary } from './behaviour.js'
+export { Reviver } from './revive.js'
 export type { ErrorClass } from './revive.js'
 export { threadActor } from './thread-actor.js'
 export type { ThreadActor, ThreadOptions } from './thread-actor.js'

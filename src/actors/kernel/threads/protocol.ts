@@ -8,13 +8,18 @@ import type { HaltReason } from '../node.js'
  * told by number (`Crossings`).
  */
 export type ToThread =
-  /** A message, and its weight. `ask`: the number of the ask, 0 where nobody waits. `timed`: how long it waits and is handled is to be told. */
-  | readonly [kind: 'work', entry: number, payload: unknown, bytes: number, ask: number, timed: boolean]
+  | Work
   /** The asker has given up. */
   | readonly [kind: 'cancel', ask: number]
   /** So many records, with so many bytes, have been dealt with. */
   | readonly [kind: 'taken', records: number, bytes: number]
   | readonly [kind: 'halt', reason: HaltReason]
+
+/**
+ * A message, told from the other records by its number, and its weight. `ask`: the number of the ask, 0 where nobody waits. `at`: not 0
+ * where it is to be told how long it waits and is handled; the thread notes there when it came.
+ */
+export type Work = [entry: number, payload: unknown, bytes: number, ask: number, at: number]
 
 export type ToMain =
   | readonly [kind: 'reply', ask: number, entry: number, payload: unknown, bytes: number]

@@ -267,7 +267,7 @@ export class ThreadLife implements Life {
       const crossed: Crossed = { entry, bytes, ask, givenAway }
       if (putAt >= 0) this.#time(type, putAt)
       this.#flight.add(crossed)
-      this.#out!.push(['work', number, payload, bytes, ask, putAt >= 0], bytes, transfer, error => {
+      this.#out!.push([number, payload, bytes, ask, putAt >= 0 ? 1 : 0], bytes, transfer, error => {
         this.#flight.remove(crossed)
         this.#refuse(entry, ask, error)
       })
