@@ -1,5 +1,7 @@
+import { isNativeError } from 'node:util/types'
 /** Values as `run --stdio` and `devnet --json` print them: bytes as hex without prefix, bigints as decimal strings. */
 import { toHex } from '../protocol/index.js'
+import { isErrorLike } from '../protocol/thrown.js'
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
 export interface JsonObject { readonly [key: string]: Json }
@@ -17,7 +19,7 @@ export function toJson(value: unknown): Json {
 }
 
 function objectToJson(value: object): Json {
-  if (value instanceof Error) return errorToJson(value)
+  if (isNativeError(value)) return errorToJson(value)
   if (Array.isArray(value) || value instanceof Set) return [...value as Iterable<unknown>].map(toJson)
   const entries =
     value instanceof Map ? [...value.entries()].map(([key, member]) => [String(key), member] as const) : Object.entries(value)
@@ -29,7 +31,7 @@ const MAX_SHOWN = 200
 
 /** An error's code (`error` where it has none) and message, and the value and limit that it carries where these are short. */
 export function errorToJson(error: unknown): JsonObject {
-  if (!(error instanceof Error)) return { code: 'error', message: String(error) }
+  if (!isErrorLike(error)) return { code: 'error', message: String(error) }
   const { code, value, limit } = error as Error & { code?: unknown; value?: unknown; limit?: unknown }
   const shownValue = shown(value)
   const shownLimit = shown(limit)

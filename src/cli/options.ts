@@ -1,5 +1,6 @@
 /** Option values of the command line, read and checked, and how it ends. */
 import { InvalidArgumentError } from 'commander'
+import { codeOf, isErrorLike } from '../protocol/thrown.js'
 
 /** Exit codes beside 0 (stopped cleanly, as asked). */
 export const FAILED = 1
@@ -69,12 +70,12 @@ const OPTION_CODES: ReadonlySet<unknown> = new Set([
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return WRONG_OPTIONS
   if (error instanceof StoppedBySignal) return error.exitCode
-  return error instanceof Error && 'code' in error && OPTION_CODES.has(error.code) ? WRONG_OPTIONS : FAILED
+  return OPTION_CODES.has(codeOf(error)) ? WRONG_OPTIONS : FAILED
 }
 
 /** What is said of a failure: its message, what offended, and its code. */
 export function describeFailure(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!isErrorLike(error)) return String(error)
   const { code, value } = error as Error & { code?: unknown; value?: unknown }
   const shown =
     (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') &&

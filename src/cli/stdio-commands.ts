@@ -34,8 +34,8 @@ export type Command = (session: Session, fields: Fields) => Promise<() => JsonOb
 const nothing = (): JsonObject => ({})
 const head = ({ blockNumber, submissionWindowEnd }: { blockNumber: bigint; submissionWindowEnd: bigint }): JsonObject =>
   ({ blockNumber: int(blockNumber), submissionWindowEnd: int(submissionWindowEnd) })
-const published = ({ hash, recipients, stored }: Awaited<ReturnType<StdioNode['publishTxList']>>): JsonObject =>
-  ({ hash: toHex(hash), recipients: int(recipients), stored })
+const published = ({ hash, recipients, stored, known }: Awaited<ReturnType<StdioNode['publishTxList']>>): JsonObject =>
+  ({ hash: toHex(hash), recipients: int(recipients), stored, known })
 
 /** Every command but `stop`, which the session itself carries out. */
 export const commands: Readonly<Record<string, Command>> = {

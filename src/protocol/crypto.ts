@@ -4,6 +4,7 @@ import {
 import { equalBytes, isScalar } from './bytes.js'
 import { ProtocolError } from './errors.js'
 import { fromHex } from './hex.js'
+import { messageOf } from './thrown.js'
 
 export type { KeccakBackend, Loaders, RecoverBackend } from './backends.js'
 
@@ -92,7 +93,7 @@ async function choose<B extends string, T>(
 }
 
 function firstLine(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.slice(0, 200)
+  return messageOf(error).split('\n', 1)[0]!.slice(0, 200)
 }
 
 // Known answers: keccak256 of nothing, and the key of private key 1 (the generator) from a signature by it.

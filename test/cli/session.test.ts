@@ -185,15 +185,15 @@ describe('cli/stdio session', () => {
 
   it('large lines are held back sooner', async () => {
     let begun = 0
-    const published = gate<{ hash: Uint8Array; recipients: number; stored: boolean }>()
+    const published = gate<{ hash: Uint8Array; recipients: number; stored: boolean; known: boolean }>()
     const stage = new Stage({ publishTxList: async () => { begun++; return published.promise } }).start()
     const txlist = '00'.repeat(2_097_152)
     for (let id = 0; id < 8; id++) stage.say({ cmd: 'publishTxList', id, txlist })
     await until(() => begun === 5, 'five of them')
     await turn(20)
     expect(begun).to.equal(5)
-    published.open({ hash: HASH, recipients: 2, stored: true })
-    expect((await stage.answer(7))['result']).to.deep.equal({ hash: '07'.repeat(32), recipients: '2', stored: true })
+    published.open({ hash: HASH, recipients: 2, stored: true, known: false })
+    expect((await stage.answer(7))['result']).to.deep.equal({ hash: '07'.repeat(32), recipients: '2', stored: true, known: false })
     expect(begun).to.equal(8)
   })
 

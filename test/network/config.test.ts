@@ -55,4 +55,16 @@ describe('network: addresses', () => {
     const resolver = hostResolver(async () => { throw new Error('ENOTFOUND') })
     expect(await resolver.resolve(multiaddr('/dns4/nowhere.invalid/tcp/1'), OPTIONS)).to.deep.equal([])
   })
+
+  it('H80: a static peer that no transport can dial is refused', () => {
+    const peer = '/p2p/12D3KooWEhyxoc4pATtS7iJkJ8DL2AfyhPhaFBJDDNNrcf4RJwk4'
+    const wrong = [
+      `/ip4/127.0.0.1/udp/9000/quic-v1${peer}`, `/ip4/127.0.0.1${peer}`, `/ip4/127.0.0.1/tcp/0${peer}`, `/ip4/127.0.0.1/tcp/1/ws${peer}`, `/unix/a${peer}`, `/memory/a${peer}`,
+      `/ip4/127.0.0.1/tcp/1${peer}/p2p-circuit${peer}`, `/dns4/example.org${peer}`,
+    ]
+    for (const address of wrong) expect(() => networkConfig({ staticPeers: [address] }), address).to.throw().that.includes({ code: 'bad_address', value: address })
+    expect(() => networkConfig({ staticPeers: ['/ip4/127.0.0.1/tcp/1'] })).to.throw().that.includes({ code: 'peer_id_missing' })
+    networkConfig({ staticPeers: [`/ip4/127.0.0.1/tcp/1${peer}`, `/ip6/::1/tcp/1${peer}`, `/ip6zone/eth0/ip6/fe80::1/tcp/1${peer}`, `/dns4/example.org/tcp/1${peer}`, `/dns/example.org/tcp/1${peer}`, `/dnsaddr/example.org${peer}`] })
+    networkConfig({ transport: 'memory', staticPeers: [`/memory/a${peer}`] })
+  })
 })

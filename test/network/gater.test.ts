@@ -7,14 +7,14 @@ import { NetworkError, defaultConnections, defaultRedial, gaterPresets, networkC
 import type { GaterRules } from '../../src/actors/network/index.js'
 import { MAX_REFUSALS, Refusals } from '../../src/actors/network/connections/refusals.js'
 
-const NONE = { inbound: 0, outbound: 0, of: () => 0 }
+const NONE = { inbound: 0, outbound: 0, of: () => 0, from: () => 0 }
 
 function setUp({ rules = {}, counts = NONE, ...overrides }: Partial<Omit<ConstructorParameters<typeof Gater>[0], 'rules'>> & { rules?: Partial<GaterRules> } = {}) {
   const clock = new ManualClock()
   const denied: Record<string, number> = {}
   const gater = new Gater({
     clock, counts, denied, rules: { ...gaterPresets.recommended, ...rules }, limits: defaultConnections, standing: neutralStanding, gate: undefined,
-    isStatic: () => false, ...overrides,
+    isStatic: () => false, exemptSubnets: [], ...overrides,
   })
   return { clock, denied, gater }
 }
@@ -68,7 +68,7 @@ describe('network: gater', () => {
       rule: 'lists', reason: 'banned',
       attempt: rules => setUp({ rules, standing: { ...neutralStanding, refuses: ({ peer }) => peer === 'p' ? 'banned' : undefined } }).gater.ask({ direction: 'inbound', peer: 'p' }),
     },
-    { rule: 'limits', reason: 'too_many_inbound', attempt: rules => setUp({ rules, counts: { inbound: 110, outbound: 0, of: () => 0 } }).gater.ask({ direction: 'inbound' }) },
+    { rule: 'limits', reason: 'too_many_inbound', attempt: rules => setUp({ rules, counts: { inbound: 110, outbound: 0, of: () => 0, from: () => 0 } }).gater.ask({ direction: 'inbound' }) },
   ]
 
   for (const { attempt, reason, rule } of cases) {
@@ -81,11 +81,11 @@ describe('network: gater', () => {
   }
 
   it('knows the limits of SPEC §8', () => {
-    const ask = (counts: { readonly inbound: number; readonly outbound: number; readonly of: () => number }, question: GateQuestion) => setUp({ counts }).gater.ask(question)
-    expect(ask({ inbound: 110, outbound: 0, of: () => 0 }, { direction: 'outbound' })).to.equal(undefined)
-    expect(ask({ inbound: 0, outbound: 110, of: () => 0 }, { direction: 'outbound' })).to.equal('too_many_outbound')
-    expect(ask({ inbound: 110, outbound: 110, of: () => 0 }, { direction: 'outbound' })).to.equal('too_many_connections')
-    expect(ask({ inbound: 4, outbound: 0, of: () => 4 }, { direction: 'inbound', peer: 'p' })).to.equal('too_many_of_peer')
+    const ask = (counts: { readonly inbound: number; readonly outbound: number; readonly of: () => number; readonly from: () => number }, question: GateQuestion) => setUp({ counts }).gater.ask(question)
+    expect(ask({ inbound: 110, outbound: 0, of: () => 0, from: () => 0 }, { direction: 'outbound' })).to.equal(undefined)
+    expect(ask({ inbound: 0, outbound: 110, of: () => 0, from: () => 0 }, { direction: 'outbound' })).to.equal('too_many_outbound')
+    expect(ask({ inbound: 110, outbound: 110, of: () => 0, from: () => 0 }, { direction: 'outbound' })).to.equal('too_many_connections')
+    expect(ask({ inbound: 4, outbound: 0, of: () => 4, from: () => 0 }, { direction: 'inbound', peer: 'p' })).to.equal('too_many_of_peer')
     const { gater, denied } = setUp()
     for (let i = 0; i < 40; i++) expect(gater.beginDial(`p${i}`)).to.equal(undefined)
     expect(gater.beginDial('p40')).to.equal('too_many_dials')
@@ -93,14 +93,32 @@ describe('network: gater', () => {
   })
 
   it('notices that a connection is one too many only when it has opened', () => {
-    const counts = { inbound: 110, outbound: 0, of: () => 1 }
+    const counts = { inbound: 110, outbound: 0, of: () => 1, from: () => 0 }
     const { denied, gater } = setUp({ counts })
-    expect(gater.isOver('inbound', 'p')).to.equal(false)
+    expect(gater.isOver('inbound', 'p', '/memory/a')).to.equal(false)
     counts.inbound = 111
-    expect(gater.isOver('inbound', 'p')).to.equal(true)
-    expect(gater.isOver('outbound', 'p')).to.equal(false)
+    expect(gater.isOver('inbound', 'p', '/memory/a')).to.equal(true)
+    expect(gater.isOver('outbound', 'p', '/memory/a')).to.equal(false)
     expect(denied).to.deep.equal({ too_many_inbound: 1 })
-    expect(setUp({ counts, rules: { limits: false } }).gater.isOver('inbound', 'p')).to.equal(false)
+    expect(setUp({ counts, rules: { limits: false } }).gater.isOver('inbound', 'p', '/memory/a')).to.equal(false)
+  })
+
+  it('H71: eight inbound of an address, thirty-two of its subnet; static, protected and exempt ones come in all the same', () => {
+    const from = (counts: Readonly<Record<string, number>>, overrides: object = {}) => setUp({ counts: { ...NONE, from: (origin: string) => counts[origin] ?? 0 }, ...overrides }).gater
+    const question = { direction: 'inbound', peer: 'p', address: '/ip4/10.0.0.1/tcp/1' } as const
+    expect(from({ '10.0.0.1': 7, '10.0.0.0/24': 31 }).ask(question)).to.equal(undefined)
+    expect(from({ '10.0.0.1': 8 }).ask(question)).to.equal('too_many_of_address')
+    expect(from({ '10.0.0.0/24': 32 }).ask(question)).to.equal('too_many_of_subnet')
+    expect(from({ '2001:db8:0:0::/64': 8 }).ask({ ...question, address: '/ip6/2001:db8::7/tcp/1' })).to.equal('too_many_of_address')
+    // nobody is known to be behind it yet; and our own choice
+    expect(from({ '10.0.0.1': 8 }).ask({ ...question, peer: undefined })).to.equal(undefined)
+    expect(from({ '10.0.0.1': 8 }).ask({ ...question, direction: 'outbound' })).to.equal(undefined)
+    expect(from({ '10.0.0.1': 8 }, { isStatic: () => true }).ask(question)).to.equal(undefined)
+    expect(from({ '10.0.0.1': 8 }, { exemptSubnets: ['10.0.0.0/8'] }).ask(question)).to.equal(undefined)
+    expect(from({ '10.0.0.1': 8 }, { rules: { limits: false } }).ask(question)).to.equal(undefined)
+    // it counts itself by then
+    expect(from({ '10.0.0.1': 8 }).isOver('inbound', 'p', question.address)).to.equal(false)
+    expect(from({ '10.0.0.1': 9 }).isOver('inbound', 'p', question.address)).to.equal(true)
   })
 
   it('protected and static peers skip the redial limit, and no other rule', () => {
@@ -141,7 +159,7 @@ describe('network: gater', () => {
   })
 
   it('keeps who was pruned out while there is little room', () => {
-    const counts = { inbound: 99, outbound: 0, of: () => 0 }
+    const counts = { inbound: 99, outbound: 0, of: () => 0, from: () => 0 }
     const { clock, gater } = setUp({ counts })
     gater.pruned('p')
     expect(gater.ask({ direction: 'inbound', peer: 'p' })).to.equal('pruned_recently')

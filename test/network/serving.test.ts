@@ -194,12 +194,28 @@ describeTransports('network: serving', transport => {
     expect(await (await open(first, 'head')).ended).to.equal('reset')
     const last = await open(first, 'txList')
     await until(async () => (await figures(node)).now.inboundStreams === 4, 'four open')
-    expect(await (await open(second, 'head')).ended).to.equal('reset')
-    expect((await figures(node)).violations.too_many_streams).to.equal(2)
+    expect((await figures(node)).violations.too_many_streams).to.equal(1)
     last.stream.abort(new Error('enough'))
     await until(async () => (await figures(node)).now.inboundStreams === 3, 'room again')
     await open(second, 'head')
     await until(async () => (await figures(node)).now.inboundStreams === 4, 'taken')
+  })
+
+  it('H69: what others have filled is not held against who asks: the greediest makes room, and nobody is blamed', async () => {
+    const [node, greedy] = await pair(transport, { serving: { maxStreamsPerPeer: 8, maxStreams: 6 } })
+    const modest = await rawPeer(transport)
+    await modest.dial(node.address)
+    const stop = answering(node, () => head)
+    const held = []
+    for (let i = 0; i < 6; i++) held.push(await ask(greedy, node, i % 2 === 0 ? 'head' : 'txList', new Uint8Array(0), { close: false }))
+    await until(async () => (await figures(node)).now.inboundStreams === 6, 'all are taken')
+    const asked = await ask(modest, node, 'head', encodeFrame(headRequest))
+    expect(await asked.ended).to.equal('closed')
+    expect(asked.bytes().length).to.equal(65)
+    expect(await held[0]!.ended).to.equal('reset')
+    stop()
+    const { now, violations } = await figures(node)
+    expect([now.displacedStreams, violations.too_many_streams]).to.deep.equal([1, 0])
   })
 
   it('H08: answers over the rate limit are delayed, none is lost, and only overrunning the queue is a violation', async () => {

@@ -8,16 +8,17 @@ const ADDRESS = `/ip4/127.0.0.1/tcp/1/p2p/${PEER}`
 
 function setUp({ random = 0, addresses = [ADDRESS] }: { random?: number; addresses?: string[] } = {}) {
   const clock = new ManualClock()
-  const world = { connected: false, reachable: false, refusedUntil: undefined as number | undefined, dials: [] as number[], addresses: 0 }
+  const world = { connected: false, reachable: false, refusedUntil: undefined as number | undefined, dials: [] as number[], addresses: 0, reason: 'unreachable', told: [] as Array<string | undefined> }
   const start = clock.monotonic()
   const statics = new StaticPeers({
     clock, random: () => random, policy: defaultRedial,
     isConnected: () => world.connected,
+    told: ({ reason }) => { world.told.push(reason) },
     refusedUntil: () => world.refusedUntil,
     async dial(targets) {
       world.dials.push(clock.monotonic() - start)
       world.addresses = targets.length
-      if (!world.reachable) throw new Error('unreachable')
+      if (!world.reachable) throw new Error(world.reason)
       world.connected = true
     },
   }, addresses)
@@ -74,6 +75,28 @@ describe('network: static peers', () => {
     expect(world.dials.length).to.equal(1)
     await advance(3_700_000)
     expect(world.dials.length).to.equal(2)
+  })
+
+  it('H80: that one cannot be reached is told once, with the reason, and again when that changes; and that it is reached', async () => {
+    const { advance, clock, statics, world } = setUp()
+    statics.start()
+    await advance(60_000)
+    expect(world.dials.length).to.be.above(4)
+    expect(world.told).to.deep.equal(['unreachable'])
+    expect(statics.troubles).to.deep.equal([{ peer: PEER, addresses: [ADDRESS], reason: 'unreachable' }])
+    // a number in it does not make it another
+    for (const reason of ['refused after 12 ms', 'refused after 13 ms', 'no such host']) { world.reason = reason; await advance(120_000) }
+    expect(world.told).to.deep.equal(['unreachable', 'refused after 12 ms', 'no such host'])
+    world.reachable = true
+    await advance(120_000)
+    expect(world.told.at(-1)).to.equal(undefined)
+    expect(statics.troubles).to.deep.equal([])
+    world.connected = false
+    world.refusedUntil = clock.monotonic() + 7_200_000
+    statics.disconnected(PEER)
+    expect(statics.troubles[0]?.reason).to.include('banned us')
+    statics.connected(PEER)
+    expect(statics.troubles).to.deep.equal([])
   })
 
   it('tries all addresses of a peer together', async () => {

@@ -23,6 +23,7 @@ import { chainBytes } from './record.js'
 import { Targets } from './targets.js'
 import type { Target } from './targets.js'
 import type { Endpoint } from './votes.js'
+import { codeOf } from '../../protocol/thrown.js'
 
 export interface DiscoveryNeeds {
   readonly network: Pick<NetworkHandle, 'dial' | 'peers' | 'addresses'>
@@ -385,8 +386,9 @@ export class Room {
 
 /** The driver knows how long a peer that closed on us is left alone (SPEC §10), in milliseconds. */
 function refusedFor(error: unknown): number {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'dial_refused') return 0
-  return 'value' in error && typeof error.value === 'number' ? error.value : 0
+  if (codeOf(error) !== 'dial_refused') return 0
+  const { value } = error as { readonly value?: unknown }
+  return typeof value === 'number' ? value : 0
 }
 
 function withPeer(address: string, peer: PeerKey): string { return address.includes('/p2p/') ? address : `${address}/p2p/${peer}` }

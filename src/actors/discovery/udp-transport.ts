@@ -8,6 +8,7 @@ import type { IPacket } from '@chainsafe/discv5/packet'
 import { DiscoveryError } from './errors.js'
 import { addressOf, ipFromText } from './ip.js'
 import type { Ip } from './ip.js'
+import { asError } from '../../protocol/thrown.js'
 
 /** A multiaddr of the version that discv5 speaks (12, while the driver speaks 13). */
 export type DiscAddress = ReturnType<typeof multiaddrFromSocketAddress>
@@ -101,7 +102,7 @@ export class UdpTransport extends EventEmitter implements ITransportService {
     try {
       packet = decodePacket(this.init.nodeId, data)
     } catch (error) {
-      this.emit('decodeError', error instanceof Error ? error : new Error(String(error)), from)
+      this.emit('decodeError', asError(error), from)
       return
     }
     try {

@@ -33,6 +33,22 @@ export function dialTarget(address: string): { readonly address: Multiaddr; read
   return peerIn(parsed) === undefined ? { address: parsed, peer: undefined } : addressWithPeer(address)
 }
 
+const HOSTS: ReadonlySet<string> = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6'])
+
+/**
+ * The address of a peer that we are to stay connected to: it names its peer, and our transport can dial it (H80).
+ * @throws NetworkError `bad_address`, `peer_id_missing`
+ */
+export function staticAddress(text: string, transport: 'tcp' | 'memory'): { readonly address: Multiaddr; readonly peer: PeerId } {
+  const target = addressWithPeer(text)
+  const [first, second, ...more] = target.address.getComponents().filter(({ name }) => name !== 'ip6zone')
+  const isTcp = first !== undefined && HOSTS.has(first.name) && second?.name === 'tcp' && Number(second.value) > 0 && more.length === 1
+  // what a /dnsaddr leads to is known when it is resolved
+  const isDialable = transport === 'memory' ? first?.name === 'memory' : isTcp || (first?.name === 'dnsaddr' && second?.name === 'p2p' && more.length === 0)
+  if (!isDialable) throw new NetworkError('bad_address', `${shortened(text)}: no transport of ours can dial it; /ip4/…/tcp/…/p2p/… is one that can be`, { value: text })
+  return target
+}
+
 /** The peer id in an address, as text. */
 export function peerIn(address: Multiaddr): string | undefined {
   return address.getComponents().findLast(component => component.name === 'p2p')?.value
@@ -65,8 +81,8 @@ export function hostResolver(find: HostLookup = systemLookup): MultiaddrResolver
 }
 
 /** What counts as one remote, and its neighbourhood (SPEC §8): a /32 in its /24, a /64 in its /48. `undefined` without an IP address. */
-export function originOf(address: Multiaddr): { readonly address: string; readonly subnet: string } | undefined {
-  const ip = address.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6')?.value
+export function originOf(multiaddr: string): { readonly address: string; readonly subnet: string } | undefined {
+  const ip = /^(?:\/ip6zone\/[^/]+)?\/ip[46]\/([^/]+)/.exec(multiaddr)?.[1]
   if (ip === undefined || isIP(ip) === 0) return undefined
   const ipv4 = isIPv6(ip) ? mappedIn(ip) : ip
   if (ipv4 !== undefined) return { address: ipv4, subnet: `${ipv4.slice(0, ipv4.lastIndexOf('.'))}.0/24` }

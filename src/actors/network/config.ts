@@ -1,7 +1,7 @@
 import type { PrivateKey } from '@libp2p/interface'
 import { DEFAULT_CHAIN_ID, FORWARD_WITHIN_MS, MAX_GOSSIP_BYTES, ProtocolError, checkScorePreset, scorePreset, topicsOf } from '../../protocol/index.js'
 import type { ScorePreset, ScorePresetName } from '../../protocol/index.js'
-import { addressWithPeer, parseAddress, subnetsOf } from './addresses.js'
+import { parseAddress, staticAddress, subnetsOf } from './addresses.js'
 import { DEFAULT_LISTEN } from './default-listen.js'
 import { NetworkError } from './errors.js'
 import type { Gate } from './connections/gater.js'
@@ -25,6 +25,9 @@ export interface ConnectionLimits {
   readonly outbound: number
   readonly total: number
   readonly perPeer: number
+  /** Inbound, of one address and of the /24 or /48 around it (SPEC §8, By address). Static and protected peers and exempt subnets are let in all the same. */
+  readonly perAddress: number
+  readonly perSubnet: number
   readonly dialConcurrency: number
   /** New inbound connections a second from one address. */
   readonly inboundPerSecond: number
@@ -183,7 +186,7 @@ export type NetworkConfigInit = Partial<Omit<NetworkConfig, Nested | 'listen' | 
 }
 
 export const defaultConnections: ConnectionLimits = {
-  pendingInbound: 40, pendingOutbound: 40, inbound: 110, outbound: 110, total: 220, perPeer: 4, dialConcurrency: 16,
+  pendingInbound: 40, pendingOutbound: 40, inbound: 110, outbound: 110, total: 220, perPeer: 4, perAddress: 8, perSubnet: 32, dialConcurrency: 16,
   inboundPerSecond: 16, dialTimeoutMs: 10_000, softShare: 0.9, pruneAfterMs: 60_000, prunedMs: 600_000,
 }
 
@@ -255,7 +258,7 @@ export function networkConfig(init: NetworkConfigInit = {}): NetworkConfig {
 function check(config: NetworkConfig): void {
   topicsOf(config.chainId)
   for (const address of [...config.listen, ...config.announce]) parseAddress(address)
-  for (const address of config.staticPeers) addressWithPeer(address)
+  for (const address of config.staticPeers) staticAddress(address, config.transport)
   subnetsOf(config.exemptSubnets)
   for (const option of ['drainWithinMs', 'noticesPerSecond'] as const) {
     if (!(config[option] >= 0)) throw new NetworkError('bad_config', `${option} is a number from 0`, { value: config[option] })

@@ -173,6 +173,11 @@ export class NetworkDriver {
         else log.info({ ...counts, messageIds: this.#config.messageIds }, 'most peers use our form of message ids again')
       },
       isProtected: peer => this.#connections.gater.isProtected(peer),
+      origin: peer => {
+        const connection = this.#connections.book.connectionTo(peer)
+        const outbound = connection?.direction === 'outbound'
+        return { outbound, address: connection === undefined ? undefined : this.#connections.gater.limitedOrigin(peer, connection.remoteAddr.toString())?.address }
+      },
       isBlocked: peer => this.#connections.gater.isRefused(peer),
       violated: (peer, violation, code, hangUp) => {
         this.#violated(peer, 'gossip', violation, code)
@@ -259,6 +264,7 @@ export class NetworkDriver {
       now: {
         peers: book.size,
         connections: book.inbound + book.outbound,
+        unreached: this.#connections.unreached,
         pendingInbound: this.#handshake.pending,
         offenders: this.#handshake.offenders,
         verdictsPending: this.#running?.gossip.pending ?? 0,
@@ -266,6 +272,7 @@ export class NetworkDriver {
         requestsWaiting: this.#client.waiting,
         requestsInFlight: this.#client.inFlight,
         inboundStreams: this.#server.open,
+        displacedStreams: this.#server.displaced,
         servingBytes: this.#server.reserved,
         servingWaiting: this.#server.waiting,
         servingUsed: this.#server.used,
@@ -335,7 +342,10 @@ export class NetworkDriver {
       lost: peer => { this.#lost(peer.toString()) },
     })
     node.addEventListener('connection:close', this.#guarded(({ detail }) => { keeper.connectionClosed(detail.remotePeer) }))
-    node.services.pubsub.addEventListener('gossipsub:heartbeat', this.#guarded(() => { keeper.heartbeat() }))
+    node.services.pubsub.addEventListener('gossipsub:heartbeat', this.#guarded(() => {
+      keeper.heartbeat()
+      this.#running?.gossip.shareMeshes()
+    }))
   }
 
   /** Nothing that we gossip reaches this peer any more: a new connection may help. */

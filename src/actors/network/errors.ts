@@ -106,12 +106,5 @@ export class NetworkError extends DriverError<NetworkErrorCode> {
   override readonly name = 'NetworkError'
 }
 
-/** The text of anything thrown. */
-export function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-/** The name of anything thrown: libp2p tells its errors apart by name. */
-export function errorName(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error
-}
+/** libp2p tells its errors apart by name. */
+export { messageOf as describeError, nameOf as errorName } from '../../protocol/thrown.js'

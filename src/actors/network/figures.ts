@@ -1,3 +1,4 @@
+import type { StaticPeerTrouble } from './connections/static-peers.js'
 import type { RequestErrorCode } from './errors.js'
 import { HANDSHAKE_REFUSALS } from './handshake/limits.js'
 import type { HandshakeRefusal } from './handshake/limits.js'
@@ -76,6 +77,8 @@ export interface GossipFigures {
   sendsHeldBack: number
   /** Peers that took nothing of what waited for them, and left our meshes. */
   prunedSilent: number
+  /** Peers that left a mesh because their address held more than its share of it (H71). */
+  prunedOfAddress: number
   /** Streams asked for again, and peers for whom that did not help. */
   streamsReopened: number
   streamsLost: number
@@ -131,6 +134,8 @@ export interface NetworkFigures extends Counters {
   readonly now: {
     readonly peers: number
     readonly connections: number
+    /** Static peers that are not reached, and why. */
+    readonly unreached: readonly StaticPeerTrouble[]
     /** Inbound connections that are being upgraded, and the addresses that broke limits lately, the worst first. */
     readonly pendingInbound: number
     readonly offenders: readonly Offender[]
@@ -140,6 +145,8 @@ export interface NetworkFigures extends Counters {
     readonly requestsWaiting: number
     readonly requestsInFlight: number
     readonly inboundStreams: number
+    /** Inbound streams of who had most of all that had to make room for others, since the start (H69). */
+    readonly displacedStreams: number
     readonly servingBytes: number
     /** Requests of others that wait for their turn, and part of the total serving budget in use (SPEC §8). */
     readonly servingWaiting: number
@@ -169,7 +176,7 @@ export function newCounters(): Counters {
       verdicts: { commitments: perVerdict(), txLists: perVerdict() },
       verdictsUnknown: 0, idsForgotten: 0,
       refused: { commitments: zeros(REFUSALS), txLists: zeros(REFUSALS), other: zeros(REFUSALS) },
-      malformedRpcs: 0, sendsHeldBack: 0, prunedSilent: 0, streamsReopened: 0, streamsLost: 0,
+      malformedRpcs: 0, sendsHeldBack: 0, prunedSilent: 0, prunedOfAddress: 0, streamsReopened: 0, streamsLost: 0,
     },
     requests: { sent: perKind(), answered: perKind(), bytes: perKind(), failed: {} },
     serving: { served: perKind(), bytes: perKind(), empty: perKind(), delayed: perKind(), busyMs: 0 },

@@ -8,6 +8,7 @@ import { Point } from '@noble/secp256k1'
 import type { PrivateKey } from '@libp2p/interface'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { NetworkError } from './errors.js'
+import { codeOf } from '../../protocol/thrown.js'
 
 /** A new network identity: Ed25519, which is cheap for everybody who verifies it (SPEC §8). */
 export function newPrivateKey(): PrivateKey {
@@ -151,8 +152,4 @@ function existsAlready(path: string): NetworkError {
 
 function unreadable(path: string, cause: unknown): NetworkError {
   return new NetworkError('identity_unreadable', `${path}: ${codeOf(cause) ?? String(cause)}`, { value: path, cause })
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

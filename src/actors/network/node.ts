@@ -17,8 +17,8 @@ import type { NetworkConfig } from './config.js'
 import { NetworkError } from './errors.js'
 import { gossipsubOptions } from './gossip/options.js'
 import type { Handshake } from './handshake/handshake.js'
-import { mendedYamux } from './workarounds/connection.js'
-import { keepSigningKey } from './workarounds/signing-key.js'
+import { mendedYamux } from './muxer.js'
+import { keepSigningKey } from './performance/signing-key.js'
 
 export type Node = Libp2p<{ identify: Identify; ping: unknown; pubsub: GossipSub }>
 

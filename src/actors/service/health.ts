@@ -11,7 +11,7 @@ import type { Tree } from './tree.js'
 
 /** Why a node is not at its best. */
 export interface Ailment {
-  /** `not_answering`, `store_failing`, `slow_signatures`, `batch_verification_off`, `unheard` (H42), `no_peers`. */
+  /** `not_answering`, `store_failing`, `slow_signatures`, `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `no_peers`. */
   readonly code: string
   readonly message: string
 }
@@ -96,6 +96,9 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
   if (sync !== undefined && sync.unheard.length > 0) {
     const message = `what these peers gossip does not reach us, they may have graylisted us: ${sync.unheard.join(', ')}`
     ailments.push({ code: 'unheard', message })
+  }
+  for (const { addresses, peer, reason } of figures.network?.now.unreached ?? []) {
+    ailments.push({ code: 'static_peer_unreached', message: `${peer} at ${addresses.join(', ')}: ${reason}` })
   }
   // Nobody knows while the network does not answer.
   if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })

@@ -5,6 +5,7 @@ import type { JudgedMessage, Judgement } from '../chain/ports.js'
 import type { NetworkHandle, Topic } from '../network/ingress.js'
 import type { Validator } from '../validator/ingress.js'
 import { ServiceError } from './errors.js'
+import { codeOf } from '../../protocol/thrown.js'
 
 /** What came of publishing. */
 export interface PublishResult {
@@ -14,6 +15,8 @@ export interface PublishResult {
   readonly recipients: number
   /** Whether it is durable by now. A commitment always is before it leaves. */
   readonly stored: boolean
+  /** It was known already, published by us or by others: nothing new was stored, and peers that have it lately were sent nothing (H83). */
+  readonly known: boolean
 }
 
 export type PublisherMessage =
@@ -61,6 +64,8 @@ interface UnderWay {
 /** State: our messages between `publish` and their answer, by ticket. Their number is bounded by the callers' deadlines. */
 interface State { next: number; readonly underWay: Map<number, UnderWay> }
 
+/** Chain's reason for what is there already; of our own it is accepted all the same. */
+const KNOWN = 'duplicate'
 /** How long the store may take, ms: less than the caller waits, who is told. */
 const STORE_WITHIN = 20_000
 /** How long the network may take to hand a message to its peers' streams, ms. */
@@ -147,11 +152,15 @@ export const publisher = ({ validator, network, events }: Needs) => {
           const hash = judgement?.hash ?? new Uint8Array(32)
           ctx.log.debug({ topic, hash: toHex(hash), recipients }, 'published')
           void events.send({ type: 'published', topic, hash, recipients })
-          answer.resolve({ hash, recipients, stored })
+          answer.resolve({ hash, recipients, stored, known: judgement?.reason === KNOWN })
         })
       },
       notSent(state, { ticket, error }, ctx) {
-        settle(state, ticket, ctx, ({ answer }) => { answer.reject(error) })
+        settle(state, ticket, ctx, ({ judgement, stored, answer }) => {
+          // the network has it: it went through here within the last minutes
+          if (codeOf(error) === 'duplicate' && judgement !== undefined) answer.resolve({ hash: judgement.hash, recipients: 0, stored, known: true })
+          else answer.reject(error)
+        })
       },
     },
     stop(state, ctx) {

@@ -10,6 +10,8 @@ import type { Topic } from '../network/ingress.js'
 import { ServiceError } from './errors.js'
 import type { Publisher, PublishResult } from './publisher.js'
 import { signPatiently } from './signing.js'
+import { messageOf } from '../../protocol/thrown.js'
+import { ofCaller } from './signals.js'
 
 /** How long chain may take to reserve what is about to be signed, ms: it is on disk by then. */
 const RESERVE_WITHIN = 10_000
@@ -92,7 +94,7 @@ export class Publishing {
 
 const stopped = (cause?: unknown) => new ServiceError('stopped', 'the service is stopped', undefined, undefined, { cause })
 
-const deadline = (ms: number, signal: AbortSignal | undefined): Deadline => signal === undefined ? ms : { ms, signal }
+const deadline = (ms: number, signal: AbortSignal | undefined): Deadline => signal === undefined ? ms : { ms, signal: ofCaller(signal) }
 
 /** A copy, since the caller may go on writing to what it gave. */
 function ofSize(signed: Uint8Array): Uint8Array {
@@ -111,6 +113,6 @@ function encoded(encode: () => Uint8Array): Uint8Array {
     return encode()
   } catch (cause) {
     const { value, limit } = cause instanceof ProtocolError ? cause : {}
-    throw new ServiceError('bad_message', cause instanceof Error ? cause.message : String(cause), value, limit, { cause })
+    throw new ServiceError('bad_message', messageOf(cause), value, limit, { cause })
   }
 }

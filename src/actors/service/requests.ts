@@ -8,6 +8,7 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Deadline } from '../kernel/index.js'
 import { RequestError } from '../network/index.js'
 import type { NetworkHandle, RequestKind } from '../network/ingress.js'
+import { ofCaller } from './signals.js'
 
 /** Waiting for the quota of SPEC §8 (a sliding 10 s), then at most 15 s for the exchange. */
 const REQUEST_WITHIN = 26_000
@@ -76,7 +77,7 @@ export async function requestTxList(
 async function exchange<T>(
   network: Network, kind: RequestKind, body: Uint8Array, codec: Codec<T>, { peer, signal }: RequestOptions,
 ): Promise<{ peer: PeerKey; value: T }> {
-  const within: Deadline = signal === undefined ? REQUEST_WITHIN : { ms: REQUEST_WITHIN, signal }
+  const within: Deadline = signal === undefined ? REQUEST_WITHIN : { ms: REQUEST_WITHIN, signal: ofCaller(signal) }
   const { peer: from, body: answer } = await network.request(kind, body, { peer }, within)
   try {
     return { peer: from, value: codec.decode(answer) }

@@ -32,6 +32,7 @@ import { signerFrom } from './signing.js'
 import { buildTree } from './tree.js'
 import type { Tree } from './tree.js'
 import { validatorConfigOf } from './validator-config.js'
+import { ofCaller } from './signals.js'
 
 /** How long the node's own parts may take to answer each other, ms. */
 const WITHIN = 10_000
@@ -301,6 +302,7 @@ export class P2pService implements AsyncDisposable {
   subscribe({ signal }: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<NetworkEvent | Lagged> {
     const first = this.#first
     this.#first = undefined
+    ofCaller(signal)
     if (first === undefined) return this.#events.subscribe(signal === undefined ? {} : { signal })
     signal?.addEventListener('abort', () => { void first.return?.() }, { once: true })
     if (signal?.aborted === true) void first.return?.()

@@ -6,6 +6,7 @@ import type { Clock } from '../kernel/index.js'
 import { badConfig } from './config.js'
 import type { SigningConfig } from './config.js'
 import { ServiceError } from './errors.js'
+import { messageOf } from '../../protocol/thrown.js'
 
 /** How long a remote signer may take, ms. */
 const SIGN_WITHIN = 10_000
@@ -52,7 +53,7 @@ export async function signPatiently(commitment: PreconfCommitment, signer: Signe
     }, SIGN_WITHIN)
     done.signal.addEventListener('abort', () => { clock.clearTimeout(timer) }, { once: true })
     signCommitment(commitment, signer, { domain, crypto }).then(resolve, (cause: unknown) => {
-      const what = cause instanceof Error ? cause.message : String(cause)
+      const what = messageOf(cause)
       reject(new ServiceError('signing_failed', `signing failed: ${what}`, undefined, undefined, { cause }))
     })
   }).finally(() => { done.abort() })

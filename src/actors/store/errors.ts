@@ -1,3 +1,4 @@
+import { codeOf, isErrorLike } from '../../protocol/thrown.js'
 /** What went wrong in the store, for programs. */
 export const STORE_ERROR_CODES = [
   /** Another process holds the data directory: `value` is its pid, where it is known. */
@@ -51,15 +52,16 @@ export function storeErrorOf(error: unknown, doing: string): StoreError {
   if (error instanceof StoreError) return error
   const codes: string[] = []
   const texts: string[] = []
-  for (let at: unknown = error; at instanceof Error; at = at.cause) {
-    if ('code' in at && typeof at.code === 'string') codes.push(at.code)
+  for (let at: unknown = error; isErrorLike(at); at = at.cause) {
+    const code = codeOf(at)
+    if (code !== undefined) codes.push(code)
     texts.push(at.message)
   }
   const message = `${doing}: ${texts.length === 0 ? String(error) : texts.join(': ')}`
-  return new StoreError(codeOf(codes, message), message, {}, { cause: error })
+  return new StoreError(classOf(codes, message), message, {}, { cause: error })
 }
 
-function codeOf(codes: readonly string[], message: string): StoreErrorCode {
+function classOf(codes: readonly string[], message: string): StoreErrorCode {
   if (codes.includes('LEVEL_LOCKED')) return 'locked'
   if (NO_ROOM.test(`${message} ${codes.join(' ')}`)) return 'disk_full'
   if (codes.includes('LEVEL_CORRUPTION')) return 'damaged'

@@ -2,6 +2,7 @@ import { readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { StoreError } from './errors.js'
+import { codeOf } from '../../protocol/thrown.js'
 
 /** Who holds a data directory, as its lock file says. */
 export interface Holder {
@@ -63,7 +64,7 @@ function isAlive(pid: number): boolean {
     return true
   } catch (error) {
     // EPERM: there is one, of another user.
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
+    return codeOf(error) !== 'ESRCH'
   }
 }
 

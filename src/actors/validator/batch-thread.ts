@@ -4,6 +4,7 @@ import type { CommitmentRules } from '../../protocol/rules.js'
 import { BatchVerifier, CommitmentJudge } from '../../protocol/secp256k1/index.js'
 import type { BatchEvidence, BatchFigures } from '../../protocol/secp256k1/index.js'
 import { BATCH_OFF_BY_CONFIGURATION, SignerBoard } from './signer-board.js'
+import { messageOf } from '../../protocol/thrown.js'
 
 /** How a thread uses the batch module. */
 export interface BatchSettings {
@@ -72,7 +73,7 @@ export class BatchThread {
       return true
     } catch (error) {
       // It traps, or is at fault otherwise: that must not make us deaf. It is off everywhere, as after a wrong answer.
-      verifier.switchOff(`it failed: ${error instanceof Error ? error.message : String(error)}`)
+      verifier.switchOff(`it failed: ${messageOf(error)}`)
       board.switchOff()
       return false
     } finally {

@@ -12,6 +12,7 @@ import { SignerBoard } from './signer-board.js'
 import type { ExpectedSigner } from './signer-board.js'
 import { Slots } from './slots.js'
 import type { Room, Slot } from './slots.js'
+import { messageOf } from '../../protocol/thrown.js'
 
 /** The threads as the actor sees them; a test puts its own in their place. */
 export interface CheckPool {
@@ -281,8 +282,4 @@ async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise
 function broken(cause: unknown): ValidatorError {
   if (cause instanceof ValidatorError) return cause
   return new ValidatorError('pool_broken', `a validator thread did not start: ${messageOf(cause)}`, undefined, { cause })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

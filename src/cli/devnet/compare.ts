@@ -2,6 +2,7 @@ import { CommitmentView, SIGNED_COMMITMENT_SIZE, fromHex, toHex } from '../../pr
 import type { NodeProcess } from './node-process.js'
 import { CONFIRMED_TIP } from './sequencer.js'
 import type { Piece } from './sequencer.js'
+import { messageOf } from '../../protocol/thrown.js'
 
 const PAGE = 256n
 /** A node's own store answers at once, unless the machine is slow, ms. */
@@ -37,7 +38,7 @@ export async function compare(node: Asked, pieces: readonly Piece[]): Promise<He
   } catch (error) {
     return {
       node: node.name, commitments: 0, same: false, txListsMissing: pieces.filter(({ txList }) => txList !== undefined).length,
-      firstDifference: error instanceof Error ? error.message : String(error),
+      firstDifference: messageOf(error),
     }
   }
 }

@@ -8,6 +8,7 @@ import { Nodes } from './nodes.js'
 import { CONFIRMED_TIP, Sequencer } from './sequencer.js'
 import type { Piece } from './sequencer.js'
 import type { CatchUp, Summary } from './summary.js'
+import { asError, messageOf } from '../../protocol/thrown.js'
 
 export interface DevnetOptions {
   readonly blocksPerSecond: number
@@ -61,8 +62,8 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
       catchUp = await play(nodes, pieces, { blocks, blocksPerSecond })
     } catch (error) {
       if (signal.aborted)
-        nodes.fail(`interrupted: ${signal.reason instanceof Error ? signal.reason.message : String(signal.reason)}`)
-      else if (nodes.failures.length === 0) nodes.fail(error instanceof Error ? error.message : String(error))
+        nodes.fail(`interrupted: ${messageOf(signal.reason)}`)
+      else if (nodes.failures.length === 0) nodes.fail(messageOf(error))
     }
     if (!signal.aborted) await settled(nodes, pieces)
     const chains = signal.aborted ? [] : await Promise.all(nodes.all.map(async node => compare(node, pieces)))
@@ -112,7 +113,7 @@ async function play(
     await nodes.publish(piece, piece.preconfer === 0 ? alice : bob, piece.preconfer)
     if (joining === undefined && nodes.builders.length >= blocks * LATE_AFTER) {
       joining = joinLate(nodes, [fred, bob], pieces).catch((error: unknown) => {
-        failed = error instanceof Error ? error : new Error(String(error))
+        failed = asError(error)
         return NOT_CAUGHT_UP
       })
     }

@@ -6,6 +6,7 @@ import { toHex } from '../hex.js'
 import { SIGNERS_ASKED, knownAnswersFail } from './known-answers.js'
 import { BatchModule, MOST_SIGNATURES, SignatureStatus } from './module.js'
 import type { ModuleOptions } from './module.js'
+import { messageOf } from '../thrown.js'
 
 export interface BatchOptions extends Partial<ModuleOptions> {
   /** One in so many accepted signatures is checked again by the recovery library; 1: every one, 0: none. Default 64. */
@@ -128,7 +129,7 @@ export class BatchVerifier {
       if (failed !== undefined) return { verifier: undefined, reason: `self-test: ${failed}` }
       return { verifier: new BatchVerifier(module, crypto, options, wanted.signers) }
     } catch (error) {
-      return { verifier: undefined, reason: error instanceof Error ? error.message : String(error) }
+      return { verifier: undefined, reason: messageOf(error) }
     }
   }
 

@@ -21,6 +21,7 @@ import { choosePruned } from './pruning.js'
 import type { RefusalMemory } from './refusals.js'
 import type { Exchanges } from '../reqresp/exchanges.js'
 import { StaticPeers } from './static-peers.js'
+import type { StaticPeerTrouble } from './static-peers.js'
 
 export interface ConnectionsNeeds {
   readonly config: NetworkConfig
@@ -66,13 +67,17 @@ export class Connections {
     this.book = new PeerBook(config.redial)
     this.gater = new Gater({
       clock, standing, rules: config.gater, limits: config.connections, counts: this.book, gate: config.gate, denied: counters.connections.denied,
-      isStatic: peer => this.#statics.has(peer),
+      exemptSubnets: config.exemptSubnets, isStatic: peer => this.#statics.has(peer),
     })
     this.#statics = new StaticPeers({
       clock, random, policy: config.redial,
       isConnected: peer => this.book.get(peer) !== undefined,
       refusedUntil: peer => this.book.refusedUntil(peer, clock.monotonic()),
       dial: (addresses, peer) => this.#open(addresses, peer, undefined),
+      told: trouble => {
+        if (trouble.reason === undefined) needs.log.info(trouble, 'a static peer is reached')
+        else needs.log.warn(trouble, 'a static peer cannot be reached; it is tried again')
+      },
     }, config.staticPeers)
   }
 
@@ -96,6 +101,9 @@ export class Connections {
     }).catch((error: unknown) => { log.warn({ error: describeError(error) }, 'who has refused us is not known') })
     if (!await within(clock, RESTORE_WITHIN_MS, loaded)) log.warn({}, 'who has refused us is not known yet')
   }
+
+  /** Static peers that are not reached, and why (H80). */
+  get unreached(): readonly StaticPeerTrouble[] { return this.#statics.troubles }
 
   /** Once the node runs. */
   start(): void { this.#statics.start() }
@@ -260,7 +268,8 @@ export class Connections {
     const first = this.book.opened(connection, clock.monotonic())
     counters.connections.opened++
     connection.addEventListener('close', this.#needs.guarded(() => { this.#closed(connection) }), { once: true })
-    if (this.#stopping || this.gater.isOver(connection.direction, peer)) connection.close().catch((error: unknown) => { connection.abort(error as Error) })
+    if (this.#stopping || this.gater.isOver(connection.direction, peer, connection.remoteAddr.toString())) connection.close().catch((error: unknown) => { connection.abort(error as Error) })
+    if (first) this.#statics.connected(peer)
     if (first) notices.emit({ type: 'peerConnected', peer, address: connection.remoteAddr.toString(), direction: connection.direction })
     if (connection.status !== 'open') this.#closed(connection)
   }

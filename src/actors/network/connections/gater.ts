@@ -3,6 +3,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
 import type { ConnectionQuestion, PeerStanding } from '../../reputation/ingress.js'
+import { originOf, subnetsOf } from '../addresses.js'
 import type { ConnectionLimits } from '../config.js'
 import { countLabel } from '../figures.js'
 import type { GaterRules } from './gater-rules.js'
@@ -22,6 +23,8 @@ export interface ConnectionCounts {
   readonly inbound: number
   readonly outbound: number
   of(peer: PeerKey): number
+  /** Inbound ones from an address, or from a subnet, as `originOf` names them. */
+  from(origin: string): number
 }
 
 export interface GaterNeeds {
@@ -33,6 +36,8 @@ export interface GaterNeeds {
   readonly gate: Gate | undefined
   /** Counts of denials by reason. */
   readonly denied: Record<string, number>
+  /** IP addresses and subnets (CIDR) that no limit by address holds for. */
+  readonly exemptSubnets: readonly string[]
   /** Static peers are protected whatever the reputation says. */
   isStatic(peer: PeerKey): boolean
 }
@@ -47,10 +52,12 @@ export class Gater {
   readonly #dialling = new Set<PeerKey>()
   /** Who had to make room, and until when it is not to come back while there is little. */
   readonly #pruned = new Map<PeerKey, number>()
+  readonly #isExempt: (address: string) => boolean
   #shut = false
 
   constructor(needs: GaterNeeds) {
     this.#needs = needs
+    this.#isExempt = subnetsOf(needs.exemptSubnets)
     this.#redials = new Redials(needs.rules.redials, needs.rules.redialWindowMs)
   }
 
@@ -60,6 +67,12 @@ export class Gater {
   }
 
   isProtected(peer: PeerKey): boolean { return this.#needs.isStatic(peer) || this.#needs.standing.isProtected(peer) }
+
+  /** What counts as one remote, where limits by address hold for the peer. */
+  limitedOrigin(peer: PeerKey, address: string): { readonly address: string; readonly subnet: string } | undefined {
+    const origin = this.isProtected(peer) ? undefined : originOf(address)
+    return origin === undefined || this.#isExempt(origin.address) ? undefined : origin
+  }
 
   /** From now on nobody passes: we are stopping. */
   shut(): void { this.#shut = true }
@@ -85,12 +98,12 @@ export class Gater {
    * A connection was opened: does it break a limit all the same? The hooks are asked before it counts, and several connections
    * may be between their last hook and their opening. The reason is counted.
    */
-  isOver(direction: Direction, peer: PeerKey): boolean {
+  isOver(direction: Direction, peer: PeerKey, address: string): boolean {
     const { counts, denied, limits, rules } = this.#needs
     if (!rules.limits) return false
     const reason = counts.inbound + counts.outbound > limits.total ? 'too_many_connections'
       : counts[direction] > limits[direction] ? `too_many_${direction}`
-        : counts.of(peer) > limits.perPeer ? 'too_many_of_peer' : undefined
+        : counts.of(peer) > limits.perPeer ? 'too_many_of_peer' : this.#overAddress({ direction, peer, address }, 1)
     if (reason !== undefined) countLabel(denied, reason)
     return reason !== undefined
   }
@@ -146,12 +159,23 @@ export class Gater {
     return undefined
   }
 
-  #overLimit({ direction, peer }: GateQuestion): string | undefined {
+  /** @param itself connections that count already and are the one in question */
+  #overAddress({ address, direction, peer }: GateQuestion, itself = 0): string | undefined {
+    const { counts, limits } = this.#needs
+    const origin = direction === 'outbound' || peer === undefined || address === undefined ? undefined : this.limitedOrigin(peer, address)
+    if (origin === undefined) return undefined
+    if (counts.from(origin.address) - itself >= limits.perAddress) return 'too_many_of_address'
+    return counts.from(origin.subnet) - itself >= limits.perSubnet ? 'too_many_of_subnet' : undefined
+  }
+
+  #overLimit({ address, direction, peer }: GateQuestion): string | undefined {
     const { counts, limits } = this.#needs
     if (counts.inbound + counts.outbound >= limits.total) return 'too_many_connections'
     if (counts[direction] >= limits[direction]) return `too_many_${direction}`
     if (peer === undefined) return undefined
     if (counts.of(peer) >= limits.perPeer) return 'too_many_of_peer'
+    const ofAddress = this.#overAddress({ address, direction, peer })
+    if (ofAddress !== undefined) return ofAddress
     return this.#wasPruned(peer) && counts[direction] >= softLimit(limits[direction], limits) ? 'pruned_recently' : undefined
   }
 

@@ -1,5 +1,6 @@
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { PeerKey } from '../../../protocol/peer-key.js'
+import { originOf } from '../addresses.js'
 import type { ConnectionCounts } from './gater.js'
 import { Refusals } from './refusals.js'
 
@@ -58,6 +59,8 @@ export class PeerBook implements ConnectionCounts {
   /** Peers that closed on us, and until when they are left alone. */
   readonly refusals: Refusals
   readonly #options: PeerBookOptions
+  /** Inbound connections by where they come from: each counts for its address and for its subnet. */
+  readonly #origins = new Map<string, number>()
   #inbound = 0
   #outbound = 0
   #asked = 0
@@ -70,6 +73,7 @@ export class PeerBook implements ConnectionCounts {
   get size(): number { return this.#entries.size }
   get inbound(): number { return this.#inbound }
   get outbound(): number { return this.#outbound }
+  from(origin: string): number { return this.#origins.get(origin) ?? 0 }
   of(peer: PeerKey): number { return this.#entries.get(peer)?.connections.length ?? 0 }
 
   get(peer: PeerKey): KnownPeer | undefined { return this.#entries.get(peer) }
@@ -77,7 +81,7 @@ export class PeerBook implements ConnectionCounts {
 
   /** Whether it is the peer's first one. */
   opened(connection: Connection, now: number): boolean {
-    this.#count(connection.direction, 1)
+    this.#count(connection, 1)
     const peer = connection.remotePeer.toString()
     const entry = this.#entries.get(peer)
     if (entry !== undefined) {
@@ -98,7 +102,7 @@ export class PeerBook implements ConnectionCounts {
     const at = entry?.connections.indexOf(connection) ?? -1
     if (entry === undefined || at < 0) return undefined
     entry.connections.splice(at, 1)
-    this.#count(connection.direction, -1)
+    this.#count(connection, -1)
     if (entry.connections.length > 0) return { peer, last: false, refused: false }
     this.#entries.delete(peer)
     const refused = !byUs && !entry.leaving && entry.direction === 'outbound' && now - entry.since < this.#options.refusedWithinMs
@@ -152,8 +156,15 @@ export class PeerBook implements ConnectionCounts {
   /** The operator wants it tried again. */
   forgive(peer: PeerKey): void { this.refusals.forgive(peer) }
 
-  #count(direction: Direction, by: number): void {
-    if (direction === 'inbound') this.#inbound += by
-    else this.#outbound += by
+  #count({ direction, remoteAddr }: Connection, by: number): void {
+    if (direction === 'outbound') { this.#outbound += by; return }
+    this.#inbound += by
+    const { address, subnet } = originOf(remoteAddr.toString()) ?? {}
+    for (const origin of [address, subnet]) {
+      if (origin === undefined) continue
+      const count = this.from(origin) + by
+      if (count > 0) this.#origins.set(origin, count)
+      else this.#origins.delete(origin)
+    }
   }
 }

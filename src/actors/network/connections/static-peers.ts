@@ -1,6 +1,7 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock, Random, TimerHandle } from '../../kernel/index.js'
+import { messageOf } from '../../../protocol/thrown.js'
 import { addressWithPeer } from '../addresses.js'
 import type { RedialPolicy } from '../config.js'
 
@@ -13,11 +14,18 @@ export interface StaticPeersNeeds {
   refusedUntil(peer: PeerKey): number | undefined
   /** Resolves when connected; rejects otherwise. */
   dial(addresses: readonly Multiaddr[], peer: PeerKey): Promise<unknown>
+  /** A peer cannot be reached, for another reason than before; or is reached again. */
+  told(trouble: StaticPeerTrouble | { readonly peer: PeerKey; readonly reason: undefined }): void
 }
+
+/** A static peer that is not reached, and why. */
+export interface StaticPeerTrouble { readonly peer: PeerKey; readonly addresses: readonly string[]; readonly reason: string }
 
 interface Target {
   readonly addresses: Multiaddr[]
   failures: number
+  /** Why the last attempt came to nothing. */
+  reason: string | undefined
   timer: TimerHandle | undefined
   dialling: boolean
 }
@@ -38,11 +46,16 @@ export class StaticPeers {
       const { address, peer } = addressWithPeer(text)
       const target = this.#targets.get(peer.toString())
       if (target !== undefined) target.addresses.push(address)
-      else this.#targets.set(peer.toString(), { addresses: [address], failures: 0, timer: undefined, dialling: false })
+      else this.#targets.set(peer.toString(), { addresses: [address], failures: 0, reason: undefined, timer: undefined, dialling: false })
     }
   }
 
   has(peer: PeerKey): boolean { return this.#targets.has(peer) }
+
+  /** Those that are not reached, and why. */
+  get troubles(): StaticPeerTrouble[] {
+    return [...this.#targets].flatMap(([peer, { addresses, reason }]) => reason === undefined ? [] : [{ peer, reason, addresses: addresses.map(address => address.toString()) }])
+  }
 
   start(): void {
     this.#running = true
@@ -61,7 +74,8 @@ export class StaticPeers {
   /** It stayed long enough to count as reached. */
   settled(peer: PeerKey): void {
     const target = this.#targets.get(peer)
-    if (target !== undefined) target.failures = 0
+    if (target === undefined) return
+    target.failures = 0
   }
 
   /** Dials it now, whatever its delay: the operator has taken a refusal back. */
@@ -75,7 +89,16 @@ export class StaticPeers {
   /** Its last connection closed. */
   disconnected(peer: PeerKey): void {
     const target = this.#targets.get(peer)
-    if (target !== undefined) this.#later(peer, target)
+    if (target === undefined) return
+    const until = this.#needs.refusedUntil(peer)
+    if (until !== undefined) this.#note(peer, target, 'it closed right after we had connected: it has banned us')
+    this.#later(peer, target)
+  }
+
+  /** It is connected, whoever dialled. */
+  connected(peer: PeerKey): void {
+    const target = this.#targets.get(peer)
+    if (target !== undefined) this.#note(peer, target, undefined)
   }
 
   async #dial(peer: PeerKey, target: Target): Promise<void> {
@@ -85,14 +108,23 @@ export class StaticPeers {
     try {
       await this.#needs.dial(target.addresses, peer)
       reached = true
-    } catch {
-      // whatever it was: the next attempt comes later
+      this.#note(peer, target, undefined)
+    } catch (error) {
+      this.#note(peer, target, messageOf(error))
     } finally {
       target.dialling = false
     }
     if (!reached) this.#later(peer, target)
     // closed again while the dial was still being told: nobody else calls `disconnected`
     else if (!this.#needs.isConnected(peer)) this.#later(peer, target)
+  }
+
+  /** Tells what has changed: numbers in a reason, such as a port or a time, do not make it another. */
+  #note(peer: PeerKey, target: Target, reason: string | undefined): void {
+    const isSame = reason?.replace(/\d+/g, '') === target.reason?.replace(/\d+/g, '')
+    target.reason = reason
+    if (isSame || !this.#running) return
+    this.#needs.told(reason === undefined ? { peer, reason } : { peer, reason, addresses: target.addresses.map(address => address.toString()) })
   }
 
   #later(peer: PeerKey, target: Target): void {

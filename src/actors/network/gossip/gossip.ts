@@ -23,7 +23,8 @@ import { MessageIdForms } from './message-id-forms.js'
 import type { MessageIdForm, MessageIdFormCounts } from './message-id-forms.js'
 import { costOf } from './rpc-cost.js'
 import type { Topic } from '../ingress.js'
-import { OutboundGuard } from './outbound-guard.js'
+import { beyondShare } from './mesh-places.js'
+import { OutboundGuard, leaveMesh } from './outbound-guard.js'
 import { PartialRpcs } from './partial-rpcs.js'
 import { leaveAuthorOut } from '../workarounds/forward-to-author.js'
 import { liveScores } from '../workarounds/live-scores.js'
@@ -34,6 +35,8 @@ const REASONS_OF_OURS: ReadonlySet<string> = new Set([
   'no_room', 'overloaded', 'not_held', 'schedule_unknown', 'schedule_failed', 'store_behind', 'store_unavailable', 'rules_failed', 'rules_overloaded',
 ])
 
+/** Places of a mesh that one address may hold. */
+const MESH_PLACES_OF_ADDRESS = gossipParams.D / 2
 /** Proven peers outside the mesh that get what we publish: as many as a mesh has. */
 const PROVEN_AT_ONCE = gossipParams.D
 
@@ -59,6 +62,8 @@ export interface GossipNeeds {
   /** The form of message ids that we use, and who is told when most peers use the other one, or no longer do. */
   readonly messageIds: MessageIdForm
   otherIdForm(isOther: boolean, counts: MessageIdFormCounts): void
+  /** Where a connected peer comes from; without an address where no limit by address holds for it. */
+  origin(peer: PeerKey): { readonly address: string | undefined; readonly outbound: boolean }
   /** Static, or protected by the operator. */
   isProtected(peer: PeerKey): boolean
   /** Banned or on a list. */
@@ -184,6 +189,18 @@ export class Gossip {
     forgetDeparted(this.#needs.internals)
     for (const peer of this.#budget.sweep()) this.#needs.violated(peer, 'gossip_flood', 'over_budget', false)
     return this.#guard.sweep()
+  }
+
+  /** At every heartbeat: no address holds more of a mesh than its share (H71). */
+  shareMeshes(): void {
+    const { internals } = this.#needs
+    for (const [topic, peers] of internals.mesh) {
+      const mesh = [...peers].map(peer => ({ peer, score: internals.getScore(peer), ...this.#needs.origin(peer) }))
+      for (const peer of beyondShare(mesh, MESH_PLACES_OF_ADDRESS)) {
+        leaveMesh(internals, peer, topic)
+        this.#needs.counters.gossip.prunedOfAddress++
+      }
+    }
   }
 
   /** A peer's ban is over: so is what gossipsub remembers of it (SPEC §8). */

@@ -2,6 +2,7 @@ import type { Stream } from '@libp2p/interface'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
+import { asError } from '../../../protocol/thrown.js'
 
 /** How long gossip may keep the event loop to itself, in milliseconds. One message more for each peer that has some. */
 const SLICE_MS = 8
@@ -86,5 +87,5 @@ function resume(lane: Lane): void {
   lane.paused = undefined
   if (stream?.readStatus !== 'paused') return
   // it tells the other side, and throws where the connection under it has just closed
-  try { stream.resume() } catch (error) { stream.abort(error instanceof Error ? error : new Error(String(error))) }
+  try { stream.resume() } catch (error) { stream.abort(asError(error)) }
 }

@@ -112,13 +112,9 @@ export class OutboundGuard {
   }
 
   #prune(peer: PeerKey): void {
-    const topics = [...this.#gossipsub.mesh].filter(([, peers]) => peers.delete(peer)).map(([topic]) => topic)
-    if (topics.length === 0) return
-    this.#options.prunedSilent(peer)
-    for (const topic of topics) {
-      this.#gossipsub.addBackoff(peer, topic)
-      void this.#gossipsub.makePrune(peer, topic, false, false).then(prune => this.#gossipsub.sendRpc(peer, { messages: [], control: { prune: [prune] } }))
-    }
+    let wasInMesh = false
+    for (const topic of this.#gossipsub.mesh.keys()) wasInMesh = leaveMesh(this.#gossipsub, peer, topic) || wasInMesh
+    if (wasInMesh) this.#options.prunedSilent(peer)
   }
 
   /** To be called every 10 s: peers that have not read for 20 s or more, and whose connection is better closed. */
@@ -164,6 +160,14 @@ export class OutboundGuard {
     if (rpc.control !== undefined) send(peer, { ...rpc, messages: [] })
     return false
   }
+}
+
+/** Takes a peer out of our mesh of a topic, with the usual backoff; says whether it was in it. */
+export function leaveMesh(gossipsub: GossipsubInternals, peer: PeerKey, topic: string): boolean {
+  if (gossipsub.mesh.get(topic)?.delete(peer) !== true) return false
+  gossipsub.addBackoff(peer, topic)
+  void gossipsub.makePrune(peer, topic, false, false).then(prune => gossipsub.sendRpc(peer, { messages: [], control: { prune: [prune] } }))
+  return true
 }
 
 function alone(message: RpcMessage): Rpc {

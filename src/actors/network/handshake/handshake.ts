@@ -174,7 +174,7 @@ export class Handshake {
   #remoteOf(connection: MultiaddrConnection): Remote {
     const known = this.#remotes.get(connection)
     if (known !== undefined) return known
-    const origin = originOf(connection.remoteAddr)
+    const origin = originOf(connection.remoteAddr.toString())
     const remote: Remote = { origin: origin === undefined || this.#isExempt(origin.address) ? undefined : origin, peer: undefined }
     this.#remotes.set(connection, remote)
     return remote

@@ -1,5 +1,6 @@
 import type { Stream } from '@libp2p/interface'
 import { FrameReader } from '../../../protocol/index.js'
+import { asError } from '../../../protocol/thrown.js'
 
 /** The stream ended or was reset before anything of a frame was there. */
 export class StreamEnded extends Error {
@@ -26,7 +27,7 @@ export function readOneFrame(stream: Stream, cap: number, signal: AbortSignal): 
       signal.removeEventListener('abort', onAbort)
       act()
     }
-    const fail = (error: unknown): void => { settle(() => { reject(error instanceof Error ? error : new Error(String(error))) }) }
+    const fail = (error: unknown): void => { settle(() => { reject(asError(error)) }) }
     const push = (chunk: Uint8Array): void => {
       received += chunk.length
       const body = reader.push(chunk)

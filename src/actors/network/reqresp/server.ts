@@ -9,12 +9,15 @@ import type { RequestKind } from '../ingress.js'
 import { AnswerGate } from './answer-gate.js'
 import type { AwaitedAnswers } from './awaited-answers.js'
 import type { Exchanges } from './exchanges.js'
+import { OpenStreams } from './open-streams.js'
+import type { OpenStream } from './open-streams.js'
 import { StreamEnded, readOneFrame } from './frames.js'
 import { ANSWER_SIZES, decodeRequest, emptyAnswer, frameCaps } from './protocols.js'
 import type { DecodedRequest } from './protocols.js'
 import { ServingBudget } from './serving-budget.js'
 import { ServingQueue } from './serving-queue.js'
 import type { Turn } from './serving-queue.js'
+import { asError } from '../../../protocol/thrown.js'
 
 export interface ServerNeeds {
   readonly clock: Clock
@@ -52,7 +55,7 @@ class Broken extends Error {
 /**
  * Answers requests (SPEC §3, §8). A request's life, each stage under its own deadline:
  *
- * 1. its stream is counted: too many at once are refused;
+ * 1. its stream is counted: too many of one peer are refused, and of too many in all the greediest peer gives one up (open-streams.ts);
  * 2. its frame is read, the cap checked before anything is allocated, and decoded (5 s);
  * 3. it waits for its turn (serving-queue.ts), for room in memory for its answer, and at the gate where the guaranteed go first (answer-gate.ts);
  * 4. another room gives the answer (8 s for 3 and 4 together); failing that, it gets an empty one: nobody may go unanswered (SPEC §10);
@@ -69,9 +72,7 @@ export class RequestServer {
   readonly #gates: Readonly<Record<RequestKind, AnswerGate>> = {
     head: new AnswerGate(ANSWERS_AT_ONCE), commitments: new AnswerGate(ANSWERS_AT_ONCE), txList: new AnswerGate(ANSWERS_AT_ONCE),
   }
-  /** Open streams by peer and protocol. */
-  readonly #streams = new Map<string, number>()
-  #open = 0
+  readonly #streams: OpenStreams
   /** The other rooms' answers can not reach us any more. */
   #alone = false
 
@@ -79,10 +80,13 @@ export class RequestServer {
     this.#needs = needs
     this.#queue = new ServingQueue(needs.clock, needs.limits)
     this.#budget = new ServingBudget(needs.limits)
+    this.#streams = new OpenStreams(needs.limits)
   }
 
   /** Inbound streams open now. */
-  get open(): number { return this.#open }
+  get open(): number { return this.#streams.count }
+  /** Streams of who had most of all that had to make room for others (H69). */
+  get displaced(): number { return this.#streams.displaced }
   /** Bytes reserved for answers under way. */
   get reserved(): number { return this.#budget.used }
   /** Requests that wait for their turn. */
@@ -106,27 +110,21 @@ export class RequestServer {
   /** Serves one inbound stream. Never rejects. */
   async serve(kind: RequestKind, stream: Stream, connection: Connection): Promise<void> {
     const peer = connection.remotePeer.toString()
-    const { limits } = this.#needs
-    const lane = `${kind} ${peer}`
-    const ofPeer = this.#streams.get(lane) ?? 0
-    if (ofPeer >= limits.maxStreamsPerPeer || this.#open >= limits.maxStreams) {
+    const open: OpenStream = { peer, kind, asked: false, reset: () => { stream.abort(new Error('it had to make room for others')) } }
+    if (!this.#streams.add(open)) {
       this.#break(stream, peer, kind, new Broken('too_many_streams', 'too_many_streams'))
       return
     }
-    this.#streams.set(lane, ofPeer + 1)
-    this.#open++
     try {
       const request = await this.#read(kind, stream)
+      open.asked = true
       await this.#exchange(request, peer, stream)
       await this.#ended(stream)
     } catch (error) {
       if (error instanceof Broken) this.#break(stream, peer, kind, error)
-      else if (stream.status === 'open') stream.abort(error instanceof Error ? error : new Error(String(error)))
+      else if (stream.status === 'open') stream.abort(asError(error))
     } finally {
-      this.#open--
-      const left = (this.#streams.get(lane) ?? 1) - 1
-      if (left > 0) this.#streams.set(lane, left)
-      else this.#streams.delete(lane)
+      this.#streams.delete(open)
     }
   }
 

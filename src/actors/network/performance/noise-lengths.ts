@@ -2,6 +2,7 @@
  * Fault: `@chainsafe/libp2p-noise` asks its buffer for the length of the next frame until there is none, which it learns by an error that it
  * throws and catches: one for each read of a socket, 35 µs each, nearly all of it for the trace of the call.
  * Remedy: the same error, made once.
+ * Paid for by `npm run bench -- gossip` (docs/performance.md).
  * Goes when the library looks first: the test counts errors with and without this.
  */
 

@@ -9,6 +9,7 @@ const SEED_BYTES = 32
  * Fault: `@libp2p/crypto` makes OpenSSL's key anew for each signature, from JSON and base64: 80 µs of the 150 that signing a message costs
  * a node that publishes now and then.
  * Remedy: a key that is made once. Ed25519 gives the same signature either way (RFC 8032).
+ * Paid for by `npm run bench -- latency` (docs/performance.md).
  * Goes when the library keeps it: the test counts keys made with and without this.
  */
 export function keepSigningKey(key: PrivateKey): PrivateKey {

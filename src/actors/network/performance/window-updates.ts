@@ -3,6 +3,7 @@
  * encrypted and written before the message itself is looked at, and its sender one that is read: 0.1 ms on either side.
  * Remedy: an established stream tells its sender of room once 32 KiB, or half of its window, have been taken: as often as before where
  * frames are large, once in some 70 messages where they are small. A sender always has half a window left.
+ * Paid for by `npm run bench -- gossip` (docs/performance.md).
  * Goes when the library counts what was taken: the test counts updates with and without this.
  */
 

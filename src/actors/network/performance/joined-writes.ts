@@ -6,6 +6,7 @@ import { Uint8ArrayList } from 'uint8arraylist'
  * itself: two system calls a frame, each of which wakes the other side up. Forwarding and window updates cost more by that than by anything else.
  * Remedy: the first frame leaves at once; those that follow before whoever sends them lets go of the thread go to noise together, up to 32 KiB;
  * and what noise has made of them goes to the socket in one piece. What is sent alone waits for nothing.
+ * Paid for by `npm run bench -- gossip` (docs/performance.md).
  * Goes when the libraries write in vectors: the test counts what reaches the socket with and without it.
  */
 
