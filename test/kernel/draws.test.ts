@@ -209,6 +209,19 @@ describe('kernel: what chance draws, and what never rests', () => {
     expect(log).deep.equal(['init', 'done'])
   })
 
+  it('K63 many that settle at one time do not wait for each other', async () => {
+    const kits = Array.from({ length: 50 }, () => testKit())
+    const refs = await Promise.all(kits.map(kit => kit.spawn(jobber([]))))
+    const real = process.getActiveResourcesInfo.bind(process)
+    let looks = 0
+    process.getActiveResourcesInfo = () => { looks++; return real() }
+    try {
+      for (const ref of refs) void ref.send({ type: 'note', n: 1 })
+      await Promise.all(kits.flatMap(({ settle }) => [settle(), settle(), settle()]))
+    } finally { process.getActiveResourcesInfo = real }
+    expect(looks).within(150, 1_000)
+  })
+
   it('K63 somebody else\'s immediates without end keep settle from nothing', async () => {
     const kit = testKit()
     let on = true
