@@ -46,25 +46,16 @@ export class FakeStore implements ChainStore {
   lose(): void { this.#waiting = [] }
 
   async restore(tail: number, pending: number) {
-    const { confirmedTip, headOverride } = this.#anchor()
-    const [tailPage, pendingPage, stats] = await Promise.all([this.database.tail(tail), this.database.pending(pending), this.database.stats()])
-    return { durable: true, confirmedTip, headOverride, tail: tailPage, pending: pendingPage, stats }
+    const [record, tailPage, pendingPage, stats] = await Promise.all([this.database.chainRecord(), this.database.tail(tail), this.database.pending(pending), this.database.stats()])
+    return { durable: true, ...record, tail: tailPage, pending: pendingPage, stats }
   }
   scan(from: bigint, max: number, after: Uint8Array | undefined) { return this.database.scan(from, max, after) }
+  blockAt(height: bigint) { return this.database.blockAt(height) }
+  evidence(from: number, max: number) { return this.database.evidence(from, max) }
   commitment(hash: Uint8Array) { return this.failing ? Promise.reject(new Error('the store fails')) : this.database.commitmentByHash(hash) }
   meta(name: string) { return this.database.meta(name) }
   ownSigned(signer: Uint8Array, window: bigint) { return this.failing ? Promise.reject(new Error('the store fails')) : this.database.ownSigned(signer, window) }
   recordSigned(record: Parameters<Database['recordSigned']>[0]) { return this.database.recordSigned(record) }
-
-  #anchor() {
-    let confirmedTip: WriteBatch['confirmedTip']
-    let headOverride: WriteBatch['headOverride']
-    for (const { batch } of this.writes) {
-      if (batch.confirmedTip !== undefined) confirmedTip = batch.confirmedTip
-      if (batch.headOverride !== undefined) headOverride = batch.headOverride
-    }
-    return { confirmedTip: confirmedTip ?? undefined, headOverride: headOverride ?? undefined }
-  }
 }
 
 export interface HouseOptions {

@@ -43,7 +43,7 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
 
     it('opens empty', async () => {
       const opened = await db.open()
-      expect(opened).to.include({ durable: ground.durable, created: true, schema: 1 })
+      expect(opened).to.include({ durable: ground.durable, created: true, schema: 2 })
       expect(opened).to.include({ confirmedTip: undefined, headOverride: undefined })
       expect(opened.tail.length).to.equal(0)
       expect(opened.stats).to.include({ commitments: 0, lowest: undefined, highest: undefined })

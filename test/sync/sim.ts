@@ -108,7 +108,7 @@ export interface Sim {
   readonly outcomes: TestProbe<{ type: 'report'; peer: string; outcome: 'accepted' | 'failure' }>
   readonly chain: FakeChain
   readonly peers: Map<string, PeerModel>
-  readonly store: { missing: { hash: Uint8Array; blockNumber: bigint }[] }
+  readonly store: { missing: { hash: Uint8Array; blockNumber: bigint; signer?: Uint8Array }[] }
   /** Reports of failures, by peer. */
   failures(): Record<string, number>
   join(model: PeerModel): void
@@ -133,6 +133,8 @@ export class FakeChain {
   next: bigint | undefined
   tip: bigint | undefined
   unstored = 0
+  /** The highest block that waits above the head. */
+  highest: bigint | undefined
   /** Overrides how many wait for their parent. */
   waiting: number | undefined
   /** Overrides what comes of a commitment. */
@@ -155,7 +157,7 @@ export class FakeChain {
     const head = this.canonical.at(-1)
     return {
       head: { blockNumber: head === undefined ? 0n : heightOf(head), submissionWindowEnd: 0n }, headHash: this.headHash, next: this.next,
-      confirmedTip: this.tip === undefined ? undefined : { blockNumber: this.tip }, pendingParents: this.waiting ?? this.#pending.size, pendingSchedule: 0, unstored: this.unstored,
+      confirmedTip: this.tip === undefined ? undefined : { blockNumber: this.tip }, highest: this.highest, pendingParents: this.waiting ?? this.#pending.size, pendingSchedule: 0, unstored: this.unstored,
     }
   }
 
@@ -247,7 +249,7 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
   chainRef.answer('standing', () => chain.standing())
   storeRef.answer('missingTxLists', ({ from, max }) => {
     const all = store.missing.filter(({ blockNumber }) => blockNumber >= from)
-    return { missing: all.slice(0, max), next: all[max]?.blockNumber }
+    return { missing: all.slice(0, max).map(each => ({ signer: new Uint8Array(20), ...each })), next: all[max]?.blockNumber }
   })
   network.answer('peers', () => [...peers.values()].map(({ name, agent }) => ({
     peer: name, addresses: [], direction: 'outbound' as const, connections: 1, agent, protocols: ['/taiko/167000/preconf/1/get_commitments_by_number'],

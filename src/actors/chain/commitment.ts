@@ -36,10 +36,10 @@ export class Commitment {
   readonly slot: string | undefined
 
   standing: Standing = 'pending'
-  /** Demoted by the application: returns only when it is named (SPEC §7). */
-  retired = false
-  /** Adopted without its parent, on its elected signer's word (SPEC §6, EOP). */
-  onWord = false
+  /** The second of an equivocation: kept beside the chain, and refused until a later window is built on it (SPEC §7). */
+  rival = false
+  /** It may be, or was, adopted without its parent, on its elected signer's word (SPEC §6, EOP): the store's gap records. */
+  adoptedWithoutParent = false
   /** Whether the store was told of it. */
   written = false
   /** Whether the application's rules have passed it, and had its parent before them. */

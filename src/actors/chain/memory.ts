@@ -17,8 +17,6 @@ export class Memory {
   readonly #blocks = new Map<bigint, Commitment>()
   readonly #slots = new Map<string, Commitment>()
   readonly #ends = new Map<string, Commitment[]>()
-  /** Nothing is known below this height. */
-  #lowest: bigint | undefined
 
   /** @param dropped hears of each commitment that leaves */
   constructor(private readonly dropped: (commitment: Commitment) => void = () => undefined) {}
@@ -40,7 +38,7 @@ export class Memory {
 
   childrenOf(key: string): readonly Commitment[] { return this.#children.get(key) ?? NONE }
 
-  /** The first of this signer, window and height. */
+  /** The first of this signer, window and height; where the application has retired that one, the next that came. */
   first(slot: string): Commitment | undefined { return this.#slots.get(slot) }
 
   /** The ends of a signer's turn. */
@@ -48,13 +46,13 @@ export class Memory {
 
   add(commitment: Commitment, standing: Standing): void {
     commitment.keep()
-    const { key, parentKey, number, slot, eop, turn } = commitment
+    const { key, parentKey, number, slot, eop, turn, rival } = commitment
     this.#byHash.set(key, commitment)
     into(this.#children, parentKey, commitment)
     into(this.#heights, number, commitment)
-    if (this.#lowest === undefined || number < this.#lowest) this.#lowest = number
-    if (slot !== undefined && !this.#slots.has(slot)) this.#slots.set(slot, commitment)
-    if (eop) into(this.#ends, turn, commitment)
+    // A rival was refused: it bars nobody.
+    if (slot !== undefined && !rival && (this.first(slot) ?? RETIRED).standing === 'retired') this.#slots.set(slot, commitment)
+    if (eop && !rival) into(this.#ends, turn, commitment)
     this.move(commitment, standing)
   }
 
@@ -64,7 +62,7 @@ export class Memory {
     if (this.#blocks.get(commitment.number) === commitment) this.#blocks.delete(commitment.number)
     commitment.standing = standing
     if (standing === 'pending') this.pending.add(commitment)
-    else if (standing === 'demoted') this.aside.add(commitment)
+    else if (standing !== 'canonical') this.aside.add(commitment)
     else if (!commitment.bare) this.#blocks.set(commitment.number, commitment)
   }
 
@@ -82,22 +80,22 @@ export class Memory {
     this.dropped(commitment)
   }
 
+  /** The highest block that waits for its parent at or above a height. */
+  highestPending(from = 0n): bigint | undefined {
+    let highest: bigint | undefined
+    for (const { number, bare } of this.pending) if (!bare && number >= from && (highest === undefined || number > highest)) highest = number
+    return highest
+  }
+
   /** Lets go of every height below `height`. */
   prune(height: bigint): void {
-    if (this.#lowest === undefined || this.#lowest >= height) return
-    if (height - this.#lowest <= BigInt(this.#heights.size)) {
-      for (let at = this.#lowest; at < height; at++) for (const commitment of [...this.at(at)]) this.remove(commitment)
-    } else {
-      for (const known of this.#heights.keys()) {
-        if (known < height) for (const commitment of [...this.at(known)]) this.remove(commitment)
-      }
-    }
-    this.#lowest = height
+    for (const [known, commitments] of this.#heights) if (known < height) for (const commitment of [...commitments]) this.remove(commitment)
   }
 
   * [Symbol.iterator](): IterableIterator<Commitment> { yield* this.#byHash.values() }
 }
 
+const RETIRED = { standing: 'retired' } as const
 const NONE: readonly Commitment[] = []
 
 function into<K>(map: Map<K, Commitment[]>, key: K, commitment: Commitment): void {

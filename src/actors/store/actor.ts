@@ -2,7 +2,7 @@ import { actor, keep, mailbox } from '../kernel/index.js'
 import type { Context, Later, Port } from '../kernel/index.js'
 import type { Chain } from '../chain/ingress.js'
 import type { Answers } from '../chain/ports.js'
-import type { Database, Opened, OwnSigned, Stats } from './database.js'
+import type { Database, OwnSigned, Stats } from './database.js'
 import { storeErrorOf } from './errors.js'
 import type { StoreError } from './errors.js'
 import { storeMailbox } from './ingress.js'
@@ -40,8 +40,6 @@ interface State {
   readonly database: Database
   /** False where everything is kept in memory only. */
   readonly durable: boolean
-  /** As chain last wrote them. */
-  anchor: Pick<Opened, 'confirmedTip' | 'headOverride'>
   readonly writes: WriteQueue
   /** False just after the start: writes in the mailbox may lack those before them, and chain sends all of them again. */
   resumed: boolean
@@ -165,9 +163,9 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
   }
   const restore = async (state: State, tail: number, pending: number): Promise<Restored> => {
     await queueWritten(state)
-    const { database, durable, anchor } = state
-    const [tailPage, pendingPage, stats] = await Promise.all([database.tail(tail), database.pending(pending), database.stats()])
-    return { durable, ...anchor, tail: tailPage, pending: pendingPage, stats }
+    const { database, durable } = state
+    const [record, tailPage, pendingPage, stats] = await Promise.all([database.chainRecord(), database.tail(tail), database.pending(pending), database.stats()])
+    return { durable, ...record, tail: tailPage, pending: pendingPage, stats }
   }
 
   return actor<Received, State>({
@@ -176,8 +174,9 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
     async init(ctx) {
       let tell: (error: StoreError) => void = () => undefined
       const database = make(error => { tell(error) })
-      const { durable, confirmedTip, headOverride, droppedBytes, stats } = await database.open()
+      const { durable, migratedFrom, schema, droppedBytes, stats } = await database.open()
       if (droppedBytes > 0) ctx.log.warn({ droppedBytes }, 'an unfinished write of an earlier run was dropped')
+      if (migratedFrom !== undefined) ctx.log.info({ from: migratedFrom, to: schema }, 'the database was of an older schema and has been brought to the present one')
       ctx.log.info({ durable, commitments: stats.commitments, txLists: stats.txLists }, 'the store is open')
       void chain.storeReady()
       // By the way of what the database answers, so that each death is known before the next try to open it.
@@ -187,7 +186,7 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       })
       awaitDeath()
       return {
-        database, durable, anchor: { confirmedTip, headOverride }, writes: new WriteQueue(), resumed: false, phase: 'running',
+        database, durable, writes: new WriteQueue(), resumed: false, phase: 'running',
         failing: undefined, lost: false, retryMs: FIRST_RETRY, stats, awaitDeath, waitingForQueue: [],
       }
     },
@@ -199,8 +198,6 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       write(state, { sequence, batch }, ctx) {
         if (!state.resumed) return
         state.writes.push(sequence, batch)
-        const { confirmedTip = state.anchor.confirmedTip, headOverride = state.anchor.headOverride } = batch
-        state.anchor = { confirmedTip: confirmedTip ?? undefined, headOverride: headOverride ?? undefined }
         pump(state, ctx)
       },
       committed(state, { sequence }, ctx) {
@@ -238,6 +235,8 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       page: ({ database }, { start, max }, ctx) => asked(ctx, database.canonicalRange(start, max)),
       scan: ({ database }, { from, max, after }, ctx) => asked(ctx, database.scan(from, max, after)),
       tail: ({ database }, { count }, ctx) => asked(ctx, database.tail(count)),
+      blockAt: ({ database }, { height }, ctx) => asked(ctx, database.blockAt(height)),
+      rewinds: ({ database }, { after }, ctx) => asked(ctx, database.rewinds(after)),
       commitment: ({ database }, { hash }, ctx) => asked(ctx, database.commitmentByHash(hash)),
       txList: ({ database }, { hash }, ctx) => asked(ctx, database.txList(hash)),
       hasTxLists: ({ database }, { hashes }, ctx) => asked(ctx, database.hasTxLists(hashes)),

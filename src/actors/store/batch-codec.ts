@@ -1,4 +1,4 @@
-import type { EvidencePut, HeadRecord, Standing, TipRecord, WriteBatch } from './database.js'
+import type { EvidencePut, HeadRecord, RootRecord, Standing, TipRecord, WriteBatch } from './database.js'
 import { StoreError } from './errors.js'
 import { standingByte, standingOf } from './record-page.js'
 
@@ -109,7 +109,8 @@ export function encodeBatch(batch: WriteBatch): Uint8Array<ArrayBuffer> {
     to.bytes(hash)
     to.bytes(ssz)
   })
-  to.optional(batch.rewindTo, value => { to.uint(value) })
+  to.optional(batch.rewindTo, value => { to.uint(value + 1n) })
+  to.optional(batch.retires, value => { to.byte(value ? 1 : 0) })
   to.list(batch.forget, hash => { to.bytes(hash) })
   to.list(batch.commitments, ({ hash, signer, ssz, standing }) => {
     to.byte(standingByte(standing))
@@ -141,6 +142,15 @@ export function encodeBatch(batch: WriteBatch): Uint8Array<ArrayBuffer> {
     to.uint(blockNumber)
     to.uint(submissionWindowEnd)
   })
+  to.nullable(batch.root, ({ first, parentHash }) => {
+    to.uint(first)
+    to.optional(parentHash, hash => { to.bytes(hash) })
+  })
+  to.optional(batch.mark, value => { to.uint(value) })
+  to.list(batch.gaps, ({ blockNumber, hash }) => {
+    to.uint(blockNumber)
+    to.bytes(hash)
+  })
   to.list(batch.meta, ({ name, value }) => {
     to.text(name)
     to.nullable(value, text => { to.text(text) })
@@ -155,7 +165,8 @@ export function decodeBatch(bytes: Uint8Array): WriteBatch {
   const fields = {
     sequence: from.optional(() => from.number()),
     signed: from.list(() => ({ signer: from.bytes(), hash: from.bytes(), ssz: from.bytes() })),
-    rewindTo: from.optional(() => from.uint()),
+    rewindTo: from.optional(() => from.uint() - 1n),
+    retires: from.optional(() => from.byte() === 1),
     forget: from.list(() => from.bytes()),
     commitments: from.list(() => ({ standing: readStanding(from), hash: from.bytes(), signer: from.bytes(), ssz: from.bytes() })),
     standings: from.list(() => ({ standing: readStanding(from), hash: from.bytes() })),
@@ -175,6 +186,13 @@ export function decodeBatch(bytes: Uint8Array): WriteBatch {
       return { blockNumber, ...(hash === undefined ? {} : { preconfirmationHash: hash }) }
     }),
     headOverride: from.nullable((): HeadRecord => ({ blockNumber: from.uint(), submissionWindowEnd: from.uint() })),
+    root: from.nullable((): RootRecord => {
+      const first = from.uint()
+      const hash = from.optional(() => from.bytes())
+      return { first, ...(hash === undefined ? {} : { parentHash: hash }) }
+    }),
+    mark: from.optional(() => from.uint()),
+    gaps: from.list(() => ({ blockNumber: from.uint(), hash: from.bytes() })),
     meta: from.list(() => ({ name: from.text(), value: from.nullable(() => from.text()) ?? null })),
   }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))

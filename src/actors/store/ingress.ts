@@ -1,17 +1,15 @@
 import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline } from '../kernel/index.js'
-import type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
+import type { ChainRecord, CommitmentRecord, Evidence, MissingTxLists, OwnSigned, RewindsSince, SignedBefore, Stats, WriteBatch } from './database.js'
 import type { RecordPage } from './record-page.js'
 
-export type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, WriteBatch } from './database.js'
+export type { ChainRecord, CommitmentPut, CommitmentRecord, Evidence, GapRecord, MissingTxLists, OwnSigned, RewindsSince, RootRecord, SignedBefore, Stats, WriteBatch } from './database.js'
 export type { RecordPage } from './record-page.js'
 
 /** What a node resumes with. */
-export interface Restored {
+export interface Restored extends ChainRecord {
   /** False where everything is kept in memory only. */
   readonly durable: boolean
-  readonly confirmedTip: TipRecord | undefined
-  readonly headOverride: HeadRecord | undefined
   /** The last canonical records, ascending. */
   readonly tail: RecordPage
   /** Records that wait for their parent. */
@@ -43,6 +41,8 @@ export type StoreMessage =
   | Ask<'page', { start: bigint; max: number }, Uint8Array>
   | Ask<'scan', { from: bigint; max: number; after: Uint8Array | undefined }, RecordPage>
   | Ask<'tail', { count: number }, RecordPage>
+  | Ask<'blockAt', { height: bigint }, CommitmentRecord | undefined>
+  | Ask<'rewinds', { after: number }, RewindsSince>
   /** Any record by its preconfirmation hash, whatever its standing. */
   | Ask<'commitment', { hash: Uint8Array }, CommitmentRecord | undefined>
   | Ask<'txList', { hash: Uint8Array }, Uint8Array | undefined>
@@ -64,7 +64,7 @@ export const storeMailbox = mailbox<StoreMessage>({
     resume: keep('one a start of the store'),
     serveCommitments: dropOldest('the network answers it with nothing when its deadline comes'),
     serveTxList: dropOldest('the network answers it with nothing when its deadline comes'),
-    restore: told, page: told, scan: told, tail: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
+    restore: told, page: told, scan: told, tail: told, blockAt: told, rewinds: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
     recordSigned: told, ownSigned: told, evidence: told, meta: told, setMeta: told, standing: told,
   },
 })
@@ -84,6 +84,10 @@ export class Store extends Handle<StoreMessage> {
   scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline) { return this.ask('scan', { from, max, after }, within) }
   /** The last `count` canonical records, ascending. */
   tail(count: number, within: Deadline) { return this.ask('tail', { count }, within) }
+  /** The canonical block of a height. */
+  blockAt(height: bigint, within: Deadline) { return this.ask('blockAt', { height }, within) }
+  /** What was demoted after the rewind of this number (SPEC §7). Ask after reading the records that the answer is to vouch for. */
+  rewinds(after: number, within: Deadline) { return this.ask('rewinds', { after }, within) }
   commitment(hash: Uint8Array, within: Deadline) { return this.ask('commitment', { hash }, within) }
   txList(hash: Uint8Array, within: Deadline) { return this.ask('txList', { hash }, within) }
   hasTxLists(hashes: readonly Uint8Array[], within: Deadline) { return this.ask('hasTxLists', { hashes }, within) }

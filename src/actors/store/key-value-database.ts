@@ -5,15 +5,15 @@ import { checkBatch, checkOwnSigned } from './check-batch.js'
 import { SSZ_IN_RECORD, isHandover, readCommitment, recordIn } from './commitment-value.js'
 import { evictCommitments, forget, prefetchCommitments, putCommitment, restand, rewind } from './commitments.js'
 import type {
-  CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats,
-  WriteBatch,
+  ChainRecord, CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, RewindsSince, SignedBefore,
+  Stats, WriteBatch,
 } from './database.js'
 import { DEFAULT_LIMITS } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { GroupCommit } from './group-commit.js'
 import {
-  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip,
-  recordOwn, recordOwnOrFail,
+  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putGap, putHead, putMark, putMeta, putRewind, putRoot, putTip, readChainRecord,
+  readEvidence, readMeta, readRewinds, recordOwn, recordOwnOrFail,
 } from './ledger.js'
 import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
 import {
@@ -21,8 +21,9 @@ import {
   spaceEnd, spaceStart,
 } from './schema.js'
 import type { Key } from './schema.js'
+import { migrate } from './migrate.js'
 import { checkSchema } from './schema-record.js'
-import { floorKey, loadState, putCounters } from './state.js'
+import { blockKeyOf, floorKey, loadState, putCounters } from './state.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
 import type { Transaction } from './transaction.js'
@@ -68,15 +69,21 @@ export class KeyValueDatabase implements Database {
         committed: state => { this.#seen = seen(state) },
       })
       this.#seen = seen(await writer.start())
-      if (schema !== undefined) await writer.enqueue(async txn => { txn.put(SCHEMA_KEY, schema) })
+      if (schema.write !== undefined) {
+        const { write } = schema
+        await writer.enqueue(async (txn, state) => {
+          await migrate(txn, state, schema.was)
+          txn.put(SCHEMA_KEY, write)
+        })
+      }
       this.#storage = storage
       this.#writer = writer
       return {
         durable: storage.durable,
         created: storage.created,
         schema: SCHEMA_VERSION,
-        confirmedTip: await readTip(storage),
-        headOverride: await readHead(storage),
+        migratedFrom: schema.was === undefined || schema.was === SCHEMA_VERSION ? undefined : schema.was,
+        ...await readChainRecord(storage),
         tail: await this.tail(tail),
         stats: await this.stats(),
         droppedBytes: storage.droppedBytes,
@@ -96,17 +103,22 @@ export class KeyValueDatabase implements Database {
 
   async #apply(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
     for (const record of batch.signed ?? []) await recordOwnOrFail(txn, record, isHandover(record.ssz))
-    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo)
+    state.demoted = undefined
+    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo, batch.retires === true ? 'retired' : 'demoted')
     for (const hash of batch.forget ?? []) await forget(txn, state, hash)
     if (batch.commitments !== undefined) {
       await prefetchCommitments(txn, state, batch.commitments)
       for (const put of batch.commitments) await putCommitment(txn, state, put)
     }
     for (const { hash, standing } of batch.standings ?? []) await restand(txn, state, hash, standing)
+    if (state.demoted !== undefined) await putRewind(txn, state.demoted)
     await this.#applyTxLists(txn, state, batch)
     for (const evidence of batch.evidence ?? []) await putEvidence(txn, state, evidence)
     if (batch.confirmedTip !== undefined) putTip(txn, batch.confirmedTip)
     if (batch.headOverride !== undefined) putHead(txn, batch.headOverride)
+    if (batch.root !== undefined) putRoot(txn, batch.root)
+    if (batch.mark !== undefined) putMark(txn, batch.mark)
+    for (const gap of batch.gaps ?? []) putGap(txn, gap)
     for (const { name, value } of batch.meta ?? []) putMeta(txn, name, value)
   }
 
@@ -183,6 +195,16 @@ export class KeyValueDatabase implements Database {
     return packed(pages.flat().reverse())
   }
 
+  async blockAt(height: bigint): Promise<CommitmentRecord | undefined> {
+    const key = blockKeyOf(encodeHeight(height))
+    const value = await this.#read(storage => storage.get(key))
+    return value === undefined ? undefined : packed([{ key, value }]).at(0)
+  }
+
+  async chainRecord(): Promise<ChainRecord> { return this.#read(readChainRecord) }
+
+  async rewinds(after: number): Promise<RewindsSince> { return this.#read(storage => readRewinds(storage, after)) }
+
   async pending(max: number): Promise<RecordPage> {
     const found: Entry[] = []
     const lt = spaceEnd('p')
@@ -235,10 +257,10 @@ export class KeyValueDatabase implements Database {
   async missingTxLists(from: bigint, max: number): Promise<MissingTxLists> {
     const { txListFloor: floor } = this.#open().seen.stats
     const records = await this.scan(from > floor ? from : floor, MOST_RECORDS)
-    const named: { readonly hash: Uint8Array; readonly blockNumber: bigint }[] = []
-    for (const { ssz, blockNumber, handover } of records) {
+    const named: MissingTxLists['missing'][number][] = []
+    for (const { ssz, blockNumber, handover, signer } of records) {
       const hash = new CommitmentView(ssz).rawTxListHash
-      if (!handover && !isZero(hash, 0, hash.length)) named.push({ hash: Uint8Array.from(hash), blockNumber })
+      if (!handover && !isZero(hash, 0, hash.length)) named.push({ hash: Uint8Array.from(hash), blockNumber, signer: Uint8Array.from(signer) })
     }
     const there = await this.hasTxLists(named.map(({ hash }) => hash))
     const missing = named.filter((_, at) => there[at] !== true)

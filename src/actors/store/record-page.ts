@@ -8,7 +8,7 @@ const HASH_AT = 1
 const SIGNER_AT = HASH_AT + HASH_SIZE
 const SSZ_AT = SIGNER_AT + 20
 
-const STANDINGS: readonly Standing[] = ['canonical', 'pending', 'demoted']
+const STANDINGS: readonly Standing[] = ['canonical', 'pending', 'demoted', 'retired']
 export const standingByte = (standing: Standing): number => STANDINGS.indexOf(standing)
 export const standingOf = (byte: number): Standing => STANDINGS[byte] ?? 'demoted'
 
