@@ -40,7 +40,7 @@ const published = ({ hash, recipients, stored }: Awaited<ReturnType<StdioNode['p
 /** Every command but `stop`, which the session itself carries out. */
 export const commands: Readonly<Record<string, Command>> = {
   publishCommitment: async ({ node }, fields) => {
-    const result = await node.publishCommitment(fields.bytes('ssz'), { late: fields.optionalFlag('late') })
+    const result = await node.publishCommitment(fields.bytes('ssz'), { late: fields.optionalFlag('late'), behind: fields.optionalFlag('behind') })
     return () => published(result)
   },
   publishTxList: async ({ node }, fields) => {

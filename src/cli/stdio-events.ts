@@ -67,11 +67,12 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
     signer: toHex(signer),
     blockNumber: int(blockNumber),
   }),
-  deepReorg: ({ hash, blockNumber, head }) => ({
+  deepReorg: ({ hash, blockNumber, head, evidence }) => ({
     event: 'deepReorg',
     hash: toHex(hash),
     blockNumber: int(blockNumber),
     head: int(head),
+    evidence: evidence.map(toHex),
   }),
   scheduleFailed: ({ submissionWindowEnd, error }) => ({
     event: 'scheduleFailed',

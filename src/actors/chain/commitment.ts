@@ -13,6 +13,8 @@ export interface Authentic {
   readonly hash: Uint8Array
   readonly signer: Uint8Array
   readonly from: PeerKey | undefined
+  /** We published it. */
+  readonly own?: boolean
 }
 
 /** A commitment in memory: its fields as this room needs them, and where it stands. */
@@ -22,6 +24,7 @@ export class Commitment {
   #signer: Uint8Array
   #kept = false
   readonly from: PeerKey | undefined
+  readonly own: boolean
   readonly key: string
   readonly signerKey: string
   readonly parentKey: string
@@ -50,11 +53,12 @@ export class Commitment {
   waitingSince: number | undefined
 
   /** @param order counts arrivals */
-  constructor({ ssz, hash, signer, from }: Authentic, readonly order: number) {
+  constructor({ ssz, hash, signer, from, own = false }: Authentic, readonly order: number) {
     this.#ssz = ssz
     this.#hash = hash
     this.#signer = signer
     this.from = from
+    this.own = own
     const view = new CommitmentView(ssz)
     this.key = keyOf(hash)
     this.signerKey = keyOf(signer)

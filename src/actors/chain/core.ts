@@ -70,8 +70,11 @@ export class ChainCore {
     for (const commitment of this.#withinReach(tail)) {
       commitment.adoptedWithoutParent = withoutParent.has(commitment.key)
       if (canon.anchor === undefined || commitment.number > canon.anchor.height) above.push(commitment)
-      // The tip's own block: its children link to it.
-      else if (commitment.number === canon.anchor.height && !commitment.bare && state.tip !== undefined) memory.add(commitment, 'canonical')
+      // The tip's own block: its children link to it, and it is the head while it has none.
+      else if (commitment.number === canon.anchor.height && !commitment.bare && state.tip !== undefined && [undefined, commitment.key].includes(canon.anchor.key)) {
+        memory.add(commitment, 'canonical')
+        canon.head = commitment
+      }
     }
     const [first] = above
     if (first !== undefined) canon.anchor ??= { kind: 'root', height: first.number - 1n, key: first.parentKey }

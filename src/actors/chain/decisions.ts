@@ -78,13 +78,15 @@ export class Decisions {
 
     const { anchor, head } = canon
     const within = head !== undefined && anchor !== undefined && anchor.height < blockNumber && blockNumber <= head.number
-    const ours = memory.blockAt(blockNumber)?.hash ?? found?.[0]?.hash
-    if (within && ours === undefined && preconfirmationHash !== undefined && found === undefined) return { what: 'block', height: blockNumber }
     const next = anchorOfTip(tip)
-    const keeps = within
-      // What is not kept any more cannot be told apart.
-      ? preconfirmationHash === undefined || ours === undefined || equalBytes(ours, preconfirmationHash)
-      : anchor?.height === blockNumber && (anchor.key === undefined || next.key === undefined || anchor.key === next.key)
+    // Our block of that height, or what our first block stands on: of a tip without a hash only that block tells.
+    const height = within ? blockNumber : blockNumber + 1n
+    const stands = within || (anchor?.height === blockNumber && head !== undefined && anchor.key === undefined)
+    const block = memory.blockAt(height) ?? found?.map(record => this.commitment(record))[0]
+    if (stands && block === undefined && next.key !== undefined && found === undefined) return { what: 'block', height }
+    const ours = within ? block?.key : anchor?.key ?? (block === undefined ? undefined : canon.parentOf(block))
+    // What is not kept any more cannot be told apart.
+    const keeps = (within || anchor?.height === blockNumber) && (next.key === undefined || ours === undefined || ours === next.key)
     if (!keeps) {
       // Our chain is another one than the confirmed; or it hangs in the air, and what is below its root is to come.
       if (anchor?.kind === 'root' && anchor.height > blockNumber) canon.demote(blockNumber + 1n, { decision: 'pending', handovers: 'all' })

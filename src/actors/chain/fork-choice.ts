@@ -96,6 +96,12 @@ export class ForkChoice {
 
   #isFirst({ number }: Commitment): boolean { return this.anchor !== undefined && number === this.anchor.height + 1n }
 
+  /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
+  parentOf(block: Commitment): string {
+    const parent = this.memory.get(block.parentKey)
+    return parent?.bare === true && parent.standing === 'canonical' ? this.parentOf(parent) : block.parentKey
+  }
+
   /** Takes an authenticated commitment whose number fits its parent, where that is known. */
   place(commitment: Commitment): Placement {
     if (this.anchor === undefined) this.#root({ kind: 'root', height: commitment.number - 1n, key: commitment.parentKey }, commitment.parentHash)

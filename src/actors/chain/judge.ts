@@ -177,7 +177,7 @@ export class Judge {
     const { bytes, hash, signer } = item
     const from = origin.kind === 'own' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
     const theCase: Case = {
-      id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from }, this.#order++), origin,
+      id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from, own: origin.kind === 'own' }, this.#order++), origin,
       arrivedAt: this.state.outside.monotonic(), waits: undefined, verdictGiven: false, recalled: false, recorded: false,
     }
     this.#cases.set(theCase.id, theCase)

@@ -80,10 +80,10 @@ export class Memory {
     this.dropped(commitment)
   }
 
-  /** The highest block that waits for its parent at or above a height. */
+  /** The highest block that waits for its parent at or above a height; of our own there may be several on their way. */
   highestPending(from = 0n): bigint | undefined {
     let highest: bigint | undefined
-    for (const { number, bare } of this.pending) if (!bare && number >= from && (highest === undefined || number > highest)) highest = number
+    for (const { number, bare, own } of this.pending) if (!bare && !own && number >= from && (highest === undefined || number > highest)) highest = number
     return highest
   }
 
