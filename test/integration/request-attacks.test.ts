@@ -35,7 +35,7 @@ setFlagsFromString('--expose_gc')
 const collectGarbage = runInNewContext('gc') as () => void
 const memoryUsed = (): number => { collectGarbage(); return process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers }
 const pause = (ms: number) => new Promise<void>(resolve => { setTimeout(resolve, ms) })
-const WINDOW = BigInt(Math.ceil(Date.now() / 1_000) + 36_000)
+const WINDOW = BigInt(Math.ceil(Date.now() / 1_000) + 3_000)
 
 const frames = (txListHash: Uint8Array): Record<RequestKind, Uint8Array> => ({
   head: encodeFrame(GetHeadRequestCodec.encode({ reserved: new Uint8Array(0) })),

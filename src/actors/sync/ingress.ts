@@ -103,7 +103,7 @@ export type SyncInternal =
 export type SyncMessage =
   | JudgedMessage
   | { readonly type: 'missingParent'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
-  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
+  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined; readonly signer?: Uint8Array }
   | { readonly type: 'haveTxList'; readonly hash: Uint8Array }
   | { readonly type: 'peerReady'; readonly peer: PeerKey; readonly agent: string }
   | { readonly type: 'peerGone'; readonly peer: PeerKey }
