@@ -203,8 +203,16 @@ export class FakeChain {
     return true
   }
 
+  /** The height of the root that sync has chosen: its parent is not checked. */
+  root: bigint | undefined
+
+  rootAt(first: bigint): void {
+    this.root = first
+    if (this.next === undefined || first > this.next) this.next = first
+  }
+
   #links(commitment: Uint8Array): boolean {
-    if (this.next === undefined) return true
+    if (this.next === undefined || (heightOf(commitment) === this.root && this.next === this.root)) return true
     return heightOf(commitment) === this.next && toHex(new CommitmentView(commitment).parentPreconfirmationHash) === toHex(this.headHash)
   }
 
@@ -242,6 +250,7 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
     path: 'chain', onceTerminated: listener => chainRef.onceTerminated(listener), offer: message => chainRef.offer(message),
     ask: (type, body, within) => chainRef.ask(type, body, within),
     send(message) {
+      if (message.type === 'rootAt') chain.rootAt(message.first)
       if (message.type === 'parentUnavailable') chain.unavailable.push({ hash: message.hash, peers: message.peers })
       return 'ok'
     },

@@ -80,6 +80,8 @@ export class Room implements World {
     return this.#desk.handTxList(bytes, peer, height, tracked)
   }
 
+  rootAt(first: bigint): void { if (this.needs.chain.rootAt(first) !== 'ok') this.count('rootRefused') }
+
   parentUnavailable(hash: Uint8Array, peers: number): void {
     if (this.needs.chain.parentUnavailable(hash, peers) !== 'ok') this.count('parentUnavailableRefused')
   }
