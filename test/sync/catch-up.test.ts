@@ -154,6 +154,36 @@ describe('sync: catch-up', function () {
     expect(requestsFor(sim, 'pruned', 'head')).to.have.length(0)
   })
 
+  it('H75 a run is incomplete, and the node behind, when at least half of the peers asked announce more than it could get', async () => {
+    const chain = chainOf(1n, 600n)
+    const behind = async () => (await sim.sync.standing(seconds(1))).behind
+    const short = (name: string) => peer(name, chain.slice(0, 300), { head: () => 600n })
+    sim = await simulate([short('only')])
+    expect(await sim.catchUp()).to.include({ outcome: 'incomplete', code: 'not_delivered', to: 300n })
+    expect(await behind()).to.deep.equal({ known: 600n, by: 'announced' })
+    expect((await sim.sync.standing(seconds(1))).failedRuns).to.be.greaterThan(0)
+    for (const name of ['a', 'b']) sim.join(peer(name, chain.slice(0, 300)))
+    await sim.kit.advance(seconds(35))
+    expect(await behind(), 'one of three').to.equal(undefined)
+    expect((await sim.sync.standing(seconds(1))).failedRuns).to.equal(0)
+    sim.join(peer('whole', chain))
+    await sim.kit.advance(seconds(35))
+    expect(await behind()).to.equal(undefined)
+    expect(sim.chain.next).to.equal(601n)
+  })
+
+  it('H75 also when a block of an elected signer waited above the head all along', async () => {
+    const chain = chainOf(1n, 300n)
+    sim = await simulate([peer('a', chain)])
+    await sim.catchUp()
+    sim.chain.highest = 360n
+    expect(await sim.catchUp()).to.include({ outcome: 'incomplete', code: 'not_delivered', to: 300n })
+    expect((await sim.sync.standing(seconds(1))).behind).to.deep.equal({ known: 360n, by: 'signed' })
+    sim.chain.highest = 300n
+    expect(await sim.catchUp()).to.include({ outcome: 'caught_up' })
+    expect((await sim.sync.standing(seconds(1))).behind).to.equal(undefined)
+  })
+
   describe('without an anchor', () => {
     it('a young chain is taken from its beginning', async () => {
       const chain = chainOf(5n, 700n)

@@ -3,7 +3,7 @@ import { Adoption } from './adoption.js'
 import type { Doubts } from './doubts.js'
 import { Fetch, openHeight } from './fetch.js'
 import { targetOf } from './heads.js'
-import type { SyncEvent, SyncFailure, SyncResult } from './ingress.js'
+import type { Behind, SyncEvent, SyncFailure, SyncResult } from './ingress.js'
 import type { SyncPeerState } from './peers.js'
 import { Pivot } from './pivot.js'
 import { Plan } from './plan.js'
@@ -43,6 +43,8 @@ export class Run {
   readonly #pace = new Pace(PACE_OVER_MS)
   #phase: 'starting' | 'paging' | 'settling' | 'ended' = 'starting'
   #root: RootSearch | undefined
+  /** The highest block that waited above the head when the run began. */
+  #waits: bigint | undefined
   /** Chain has no tip: where its root leads nowhere, it is left, once a run. */
   #mayLeaveRoot = false
   #plan: Plan | undefined
@@ -123,6 +125,7 @@ export class Run {
     if (this.#phase !== 'starting') return
     if (standing === undefined) { this.#end('incomplete', 'room_failed', 'chain did not say where it stands'); return }
     this.#adoption.lowest = standing.confirmedTip === undefined ? 0n : standing.confirmedTip.blockNumber + 1n
+    this.#waits = standing.highest
     this.#mayLeaveRoot = standing.confirmedTip === undefined && standing.next !== undefined
     if (standing.next !== undefined) this.#open(standing.next)
     else this.#root = new RootSearch(this.world, this.headsLeft)
@@ -248,8 +251,26 @@ export class Run {
       this.world.wake(1)
       return
     }
-    if (left === undefined) this.#end(this.#alone() ? 'no_peers' : 'caught_up', undefined, '')
-    else this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
+    const { behind } = this
+    if (this.#alone()) this.#end('no_peers', undefined, '')
+    else if (left !== undefined) this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
+    else if (behind !== undefined) this.#end('incomplete', 'not_delivered', `block ${behind.known} is ${behind.by}, nobody delivers ${plan.frontier}`)
+    else this.#end('caught_up', undefined, '')
+  }
+
+  /** What is known above that this run has not got: a block that waited when it began, or what half of the peers announce, liars or not. */
+  get behind(): Behind | undefined {
+    const { at } = this
+    if (this.#waits !== undefined && this.#waits >= at) return { known: this.#waits, by: 'signed' }
+    let [asked, more, known] = [0, 0, at]
+    for (const { head, blind } of this.world.book.askable()) {
+      if (head === undefined && !blind) continue
+      asked++
+      if (head === undefined || head.blockNumber < at || (head.blockNumber === at && this.#adoption.handoverAt === at)) continue
+      more++
+      if (head.blockNumber > known) known = head.blockNumber
+    }
+    return more > 0 && 2 * more >= asked ? { known, by: 'announced' } : undefined
   }
 
   #alone(): boolean { return this.world.book.askable().next().done === true }
