@@ -37,7 +37,9 @@ export class Reader {
   async read(most: number, settle: () => Promise<void>): Promise<void> {
     const stream = this.#stream
     for (let taken = 0; stream !== undefined && taken < most; taken++) {
-      this.#next ??= stream.next().then(item => { this.#arrived = item }, (error: unknown) => { this.#arrived = { error } })
+      this.#next ??= stream.next().then(
+        item => { if (this.#stream === stream) this.#arrived = item },
+        (error: unknown) => { if (this.#stream === stream) this.#arrived = { error } })
       for (let tries = 0; tries < 3 && this.#arrived === undefined; tries++) await settle()
       const item = this.#arrived
       this.drained = item === undefined
