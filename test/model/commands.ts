@@ -109,29 +109,29 @@ const confirm = fc.record({ on: place, ahead: fc.constantFrom(0, 0, 0, 0, 1, 5),
   }, async (session, { number, hash }) => {
     const id = hash === undefined ? undefined : Buffer.from(hash).toString('hex')
     const expected = session.model.confirm({ number, id })
-    return `${number} ${id === undefined ? 'without a hash' : session.name(id)}: ${await decide(session, expected, (chain, within) => chain.confirm(tipOf(number, hash), within))}`
+    return decide(session, `${number} ${id === undefined ? 'without a hash' : session.name(id)}`, expected, (chain, within) => chain.confirm(tipOf(number, hash), within))
   }))
 
 const rewind = fc.nat(7).map(back => command('rewind', { back }, session => (session.model.head?.number ?? FIRST_HEIGHT) - BigInt(back), async (session, to) => {
   const expected = session.model.rewind(to)
-  return `${to}: ${await decide(session, expected, (chain, within) => chain.rewind(to, within))}`
+  return decide(session, `${to}`, expected, (chain, within) => chain.rewind(to, within))
 }))
 
 const reinstate = fc.nat(19).map(which => command('reinstate', { which }, ({ pool, model: { now } }) => {
-  const beside = pool.filter(({ as }) => now.kept.get(as.id)?.standing === 'demoted' || now.kept.get(as.id)?.standing === 'retired' || now.rivals.has(as.id))
+  const beside = pool.filter(({ as }) => now.kept.get(as.id)?.standing === 'demoted' || now.kept.get(as.id)?.standing === 'retired' || now.evidence.has(as.id))
   const from = which < 16 && beside.length > 0 ? beside : pool
   return from[from.length - 1 - which % Math.max(1, from.length)]
 }, async (session, block) => {
   const expected = session.model.reinstate(block.as.id)
-  return `${nameOf(session, block)}: ${await decide(session, expected, (chain, within) => chain.reinstate(block.built.hash, within))}`
+  return decide(session, nameOf(session, block), expected, (chain, within) => chain.reinstate(block.built.hash, within))
 }))
 
 /** While the disk fails, a decision waits to be durable. */
-async function decide(session: Session, expected: string | undefined, ask: Parameters<Session['world']['decide']>[0]): Promise<string> {
+async function decide(session: Session, what: string, expected: string | undefined, ask: Parameters<Session['world']['decide']>[0]): Promise<string> {
   const outcome = await session.world.decide(ask)
-  if (session.world.failing && expected === undefined) expect([undefined, 'waits']).to.include(outcome)
-  else expect(outcome ?? 'done', 'decision').to.equal(expected ?? 'done')
-  return outcome ?? 'done'
+  if (session.world.failing && expected === undefined) expect([undefined, 'waits'], what).to.include(outcome)
+  else expect(outcome ?? 'done', what).to.equal(expected ?? 'done')
+  return `${what}: ${outcome ?? 'done'}`
 }
 
 const unavailable = fc.record({ which: fc.nat(9), peers: fc.constantFrom(2, 3) }).map(given => command('parent unavailable', given, (session, { which, peers }) => {

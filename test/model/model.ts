@@ -46,8 +46,8 @@ const compare = (a: bigint, b: bigint): number => a < b ? -1 : a > b ? 1 : 0
 export class Lasting {
   /** By hash, in the order of arrival. */
   readonly kept = new Map<string, Kept>()
-  /** Second commitments of the same signer, window and height: evidence. */
-  readonly rivals = new Map<string, Commitment>()
+  /** What convicts its signer: the second of the same window and height (a rival), blocks after the end of a turn, wrong numbers. */
+  readonly evidence = new Map<string, Commitment>()
   readonly txLists = new Set<string>()
   /** All that we have seen of our keys (§7, What we signed). */
   readonly signed = new Map<string, Commitment>()
@@ -77,7 +77,7 @@ export class Lasting {
   copy(): Lasting {
     const copy = Object.assign(new Lasting(), { tip: this.tip, anchor: this.anchor, mark: this.mark, override: this.override, order: this.order })
     for (const [id, each] of this.kept) copy.kept.set(id, { ...each })
-    for (const name of ['rivals', 'signed'] as const) for (const [id, each] of this[name]) copy[name].set(id, each)
+    for (const name of ['evidence', 'signed'] as const) for (const [id, each] of this[name]) copy[name].set(id, each)
     for (const each of this.txLists) copy.txLists.add(each)
     return copy
   }
@@ -118,7 +118,7 @@ export class Model {
   }
 
   #judge(commitment: Commitment): Verdict {
-    const { kept, tip, rivals } = this.now
+    const { kept, tip, evidence } = this.now
     const { number, window, signer, eop } = commitment
     const all = [...kept.values()]
     if (number > LAST_HEIGHT) return 'ignore'
@@ -129,13 +129,15 @@ export class Model {
     if (elected === undefined) return 'held'
     if (elected !== signer) return 'ignore'
     if (all.some(each => sameSlot(each, commitment) && each.standing !== 'retired')) {
-      rivals.set(commitment.id, commitment)
+      evidence.set(commitment.id, commitment)
       this.#seen.add(commitment.id)
       this.#followAny(commitment)
       return 'ignore'
     }
-    if (!eop && all.some(each => each.eop && sameTurn(each, commitment) && number >= next(each))) return 'ignore'
-    if (this.link(commitment) === 'misnumbered') return 'ignore'
+    if (!eop && all.some(each => each.eop && sameTurn(each, commitment) && number >= next(each)) || this.link(commitment) === 'misnumbered') {
+      evidence.set(commitment.id, commitment)
+      return 'ignore'
+    }
     if (commitment.refused) return 'ignore'
     this.#place(commitment)
     return 'accept'
@@ -151,9 +153,12 @@ export class Model {
   /** What is held is judged anew: the schedule says more than before, or another thing. */
   scheduleChanged(): void {
     for (const each of this.held.splice(0)) {
-      const verdict = this.#judge(each.commitment)
-      if (verdict === 'held') this.held.push(each)
-      else if (each.answer.verdict === 'held') each.answer.verdict = verdict
+      const { commitment, answer } = each
+      if (this.isFar(commitment.window) || this.elected(commitment.window) === undefined) this.held.push(each)
+      else {
+        const verdict = this.#judge(commitment)
+        if (answer.verdict === 'held') answer.verdict = verdict
+      }
     }
   }
 
@@ -184,7 +189,7 @@ export class Model {
   }
 
   parentUnavailable(id: string, peers: number): void {
-    if (peers >= 3) for (const child of this.#lackParent()) if (child.parent === id) this.#adoptWithoutParent(child)
+    if (peers >= 3) for (const child of this.#lackParent()) if (child.parent === id && this.#lackParent().includes(child)) this.#adoptWithoutParent(child)
   }
 
   #adoptWithoutParent(child: Kept): void {
@@ -215,8 +220,8 @@ export class Model {
 
   /** What can be a parent: what is kept, or a rival; nothing that the tip has settled but its own block. */
   #known(id: string): (Commitment & { readonly standing: Standing | 'rival' }) | undefined {
-    const { kept, rivals, tip } = this.now
-    const rival = this.#seen.has(id) ? rivals.get(id) : undefined
+    const { kept, evidence, tip } = this.now
+    const rival = this.#seen.has(id) ? evidence.get(id) : undefined
     const found = kept.get(id) ?? (rival && { ...rival, standing: 'rival' as const })
     return found !== undefined && (tip === undefined || found.number > tip.number || (found.number === tip.number && found.standing === 'canonical' && !found.bare)) ? found : undefined
   }
@@ -235,7 +240,7 @@ export class Model {
 
   #keep(commitment: Commitment): Kept {
     const kept: Kept = { ...commitment, standing: 'pending', gap: false, nextSince: undefined, order: this.now.order++ }
-    this.now.rivals.delete(kept.id)
+    this.now.evidence.delete(kept.id)
     this.#seen.delete(kept.id)
     this.now.kept.set(kept.id, kept)
     return kept
@@ -245,7 +250,10 @@ export class Model {
   #childrenAreJudged(parent: Commitment): void {
     for (const child of this.#childrenOf(parent)) {
       if (child.number === next(parent)) { if (child.standing === 'canonical' && child.gap) this.#refuted.add(child) }
-      else if (child.standing !== 'canonical' || this.demote(child.number)) this.now.kept.delete(child.id)
+      else {
+        this.now.evidence.set(child.id, child)
+        if (child.standing !== 'canonical' || this.demote(child.number)) this.now.kept.delete(child.id)
+      }
     }
   }
 
@@ -301,8 +309,8 @@ export class Model {
   // ---- §7, A rival: followed once a later window's elected signer has built on it
 
   #followAny(rival: Commitment): void {
-    const { kept, rivals } = this.now
-    const all = [...kept.values(), ...[...rivals.values()].filter(({ id }) => this.#seen.has(id))]
+    const { kept, evidence } = this.now
+    const all = [...kept.values(), ...[...evidence.values()].filter(({ id }) => this.#seen.has(id))]
     const built = (on: Commitment): Commitment[] => all.filter(each => each.parent === on.id && !['canonical', 'retired'].includes(kept.get(each.id)?.standing ?? 'rival')).flatMap(each => [each, ...built(each)])
     const [latest] = built(rival).filter(({ bare }) => !bare).sort((a, b) => compare(b.window, a.window))
     this.#childrenAreJudged(rival)
@@ -382,8 +390,8 @@ export class Model {
   }
 
   reinstate(id: string): string | undefined {
-    const { kept, rivals, tip } = this.now
-    const found = kept.get(id) ?? rivals.get(id)
+    const { kept, evidence, tip } = this.now
+    const found = kept.get(id) ?? evidence.get(id)
     if (found === undefined) return 'unknown_block'
     if (tip !== undefined && found.number <= tip.number) return 'below_confirmed_tip'
     if (kept.get(id)?.standing === 'canonical') return undefined
@@ -399,7 +407,7 @@ export class Model {
   /** What was demoted by a decision bars no rival, and the bound counts anew. */
   #decided(): void {
     const { now } = this
-    const free = [...now.rivals.values()].filter(rival => !rival.refused && this.#known(rival.id) !== undefined && ![...now.kept.values()].some(each => sameSlot(each, rival) && each.standing !== 'retired'))
+    const free = [...now.evidence.values()].filter(rival => this.#seen.has(rival.id) && !rival.refused && this.#known(rival.id) !== undefined && ![...now.kept.values()].some(each => sameSlot(each, rival) && each.standing !== 'retired'))
     const back = free.map(rival => this.#keep(rival))
     for (const each of back) if (each.standing === 'pending' && this.link(each) === 'linked') this.#offer([each])
     now.mark = this.head?.number ?? now.anchor?.number ?? 0n

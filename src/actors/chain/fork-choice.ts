@@ -181,7 +181,7 @@ export class ForkChoice {
 
   /** What the application demoted bars no rival (SPEC §7). */
   unbar(): void {
-    const free = [...this.memory.aside].filter(each => each.rival && each.slot !== undefined && this.memory.first(each.slot)?.standing === 'retired')
+    const free = [...this.memory.aside].filter(each => each.rival && each.slot !== undefined && (this.memory.first(each.slot)?.standing ?? 'retired') === 'retired')
     for (const rival of free) this.#accept(rival)
     for (const rival of free) if (rival.standing === 'pending' && this.link(rival) === 'linked') this.#offer([rival])
   }
