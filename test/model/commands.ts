@@ -57,9 +57,9 @@ const extend = fc.record({
   }
   const sent = by === 'nobody' ? [] : by === 'all but the first' ? made.slice(1) : by === 'reversed' ? made.toReversed() : made
   return { made, sent, by, peer, twist }
-}, (session, { made, sent, by, peer, twist }) => {
+}, async (session, { made, sent, by, peer, twist }) => {
   for (const each of made) session.add(each)
-  deliver(session, sent, by === 'page' ? 'page' : 'gossip', `peer-${peer}`)
+  await deliver(session, sent, by === 'page' ? 'page' : 'gossip', `peer-${peer}`)
   return `${made.map(each => `${nameOf(session, each)} <- ${session.name(each.as.parent)}`).join(', ')} ${twist === 'none' ? '' : twist} by ${by}`
 }))
 
@@ -67,13 +67,13 @@ const again = fc.record({ which: fc.array(fc.nat(), { minLength: 1, maxLength: 4
   .map(given => command('again', given, (session, { which, by, peer }) => {
     const { pool } = session
     return pool.length === 0 ? undefined : { made: which.map(each => pool[pool.length - 1 - each % pool.length]!), by, peer }
-  }, (session, { made, by, peer }) => {
+  }, async (session, { made, by, peer }) => {
     for (const each of made) session.add(each)
-    deliver(session, made, by, `peer-${peer}`)
+    await deliver(session, made, by, `peer-${peer}`)
     return `${made.map(each => nameOf(session, each)).join(', ')} by ${by}`
   }))
 
-function deliver(session: Session, made: readonly Made[], by: 'gossip' | 'page', peer: string): void {
+async function deliver(session: Session, made: readonly Made[], by: 'gossip' | 'page', peer: string): Promise<void> {
   const { world, model } = session
   const known = made.every(({ as }) => !model.isFar(as.window) && session.elected(as.window) !== undefined)
   // A page is judged before any of it is placed: near the bound that makes a difference which is nobody's concern.
@@ -84,8 +84,14 @@ function deliver(session: Session, made: readonly Made[], by: 'gossip' | 'page',
     for (const [at, each] of ordered.entries()) session.expectAnswer(each, model.arrive(each.as, peer), () => said()?.[at])
     return
   }
-  for (const each of made) session.expectAnswer(each, model.arrive(each.as, peer), world.gossip(each.built, peer))
+  for (const each of made) {
+    session.expectAnswer(each, model.arrive(each.as, peer), world.gossip(each.built, peer))
+    // Up to where the application has demoted, the store is asked first, and what comes meanwhile is judged before: no two at a time.
+    if (retired(session)) await world.kit.settle()
+  }
 }
+
+const retired = ({ model }: Session): boolean => [...model.now.kept.values()].some(({ standing }) => standing === 'retired')
 
 const time = fc.constantFrom(1, 7, 7, 30, 101).map(seconds => command('time', { seconds }, () => seconds, async session => {
   await session.world.kit.advance(seconds * 1_000)
@@ -94,6 +100,7 @@ const time = fc.constantFrom(1, 7, 7, 30, 101).map(seconds => command('time', { 
 }))
 
 const schedule = fc.constantFrom(1, 8).map(by => command('schedule', { by }, () => BigInt(by), async (session, by) => {
+  if (retired(session) && session.model.held.length > 1) return 'not now'
   session.revealed += by
   session.model.scheduleChanged()
   await session.world.kit.advance(1_000)
@@ -104,7 +111,7 @@ const schedule = fc.constantFrom(1, 8).map(by => command('schedule', { by }, () 
 const confirm = fc.record({ on: place, ahead: fc.constantFrom(0, 0, 0, 0, 1, 5), hash: fc.constantFrom('its own', 'its own', 'none', 'another') })
   .map(given => command('confirm', given, (session, { on, ahead, hash }) => {
     const block = placed(session, on)
-    if (block === undefined || block.as.bare) return undefined
+    if (block === undefined || block.as.bare || (session.scene.tip === 'none' && session.scene.maxPending < 1_000)) return undefined
     return { number: block.as.number + BigInt(ahead), hash: hash === 'none' ? undefined : hash === 'another' ? new Uint8Array(32).fill(7) : block.built.hash }
   }, async (session, { number, hash }) => {
     const id = hash === undefined ? undefined : Buffer.from(hash).toString('hex')
@@ -117,7 +124,8 @@ const rewind = fc.nat(7).map(back => command('rewind', { back }, session => (ses
   return decide(session, `${to}`, expected, (chain, within) => chain.rewind(to, within))
 }))
 
-const reinstate = fc.nat(19).map(which => command('reinstate', { which }, ({ pool, model: { now } }) => {
+const reinstate = fc.nat(19).map(which => command('reinstate', { which }, session => {
+  const { pool, model: { now } } = session
   const beside = pool.filter(({ as }) => now.kept.get(as.id)?.standing === 'demoted' || now.kept.get(as.id)?.standing === 'retired' || now.evidence.has(as.id))
   const from = which < 16 && beside.length > 0 ? beside : pool
   return from[from.length - 1 - which % Math.max(1, from.length)]

@@ -90,8 +90,9 @@ export class Model {
   held: Held[] = []
   /** Rivals seen since the last start. */
   #seen = new Set<string>()
-  /** Adopted without their parent, which turns out to be beside the chain. */
+  /** To be looked at again after a change: adopted without a parent that turns out to be beside the chain; rivals whose parent is on it now. */
   readonly #refuted = new Set<Kept>()
+  readonly #linked = new Set<Commitment>()
   /** Seconds since the start, which nobody sets back. */
   uptime = 0
 
@@ -131,7 +132,9 @@ export class Model {
     if (all.some(each => sameSlot(each, commitment) && each.standing !== 'retired')) {
       evidence.set(commitment.id, commitment)
       this.#seen.add(commitment.id)
+      this.#childrenAreJudged(commitment)
       this.#followAny(commitment)
+      this.#afterwards()
       return 'ignore'
     }
     if (!eop && all.some(each => each.eop && sameTurn(each, commitment) && number >= next(each)) || this.link(commitment) === 'misnumbered') {
@@ -218,12 +221,11 @@ export class Model {
     return gap && (isFirst || this.now.blockAt(number - 1n) !== undefined) ? 'linked' : 'unknown'
   }
 
-  /** What can be a parent: what is kept, or a rival; nothing that the tip has settled but its own block. */
+  /** What can be a parent: what is kept, or a rival. */
   #known(id: string): (Commitment & { readonly standing: Standing | 'rival' }) | undefined {
-    const { kept, evidence, tip } = this.now
+    const { kept, evidence } = this.now
     const rival = this.#seen.has(id) ? evidence.get(id) : undefined
-    const found = kept.get(id) ?? (rival && { ...rival, standing: 'rival' as const })
-    return found !== undefined && (tip === undefined || found.number > tip.number || (found.number === tip.number && found.standing === 'canonical' && !found.bare)) ? found : undefined
+    return kept.get(id) ?? (rival && { ...rival, standing: 'rival' })
   }
 
   #place(commitment: Commitment): void {
@@ -273,6 +275,7 @@ export class Model {
   #promote(candidate: Kept): boolean {
     const present = candidate.bare ? undefined : this.now.blockAt(candidate.number)
     if (candidate.standing === 'canonical' || candidate.standing === 'retired') return false
+    if (candidate.refused) { this.now.kept.delete(candidate.id); return false }
     if (present !== undefined && (candidate.window <= present.window || !this.demote(candidate.number))) return this.#setAside(candidate)
     this.#makeCanonical(candidate)
     return true
@@ -280,6 +283,7 @@ export class Model {
 
   #makeCanonical(block: Kept): void {
     block.standing = 'canonical'
+    for (const rival of this.now.evidence.values()) if (this.#seen.has(rival.id) && rival.parent === block.id) this.#linked.add(rival)
     if (!block.bare && block.number > this.now.mark) this.now.mark = block.number
   }
 
@@ -313,9 +317,7 @@ export class Model {
     const all = [...kept.values(), ...[...evidence.values()].filter(({ id }) => this.#seen.has(id))]
     const built = (on: Commitment): Commitment[] => all.filter(each => each.parent === on.id && !['canonical', 'retired'].includes(kept.get(each.id)?.standing ?? 'rival')).flatMap(each => [each, ...built(each)])
     const [latest] = built(rival).filter(({ bare }) => !bare).sort((a, b) => compare(b.window, a.window))
-    this.#childrenAreJudged(rival)
     if (latest !== undefined) this.#follow(latest)
-    this.#afterwards()
   }
 
   #follow(latest: Commitment): void {
@@ -341,6 +343,10 @@ export class Model {
       this.#refuted.delete(child)
       if (child.standing === 'canonical' && child.gap && this.link(child) === 'beside' && this.demote(child.number) && this.head !== undefined) this.#offer(this.#candidates(this.head))
     }
+    for (const rival of this.#linked) {
+      this.#linked.delete(rival)
+      if (this.#seen.has(rival.id)) this.#followAny(rival)
+    }
     const { pending } = this
     for (const oldest of pending.slice(0, Math.max(0, pending.length - this.bounds.maxPending))) this.now.kept.delete(oldest.id)
   }
@@ -358,7 +364,8 @@ export class Model {
     if (tip !== undefined && number < tip.number) return 'tip_below_present'
     if (tip?.number === number && tip.id === id) return undefined
     const isOurs = head !== undefined && anchor !== undefined && anchor.number < number && number <= head.number
-    const agrees = isOurs ? id === undefined || now.blockAt(number)?.id === id : anchor?.number === number && (id === undefined || anchor.id === undefined || anchor.id === id)
+    const ours = isOurs ? now.blockAt(number)?.id : anchor?.number === number ? anchor.id ?? this.#blockBelow(now.blockAt(number + 1n)) : ''
+    const agrees = ours !== '' && (id === undefined || ours === undefined || ours === id)
     if (!agrees) {
       // A chain that begins above the tip waits for what is between; any other is not the confirmed one.
       if (anchor?.isTip === false && anchor.number > number) this.demote(number + 1n, 'application', 'go', 'pending')
@@ -366,15 +373,23 @@ export class Model {
     }
     now.tip = { number, id }
     now.anchor = { number, id, isTip: true }
-    const named = id === undefined ? undefined : kept.get(id)
-    if (!agrees && named?.number === number && !named.bare) {
+    const found = id === undefined ? undefined : this.#known(id)
+    if (!agrees && found?.number === number && !found.bare) {
+      const named = kept.get(found.id) ?? this.#keep(found)
       this.#makeCanonical(named)
       this.#offer(this.#candidates(named))
     }
     for (const each of this.pending) if (each.number <= number) kept.delete(each.id)
     this.#offer(this.pending.filter(each => this.link(each) === 'linked'))
+    this.#afterwards()
     if (isOurs && !agrees) this.#decided()
     return undefined
+  }
+
+  /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
+  #blockBelow(block: Commitment | undefined): string | undefined {
+    const parent = block === undefined ? undefined : this.now.kept.get(block.parent)
+    return parent?.bare === true && parent.standing === 'canonical' ? this.#blockBelow(parent) : block?.parent
   }
 
   rewind(to: bigint): string | undefined {
@@ -407,9 +422,10 @@ export class Model {
   /** What was demoted by a decision bars no rival, and the bound counts anew. */
   #decided(): void {
     const { now } = this
-    const free = [...now.evidence.values()].filter(rival => this.#seen.has(rival.id) && !rival.refused && this.#known(rival.id) !== undefined && ![...now.kept.values()].some(each => sameSlot(each, rival) && each.standing !== 'retired'))
+    const free = [...now.evidence.values()].filter(rival => this.#seen.has(rival.id) && this.#known(rival.id) !== undefined && ![...now.kept.values()].some(each => sameSlot(each, rival) && each.standing !== 'retired'))
     const back = free.map(rival => this.#keep(rival))
     for (const each of back) if (each.standing === 'pending' && this.link(each) === 'linked') this.#offer([each])
+    this.#afterwards()
     now.mark = this.head?.number ?? now.anchor?.number ?? 0n
   }
 
@@ -441,6 +457,9 @@ export class Model {
     this.#disk = undefined
     this.held = []
     this.#seen = new Set()
-    for (const each of this.now.kept.values()) each.nextSince = undefined
+    // In which order those came that wait is not kept.
+    const kept = [...this.now.kept.values()].sort((a, b) => compare(a.number, b.number) || (a.id < b.id ? -1 : 1))
+    this.now.kept.clear()
+    for (const each of kept) this.now.kept.set(each.id, { ...each, nextSince: undefined })
   }
 }
