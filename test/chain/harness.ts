@@ -45,9 +45,9 @@ export class FakeStore implements ChainStore {
   /** What was not acknowledged is lost, as at a crash of the store. */
   lose(): void { this.#waiting = [] }
 
-  async restore(tail: number, pending: number) {
-    const [record, tailPage, pendingPage, stats] = await Promise.all([this.database.chainRecord(), this.database.tail(tail), this.database.pending(pending), this.database.stats()])
-    return { durable: true, ...record, tail: tailPage, pending: pendingPage, stats }
+  async restore(tail: number, beside: number) {
+    const [record, tailPage, besidePage, stats] = await Promise.all([this.database.chainRecord(), this.database.tail(tail), this.database.beside(beside), this.database.stats()])
+    return { durable: true, ...record, tail: tailPage, beside: besidePage, stats }
   }
   scan(from: bigint, max: number, after: Uint8Array | undefined) { return this.database.scan(from, max, after) }
   blockAt(height: bigint) { return this.database.blockAt(height) }

@@ -114,7 +114,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     mailbox: chainMailbox,
     async init(ctx) {
       const [restored, rewoundTop] = await Promise.all([
-        store.restore(config.memoryBlocks, config.maxPendingParents, config.storeWithin),
+        store.restore(config.memoryBlocks, config.maxPendingParents + config.maxAside, config.storeWithin),
         store.meta(REWOUND_TOP, config.storeWithin),
       ])
       const protection = new SlashingProtection(store, config.storeWithin)

@@ -46,7 +46,7 @@ export class Commitment {
   /** Whether the store was told of it. */
   written = false
   /** Whether the application's rules have passed it, and had its parent before them. */
-  ruled: 'no' | 'alone' | 'with_parent' = 'no'
+  ruled: 'no' | 'alone' | 'with_parent' | 'refused' = 'no'
   /** Whether its `handover` event went out. */
   announced = false
   /** Since when only its missing parent keeps it from the head, ms. */

@@ -14,9 +14,9 @@ import { TxListDesk } from './txlist-desk.js'
 import { MAX_HEIGHT, MAX_WINDOW } from './values.js'
 
 /** What the store gives at start. */
-export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'pending' | 'stats'> {
+export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'beside' | 'stats'> {
   readonly tail: Iterable<CommitmentRecord>
-  readonly pending: Iterable<CommitmentRecord>
+  readonly beside: Iterable<CommitmentRecord>
   /** There are canonical records below the tail, or were before they were evicted. */
   readonly hasMore: boolean
   /** As kept under `REWOUND_TOP`. */
@@ -55,9 +55,9 @@ export class ChainCore {
   }
 
   /** Resumes from what the store kept. What is out of reach is forgotten; what does not link waits for what is missing (H45, H58). */
-  restore({ tail, pending, hasMore, confirmedTip, headOverride, root, mark, gaps, rewoundTop }: RestoredChain): void {
+  restore({ tail, beside, hasMore, confirmedTip, headOverride, root, mark, gaps, rewoundTop }: RestoredChain): void {
     const { state } = this
-    const { canon, memory, ledger, config, changes } = state
+    const { canon, memory, ledger, changes } = state
     state.rewoundTop = rewoundTop === undefined ? undefined : BigInt(rewoundTop)
     state.tip = valid(confirmedTip, checkTip)
     state.override = valid(headOverride, checkHead)
@@ -67,13 +67,13 @@ export class ChainCore {
 
     const withoutParent = new Set(gaps.map(({ hash }) => keyOf(hash)))
     const above: Commitment[] = []
-    for (const commitment of this.#withinReach(tail)) {
+    for (const [, commitment] of this.#withinReach(tail)) {
       commitment.adoptedWithoutParent = withoutParent.has(commitment.key)
       if (canon.anchor === undefined || commitment.number > canon.anchor.height) above.push(commitment)
-      // The tip's own block: its children link to it, and it is the head while it has none.
-      else if (commitment.number === canon.anchor.height && !commitment.bare && state.tip !== undefined && [undefined, commitment.key].includes(canon.anchor.key)) {
+      else if (state.tip !== undefined) {
         memory.add(commitment, 'canonical')
-        canon.head = commitment
+        // The tip's own block is the head while it has no children.
+        if (commitment.number === canon.anchor.height && !commitment.bare && [undefined, commitment.key].includes(canon.anchor.key)) canon.head = commitment
       }
     }
     const [first] = above
@@ -86,9 +86,10 @@ export class ChainCore {
     }
     if (loose.some(({ bare }) => !bare)) changes.rewind((canon.next ?? 0n) - 1n, 'supersession', false)
     for (const commitment of memory) if (commitment.standing === 'canonical') ledger.restore(commitment)
-    for (const commitment of this.#withinReach(pending)) {
-      if (memory.get(commitment.key) === undefined && memory.pending.size < config.maxPendingParents) memory.add(commitment, 'pending')
+    for (const [record, commitment] of this.#withinReach(beside)) {
+      if (memory.get(commitment.key) === undefined) memory.add(commitment, record.standing)
     }
+    canon.settle()
     state.durable = state.headNow
     for (const commitment of [...memory.pending]) {
       if (canon.link(commitment) === 'unknown') canon.askForParent(commitment)
@@ -96,10 +97,10 @@ export class ChainCore {
     }
   }
 
-  * #withinReach(records: Iterable<CommitmentPut>): IterableIterator<Commitment> {
+  * #withinReach<R extends CommitmentPut>(records: Iterable<R>): IterableIterator<readonly [R, Commitment]> {
     for (const record of records) {
       const commitment = this.decisions.commitment({ ...record, kept: true })
-      if (commitment.number <= MAX_HEIGHT && commitment.window <= MAX_WINDOW) yield commitment
+      if (commitment.number <= MAX_HEIGHT && commitment.window <= MAX_WINDOW) yield [record, commitment]
       else this.state.changes.forget(commitment)
     }
   }

@@ -66,6 +66,8 @@ export class ForkChoice {
   #prunedTo = 0n
   /** Adopted without their parent, which has turned out to be off the chain in this turn. */
   readonly #refuted = new Map<Commitment, Commitment>()
+  /** Rivals whose parent has become canonical in this turn. */
+  readonly #linkedRivals = new Set<Commitment>()
 
   constructor(
     private readonly memory: Memory, private readonly changes: Changes, private readonly hooks: ForkHooks, private readonly config: ForkConfig,
@@ -113,8 +115,7 @@ export class ForkChoice {
     else if (link === 'aside') this.#sink(commitment)
     else if (link === 'unknown') this.askForParent(commitment)
     else if (link === 'waiting') this.#follow(commitment)
-    this.#settleRefuted()
-    this.#keepBounds()
+    this.settle()
     return commitment.standing === 'canonical' || commitment.standing === 'pending' ? commitment.standing : 'aside'
   }
 
@@ -125,8 +126,7 @@ export class ForkChoice {
     this.memory.add(rival, 'demoted')
     this.#checkChildren(rival)
     this.#followAny(rival)
-    this.#settleRefuted()
-    this.#keepBounds()
+    this.settle()
   }
 
   /** Looks at a commitment again: the rules have answered, or its parent is given up. */
@@ -134,8 +134,7 @@ export class ForkChoice {
     if (this.memory.get(commitment.key) !== commitment) return
     if (commitment.rival) this.#followAny(commitment)
     else if (commitment.standing === 'pending' && this.link(commitment) === 'linked') this.#offer([commitment])
-    this.#settleRefuted()
-    this.#keepBounds()
+    this.settle()
   }
 
   /** Forgets a commitment as if it had never come: it can be fetched again. */
@@ -175,13 +174,14 @@ export class ForkChoice {
 
   /** A decision of the application has been carried out: the bound counts from the head that it leaves. */
   decided(): void {
+    this.settle()
     this.mark = this.head?.number ?? this.anchor?.height ?? 0n
     this.changes.mark(this.mark < 0n ? 0n : this.mark)
   }
 
   /** What the application demoted bars no rival (SPEC §7). */
   unbar(): void {
-    const free = [...this.memory.aside].filter(each => each.rival && each.slot !== undefined && this.memory.first(each.slot)?.standing === 'retired')
+    const free = [...this.memory.aside].filter(each => each.rival && each.slot !== undefined && (this.memory.first(each.slot)?.standing ?? 'retired') === 'retired')
     for (const rival of free) this.#accept(rival)
     for (const rival of free) if (rival.standing === 'pending' && this.link(rival) === 'linked') this.#offer([rival])
   }
@@ -192,6 +192,7 @@ export class ForkChoice {
     const above = [...this.memory.at(this.anchor.height + 1n)].filter(each => each.standing === 'pending' && this.link(each) === 'linked')
     const onHead = this.head === undefined ? [] : [...this.memory.childrenOf(this.head.key)].filter(({ standing }) => standing === 'pending')
     if (above.length + onHead.length > 0) this.#offer([...new Set([...above, ...onHead])])
+    this.settle()
   }
 
   /** Makes a block canonical because the application named it, and what waits for it after it. */
@@ -291,6 +292,7 @@ export class ForkChoice {
       if (adoptedWithoutParent) this.changes.gap({ blockNumber: number, hash })
     }
     this.hooks.adopted(commitment)
+    for (const child of this.memory.childrenOf(commitment.key)) if (child.rival) this.#linkedRivals.add(child)
     if (eop && !commitment.announced) {
       commitment.announced = true
       this.hooks.event({ type: 'handover', hash, blockNumber: number, submissionWindowEnd: window, signer, withBlock: !bare })
@@ -346,7 +348,7 @@ export class ForkChoice {
     if (!first.rival || latest.bare || latest.window <= first.window) return
     // By the latest window on either side: so no two rivals take turns.
     for (const { standing, bare, number, window } of this.memory) if (standing === 'canonical' && !bare && number >= first.number && window >= latest.window) return
-    if (!this.hooks.passedRules(first)) return
+    if (!path.every(each => !each.rival || this.hooks.passedRules(each))) return
     if (this.memory.blockAt(first.number) !== undefined && !this.demote(first.number, { by: first })) return
     for (const each of path) if (each.rival) this.#accept(each)
     this.#offer([first])
@@ -374,13 +376,21 @@ export class ForkChoice {
     }
   }
 
-  /** The parent of a block that was adopted without it is here after all: if it is off the chain, so is the block (H44). */
-  #settleRefuted(): void {
+  /**
+   * After each change: what it has made worth another look (blocks whose late parent is off the chain, H44; rivals whose parent is on it), then
+   * the bounds.
+   */
+  settle(): void {
     for (const [child, parent] of this.#refuted) {
       this.#refuted.delete(child)
       if (child.standing !== 'canonical' || !child.adoptedWithoutParent || this.link(child) !== 'aside') continue
       if (this.demote(child.number, { by: parent }) && this.head !== undefined) this.#offer(this.#candidates(this.head))
     }
+    for (const rival of this.#linkedRivals) {
+      this.#linkedRivals.delete(rival)
+      if (rival.rival) this.#followAny(rival)
+    }
+    this.#keepBounds()
   }
 
   // ---- bounds (H22)
@@ -401,7 +411,7 @@ export class ForkChoice {
     }
     if (this.head === undefined) return
     const floor = this.head.number - BigInt(memoryBlocks)
-    if (floor - this.#prunedTo >= PRUNE_STEP && (this.anchor === undefined || floor > this.anchor.height)) {
+    if (floor - this.#prunedTo >= PRUNE_STEP) {
       this.#prunedTo = floor
       this.#prune(floor)
     }
@@ -413,14 +423,12 @@ export class ForkChoice {
     this.memory.prune(floor)
   }
 
-  /** Lets go of what the confirmed tip has settled; its own block stays, for its children's link. */
+  /**
+   * What waits at or below the confirmed tip has no place any more. The rest stays known for as long as the memory reaches: what links to it is
+   * judged by it, and so is who has signed twice, or after the end of its turn.
+   */
   settleBelow(tip: bigint): void {
-    this.#prune(tip)
-    for (const commitment of [...this.memory.at(tip)]) {
-      if (commitment.standing === 'canonical' && !commitment.bare) continue
-      if (commitment.standing === 'pending') this.forget(commitment)
-      else this.memory.remove(commitment)
-    }
+    for (const commitment of [...this.memory.pending]) if (commitment.number <= tip) this.forget(commitment)
   }
 }
 

@@ -155,6 +155,7 @@ export class Judge {
   /** Whether the rules have seen enough of a commitment to adopt it; if not, they are asked, with its parent. */
   passedRules(commitment: Commitment): boolean {
     if (this.#rules === undefined || commitment.ruled === 'with_parent') return true
+    if (commitment.ruled === 'refused') return false
     const parent = this.state.memory.get(commitment.parentKey)
     if (parent === undefined && commitment.ruled === 'alone') return true
     for (const each of this.#reruling.values()) if (each === commitment) return false
@@ -363,11 +364,15 @@ export class Judge {
     this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
   }
 
-  /** With its parent before them the rules refuse what was accepted without: it goes, and may be fetched again. */
+  /**
+   * With its parent before them the rules refuse what was accepted without: it goes, and may be fetched again. A rival stays known, or what is
+   * built on it would seem to stand on a hand-over that nobody has.
+   */
   #outByRules(commitment: Commitment, ruled: Ruled | undefined): void {
     const { canon, memory, outside } = this.state
     if (memory.get(commitment.key) !== commitment || (commitment.standing !== 'pending' && !commitment.rival)) return
-    canon.forget(commitment)
+    if (!commitment.rival) canon.forget(commitment)
+    else if (ruled !== undefined && 'answer' in ruled) commitment.ruled = 'refused'
     const { reason, verdict } = ruled === undefined ? rows.RULES_OVERLOADED : refusalByRules(ruled)
     outside.event({ type: 'rejected', topic: 'commitments', from: commitment.from, reason, verdict: verdict === 'reject' ? 'reject' : 'ignore' })
   }

@@ -15,7 +15,7 @@ export class Memory {
   readonly #children = new Map<string, Commitment[]>()
   readonly #heights = new Map<bigint, Commitment[]>()
   readonly #blocks = new Map<bigint, Commitment>()
-  readonly #slots = new Map<string, Commitment>()
+  readonly #slots = new Map<string, Commitment[]>()
   readonly #ends = new Map<string, Commitment[]>()
 
   /** @param dropped hears of each commitment that leaves */
@@ -39,7 +39,10 @@ export class Memory {
   childrenOf(key: string): readonly Commitment[] { return this.#children.get(key) ?? NONE }
 
   /** The first of this signer, window and height; where the application has retired that one, the next that came. */
-  first(slot: string): Commitment | undefined { return this.#slots.get(slot) }
+  first(slot: string): Commitment | undefined {
+    const all = this.#slots.get(slot)
+    return all?.find(({ standing }) => standing !== 'retired') ?? all?.[0]
+  }
 
   /** The ends of a signer's turn. */
   endsOf(turn: string): readonly Commitment[] { return this.#ends.get(turn) ?? NONE }
@@ -51,7 +54,7 @@ export class Memory {
     into(this.#children, parentKey, commitment)
     into(this.#heights, number, commitment)
     // A rival was refused: it bars nobody.
-    if (slot !== undefined && !rival && (this.first(slot) ?? RETIRED).standing === 'retired') this.#slots.set(slot, commitment)
+    if (slot !== undefined && !rival) into(this.#slots, slot, commitment)
     if (eop && !rival) into(this.#ends, turn, commitment)
     this.move(commitment, standing)
   }
@@ -73,7 +76,7 @@ export class Memory {
     outOf(this.#children, parentKey, commitment)
     outOf(this.#heights, number, commitment)
     outOf(this.#ends, turn, commitment)
-    if (slot !== undefined && this.#slots.get(slot) === commitment) this.#slots.delete(slot)
+    if (slot !== undefined) outOf(this.#slots, slot, commitment)
     if (this.#blocks.get(number) === commitment) this.#blocks.delete(number)
     this.pending.delete(commitment)
     this.aside.delete(commitment)
@@ -95,7 +98,6 @@ export class Memory {
   * [Symbol.iterator](): IterableIterator<Commitment> { yield* this.#byHash.values() }
 }
 
-const RETIRED = { standing: 'retired' } as const
 const NONE: readonly Commitment[] = []
 
 function into<K>(map: Map<K, Commitment[]>, key: K, commitment: Commitment): void {

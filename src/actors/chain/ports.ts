@@ -19,7 +19,7 @@ export interface SignedRecords {
 export interface ChainStore extends SignedRecords {
   write(sequence: number, batch: WriteBatch): Feedback
   resume(): Feedback
-  restore(tail: number, pending: number, within: Deadline): Promise<Restored>
+  restore(tail: number, beside: number, within: Deadline): Promise<Restored>
   blockAt(height: bigint, within: Deadline): Promise<CommitmentRecord | undefined>
   evidence(from: number, max: number, within: Deadline): Promise<readonly Evidence[]>
   /** Canonical records from a height on, ascending. */

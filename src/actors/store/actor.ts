@@ -161,11 +161,11 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
     if (state.failing !== undefined && state.writes.length > 0) throw state.failing
     return state.database.ownSigned(signer, window)
   }
-  const restore = async (state: State, tail: number, pending: number): Promise<Restored> => {
+  const restore = async (state: State, tail: number, beside: number): Promise<Restored> => {
     await queueWritten(state)
     const { database, durable } = state
-    const [record, tailPage, pendingPage, stats] = await Promise.all([database.chainRecord(), database.tail(tail), database.pending(pending), database.stats()])
-    return { durable, ...record, tail: tailPage, pending: pendingPage, stats }
+    const [record, tailPage, besidePage, stats] = await Promise.all([database.chainRecord(), database.tail(tail), database.beside(beside), database.stats()])
+    return { durable, ...record, tail: tailPage, beside: besidePage, stats }
   }
 
   return actor<Received, State>({
@@ -231,7 +231,7 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
         serve(ctx, request, database.txList(hash).then(bytes => txListBody(hash, bytes)), txListBody(hash, undefined))
       },
       answered(_state, { request, body }) { void answers.send({ type: 'answer', request, body }) },
-      restore: (state, { tail, pending }, ctx) => asked(ctx, restore(state, tail, pending)),
+      restore: (state, { tail, beside }, ctx) => asked(ctx, restore(state, tail, beside)),
       page: ({ database }, { start, max }, ctx) => asked(ctx, database.canonicalRange(start, max)),
       scan: ({ database }, { from, max, after }, ctx) => asked(ctx, database.scan(from, max, after)),
       tail: ({ database }, { count }, ctx) => asked(ctx, database.tail(count)),

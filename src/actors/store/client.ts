@@ -165,7 +165,7 @@ export class ThreadDatabase implements Database {
   }
 
   async tail(count: number): Promise<RecordPage> { return this.#page(remote => remote.tail(count)) }
-  async pending(max: number): Promise<RecordPage> { return this.#page(remote => remote.pending(max)) }
+  async beside(max: number): Promise<RecordPage> { return this.#page(remote => remote.beside(max)) }
 
   async blockAt(height: bigint): Promise<CommitmentRecord | undefined> {
     const page = await this.#page(remote => remote.blockAt(height))

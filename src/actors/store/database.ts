@@ -263,8 +263,8 @@ export interface Database {
   chainRecord (): Promise<ChainRecord>
   /** What was demoted after the rewind of this number. Read it after the records that it is to vouch for. */
   rewinds (after: number): Promise<RewindsSince>
-  /** Records that wait for their parent, by height. */
-  pending (max: number): Promise<RecordPage>
+  /** The highest `max` records that are not canonical, whatever their standing, ascending. */
+  beside (max: number): Promise<RecordPage>
   commitmentByHash (hash: Uint8Array): Promise<CommitmentRecord | undefined>
   txList (hash: Uint8Array): Promise<Uint8Array | undefined>
   hasTxLists (hashes: readonly Uint8Array[]): Promise<readonly boolean[]>

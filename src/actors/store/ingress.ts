@@ -12,8 +12,8 @@ export interface Restored extends ChainRecord {
   readonly durable: boolean
   /** The last canonical records, ascending. */
   readonly tail: RecordPage
-  /** Records that wait for their parent. */
-  readonly pending: RecordPage
+  /** The highest records that are not canonical, ascending. */
+  readonly beside: RecordPage
   readonly stats: Stats
 }
 
@@ -37,7 +37,7 @@ export type StoreMessage =
   /** From network: answer `get_commitments_by_number` / `get_raw_txlist` to this inbound request. */
   | { readonly type: 'serveCommitments'; readonly request: number; readonly start: bigint; readonly max: number }
   | { readonly type: 'serveTxList'; readonly request: number; readonly hash: Uint8Array }
-  | Ask<'restore', { tail: number; pending: number }, Restored>
+  | Ask<'restore', { tail: number; beside: number }, Restored>
   | Ask<'page', { start: bigint; max: number }, Uint8Array>
   | Ask<'scan', { from: bigint; max: number; after: Uint8Array | undefined }, RecordPage>
   | Ask<'tail', { count: number }, RecordPage>
@@ -76,8 +76,8 @@ export class Store extends Handle<StoreMessage> {
   resume() { return this.send({ type: 'resume' }) }
   serveCommitments(request: number, start: bigint, max: number) { return this.send({ type: 'serveCommitments', request, start, max }) }
   serveTxList(request: number, hash: Uint8Array) { return this.send({ type: 'serveTxList', request, hash }) }
-  /** What a node resumes with: the last `tail` canonical records and up to `pending` waiting ones. */
-  restore(tail: number, pending: number, within: Deadline) { return this.ask('restore', { tail, pending }, within) }
+  /** What a node resumes with: the last `tail` canonical records and the highest `beside` others. */
+  restore(tail: number, beside: number, within: Deadline) { return this.ask('restore', { tail, beside }, within) }
   /** Canonical commitments from a height on, at most 256, as concatenated SSZ. */
   page(start: bigint, max: number, within: Deadline) { return this.ask('page', { start, max }, within) }
   /** Canonical records from a height on; with `after`, from behind the record of that hash. At most 4,096. */

@@ -2,7 +2,7 @@ import { MAX_COMMITMENTS, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.j
 import { isZero } from '../../protocol/bytes.js'
 import { CommitmentView } from '../../protocol/view.js'
 import { checkBatch, checkOwnSigned } from './check-batch.js'
-import { SSZ_IN_RECORD, isHandover, readCommitment, recordIn } from './commitment-value.js'
+import { SSZ_IN_RECORD, isHandover, recordIn } from './commitment-value.js'
 import { evictCommitments, forget, prefetchCommitments, putCommitment, restand, rewind } from './commitments.js'
 import type {
   ChainRecord, CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, RewindsSince, SignedBefore,
@@ -15,7 +15,7 @@ import {
   evictEvidence, forgetOwn, ownSignedIn, putEvidence, putGap, putHead, putMark, putMeta, putRewind, putRoot, putTip, readChainRecord,
   readEvidence, readMeta, readRewinds, recordOwn, recordOwnOrFail,
 } from './ledger.js'
-import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
+import { PAGE_RECORD_SIZE, RecordPage } from './record-page.js'
 import {
   SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
   spaceEnd, spaceStart,
@@ -34,7 +34,6 @@ import {
 
 /** Records that one call gives or looks at, at most. */
 const MOST_RECORDS = 4_096
-const STEP = 1_024
 
 export interface DatabaseOptions {
   readonly limits?: Partial<DatabaseLimits>
@@ -179,21 +178,7 @@ export class KeyValueDatabase implements Database {
     return packed(await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: bounded(max, MOST_RECORDS) })))
   }
 
-  async tail(count: number): Promise<RecordPage> {
-    if (count <= 0) return emptyPage()
-    const pages: (readonly Entry[])[] = []
-    let lt = spaceEnd('c')
-    for (let left = count; left > 0;) {
-      const limit = Math.min(left, MOST_RECORDS)
-      const entries = await this.#read(storage => storage.range({ gte: spaceStart('c'), lt, limit, reverse: true }))
-      pages.push(entries)
-      left -= entries.length
-      const last = entries.at(-1)
-      if (last === undefined || entries.length < limit) break
-      lt = last.key
-    }
-    return packed(pages.flat().reverse())
-  }
+  async tail(count: number): Promise<RecordPage> { return packed((await this.#last('c', count)).reverse()) }
 
   async blockAt(height: bigint): Promise<CommitmentRecord | undefined> {
     const key = blockKeyOf(encodeHeight(height))
@@ -205,20 +190,8 @@ export class KeyValueDatabase implements Database {
 
   async rewinds(after: number): Promise<RewindsSince> { return this.#read(storage => readRewinds(storage, after)) }
 
-  async pending(max: number): Promise<RecordPage> {
-    const found: Entry[] = []
-    const lt = spaceEnd('p')
-    for (let gte: Key = spaceStart('p'); found.length < max;) {
-      const from = gte
-      const entries = await this.#read(storage => storage.range({ gte: from, lt, limit: STEP }))
-      for (const entry of entries) {
-        if (found.length < max && readCommitment(entry.key, entry.value).standing === 'pending') found.push(entry)
-      }
-      const last = entries.at(-1)
-      if (last === undefined || entries.length < STEP) break
-      gte = keyAfter(last.key)
-    }
-    return packed(found)
+  async beside(max: number): Promise<RecordPage> {
+    return packed((await this.#last('p', max)).reverse())
   }
 
   async commitmentByHash(hash: Uint8Array): Promise<CommitmentRecord | undefined> {
@@ -283,6 +256,20 @@ export class KeyValueDatabase implements Database {
   async stats(): Promise<Stats> {
     const { stats, floor } = this.#open().seen
     return { ...stats, lowest: await this.#lowest(floor) }
+  }
+
+  /** The last entries of a space, descending. */
+  async #last(space: 'c' | 'p', count: number): Promise<Entry[]> {
+    const found: Entry[] = []
+    for (let lt = spaceEnd(space); found.length < count;) {
+      const [before, limit] = [lt, Math.min(count - found.length, MOST_RECORDS)]
+      const entries = await this.#read(storage => storage.range({ gte: spaceStart(space), lt: before, limit, reverse: true }))
+      found.push(...entries)
+      const last = entries.at(-1)
+      if (last === undefined || entries.length < limit) break
+      lt = last.key
+    }
+    return found
   }
 
   async #lowest(gte: Key): Promise<bigint | undefined> {

@@ -40,9 +40,6 @@ export class RecordPage implements Iterable<CommitmentRecord> {
   }
 }
 
-/** Anew each time: its buffer may be given away. */
-export const emptyPage = (): RecordPage => new RecordPage(new Uint8Array())
-
 /** Writes one record; `at` is its index. */
 export function writeRecord(page: Uint8Array, at: number, { standing, hash, signer, ssz }: CommitmentPut): void {
   const start = at * PAGE_RECORD_SIZE

@@ -26,7 +26,7 @@ export interface ThreadApi {
   canonicalRange (start: bigint, max: number): Promise<Outcome<Uint8Array>>
   scan (from: bigint, max: number, after: Uint8Array | undefined): Promise<Outcome<Uint8Array>>
   tail (count: number): Promise<Outcome<Uint8Array>>
-  pending (max: number): Promise<Outcome<Uint8Array>>
+  beside (max: number): Promise<Outcome<Uint8Array>>
   /** A page of one record, or of none. */
   blockAt (height: bigint): Promise<Outcome<Uint8Array>>
   chainRecord (): Promise<Outcome<ChainRecord>>

@@ -58,7 +58,7 @@ const api: ThreadApi = {
   canonicalRange: (start, max) => giving('read', () => opened().canonicalRange(start, max)),
   scan: (from, max, after) => giving('read', async () => (await opened().scan(from, max, after)).bytes),
   tail: count => giving('read', async () => (await opened().tail(count)).bytes),
-  pending: max => giving('read', async () => (await opened().pending(max)).bytes),
+  beside: max => giving('read', async () => (await opened().beside(max)).bytes),
   blockAt: height => giving('read', async () => pageOf(await opened().blockAt(height))),
   chainRecord: () => outcome('read', () => opened().chainRecord()),
   rewinds: after => outcome('read', () => opened().rewinds(after)),
