@@ -81,7 +81,7 @@ export interface House {
   gossip(what: Built, options?: GossipOptions): Promise<Verdict | undefined>
   gossipTxList(txList: Uint8Array, options?: GossipOptions): Promise<Verdict | undefined>
   page(blocks: readonly Built[], options?: { peer?: string; finding?: Finding }): Promise<readonly string[] | undefined>
-  own(what: Built): Promise<{ readonly verdict: string; readonly reason: string } | undefined>
+  own(what: Built, options?: { readonly behind?: boolean }): Promise<{ readonly verdict: string; readonly reason: string } | undefined>
   /** The reason of the last refusal. */
   reason(): string | undefined
   standing(): Promise<ChainStanding>
@@ -130,9 +130,9 @@ export async function house(options: HouseOptions = {}): Promise<House> {
       void handle.page(peer, ticket, blocks.map(block => checked(block, { kind: 'sync', peer, ticket }, finding)))
       return (await judgedOf(probes.judged, ticket))?.map(({ verdict, reason }) => `${verdict} ${reason}`)
     },
-    async own(what) {
+    async own(what, options = {}) {
       const ticket = tickets++
-      void handle.commitments([checked(what, { kind: 'own', ticket })])
+      void handle.commitments([checked(what, { kind: 'own', ticket, ...options })])
       return (await judgedOf(probes.ownJudged, ticket))?.[0]
     },
     reason: () => { const last = probes.events.received.findLast(event => event.type === 'rejected'); return last?.type === 'rejected' ? last.reason : undefined },
