@@ -134,7 +134,7 @@ export const subject = behaviour<Task, Params, Ports, State>(subjectBoundary, (p
         if (how === 'exit') process.exit(3)
         if (how === 'throw') setTimeout(() => { throw new SubjectError('loose', 'out of the blue') }, 0)
         if (how === 'rejection') void Promise.reject(new SubjectError('loose', 'nobody awaits it'))
-        if (how === 'memory') { const held: unknown[] = []; for (;;) held.push(new Array(10_000).fill(held.length).map(n => ({ n }))) }
+        if (how === 'memory') { const held: unknown[] = []; for (;;) held.push(new Array<number>(10_000).fill(held.length).map(n => ({ n }))) }
         await sleep(60_000)
       },
       hold(_, { gate: at, how }) {

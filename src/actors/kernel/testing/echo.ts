@@ -9,7 +9,7 @@ const ECHO = 'const { parentPort: port } = require("node:worker_threads"); port.
 
 /** The entries of a boundary with the samples that a test has for them; one that is missing does not compile. */
 export function withSamples<B extends object>(table: B, samples: Samples<B>): Boundary<object> {
-  return Object.fromEntries(Object.entries(table).map(([name, entry]: [string, object]) => [name, { ...entry, sample: (samples as Record<string, unknown>)[name] }])) as Boundary<object>
+  return Object.fromEntries(Object.entries(table).map(([name, entry]: [string, object]) => [name, { ...entry, sample: (samples as Record<string, unknown>)[name] }]))
 }
 
 /**
