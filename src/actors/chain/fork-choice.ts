@@ -1,8 +1,8 @@
 import type { Changes } from './changes.js'
-import { keyOf } from './commitment.js'
 import type { Commitment } from './commitment.js'
 import type { ChainConfig } from './config.js'
-import type { ConfirmedTip } from './ingress.js'
+import { byWindow, latestOn, linkOf, pathTo } from './links.js'
+import type { Anchor, Link } from './links.js'
 import type { Memory } from './memory.js'
 import type { ChainEvent } from './ports.js'
 
@@ -24,28 +24,6 @@ export interface ForkHooks {
   adopted(commitment: Commitment): void
   left(commitment: Commitment): void
 }
-
-/**
- * What the canonical chain stands on (SPEC §7, Anchor): the application's confirmed tip, with its hash or without; or, where there is
- * none, whatever the first block stood on.
- */
-export interface Anchor {
-  readonly kind: 'tip' | 'root'
-  /** The height below the first block of the chain. */
-  readonly height: bigint
-  /** What the first block must link to; `undefined` where its parent is not checked. */
-  readonly key: string | undefined
-}
-
-export const anchorOfTip = ({ blockNumber, preconfirmationHash }: ConfirmedTip): Anchor =>
-  ({ kind: 'tip', height: blockNumber, key: preconfirmationHash === undefined ? undefined : keyOf(preconfirmationHash) })
-
-/**
- * How a commitment stands to the canonical chain by its parent link (SPEC §6, found by hash):
- * `linked` its parent is canonical; `aside` its parent is known and not canonical; `waiting` its parent is known and waits itself;
- * `unknown` its parent is not known; `misnumbered` its parent is known, and this is not the number that follows it.
- */
-export type Link = 'linked' | 'aside' | 'waiting' | 'unknown' | 'misnumbered'
 
 /** Where a commitment ended up. */
 export type Placement = 'canonical' | 'aside' | 'pending'
@@ -74,29 +52,12 @@ export class ForkChoice {
   ) {}
 
   /** The next height that extends the chain; `undefined` while there is neither tip nor root. */
-  get next(): bigint | undefined {
-    return this.head?.next ?? (this.anchor === undefined ? undefined : this.anchor.height + 1n)
-  }
+  get next(): bigint | undefined { return this.head?.next ?? (this.anchor === undefined ? undefined : this.anchor.height + 1n) }
 
   /** Below this height nothing is in memory, though it may be in the store. */
   get floor(): bigint { return this.#prunedTo }
 
-  link(commitment: Commitment): Link {
-    const { memory, anchor } = this
-    const { number, parentKey } = commitment
-    const stands = anchor !== undefined && (anchor.key === undefined || anchor.key === parentKey) && this.#isFirst(commitment)
-    const parent = memory.get(parentKey)
-    if (parent !== undefined && parent !== commitment) {
-      if (number !== parent.next) return 'misnumbered'
-      if (parent.standing === 'canonical' || stands) return 'linked'
-      return parent.standing === 'pending' || parent.rival ? 'waiting' : 'aside'
-    }
-    if (stands) return 'linked'
-    if (anchor?.kind === 'tip' && anchor.key === parentKey) return 'misnumbered'
-    return commitment.adoptedWithoutParent && (memory.blockAt(number - 1n) !== undefined || this.#isFirst(commitment)) ? 'linked' : 'unknown'
-  }
-
-  #isFirst({ number }: Commitment): boolean { return this.anchor !== undefined && number === this.anchor.height + 1n }
+  link(commitment: Commitment): Link { return linkOf(commitment, this.memory, this.anchor) }
 
   /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
   parentOf(block: Commitment): string {
@@ -222,24 +183,35 @@ export class ForkChoice {
   }
 
   /**
-   * The store's canonical records, ascending; at start, or after a rewind below what was in memory. The first stands on what is not in
-   * memory, or was looked at by the caller. @returns those from the first that does not link on
+   * The store's canonical records, ascending; at start, or after a rewind below what was in memory.
+   * @param floor the lowest height, where what is below lies in the store only: its first height is then not looked at; else 0
+   * @returns what does not link: hand-overs, and everything from the first block on
    */
   restore(commitments: readonly Commitment[], floor: bigint): readonly Commitment[] {
     this.#prunedTo = floor
+    const loose: Commitment[] = []
     let next: bigint | undefined
-    for (const [at, commitment] of commitments.entries()) {
-      const { number, parentKey, adoptedWithoutParent } = commitment
-      const links = adoptedWithoutParent || this.memory.get(parentKey)?.standing === 'canonical' || (this.anchor !== undefined && this.link(commitment) === 'linked')
-      if (next !== undefined && (number !== next || !links)) return commitments.slice(at)
-      commitment.announced = true
-      this.memory.add(commitment, 'canonical')
-      next = commitment.next
-      if (commitment.bare) continue
-      this.head = commitment
-      if (number > this.mark) this.mark = number
+    for (let from = 0, to = 0; from < commitments.length; from = to) {
+      const { number } = commitments[from] as Commitment
+      while (commitments[to]?.number === number) to++
+      // Hand-overs of a height stand in no order of their links.
+      const height = commitments.slice(from, to)
+      const trusted = next === undefined && floor > 0n
+      for (let at = 0; at >= 0 && (next === undefined || number <= next);) {
+        at = height.findIndex(each => trusted || this.link(each) === 'linked')
+        for (const commitment of at < 0 ? [] : height.splice(at, 1)) {
+          commitment.announced = true
+          this.memory.add(commitment, 'canonical')
+          if (next === undefined || commitment.next > next) next = commitment.next
+          if (commitment.bare) continue
+          this.head = commitment
+          if (number > this.mark) this.mark = number
+        }
+      }
+      loose.push(...height)
+      if (height.some(({ bare }) => !bare) || next === undefined) return [...loose, ...commitments.slice(to)]
     }
-    return []
+    return loose
   }
 
   // ---- promotion
@@ -327,24 +299,15 @@ export class ForkChoice {
 
   /** Looks whether a later window was built on a rival, at any depth. */
   #followAny(rival: Commitment): void {
-    let latest: Commitment | undefined
-    for (let group: readonly Commitment[] = [rival]; group.length > 0;) {
-      group = group.flatMap(each => this.memory.childrenOf(each.key).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired'))
-      for (const each of group) if (!each.bare && (latest === undefined || each.window > latest.window)) latest = each
-    }
+    const latest = latestOn(this.memory, rival)
     if (latest !== undefined) this.#follow(latest)
   }
 
   /** Follows a rival on which a later window than the chain's was built: it takes the place of the block that came first. */
   #follow(latest: Commitment): void {
-    const path = [latest]
-    for (let first = latest; this.link(first) !== 'linked';) {
-      const parent = this.memory.get(first.parentKey)
-      if (parent === undefined || parent.standing === 'canonical' || parent.standing === 'retired') return
-      path.unshift(parent)
-      first = parent
-    }
-    const [first] = path as [Commitment]
+    const path = pathTo(latest, this.memory, this.anchor)
+    if (path === undefined) return
+    const [first] = path
     if (!first.rival || latest.bare || latest.window <= first.window) return
     // By the latest window on either side: so no two rivals take turns.
     for (const { standing, bare, number, window } of this.memory) if (standing === 'canonical' && !bare && number >= first.number && window >= latest.window) return
@@ -434,6 +397,3 @@ export class ForkChoice {
 
 /** Heights let go at a time. */
 const PRUNE_STEP = 64n
-
-const byWindow = (a: Commitment, b: Commitment): number =>
-  a.number !== b.number ? (a.number < b.number ? -1 : 1) : a.window !== b.window ? (a.window > b.window ? -1 : 1) : a.order - b.order
