@@ -119,7 +119,7 @@ export class Model {
   }
 
   #judge(commitment: Commitment): Verdict {
-    const { kept, tip, evidence } = this.now
+    const { kept, tip } = this.now
     const { number, window, signer, eop } = commitment
     const all = [...kept.values()]
     if (number > LAST_HEIGHT) return 'ignore'
@@ -129,22 +129,29 @@ export class Model {
     const elected = this.isFar(window) ? undefined : this.elected(window)
     if (elected === undefined) return 'held'
     if (elected !== signer) return 'ignore'
-    if (all.some(each => sameSlot(each, commitment) && each.standing !== 'retired')) {
-      evidence.set(commitment.id, commitment)
+    const first = all.find(each => sameSlot(each, commitment) && each.standing !== 'retired') ?? all.find(each => sameSlot(each, commitment))
+    if (first !== undefined) this.#convict(first, commitment)
+    if (first !== undefined && first.standing !== 'retired') {
       this.#seen.add(commitment.id)
       this.#childrenAreJudged(commitment)
       this.#followAny(commitment)
       this.#afterwards()
       return 'ignore'
     }
-    if (!eop && all.some(each => each.eop && sameTurn(each, commitment) && number >= next(each)) || this.link(commitment) === 'misnumbered') {
-      evidence.set(commitment.id, commitment)
+    const end = eop ? undefined : all.find(each => each.eop && sameTurn(each, commitment) && number >= next(each))
+    const parent = this.link(commitment) === 'misnumbered' ? this.#known(commitment.parent) ?? commitment : undefined
+    if (end !== undefined || parent !== undefined) {
+      this.#convict((end ?? parent)!, commitment)
       return 'ignore'
     }
     if (commitment.refused) return 'ignore'
+    // The end of a turn that comes late convicts those who came before it, which stay.
+    if (eop) for (const each of all) if (!each.eop && sameTurn(each, commitment) && each.number >= next(commitment)) this.#convict(each, commitment)
     this.#place(commitment)
     return 'accept'
   }
+
+  #convict(...both: readonly Commitment[]): void { for (const each of both) this.now.evidence.set(each.id, each) }
 
   isFar(window: bigint): boolean { return window > BigInt(Math.floor(this.wall) + this.bounds.windowHorizon) }
 
@@ -187,7 +194,7 @@ export class Model {
   #lackParent(): Kept[] {
     const { head, now: { anchor, kept } } = this
     const top = head?.number ?? anchor?.number
-    return [...kept.values()].filter(each => each.standing === 'pending' && top !== undefined && each.number === top + 1n
+    return [...kept.values()].filter(each => each.standing === 'pending' && !each.bare && top !== undefined && each.number === top + 1n
       && this.#known(each.parent) === undefined && this.link(each) === 'unknown' && (head === undefined || each.window > head.window))
   }
 
@@ -242,7 +249,6 @@ export class Model {
 
   #keep(commitment: Commitment): Kept {
     const kept: Kept = { ...commitment, standing: 'pending', gap: false, nextSince: undefined, order: this.now.order++ }
-    this.now.evidence.delete(kept.id)
     this.#seen.delete(kept.id)
     this.now.kept.set(kept.id, kept)
     return kept
@@ -253,7 +259,7 @@ export class Model {
     for (const child of this.#childrenOf(parent)) {
       if (child.number === next(parent)) { if (child.standing === 'canonical' && child.gap) this.#refuted.add(child) }
       else {
-        this.now.evidence.set(child.id, child)
+        this.#convict(parent, child)
         if (child.standing !== 'canonical' || this.demote(child.number)) this.now.kept.delete(child.id)
       }
     }
@@ -299,14 +305,13 @@ export class Model {
 
   /** The one way to demote: the block at `from` and what is above it. False where that is too deep: nothing changes (`deepReorg`). */
   demote(from: bigint, by: 'network' | 'application' = 'network', handoversAt: 'stay' | 'go' = 'stay', to: Standing = 'retired'): boolean {
-    const { mark, tip, canonical, kept } = this.now
+    const { mark, tip, canonical } = this.now
     if (by === 'network' && ((tip !== undefined && from <= tip.number) || mark - from >= BigInt(this.bounds.maxReorgDepth))) return false
     for (const each of canonical) {
       if (each.number < from || (each.number === from && each.bare && handoversAt === 'stay')) continue
       each.standing = by === 'network' ? 'demoted' : to
       each.gap = false
     }
-    if (by === 'application' && to === 'retired') for (const each of kept.values()) if (each.number >= from && each.standing === 'demoted') each.standing = 'retired'
     return true
   }
 
@@ -400,6 +405,8 @@ export class Model {
     if (anchor !== undefined && to < anchor.number) return 'below_anchor'
     if (head === undefined || to > head.number) return undefined
     this.demote(to + 1n, 'application', 'go')
+    // What stands beside the chain there does not come back instead.
+    for (const each of this.now.kept.values()) if (each.number > to && each.standing === 'demoted') each.standing = 'retired'
     this.#decided()
     return undefined
   }

@@ -11,6 +11,8 @@ export class Reader {
   drained = false
   /** What the stream said against its own contract. */
   readonly complaints: string[] = []
+  /** What it was told, for the report. */
+  readonly items: string[] = []
   #left: AbortController | undefined
   #stream: AsyncGenerator<StreamItem, void, undefined> | undefined
   #next: Promise<void> | undefined
@@ -53,6 +55,7 @@ export class Reader {
   }
 
   #fold(item: StreamItem): void {
+    this.items.push(item.kind === 'block' ? `block ${item.blockNumber}` : item.kind === 'rewind' ? `rewind ${item.to}` : item.kind === 'skipped' ? `skipped ${item.from}-${item.to}` : item.kind)
     const highest = [...this.chain.keys()].reduce((a, b) => b > a ? b : a, -1n)
     if (item.kind === 'block') {
       if (item.blockNumber <= highest) this.complaints.push(`block ${item.blockNumber} after ${highest}`)

@@ -134,7 +134,7 @@ export class Session {
       expect(reader.complaints, `reader ${at}`).to.deep.equal([])
       for (const height of new Set([...reader.chain.keys(), ...blocks.keys()])) {
         if (height < lowest) continue
-        expect(this.name(reader.chain.get(height) ?? 'nothing'), `reader ${at} at ${height}`).to.equal(this.name(blocks.get(height) ?? 'nothing'))
+        expect(this.name(reader.chain.get(height) ?? 'nothing'), `reader ${at} at ${height} (${reader.items.slice(-6).join(', ')})`).to.equal(this.name(blocks.get(height) ?? 'nothing'))
       }
     }
   }

@@ -133,7 +133,10 @@ export class World {
     let outcome: string | undefined = 'waits'
     ask(this.chain, WITHIN).then(() => { outcome = undefined }, (error: unknown) => { outcome = String((error as { code?: unknown }).code) })
     // What has to be hashed for it takes real time.
-    for (let tries = 0; tries < (this.failing ? 20 : 1_000) && outcome === 'waits'; tries++) await this.kit.settle()
+    for (let tries = 0; tries < (this.failing ? 20 : 10_000) && outcome === 'waits'; tries++) {
+      await this.kit.settle()
+      if (tries > 20) await new Promise(resolve => { setTimeout(resolve, 1) })
+    }
     return outcome
   }
 
