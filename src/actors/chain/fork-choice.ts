@@ -142,7 +142,10 @@ export class ForkChoice {
 
   /** What the application demoted bars no rival (SPEC §7). */
   unbar(): void {
-    const free = [...this.memory.aside].filter(each => each.rival && each.slot !== undefined && (this.memory.first(each.slot)?.standing ?? 'retired') === 'retired')
+    const { memory, anchor } = this
+    const mayReturn = ({ rival, ruled, number, slot }: Commitment): boolean => rival && ruled !== 'refused' && (anchor === undefined || number > anchor.height)
+      && slot !== undefined && (memory.first(slot)?.standing ?? 'retired') === 'retired'
+    const free = [...memory.aside].filter(mayReturn)
     for (const rival of free) this.#accept(rival)
     for (const rival of free) if (rival.standing === 'pending' && this.link(rival) === 'linked') this.#offer([rival])
   }
@@ -170,7 +173,7 @@ export class ForkChoice {
   rootAt(first: bigint): void {
     const { anchor, memory } = this
     if (anchor?.kind === 'tip' || anchor?.height === first - 1n || (anchor !== undefined && first > anchor.height && first <= (this.next ?? first))) return
-    if (anchor !== undefined && first <= anchor.height) this.demote(anchor.height + 1n, { decision: 'pending', handovers: 'all' })
+    if (anchor !== undefined && first <= anchor.height) this.demote(first, { decision: 'pending', handovers: 'all' })
     else this.head = undefined
     this.#root({ kind: 'root', height: first - 1n, key: undefined }, undefined)
     memory.prune(first)
