@@ -82,6 +82,9 @@ async function deliver(session: Session, made: readonly Made[], by: 'gossip' | '
     const ordered = made.toSorted((a, b) => a.as.number < b.as.number ? -1 : a.as.number > b.as.number ? 1 : 0)
     const said = world.page(ordered.map(({ built }) => built), peer)
     for (const [at, each] of ordered.entries()) session.expectAnswer(each, model.arrive(each.as, peer), () => said()?.[at])
+    // With one that is not the elected signer's the page waits for the schedule to be asked once more (H73).
+    await world.kit.advance(1_000)
+    model.pass(1)
     return
   }
   for (const each of made) {

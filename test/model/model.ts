@@ -80,6 +80,8 @@ export class Model {
     // The end of a turn that comes late convicts those who came before it, which stay.
     if (eop) for (const each of all) if (!each.eop && sameTurn(each, commitment) && each.number >= next(commitment)) this.#convict(each, commitment)
     this.#place(commitment)
+    // The end of a turn that comes late convicts those who came before it, which stay.
+    if (eop) for (const each of kept.values()) if (!each.eop && sameTurn(each, commitment) && each.number >= next(commitment)) this.#convict(each, commitment)
     return 'accept'
   }
 
@@ -303,10 +305,11 @@ export class Model {
     const isOurs = head !== undefined && anchor !== undefined && anchor.number < number && number <= head.number
     const ours = isOurs ? now.blockAt(number)?.id : anchor?.number === number ? anchor.id ?? this.#blockBelow(now.blockAt(number + 1n)) : ''
     const agrees = ours !== '' && (id === undefined || ours === undefined || ours === id)
+    const replaced = agrees ? undefined : isOurs ? head : now.blockAt(number)?.id === id ? undefined : now.blockAt(number)
     if (!agrees) {
       // A chain that begins above the tip waits for what is between; any other is not the confirmed one.
       if (anchor?.isTip === false && anchor.number > number) this.demote(number + 1n, 'application', 'go', 'pending')
-      else this.demote(isOurs ? number : number + 1n, 'application', 'go')
+      else this.demote(replaced === undefined ? number + 1n : number, 'application', 'go')
     }
     now.tip = { number, id }
     now.anchor = { number, id, isTip: true }
@@ -319,7 +322,7 @@ export class Model {
     for (const each of this.pending) if (each.number <= number) kept.delete(each.id)
     this.#offer(this.pending.filter(each => this.link(each) === 'linked'))
     this.#afterwards()
-    if (isOurs && !agrees) this.#decided()
+    if (replaced !== undefined) this.#decided()
     return undefined
   }
 
@@ -361,7 +364,7 @@ export class Model {
   /** What was demoted by a decision bars no rival, and the bound counts anew. */
   #decided(): void {
     const { now } = this
-    const free = [...now.evidence.values()].filter(rival => this.#seen.has(rival.id) && this.#known(rival.id) !== undefined && ![...now.kept.values()].some(each => sameSlot(each, rival) && each.standing !== 'retired'))
+    const free = [...now.evidence.values()].filter(rival => this.#seen.has(rival.id) && rival.number > (now.anchor?.number ?? -1n) && this.#known(rival.id) !== undefined && ![...now.kept.values()].some(each => sameSlot(each, rival) && each.standing !== 'retired'))
     const back = free.map(rival => this.#keep(rival))
     for (const each of back) if (each.standing === 'pending' && this.link(each) === 'linked') this.#offer([each])
     this.#afterwards()

@@ -4,7 +4,7 @@ import { keyOf } from './commitment.js'
 import type { Commitment } from './commitment.js'
 import type { ChainConfig } from './config.js'
 import { Decisions, REWOUND_TOP, checkHead, checkTip } from './decisions.js'
-import { anchorOfTip } from './fork.js'
+import { anchorOfTip } from './links.js'
 import { HandoverFallback } from './handover-fallback.js'
 import type { ChainStanding } from './ingress.js'
 import { Judge } from './judge.js'
@@ -78,8 +78,7 @@ export class ChainCore {
     }
     const [first] = above
     if (first !== undefined) canon.anchor ??= { kind: 'root', height: first.number - 1n, key: first.parentKey }
-    const stands = first !== undefined && (hasMore || canon.link(first) === 'linked')
-    const loose = stands ? canon.restore(above, hasMore ? first.number : 0n) : above
+    const loose = canon.restore(above, hasMore ? first?.number ?? 0n : 0n)
     for (const commitment of loose) {
       memory.add(commitment, 'pending')
       changes.touch(commitment)

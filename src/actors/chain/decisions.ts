@@ -3,8 +3,8 @@ import { toHex } from '../../protocol/index.js'
 import type { CommitmentPut } from '../store/ingress.js'
 import { Commitment, keyOf } from './commitment.js'
 import { ChainError } from './errors.js'
-import { anchorOfTip } from './fork.js'
 import type { ConfirmedTip, Head } from './ingress.js'
+import { anchorOfTip } from './links.js'
 import type { ChainState } from './state.js'
 import { MAX_HEIGHT, MAX_WINDOW } from './values.js'
 
@@ -87,10 +87,12 @@ export class Decisions {
     const ours = within ? block?.key : anchor?.key ?? (block === undefined ? undefined : canon.parentOf(block))
     // What is not kept any more cannot be told apart.
     const keeps = (within || anchor?.height === blockNumber) && (next.key === undefined || ours === undefined || ours === next.key)
+    const held = memory.blockAt(blockNumber)
+    const replaces = !keeps && (within || (held !== undefined && held.key !== next.key))
     if (!keeps) {
       // Our chain is another one than the confirmed; or it hangs in the air, and what is below its root is to come.
       if (anchor?.kind === 'root' && anchor.height > blockNumber) canon.demote(blockNumber + 1n, { decision: 'pending', handovers: 'all' })
-      else this.#demoteFrom(within ? blockNumber : blockNumber + 1n, 'all')
+      else this.#demoteFrom(replaces ? blockNumber : blockNumber + 1n, 'all')
       canon.head = undefined
     }
     canon.anchor = next
@@ -101,7 +103,7 @@ export class Decisions {
     if (!keeps && named?.number === blockNumber && !named.bare) canon.name(named)
     canon.settleBelow(blockNumber)
     canon.settleAnchor()
-    if (within && !keeps) this.#decided()
+    if (replaces) this.#decided()
     for (const pending of [...memory.pending]) if (canon.link(pending) === 'unknown') canon.askForParent(pending)
     return undefined
   }

@@ -1,10 +1,35 @@
 import type { Changes } from './changes.js'
 import type { Commitment } from './commitment.js'
 import type { ChainConfig } from './config.js'
-import type { Anchor, Cause, ForkHooks, Link, Placement } from './fork.js'
+import { byWindow, latestOn, linkOf, pathTo } from './links.js'
+import type { Anchor, Link } from './links.js'
 import type { Memory } from './memory.js'
+import type { ChainEvent } from './ports.js'
 
 type ForkConfig = Pick<ChainConfig, 'maxReorgDepth' | 'memoryBlocks' | 'maxPendingParents' | 'maxAside' | 'maxHandoversPerHeight'>
+
+/** What the canonical chain tells and asks while it changes. */
+export interface ForkHooks {
+  /** Said at once; what may only be said when durable goes through `changes`. */
+  event(event: ChainEvent): void
+  /** A pending commitment's parent is wanted; it is at `height`, or a hand-over right below the commitment. */
+  missingParent(child: Commitment, height: bigint): void
+  /** Whether the application's rules have seen enough of it; if not, they are asked, and `offerAgain` follows. */
+  passedRules(commitment: Commitment): boolean
+  /** It broke a rule of the chain that only its parent's arrival could show. */
+  broke(commitment: Commitment, parent: Commitment): void
+  /** What `by` would demote from `present` on lies too deep: it stays. */
+  tooDeep(by: Commitment, present: Commitment | undefined, head: bigint): void
+  /** It has a place on the canonical chain, or has lost it. */
+  adopted(commitment: Commitment): void
+  left(commitment: Commitment): void
+}
+
+/** Where a commitment ended up. */
+export type Placement = 'canonical' | 'aside' | 'pending'
+
+/** Why canonical blocks are demoted: by a commitment, within the bound; or by a decision of the application, which has none. */
+export type Cause = { readonly by: Commitment } | { readonly decision: 'retired' | 'pending'; readonly handovers: 'all' | 'above' }
 
 /**
  * The canonical chain over the anchor, and how it changes (SPEC §7): at most one block a height, the first that links; a later window
@@ -27,29 +52,12 @@ export class ForkChoice {
   ) {}
 
   /** The next height that extends the chain; `undefined` while there is neither tip nor root. */
-  get next(): bigint | undefined {
-    return this.head?.next ?? (this.anchor === undefined ? undefined : this.anchor.height + 1n)
-  }
+  get next(): bigint | undefined { return this.head?.next ?? (this.anchor === undefined ? undefined : this.anchor.height + 1n) }
 
   /** Below this height nothing is in memory, though it may be in the store. */
   get floor(): bigint { return this.#prunedTo }
 
-  link(commitment: Commitment): Link {
-    const { memory, anchor } = this
-    const { number, parentKey } = commitment
-    const stands = anchor !== undefined && (anchor.key === undefined || anchor.key === parentKey) && this.#isFirst(commitment)
-    const parent = memory.get(parentKey)
-    if (parent !== undefined && parent !== commitment) {
-      if (number !== parent.next) return 'misnumbered'
-      if (parent.standing === 'canonical' || stands) return 'linked'
-      return parent.standing === 'pending' || parent.rival ? 'waiting' : 'aside'
-    }
-    if (stands) return 'linked'
-    if (anchor?.kind === 'tip' && anchor.key === parentKey) return 'misnumbered'
-    return commitment.adoptedWithoutParent && (memory.blockAt(number - 1n) !== undefined || this.#isFirst(commitment)) ? 'linked' : 'unknown'
-  }
-
-  #isFirst({ number }: Commitment): boolean { return this.anchor !== undefined && number === this.anchor.height + 1n }
+  link(commitment: Commitment): Link { return linkOf(commitment, this.memory, this.anchor) }
 
   /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
   parentOf(block: Commitment): string {
@@ -134,7 +142,10 @@ export class ForkChoice {
 
   /** What the application demoted bars no rival (SPEC §7). */
   unbar(): void {
-    const free = [...this.memory.aside].filter(each => each.rival && each.slot !== undefined && (this.memory.first(each.slot)?.standing ?? 'retired') === 'retired')
+    const { memory, anchor } = this
+    const mayReturn = ({ rival, ruled, number, slot }: Commitment): boolean => rival && ruled !== 'refused' && (anchor === undefined || number > anchor.height)
+      && slot !== undefined && (memory.first(slot)?.standing ?? 'retired') === 'retired'
+    const free = [...memory.aside].filter(mayReturn)
     for (const rival of free) this.#accept(rival)
     for (const rival of free) if (rival.standing === 'pending' && this.link(rival) === 'linked') this.#offer([rival])
   }
@@ -162,7 +173,7 @@ export class ForkChoice {
   rootAt(first: bigint): void {
     const { anchor, memory } = this
     if (anchor?.kind === 'tip' || anchor?.height === first - 1n || (anchor !== undefined && first > anchor.height && first <= (this.next ?? first))) return
-    if (anchor !== undefined && first <= anchor.height) this.demote(anchor.height + 1n, { decision: 'pending', handovers: 'all' })
+    if (anchor !== undefined && first <= anchor.height) this.demote(first, { decision: 'pending', handovers: 'all' })
     else this.head = undefined
     this.#root({ kind: 'root', height: first - 1n, key: undefined }, undefined)
     memory.prune(first)
@@ -175,24 +186,35 @@ export class ForkChoice {
   }
 
   /**
-   * The store's canonical records, ascending; at start, or after a rewind below what was in memory. The first stands on what is not in
-   * memory, or was looked at by the caller. @returns those from the first that does not link on
+   * The store's canonical records, ascending; at start, or after a rewind below what was in memory.
+   * @param floor the lowest height, where what is below lies in the store only: its first height is then not looked at; else 0
+   * @returns what does not link: hand-overs, and everything from the first block on
    */
   restore(commitments: readonly Commitment[], floor: bigint): readonly Commitment[] {
     this.#prunedTo = floor
+    const loose: Commitment[] = []
     let next: bigint | undefined
-    for (const [at, commitment] of commitments.entries()) {
-      const { number, parentKey, adoptedWithoutParent } = commitment
-      const links = adoptedWithoutParent || this.memory.get(parentKey)?.standing === 'canonical' || (this.anchor !== undefined && this.link(commitment) === 'linked')
-      if (next !== undefined && (number !== next || !links)) return commitments.slice(at)
-      commitment.announced = true
-      this.memory.add(commitment, 'canonical')
-      next = commitment.next
-      if (commitment.bare) continue
-      this.head = commitment
-      if (number > this.mark) this.mark = number
+    for (let from = 0, to = 0; from < commitments.length; from = to) {
+      const { number } = commitments[from] as Commitment
+      while (commitments[to]?.number === number) to++
+      // Hand-overs of a height stand in no order of their links.
+      const height = commitments.slice(from, to)
+      const trusted = next === undefined && floor > 0n
+      for (let at = 0; at >= 0 && (next === undefined || number <= next);) {
+        at = height.findIndex(each => trusted || this.link(each) === 'linked')
+        for (const commitment of at < 0 ? [] : height.splice(at, 1)) {
+          commitment.announced = true
+          this.memory.add(commitment, 'canonical')
+          if (next === undefined || commitment.next > next) next = commitment.next
+          if (commitment.bare) continue
+          this.head = commitment
+          if (number > this.mark) this.mark = number
+        }
+      }
+      loose.push(...height)
+      if (height.some(({ bare }) => !bare) || next === undefined) return [...loose, ...commitments.slice(to)]
     }
-    return []
+    return loose
   }
 
   // ---- promotion
@@ -280,24 +302,15 @@ export class ForkChoice {
 
   /** Looks whether a later window was built on a rival, at any depth. */
   #followAny(rival: Commitment): void {
-    let latest: Commitment | undefined
-    for (let group: readonly Commitment[] = [rival]; group.length > 0;) {
-      group = group.flatMap(each => this.memory.childrenOf(each.key).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired'))
-      for (const each of group) if (!each.bare && (latest === undefined || each.window > latest.window)) latest = each
-    }
+    const latest = latestOn(this.memory, rival)
     if (latest !== undefined) this.#follow(latest)
   }
 
   /** Follows a rival on which a later window than the chain's was built: it takes the place of the block that came first. */
   #follow(latest: Commitment): void {
-    const path = [latest]
-    for (let first = latest; this.link(first) !== 'linked';) {
-      const parent = this.memory.get(first.parentKey)
-      if (parent === undefined || parent.standing === 'canonical' || parent.standing === 'retired') return
-      path.unshift(parent)
-      first = parent
-    }
-    const [first] = path as [Commitment]
+    const path = pathTo(latest, this.memory, this.anchor)
+    if (path === undefined) return
+    const [first] = path
     if (!first.rival || latest.bare || latest.window <= first.window) return
     // By the latest window on either side: so no two rivals take turns.
     for (const { standing, bare, number, window } of this.memory) if (standing === 'canonical' && !bare && number >= first.number && window >= latest.window) return
@@ -387,6 +400,3 @@ export class ForkChoice {
 
 /** Heights let go at a time. */
 const PRUNE_STEP = 64n
-
-const byWindow = (a: Commitment, b: Commitment): number =>
-  a.number !== b.number ? (a.number < b.number ? -1 : 1) : a.window !== b.window ? (a.window > b.window ? -1 : 1) : a.order - b.order

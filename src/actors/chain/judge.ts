@@ -7,6 +7,7 @@ import { Holding } from './holding.js'
 import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
 import { recordWithTurn } from './record-own.js'
+import { LateRules } from './late-rules.js'
 import { refusalByRecords, refusalByRules, tooLate } from './refusals.js'
 import { RuleQueue } from './rules.js'
 import type { Ruled } from './rules.js'
@@ -32,9 +33,8 @@ export class Judge {
   readonly holding: Holding
   readonly evidence: EvidenceDesk
   readonly #rules: RuleQueue | undefined
+  readonly #lateRules: LateRules
   readonly #cases = new Map<number, Case>()
-  /** Pending commitments about which the rules are asked again, with their parent. */
-  readonly #reruling = new Map<number, Commitment>()
   /** Authenticated and not placed yet, by hash: their children need not ask for them. */
   readonly #underWay = new Map<string, number>()
   readonly #pages = new Set<Page>()
@@ -47,6 +47,7 @@ export class Judge {
     this.holding = new Holding(config)
     this.evidence = new EvidenceDesk(state)
     this.#rules = outside.rules === undefined ? undefined : new RuleQueue(outside.rules, config)
+    this.#lateRules = new LateRules(state, this.#rules, () => this.#nextId++)
   }
 
   /** A batch of gossip, or of our own. */
@@ -147,30 +148,12 @@ export class Judge {
   }
 
   /** Commitments on their way to their verdict, or to their place. */
-  get open(): number { return this.#cases.size + this.#reruling.size + this.#underWay.size + this.#pages.size }
+  get open(): number { return this.#cases.size + this.#lateRules.size + this.#underWay.size + this.#pages.size }
 
   /** Whether a commitment of this hash is on its way to its place. */
   isUnderWay(key: string): boolean { return this.#underWay.has(key) }
 
-  /** Whether the rules have seen enough of a commitment to adopt it; if not, they are asked, with its parent. */
-  passedRules(commitment: Commitment): boolean {
-    if (this.#rules === undefined || commitment.ruled === 'with_parent') return true
-    if (commitment.ruled === 'refused') return false
-    const parent = this.state.memory.get(commitment.parentKey)
-    if (parent === undefined && commitment.ruled === 'alone') return true
-    for (const each of this.#reruling.values()) if (each === commitment) return false
-    const id = this.#nextId++
-    this.#reruling.set(id, commitment)
-    const ruled = this.#rules.submit(id, commitment, parent, this.state.outside.monotonic())
-    if (ruled === undefined) return false
-    this.#reruling.delete(id)
-    if (ruled === 'full' || !('answer' in ruled) || ruled.answer !== 'accept') {
-      this.#outByRules(commitment, ruled === 'full' || !('answer' in ruled) ? undefined : ruled)
-      return false
-    }
-    commitment.ruled = 'with_parent'
-    return true
-  }
+  passedRules(commitment: Commitment): boolean { return this.#lateRules.passed(commitment) }
 
   // ---- the steps
 
@@ -349,32 +332,11 @@ export class Judge {
 
   #afterRules(ruled: Ruled | undefined): void {
     if (ruled === undefined) return
-    const accepted = 'answer' in ruled && ruled.answer === 'accept'
-    const pending = this.#reruling.get(ruled.id)
-    if (pending !== undefined) {
-      this.#reruling.delete(ruled.id)
-      if (!accepted) { this.#outByRules(pending, ruled); return }
-      pending.ruled = 'with_parent'
-      this.state.canon.offerAgain(pending)
-      return
-    }
+    if (this.#lateRules.answered(ruled)) return
     const theCase = this.#awaited(ruled.id, 'rules')
     if (theCase === undefined) return
-    const refusal = accepted ? undefined : refusalByRules(ruled)
+    const refusal = 'answer' in ruled && ruled.answer === 'accept' ? undefined : refusalByRules(ruled)
     this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
-  }
-
-  /**
-   * With its parent before them the rules refuse what was accepted without: it goes, and may be fetched again. A rival stays known, or what is
-   * built on it would seem to stand on a hand-over that nobody has.
-   */
-  #outByRules(commitment: Commitment, ruled: Ruled | undefined): void {
-    const { canon, memory, outside } = this.state
-    if (memory.get(commitment.key) !== commitment || (commitment.standing !== 'pending' && !commitment.rival)) return
-    if (!commitment.rival) canon.forget(commitment)
-    else if (ruled !== undefined && 'answer' in ruled) commitment.ruled = 'refused'
-    const { reason, verdict } = ruled === undefined ? rows.RULES_OVERLOADED : refusalByRules(ruled)
-    outside.event({ type: 'rejected', topic: 'commitments', from: commitment.from, reason, verdict: verdict === 'reject' ? 'reject' : 'ignore' })
   }
 
   // ---- the end

@@ -1,7 +1,7 @@
 /** The verdict table of SPEC §6, stateful part: one function a row. A refusal is the row's; `undefined` means that the row does not apply. */
 import { Finding, findingName, verdictOf } from '../../protocol/index.js'
 import type { Commitment } from './commitment.js'
-import type { Anchor, Link } from './fork.js'
+import type { Anchor, Link } from './links.js'
 import { brokenTurnEnd } from './handover.js'
 import type { ConfirmedTip } from './ingress.js'
 import type { Memory } from './memory.js'

@@ -63,6 +63,8 @@ export async function rewind(txn: Transaction, state: State, to: bigint, standin
     if (last === undefined || entries.length < STEP) break
     gte = keyAfter(last.key)
   }
+  // Down to there, also where the lowest that was demoted lies above: what a reader was told it may skip can be filled now.
+  if (state.demoted !== undefined && to + 1n < state.demoted) state.demoted = to < 0n ? 0n : to + 1n
   await forgetGaps(txn, encodeHeight(to + 1n))
   await findHead(txn, state)
 }
