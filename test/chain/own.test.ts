@@ -143,4 +143,25 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
     expect(await h.own(build({ number: 100 }))).to.include({ verdict: 'ignore', reason: 'not_recorded' })
     expect(await h.canonical()).to.deep.equal([])
   })
+
+  it('H75 our own is refused while blocks of elected signers wait above our head, unless it is asked for; one that supersedes is not', async () => {
+    await open()
+    const chain = chainOf(100, 110)
+    for (const block of [...chain.slice(0, 3), ...chain.slice(8)]) await h.gossip(block)
+    const later = { window: WINDOW + 384n, salt: 1 }
+    const stale = build({ number: 103, parent: chain[2]!, ...later })
+    expect(await h.own(stale)).to.include({ verdict: 'ignore', reason: 'behind' })
+    expect(await h.own(build({ number: 102, parent: chain[1]!, ...later })), 'it supersedes').to.include({ verdict: 'accept' })
+    expect(await h.own(build({ number: 200, parent: new Uint8Array(32).fill(9), ...later })), 'nothing is known above it').to.include({ verdict: 'accept' })
+    expect(await h.own(chain[7]!), 'the block that they wait for').to.include({ verdict: 'accept' })
+    expect(await h.own(stale)).to.include({ reason: 'behind' })
+    expect(await h.own(stale, { behind: true })).to.include({ verdict: 'accept' })
+  })
+
+  it('H75 our own that come out of order do not refuse each other', async () => {
+    await open()
+    const chain = chainOf(100, 103)
+    for (const block of [...chain].reverse()) expect(await h.own(block)).to.include({ verdict: 'accept' })
+    expect(await h.canonical()).to.deep.equal(shown(chain))
+  })
 })

@@ -23,7 +23,7 @@ describe('chain: a flood, without an actor', () => {
       monotonic: () => now, wall: () => Number(WINDOW) * 1_000 + now,
     }
     const core = new ChainCore(outside, chainConfig({ confirmedTip: { blockNumber: 99n } }), 0)
-    core.restore({ confirmedTip: undefined, headOverride: undefined, tail: [], pending: [], rewoundTop: undefined })
+    core.restore({ confirmedTip: undefined, headOverride: undefined, root: undefined, mark: undefined, gaps: [], tail: [], beside: [], hasMore: false, rewoundTop: undefined })
     core.flush()
     const known: Built[] = []
     let sent = 0

@@ -12,7 +12,7 @@ const common = ['--confirmed-tip', String(TIP), '--signer', toHex(SIGNER)]
 
 interface Block { readonly ssz: string; readonly txlist: string; readonly hash: string; readonly txListHash: string }
 
-const WINDOW_END = BigInt(Math.ceil(Date.now() / 1_000) + 6_000)
+const WINDOW_END = BigInt(Math.ceil(Date.now() / 1_000) + 3_000)
 
 class Chain {
   private constructor(private readonly maker: ChainMaker) {}
@@ -132,7 +132,7 @@ describeProcesses('run --stdio', () => {
     expect(await bob.event('block')).to.deep.include({ stream, blockNumber: '1000', txlist: first.txlist })
     await tell(bob, 'moreBlocks', { stream, credit: '1' })
     const { cursor } = await bob.event('block', ({ blockNumber }) => blockNumber === '1001')
-    expect(cursor).to.equal(`1001:${last.hash}`)
+    expect(cursor).to.match(new RegExp(`^1001:${last.hash}:0:[0-9a-f]{16}$`))
     await tell(bob, 'endBlocks', { stream })
     await tell(bob, 'rewind', { to: '1000' })
     expect(await bob.event('rewind')).to.deep.include({ to: '1000', reason: 'application' })
@@ -307,7 +307,8 @@ describeProcesses('run --stdio', () => {
     expect(bob.answers).to.have.length(0)
 
     bob.readNow()
-    await bob.answer(asked.at(-1))
+    // In steps: each of them shows that it goes on, and how fast is the machine's affair.
+    for (const id of asked.filter((_, at) => at % 100 === 99)) await bob.answer(id)
     expect(bob.answers.filter(({ id }) => String(id).startsWith('figures'))).to.have.length(3_000)
     await bob.event('head', ({ blockNumber }) => blockNumber === '1039')
     bob.end()

@@ -115,11 +115,11 @@ describe('health', () => {
   const answers = {
     validator: { degraded: false, workers: [{ recover: 'native' }, { recover: 'native' }], together: { off: false } }, network: {},
     reputation: [] as unknown[], discovery: {}, chain: { head: undefined, next: 7n, unstored: 0 },
-    store: { durable: true, failing: undefined }, sync: { unheard: [] as string[] },
+    store: { durable: true, failing: undefined }, sync: { unheard: [] as string[], peers: [] as unknown[], failedRuns: 0 },
   }
   const peers = [{ connections: 1 }, { connections: 0 }]
 
-  function treeOf(changed: { readonly [part: string]: unknown } = {}, connected: unknown = peers): Tree {
+  function treeOf(changed: { readonly [part: string]: unknown } = {}, connected: unknown = peers, outage?: Tree['storeOutage']['failing']): Tree {
     const told: { readonly [part: string]: unknown } = { ...answers, ...changed }
     const ask = (value: unknown) => async () => {
       if (value === undefined) throw new Error('no answer')
@@ -127,7 +127,7 @@ describe('health', () => {
     }
     const part = (name: string) => ({ figures: ask(told[name]), standing: ask(told[name]), peers: ask(connected), bans: ask(told[name]), lists: async () => ({ blocked: [], protected: [], allowed: [] }) })
     const parts = Object.fromEntries(Object.keys(answers).map(name => [name, part(name)]))
-    return { ...parts, storeOutage: { failing: undefined }, supervisor: { describe: () => ({}) } } as unknown as Tree
+    return { ...parts, storeOutage: { failing: outage }, supervisor: { describe: () => ({}) } } as unknown as Tree
   }
   const codes = async (...tree: Parameters<typeof treeOf>) => (await healthOf(treeOf(...tree), false)).ailments.map(({ code }) => code)
 
@@ -138,14 +138,27 @@ describe('health', () => {
 
   it('names each ailment', async () => {
     expect(await codes({ store: { durable: true, failing: { code: 'disk_full', message: 'full' } } })).to.deep.equal(['store_failing'])
+    expect(await codes({ store: undefined }, peers, { code: 'hung', message: 'its thread does not answer' }), 'said once, by its reason').to.deep.equal(['store_failing'])
     expect(await codes({ validator: { ...answers.validator, degraded: true } })).to.deep.equal(['slow_signatures'])
     expect(await codes({ validator: { ...answers.validator, together: { off: true } } })).to.deep.equal(['batch_verification_off'])
     const withoutModule = (batchOff: string) => ({ validator: { ...answers.validator, workers: [{ recover: 'native', batchOff }] } })
     expect(await codes(withoutModule('no SIMD here'))).to.deep.equal(['batch_verification_off'])
     expect(await codes(withoutModule('by configuration'))).to.deep.equal([])
-    expect(await codes({ sync: { unheard: ['peer'] } })).to.deep.equal(['unheard'])
+    expect(await codes({ sync: { ...answers.sync, unheard: ['peer'] } })).to.deep.equal(['unheard'])
     expect(await codes({}, [])).to.deep.equal(['no_peers'])
     for (const part of Object.keys(answers)) expect(await codes({ [part]: undefined }), part).to.deep.equal(['not_answering'])
+  })
+
+  it('H75 says that it is behind, with both heights, until the head is there', async () => {
+    const chain = { head: { blockNumber: 1_005n }, next: 1_006n, highest: 1_060n, unstored: 0 }
+    const sync = { unheard: [], failedRuns: 2, behind: { known: 1_060n, by: 'signed' }, peers: [{ head: { blockNumber: 1_070n }, discounted: false }, { head: { blockNumber: 5_000n }, discounted: true }] }
+    const health = await healthOf(treeOf({ chain, sync }), false)
+    expect(health).to.deep.include({ status: 'degraded', known: 1_060n, announced: 1_070n, failedRuns: 2 })
+    expect(health.ailments.map(({ code }) => code)).to.deep.equal(['behind'])
+    expect(health.ailments[0]?.message).to.match(/1005.*1060/)
+    expect(await codes({ chain, sync: { ...sync, behind: { known: 1_060n, by: 'announced' } } })).to.deep.equal(['behind'])
+    expect(await codes({ chain: { ...chain, next: 1_061n }, sync })).to.deep.equal([])
+    expect(await codes({ chain, sync: { ...sync, behind: undefined } })).to.deep.equal([])
   })
 
   it('does not say that there are no peers while the network does not answer', async () => {

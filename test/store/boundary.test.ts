@@ -15,12 +15,15 @@ const evidence: Evidence = {
   kind: 'equivocation', reason: 'two for one height', signer: signerOf(2), blockNumber: 5n, submissionWindowEnd: 6n, messages: [own.ssz, own.ssz], seenAt: 1_800_000_000_000, sequence: 7,
 }
 const batch: WriteBatch = {
-  signed: [own], rewindTo: 3n, forget: [hash], commitments: [commitment({ height: 5n })], standings: [{ hash, standing: 'demoted' }],
+  signed: [own], rewindTo: 3n, retires: true, forget: [hash], commitments: [commitment({ height: 5n })], standings: [{ hash, standing: 'demoted' }],
   txLists: [{ hash, bytes: page(), blockNumber: 5n, peer: 'peer' }], referenced: [{ hash, blockNumber: 5n }], forgetTxLists: [hash], evidence: [evidence],
-  confirmedTip: null, headOverride: { blockNumber: 4n, submissionWindowEnd: 9n }, meta: [{ name: 'a', value: null }],
+  confirmedTip: null, headOverride: { blockNumber: 4n, submissionWindowEnd: 9n }, root: { first: 4n, parentHash: hash }, mark: 9n,
+  gaps: [{ blockNumber: 5n, hash }], meta: [{ name: 'a', value: null }],
 }
 const record = { ...commitment({ height: 5n }), blockNumber: 5n, handover: false }
-const anchor = { confirmedTip: { blockNumber: 4n, preconfirmationHash: hash }, headOverride: undefined }
+const chain = {
+  confirmedTip: { blockNumber: 4n, preconfirmationHash: hash }, headOverride: undefined, root: { first: 4n, parentHash: hash }, mark: 9n, gaps: [{ blockNumber: 5n, hash }],
+}
 
 describe('the boundary of the store\'s thread', () => {
   it('K61 everything that crosses it arrives as it left; an entry without a sample does not compile', async () => {
@@ -28,14 +31,16 @@ describe('the boundary of the store\'s thread', () => {
       params: () => ({ dataDir: 'data', token: '1.2.3', limits: { commitments: 10 }, chainId: 167_000n }),
       write: () => ({ type: 'write', sequence: 2, after: 1, batch }),
       serveCommitments: () => ({ type: 'serveCommitments', request: 1, start: 1n, max: 256 }), serveTxList: () => ({ type: 'serveTxList', request: 1, hash }),
-      restore: () => ({ type: 'restore', tail: 10, pending: 10 }), 'restore.reply': () => ({ durable: true, ...anchor, tail: page(), pending: page(), stats }),
+      restore: () => ({ type: 'restore', tail: 10, beside: 10 }), 'restore.reply': () => ({ durable: true, ...chain, tail: page(), beside: page(), stats }),
       page: () => ({ type: 'page', start: 1n, max: 256 }), 'page.reply': page,
       scan: () => ({ type: 'scan', from: 1n, max: 64, after: hash }), 'scan.reply': page,
       tail: () => ({ type: 'tail', count: 1_024 }), 'tail.reply': page,
+      blockAt: () => ({ type: 'blockAt', height: 2n ** 63n }), 'blockAt.reply': () => record,
+      rewinds: () => ({ type: 'rewinds', after: 7 }), 'rewinds.reply': () => ({ store: '0102030405060708', last: 9, to: 4n, known: true }),
       commitment: () => ({ type: 'commitment', hash }), 'commitment.reply': () => record,
       txList: () => ({ type: 'txList', hash }), 'txList.reply': () => new Uint8Array(100_000).fill(5),
       hasTxLists: () => ({ type: 'hasTxLists', hashes: [hash] }), 'hasTxLists.reply': () => [true, false],
-      missingTxLists: () => ({ type: 'missingTxLists', from: 0n, max: 64 }), 'missingTxLists.reply': () => ({ missing: [{ hash, blockNumber: 5n }], next: undefined }),
+      missingTxLists: () => ({ type: 'missingTxLists', from: 0n, max: 64 }), 'missingTxLists.reply': () => ({ missing: [{ hash, blockNumber: 5n, signer: signerOf(1) }], next: undefined }),
       recordSigned: () => ({ type: 'recordSigned', record: own }), 'recordSigned.reply': () => ({ recorded: false, conflict: own }),
       ownSigned: () => ({ type: 'ownSigned', signer: signerOf(1), submissionWindowEnd: 2n ** 64n }), 'ownSigned.reply': () => [own, own],
       evidence: () => ({ type: 'evidence', from: 0, max: 256 }), 'evidence.reply': () => [evidence],

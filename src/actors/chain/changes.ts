@@ -1,4 +1,4 @@
-import type { WriteBatch } from '../store/ingress.js'
+import type { GapRecord, RootRecord, WriteBatch } from '../store/ingress.js'
 import type { Commitment } from './commitment.js'
 import type { ConfirmedTip, Head } from './ingress.js'
 import type { ChainEvent } from './ports.js'
@@ -34,7 +34,10 @@ export class Changes {
   readonly #referenced: { hash: Uint8Array; blockNumber: bigint }[] = []
   readonly #evidence: EvidencePut[] = []
   readonly #signed: OwnSigned[] = []
-  #rewindTo: bigint | undefined
+  readonly #gaps: GapRecord[] = []
+  #rewind: { readonly to: bigint; readonly reason: 'application' | 'supersession'; readonly retires: boolean } | undefined
+  #mark: bigint | undefined
+  #root: RootRecord | null | undefined
   #tip: ConfirmedTip | undefined
   #override: Head | null | undefined
   #meta: { name: string; value: string | null }[] = []
@@ -49,8 +52,15 @@ export class Changes {
     commitment.written = false
   }
 
-  /** Everything canonical above this height is demoted, in memory or not. */
-  rewind(to: bigint): void { if (this.#rewindTo === undefined || to < this.#rewindTo) this.#rewindTo = to }
+  /** Everything canonical above this height is demoted, in memory or not; the lowest of a turn counts. Told when it is durable. */
+  rewind(to: bigint, reason: 'application' | 'supersession', retires: boolean): void {
+    if (this.#rewind === undefined || to < this.#rewind.to) this.#rewind = { to, reason, retires }
+  }
+
+  /** What the bound of a reorg counts from: written with what demotes, or decides. */
+  mark(mark: bigint): void { this.#mark = mark }
+  gap(gap: GapRecord): void { this.#gaps.push(gap) }
+  root(root: RootRecord | null): void { this.#root = root }
 
   tip(tip: ConfirmedTip): void { this.#tip = tip }
   override(head: Head | null): void { this.#override = head }
@@ -82,7 +92,15 @@ export class Changes {
     const put = [...this.#touched].filter(({ written }) => !written)
     const moved = [...this.#touched].filter(({ written }) => written)
     if (this.#signed.length > 0) batch.signed = this.#signed.slice()
-    if (this.#rewindTo !== undefined) batch.rewindTo = this.#rewindTo
+    if (this.#rewind !== undefined) {
+      const { to, reason, retires } = this.#rewind
+      batch.rewindTo = to
+      if (retires) batch.retires = true
+      this.#events.push({ type: 'rewind', to, reason })
+    }
+    if (this.#mark !== undefined) batch.mark = this.#mark
+    if (this.#root !== undefined) batch.root = this.#root
+    if (this.#gaps.length > 0) batch.gaps = this.#gaps.slice()
     if (this.#forgotten.size > 0) batch.forget = [...this.#forgotten.values()]
     if (put.length > 0) batch.commitments = put.map(({ hash, signer, ssz, standing }) => ({ hash, signer, ssz, standing }))
     if (moved.length > 0) batch.standings = moved.map(({ hash, standing }) => ({ hash, standing }))
@@ -105,7 +123,8 @@ export class Changes {
     this.#touched.clear()
     this.#forgotten.clear()
     this.#events.length = this.#txLists.length = this.#referenced.length = this.#forgetTxLists.length = this.#evidence.length = this.#signed.length = 0
-    this.#rewindTo = this.#tip = this.#override = undefined
+    this.#rewind = this.#mark = this.#root = this.#tip = this.#override = undefined
+    this.#gaps.length = 0
     this.#meta = []
   }
 }

@@ -1,6 +1,6 @@
 /** What chain sends back against the arrows: ports, given at construction and implemented by rooms above it (DESIGN.md, The rooms). */
 import type { Deadline, Feedback, Port } from '../kernel/index.js'
-import type { CommitmentRecord, OwnSigned, Restored, SignedBefore, WriteBatch } from '../store/ingress.js'
+import type { CommitmentRecord, Evidence, OwnSigned, Restored, SignedBefore, WriteBatch } from '../store/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Head } from './ingress.js'
 
@@ -18,7 +18,9 @@ export interface SignedRecords {
 /** Of the store, what chain needs: writes that are acknowledged, and reads whose results come back as messages. */
 export interface ChainStore extends SignedRecords {
   write(sequence: number, after: number | undefined, batch: WriteBatch): Feedback
-  restore(tail: number, pending: number, within: Deadline): Promise<Restored>
+  restore(tail: number, beside: number, within: Deadline): Promise<Restored>
+  blockAt(height: bigint, within: Deadline): Promise<CommitmentRecord | undefined>
+  evidence(from: number, max: number, within: Deadline): Promise<readonly Evidence[]>
   /** Canonical records from a height on, ascending. */
   scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline): Promise<Iterable<CommitmentRecord>>
   /** Of any standing. */
@@ -51,7 +53,8 @@ export type Judged = Port<JudgedMessage>
 /** To sync: what is missing on the live path (SPEC §9, live gaps and backfill). */
 export type Gaps = Port<
   | { readonly type: 'missingParent'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
-  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
+  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined; readonly signer: Uint8Array }
+  /** It is here, or no canonical block names it any more. */
   | { readonly type: 'haveTxList'; readonly hash: Uint8Array }
 >
 
@@ -70,5 +73,9 @@ export type ChainEvent =
   | { readonly type: 'rewind'; readonly to: bigint; readonly reason: 'application' | 'supersession' }
   | { readonly type: 'equivocation'; readonly first: Uint8Array; readonly second: Uint8Array; readonly signer: Uint8Array; readonly blockNumber: bigint }
   | { readonly type: 'misbehaviour'; readonly reason: string; readonly evidence: readonly Uint8Array[]; readonly signer: Uint8Array; readonly blockNumber: bigint }
-  | { readonly type: 'deepReorg'; readonly hash: Uint8Array; readonly blockNumber: bigint; readonly head: bigint }
+  /**
+   * This commitment would demote deeper than `maxReorgDepth` (SPEC §7): the chain stays as it is. `evidence`: the block that stays at that
+   * height, where it is in memory, and the commitment.
+   */
+  | { readonly type: 'deepReorg'; readonly hash: Uint8Array; readonly blockNumber: bigint; readonly head: bigint; readonly evidence: readonly Uint8Array[] }
   | { readonly type: 'scheduleFailed'; readonly submissionWindowEnd: bigint; readonly error: unknown }

@@ -1,6 +1,6 @@
 import { actor, behaviour } from '../kernel/index.js'
 import type { Context, Later } from '../kernel/index.js'
-import type { Database, Opened, OwnSigned, Stats } from './database.js'
+import type { Database, OwnSigned, Stats } from './database.js'
 import { storeErrorOf } from './errors.js'
 import type { StoreError } from './errors.js'
 import { storeBoundary, storeMailbox } from './ingress.js'
@@ -19,8 +19,6 @@ interface State {
   readonly database: Database
   /** False where everything is kept in memory only. */
   readonly durable: boolean
-  /** As the disk has them. */
-  anchor: Pick<Opened, 'confirmedTip' | 'headOverride'>
   /** Writes under way, and what came of the last of them. */
   waiting: number
   latest: Promise<StoreError | undefined>
@@ -96,11 +94,11 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
     return state.database.ownSigned(signer, window)
   }
   /** After the writes that were sent before it. */
-  const restore = async (state: State, tail: number, pending: number): Promise<RestoredBytes> => {
+  const restore = async (state: State, tail: number, beside: number): Promise<RestoredBytes> => {
     await state.latest
-    const { database, durable, anchor } = state
-    const [tailPage, pendingPage, stats] = await Promise.all([database.tail(tail), database.pending(pending), database.stats()])
-    return { durable, ...anchor, tail: tailPage.bytes, pending: pendingPage.bytes, stats }
+    const { database, durable } = state
+    const [record, tailPage, besidePage, stats] = await Promise.all([database.chainRecord(), database.tail(tail), database.beside(beside), database.stats()])
+    return { durable, ...record, tail: tailPage.bytes, beside: besidePage.bytes, stats }
   }
 
   return actor<StoreMessage, State, Internal, Timer>({
@@ -108,22 +106,20 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
     mailbox: storeMailbox,
     async init(ctx) {
       const database = await open()
-      const { durable, confirmedTip, headOverride, droppedBytes, stats } = await database.open()
+      const { durable, migratedFrom, schema, droppedBytes, stats } = await database.open()
       if (droppedBytes > 0) ctx.log.warn({ droppedBytes }, 'an unfinished write of an earlier run was dropped')
+      if (migratedFrom !== undefined) ctx.log.info({ from: migratedFrom, to: schema }, 'the database was of an older schema and has been brought to the present one')
       ctx.log.info({ durable, commitments: stats.commitments, txLists: stats.txLists }, 'the store is open')
       void chain.send({ type: 'storeReady' })
       return {
-        database, durable, anchor: { confirmedTip, headOverride }, waiting: 0, latest: Promise.resolve(undefined), lacking: false, retrying: false,
+        database, durable, waiting: 0, latest: Promise.resolve(undefined), lacking: false, retrying: false,
         retryMs: FIRST_RETRY, failing: undefined, stats,
       }
     },
     receive: {
       write(state, { sequence, after, batch }, ctx) {
         state.waiting++
-        const written = state.database.commit({ ...batch, sequence, after }).then(() => {
-          const { confirmedTip = state.anchor.confirmedTip, headOverride = state.anchor.headOverride } = batch
-          state.anchor = { confirmedTip: confirmedTip ?? undefined, headOverride: headOverride ?? undefined }
-        })
+        const written = state.database.commit({ ...batch, sequence, after })
         state.latest = written.then(() => undefined, (error: unknown) => storeErrorOf(error, 'commit'))
         ctx.pipe(written, {
           ok: () => ({ type: 'committed', sequence }),
@@ -136,10 +132,12 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
       serveTxList({ database }, { request, hash }, ctx) {
         serve(ctx, request, database.txList(hash).then(bytes => txListBody(hash, bytes)), txListBody(hash, undefined))
       },
-      restore: (state, { tail, pending }, ctx) => asked(ctx, restore(state, tail, pending)),
+      restore: (state, { tail, beside }, ctx) => asked(ctx, restore(state, tail, beside)),
       page: ({ database }, { start, max }, ctx) => asked(ctx, database.canonicalRange(start, max)),
       scan: ({ database }, { from, max, after }, ctx) => asked(ctx, database.scan(from, max, after).then(({ bytes }) => bytes)),
       tail: ({ database }, { count }, ctx) => asked(ctx, database.tail(count).then(({ bytes }) => bytes)),
+      blockAt: ({ database }, { height }, ctx) => asked(ctx, database.blockAt(height)),
+      rewinds: ({ database }, { after }, ctx) => asked(ctx, database.rewinds(after)),
       commitment: ({ database }, { hash }, ctx) => asked(ctx, database.commitmentByHash(hash)),
       txList: ({ database }, { hash }, ctx) => asked(ctx, database.txList(hash)),
       hasTxLists: ({ database }, { hashes }, ctx) => asked(ctx, database.hasTxLists(hashes)),

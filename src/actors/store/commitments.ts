@@ -2,9 +2,10 @@ import { OFFSETS } from '../../protocol/layout.js'
 import type { CommitmentPut, DatabaseLimits, Standing } from './database.js'
 import { commitmentValue, keyOfCommitment, readCommitment, withStanding } from './commitment-value.js'
 import {
-  encodeHeight, heightInKey, heightOfSsz, isBlockKey, join, keyAfter, keyOfText, keyText, spaceEnd, spaceStart,
+  decodeHeight, encodeHeight, heightInKey, heightOfSsz, isBlockKey, join, keyAfter, keyOfText, keyText, spaceEnd, spaceStart,
 } from './schema.js'
 import type { Key } from './schema.js'
+import { forgetGaps } from './ledger.js'
 import { blockKeyOf, floorKey, lastBlock } from './state.js'
 import type { State } from './state.js'
 import type { Entry } from './storage.js'
@@ -47,20 +48,24 @@ export async function restand(txn: Transaction, state: State, hash: Uint8Array, 
 export async function forget(txn: Transaction, state: State, hash: Uint8Array): Promise<void> {
   const there = await txn.get(join('x', hash))
   if (there === undefined) return
+  left(state, Buffer.from(there))
   drop(txn, state, Buffer.from(there), hash)
   await findHead(txn, state)
 }
 
 /** Demotes every canonical record above a height. */
-export async function rewind(txn: Transaction, state: State, to: bigint): Promise<void> {
+export async function rewind(txn: Transaction, state: State, to: bigint, standing: 'demoted' | 'retired'): Promise<void> {
   if (to >= MOST) return
   for (let gte = to < 0n ? spaceStart('c') : join('c', encodeHeight(to + 1n)); ;) {
     const entries = await txn.range({ gte, lt: spaceEnd('c'), limit: STEP })
-    for (const { key, value } of entries) move(txn, state, key, readCommitment(key, value), 'demoted')
+    for (const { key, value } of entries) move(txn, state, key, readCommitment(key, value), standing)
     const last = entries.at(-1)
     if (last === undefined || entries.length < STEP) break
     gte = keyAfter(last.key)
   }
+  // Down to there, also where the lowest that was demoted lies above: what a reader was told it may skip can be filled now.
+  if (state.demoted !== undefined && to + 1n < state.demoted) state.demoted = to < 0n ? 0n : to + 1n
+  await forgetGaps(txn, encodeHeight(to + 1n))
   await findHead(txn, state)
 }
 
@@ -83,6 +88,7 @@ export async function evictCommitments(txn: Transaction, state: State, limits: D
     evicted += leaving.length
   }
   counters.evictedCommitments += evicted
+  if (evicted > 0) await forgetGaps(txn, encodeHeight(0n), Buffer.from(counters.floor, 'hex'))
   return evicted
 }
 
@@ -114,9 +120,17 @@ async function makeRoom(txn: Transaction, state: State, coming: CommitmentPut, h
 }
 
 function move(txn: Transaction, state: State, from: Key, commitment: CommitmentPut, standing: Standing): void {
+  if (standing !== 'canonical') left(state, from)
   txn.remove(from)
   count(state, commitment.standing, -1)
   insert(txn, state, withStanding(commitment, standing), heightInKey(from))
+}
+
+/** A canonical block has lost its height: what reads the chain is to be told (SPEC §7, Rewinds are numbered). */
+function left(state: State, key: Key): void {
+  if (!isBlockKey(key)) return
+  const height = decodeHeight(key, 1)
+  if (state.demoted === undefined || height < state.demoted) state.demoted = height
 }
 
 function insert(txn: Transaction, state: State, commitment: CommitmentPut, height: Buffer): void {

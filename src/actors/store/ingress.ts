@@ -1,26 +1,24 @@
 import { Handle, crossesIn, crossesOut, dropOldest, keep, mailbox, reject, threadBoundary } from '../kernel/index.js'
 import type { Ask, Deadline, Port } from '../kernel/index.js'
-import type { CommitmentRecord, DatabaseLimits, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
+import type { ChainRecord, CommitmentRecord, DatabaseLimits, Evidence, MissingTxLists, OwnSigned, RewindsSince, SignedBefore, Stats, WriteBatch } from './database.js'
 import { RecordPage } from './record-page.js'
 
-export type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, WriteBatch } from './database.js'
+export type { ChainRecord, CommitmentPut, CommitmentRecord, Evidence, GapRecord, MissingTxLists, OwnSigned, RewindsSince, RootRecord, SignedBefore, Stats, WriteBatch } from './database.js'
 export type { RecordPage } from './record-page.js'
 
 /** What a node resumes with. */
-export interface Restored {
+export interface Restored extends ChainRecord {
   /** False where everything is kept in memory only. */
   readonly durable: boolean
-  readonly confirmedTip: TipRecord | undefined
-  readonly headOverride: HeadRecord | undefined
   /** The last canonical records, ascending. */
   readonly tail: RecordPage
-  /** Records that wait for their parent. */
-  readonly pending: RecordPage
+  /** The highest records that are not canonical, ascending. */
+  readonly beside: RecordPage
   readonly stats: Stats
 }
 
 /** The same as it crosses: the bytes of the pages. */
-export type RestoredBytes = Omit<Restored, 'tail' | 'pending'> & { readonly tail: Uint8Array; readonly pending: Uint8Array }
+export type RestoredBytes = Omit<Restored, 'tail' | 'beside'> & { readonly tail: Uint8Array; readonly beside: Uint8Array }
 
 export interface StoreStanding {
   /** False where everything is kept in memory only. */
@@ -43,10 +41,12 @@ export type StoreMessage =
   /** From network: answer `get_commitments_by_number` / `get_raw_txlist` to this inbound request. */
   | { readonly type: 'serveCommitments'; readonly request: number; readonly start: bigint; readonly max: number }
   | { readonly type: 'serveTxList'; readonly request: number; readonly hash: Uint8Array }
-  | Ask<'restore', { tail: number; pending: number }, RestoredBytes>
+  | Ask<'restore', { tail: number; beside: number }, RestoredBytes>
   | Ask<'page', { start: bigint; max: number }, Uint8Array>
   | Ask<'scan', { from: bigint; max: number; after: Uint8Array | undefined }, Uint8Array>
   | Ask<'tail', { count: number }, Uint8Array>
+  | Ask<'blockAt', { height: bigint }, CommitmentRecord | undefined>
+  | Ask<'rewinds', { after: number }, RewindsSince>
   /** Any record by its preconfirmation hash, whatever its standing. */
   | Ask<'commitment', { hash: Uint8Array }, CommitmentRecord | undefined>
   | Ask<'txList', { hash: Uint8Array }, Uint8Array | undefined>
@@ -89,7 +89,7 @@ export const storeMailbox = mailbox<StoreMessage>({
     write: keep('chain bounds what is not acknowledged (DESIGN.md: 4,096 commitments, 64 MiB)'),
     serveCommitments: dropOldest('the network answers it with nothing when its deadline comes'),
     serveTxList: dropOldest('the network answers it with nothing when its deadline comes'),
-    restore: told, page: told, scan: told, tail: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
+    restore: told, page: told, scan: told, tail: told, blockAt: told, rewinds: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
     recordSigned: told, ownSigned: told, evidence: told, meta: told, setMeta: told, standing: told,
   },
 })
@@ -104,6 +104,8 @@ export const storeBoundary = threadBoundary<StoreMessage, StoreParams, StorePort
   page: crossesIn, 'page.reply': givenOut,
   scan: crossesIn, 'scan.reply': givenOut,
   tail: crossesIn, 'tail.reply': givenOut,
+  blockAt: crossesIn, 'blockAt.reply': crossesOut,
+  rewinds: crossesIn, 'rewinds.reply': crossesOut,
   commitment: crossesIn, 'commitment.reply': crossesOut,
   txList: crossesIn, 'txList.reply': givenOut,
   hasTxLists: crossesIn, 'hasTxLists.reply': crossesOut,
@@ -125,10 +127,10 @@ export class Store extends Handle<StoreMessage> {
   write(sequence: number, after: number | undefined, batch: WriteBatch) { return this.send({ type: 'write', sequence, after, batch }) }
   serveCommitments(request: number, start: bigint, max: number) { return this.send({ type: 'serveCommitments', request, start, max }) }
   serveTxList(request: number, hash: Uint8Array) { return this.send({ type: 'serveTxList', request, hash }) }
-  /** What a node resumes with: the last `tail` canonical records and up to `pending` waiting ones. */
-  async restore(tail: number, pending: number, within: Deadline): Promise<Restored> {
-    const restored = await this.ask('restore', { tail, pending }, within)
-    return { ...restored, tail: new RecordPage(restored.tail), pending: new RecordPage(restored.pending) }
+  /** What a node resumes with: the last `tail` canonical records and the highest `beside` others. */
+  async restore(tail: number, beside: number, within: Deadline): Promise<Restored> {
+    const restored = await this.ask('restore', { tail, beside }, within)
+    return { ...restored, tail: new RecordPage(restored.tail), beside: new RecordPage(restored.beside) }
   }
   /** Canonical commitments from a height on, at most 256, as concatenated SSZ. */
   page(start: bigint, max: number, within: Deadline) { return this.ask('page', { start, max }, within) }
@@ -138,6 +140,10 @@ export class Store extends Handle<StoreMessage> {
   }
   /** The last `count` canonical records, ascending. */
   async tail(count: number, within: Deadline) { return new RecordPage(await this.ask('tail', { count }, within)) }
+  /** The canonical block of a height. */
+  blockAt(height: bigint, within: Deadline) { return this.ask('blockAt', { height }, within) }
+  /** What was demoted after the rewind of this number (SPEC §7). Ask after reading the records that the answer is to vouch for. */
+  rewinds(after: number, within: Deadline) { return this.ask('rewinds', { after }, within) }
   commitment(hash: Uint8Array, within: Deadline) { return this.ask('commitment', { hash }, within) }
   txList(hash: Uint8Array, within: Deadline) { return this.ask('txList', { hash }, within) }
   hasTxLists(hashes: readonly Uint8Array[], within: Deadline) { return this.ask('hasTxLists', { hashes }, within) }

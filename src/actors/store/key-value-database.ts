@@ -2,27 +2,28 @@ import { MAX_COMMITMENTS, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.j
 import { isZero } from '../../protocol/bytes.js'
 import { CommitmentView } from '../../protocol/view.js'
 import { checkBatch, checkOwnSigned } from './check-batch.js'
-import { SSZ_IN_RECORD, isHandover, readCommitment, recordIn } from './commitment-value.js'
+import { SSZ_IN_RECORD, isHandover, recordIn } from './commitment-value.js'
 import { evictCommitments, forget, prefetchCommitments, putCommitment, restand, rewind } from './commitments.js'
 import type {
-  CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats,
-  WriteBatch,
+  ChainRecord, CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, RewindsSince, SignedBefore,
+  Stats, WriteBatch,
 } from './database.js'
 import { DEFAULT_LIMITS } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { GroupCommit } from './group-commit.js'
 import {
-  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip,
-  recordOwn, recordOwnOrFail,
+  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putGap, putHead, putMark, putMeta, putRewind, putRoot, putTip, readChainRecord,
+  readEvidence, readMeta, readRewinds, recordOwn, recordOwnOrFail,
 } from './ledger.js'
-import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
+import { PAGE_RECORD_SIZE, RecordPage } from './record-page.js'
 import {
   SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
   spaceEnd, spaceStart,
 } from './schema.js'
 import type { Key } from './schema.js'
+import { migrate } from './migrate.js'
 import { checkSchema } from './schema-record.js'
-import { floorKey, loadState, putCounters } from './state.js'
+import { blockKeyOf, floorKey, loadState, putCounters } from './state.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
 import type { Transaction } from './transaction.js'
@@ -33,7 +34,6 @@ import {
 
 /** Records that one call gives or looks at, at most. */
 const MOST_RECORDS = 4_096
-const STEP = 1_024
 
 export interface DatabaseOptions {
   readonly limits?: Partial<DatabaseLimits>
@@ -68,15 +68,21 @@ export class KeyValueDatabase implements Database {
         committed: state => { this.#seen = seen(state) },
       })
       this.#seen = seen(await writer.start())
-      if (schema !== undefined) await writer.enqueue(async txn => { txn.put(SCHEMA_KEY, schema) })
+      if (schema.write !== undefined) {
+        const { write } = schema
+        await writer.enqueue(async (txn, state) => {
+          await migrate(txn, state, schema.was)
+          txn.put(SCHEMA_KEY, write)
+        })
+      }
       this.#storage = storage
       this.#writer = writer
       return {
         durable: storage.durable,
         created: storage.created,
         schema: SCHEMA_VERSION,
-        confirmedTip: await readTip(storage),
-        headOverride: await readHead(storage),
+        migratedFrom: schema.was === undefined || schema.was === SCHEMA_VERSION ? undefined : schema.was,
+        ...await readChainRecord(storage),
         tail: await this.tail(tail),
         stats: await this.stats(),
         droppedBytes: storage.droppedBytes,
@@ -96,17 +102,22 @@ export class KeyValueDatabase implements Database {
 
   async #apply(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
     for (const record of batch.signed ?? []) await recordOwnOrFail(txn, record, isHandover(record.ssz))
-    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo)
+    state.demoted = undefined
+    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo, batch.retires === true ? 'retired' : 'demoted')
     for (const hash of batch.forget ?? []) await forget(txn, state, hash)
     if (batch.commitments !== undefined) {
       await prefetchCommitments(txn, state, batch.commitments)
       for (const put of batch.commitments) await putCommitment(txn, state, put)
     }
     for (const { hash, standing } of batch.standings ?? []) await restand(txn, state, hash, standing)
+    if (state.demoted !== undefined) await putRewind(txn, state.demoted)
     await this.#applyTxLists(txn, state, batch)
     for (const evidence of batch.evidence ?? []) await putEvidence(txn, state, evidence)
     if (batch.confirmedTip !== undefined) putTip(txn, batch.confirmedTip)
     if (batch.headOverride !== undefined) putHead(txn, batch.headOverride)
+    if (batch.root !== undefined) putRoot(txn, batch.root)
+    if (batch.mark !== undefined) putMark(txn, batch.mark)
+    for (const gap of batch.gaps ?? []) putGap(txn, gap)
     for (const { name, value } of batch.meta ?? []) putMeta(txn, name, value)
   }
 
@@ -167,36 +178,20 @@ export class KeyValueDatabase implements Database {
     return packed(await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: bounded(max, MOST_RECORDS) })))
   }
 
-  async tail(count: number): Promise<RecordPage> {
-    if (count <= 0) return emptyPage()
-    const pages: (readonly Entry[])[] = []
-    let lt = spaceEnd('c')
-    for (let left = count; left > 0;) {
-      const limit = Math.min(left, MOST_RECORDS)
-      const entries = await this.#read(storage => storage.range({ gte: spaceStart('c'), lt, limit, reverse: true }))
-      pages.push(entries)
-      left -= entries.length
-      const last = entries.at(-1)
-      if (last === undefined || entries.length < limit) break
-      lt = last.key
-    }
-    return packed(pages.flat().reverse())
+  async tail(count: number): Promise<RecordPage> { return packed((await this.#last('c', count)).reverse()) }
+
+  async blockAt(height: bigint): Promise<CommitmentRecord | undefined> {
+    const key = blockKeyOf(encodeHeight(height))
+    const value = await this.#read(storage => storage.get(key))
+    return value === undefined ? undefined : packed([{ key, value }]).at(0)
   }
 
-  async pending(max: number): Promise<RecordPage> {
-    const found: Entry[] = []
-    const lt = spaceEnd('p')
-    for (let gte: Key = spaceStart('p'); found.length < max;) {
-      const from = gte
-      const entries = await this.#read(storage => storage.range({ gte: from, lt, limit: STEP }))
-      for (const entry of entries) {
-        if (found.length < max && readCommitment(entry.key, entry.value).standing === 'pending') found.push(entry)
-      }
-      const last = entries.at(-1)
-      if (last === undefined || entries.length < STEP) break
-      gte = keyAfter(last.key)
-    }
-    return packed(found)
+  async chainRecord(): Promise<ChainRecord> { return this.#read(readChainRecord) }
+
+  async rewinds(after: number): Promise<RewindsSince> { return this.#read(storage => readRewinds(storage, after)) }
+
+  async beside(max: number): Promise<RecordPage> {
+    return packed((await this.#last('p', max)).reverse())
   }
 
   async commitmentByHash(hash: Uint8Array): Promise<CommitmentRecord | undefined> {
@@ -235,10 +230,10 @@ export class KeyValueDatabase implements Database {
   async missingTxLists(from: bigint, max: number): Promise<MissingTxLists> {
     const { txListFloor: floor } = this.#open().seen.stats
     const records = await this.scan(from > floor ? from : floor, MOST_RECORDS)
-    const named: { readonly hash: Uint8Array; readonly blockNumber: bigint }[] = []
-    for (const { ssz, blockNumber, handover } of records) {
+    const named: MissingTxLists['missing'][number][] = []
+    for (const { ssz, blockNumber, handover, signer } of records) {
       const hash = new CommitmentView(ssz).rawTxListHash
-      if (!handover && !isZero(hash, 0, hash.length)) named.push({ hash: Uint8Array.from(hash), blockNumber })
+      if (!handover && !isZero(hash, 0, hash.length)) named.push({ hash: Uint8Array.from(hash), blockNumber, signer: Uint8Array.from(signer) })
     }
     const there = await this.hasTxLists(named.map(({ hash }) => hash))
     const missing = named.filter((_, at) => there[at] !== true)
@@ -261,6 +256,20 @@ export class KeyValueDatabase implements Database {
   async stats(): Promise<Stats> {
     const { stats, floor } = this.#open().seen
     return { ...stats, lowest: await this.#lowest(floor) }
+  }
+
+  /** The last entries of a space, descending. */
+  async #last(space: 'c' | 'p', count: number): Promise<Entry[]> {
+    const found: Entry[] = []
+    for (let lt = spaceEnd(space); found.length < count;) {
+      const [before, limit] = [lt, Math.min(count - found.length, MOST_RECORDS)]
+      const entries = await this.#read(storage => storage.range({ gte: spaceStart(space), lt: before, limit, reverse: true }))
+      found.push(...entries)
+      const last = entries.at(-1)
+      if (last === undefined || entries.length < limit) break
+      lt = last.key
+    }
+    return found
   }
 
   async #lowest(gte: Key): Promise<bigint | undefined> {

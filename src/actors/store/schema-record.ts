@@ -17,18 +17,18 @@ function parse(value: Uint8Array): SchemaRecord {
 }
 
 /**
- * Whether the database is ours and of a version that we read. Gives the record to write, where there is none yet or it
- * gains a chain id. Older versions are migrated here, from their number on; there are none yet.
+ * Whether the database is ours and of a version that we read. `was`: the version that it has, where it is not new. `write`: the record
+ * to write, where there is none yet, it gains a chain id, or it is of an older version, which is migrated with it.
  *
  * @throws StoreError `schema_newer`, `foreign`, `damaged`
  */
 export function checkSchema(
   value: Uint8Array | undefined, storage: Storage, chainId: bigint | undefined,
-): Uint8Array | undefined {
+): { readonly was: number | undefined; readonly write: Uint8Array | undefined } {
   const ours = chainId === undefined ? {} : { chainId: chainId.toString() }
   const write = (record: SchemaRecord): Uint8Array => Buffer.from(JSON.stringify(record))
   if (value === undefined) {
-    if (storage.created) return write({ name: SCHEMA_NAME, schema: SCHEMA_VERSION, ...ours })
+    if (storage.created) return { was: undefined, write: write({ name: SCHEMA_NAME, schema: SCHEMA_VERSION, ...ours }) }
     if (storage.droppedBytes > 0) {
       throw new StoreError('damaged', 'what says what the database is was lost with a damaged log', { value: 'schema' })
     }
@@ -40,10 +40,13 @@ export function checkSchema(
     const message = `the database has schema ${record.schema}, this version reads up to ${SCHEMA_VERSION}: use a newer version`
     throw new StoreError('schema_newer', message, { value: record.schema, limit: SCHEMA_VERSION })
   }
-  if (chainId === undefined || record.chainId === ours.chainId) return undefined
+  const newer = { ...record, schema: SCHEMA_VERSION }
+  if (chainId === undefined || record.chainId === ours.chainId) {
+    return { was: record.schema, write: record.schema < SCHEMA_VERSION ? write(newer) : undefined }
+  }
   if (record.chainId !== undefined) {
     const message = `the database is of chain ${record.chainId}, not ${chainId.toString()}`
     throw new StoreError('foreign', message, { value: record.chainId })
   }
-  return write({ ...record, ...ours })
+  return { was: record.schema, write: write({ ...newer, ...ours }) }
 }

@@ -44,6 +44,8 @@ export interface State {
   /** No referenced txlist is below this height (as in keys, latin1); where the search for the lowest starts. */
   lowestReferenced: string
   readonly unreferenced: Unreferenced
+  /** The lowest canonical block that the batch being applied has demoted. */
+  demoted: bigint | undefined
 }
 
 export async function loadState(storage: Storage): Promise<State> {
@@ -57,6 +59,7 @@ export async function loadState(storage: Storage): Promise<State> {
     top: tops.reduce((highest, top) => top > highest ? top : highest),
     lowestReferenced: '',
     unreferenced: await Unreferenced.load(storage),
+    demoted: undefined,
   }
 }
 

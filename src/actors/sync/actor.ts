@@ -30,7 +30,7 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
       durable(room, message) { room.desk.judged(message); room.pump() },
       missingParent(room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
       // one of these comes with every block: the timer that they set is enough
-      missingTxList(room, { hash, height, from }) { room.backfill.missing(hash, height, from) },
+      missingTxList(room, { hash, height, from, signer }) { room.backfill.missing(hash, height, from, signer) },
       haveTxList(room, { hash }) { room.backfill.have(hash) },
       peerReady(room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },
       peerGone(room, { peer }) { room.peerGone(peer); room.pump() },
