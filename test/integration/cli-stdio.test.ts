@@ -83,6 +83,7 @@ describeProcesses('run --stdio', () => {
       hash: first.hash,
       recipients: '1',
       stored: true,
+      known: false,
     })
     await publish(alice, last)
 

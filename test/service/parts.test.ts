@@ -113,7 +113,7 @@ describe('waiting for news', () => {
 
 describe('health', () => {
   const answers = {
-    validator: { degraded: false, workers: [{ recover: 'native' }, { recover: 'native' }], together: { off: false } }, network: {},
+    validator: { degraded: false, workers: [{ recover: 'native' }, { recover: 'native' }], together: { off: false } }, network: { now: { unreached: [] } },
     reputation: [] as unknown[], discovery: {}, chain: { head: undefined, next: 7n, unstored: 0 },
     store: { durable: true, failing: undefined }, sync: { unheard: [] as string[], peers: [] as unknown[], failedRuns: 0 },
   }
@@ -145,6 +145,8 @@ describe('health', () => {
     expect(await codes(withoutModule('no SIMD here'))).to.deep.equal(['batch_verification_off'])
     expect(await codes(withoutModule('by configuration'))).to.deep.equal([])
     expect(await codes({ sync: { ...answers.sync, unheard: ['peer'] } })).to.deep.equal(['unheard'])
+    const unreached = [{ peer: 'p', addresses: ['/ip4/10.0.0.1/tcp/1/p2p/p'], reason: 'refused' }]
+    expect(await codes({ network: { now: { unreached } } }), 'H80').to.deep.equal(['static_peer_unreached'])
     expect(await codes({}, [])).to.deep.equal(['no_peers'])
     for (const part of Object.keys(answers)) expect(await codes({ [part]: undefined }), part).to.deep.equal(['not_answering'])
   })

@@ -43,7 +43,7 @@ describe('publishing', () => {
     void ref.send({ type: 'durable', ticket })
     await settle()
     expect(sent.map(({ topic }) => topic)).to.deep.equal(['commitments'])
-    expect(await publishing).to.deep.equal({ hash: HASH, recipients: 3, stored: true })
+    expect(await publishing).to.deep.equal({ hash: HASH, recipients: 3, stored: true, known: false })
     events.expect('published', { topic: 'commitments', recipients: 3 })
     await stop()
   })

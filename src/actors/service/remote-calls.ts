@@ -1,4 +1,5 @@
 import { ChainError } from '../chain/errors.js'
+import { isErrorLike } from '../../protocol/thrown.js'
 import { Reviver, toWire } from '../kernel/index.js'
 import type { Lagged, WireError } from '../kernel/index.js'
 import { NetworkError, RequestError } from '../network/errors.js'
@@ -47,7 +48,7 @@ const isWired = (value: unknown): value is Wired => typeof value === 'object' &&
 /** Events may have an error in `error`. */
 export function packItem(item: unknown): unknown {
   const { error } = item as { readonly error?: unknown }
-  return error instanceof Error ? { ...item as object, error: { wire: toWire(error) } satisfies Wired } : item
+  return isErrorLike(error) ? { ...item as object, error: { wire: toWire(error) } satisfies Wired } : item
 }
 
 export function unpackItem(item: unknown): NetworkEvent | Lagged {
