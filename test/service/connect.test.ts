@@ -88,7 +88,7 @@ describe('a service that is used from another thread', function () {
     const ask = (): Promise<unknown> => {
       const { port1, port2 } = new MessageChannel()
       exposeService(fake({ head: () => new Promise(resolve => { answers.push(resolve) }) }), port1)
-      ports.push(port2)
+      ports.push(port1)
       return connectService(port2).head()
     }
     const asked = Array.from({ length: 20 }, ask)

@@ -24,12 +24,6 @@ export interface ConnectedService extends Calls {
 }
 
 /**
- * Connections that are open. Comlink lets a proxy go when it is collected, and with it the answers to calls under way: as long as the port is
- * open, nothing of it is.
- */
-const open = new Set<Connection>()
-
-/**
  * Uses a service that runs in another thread: that one calls `exposeService` with the other end of the port's channel. The port keeps this
  * thread alive until `close`.
  */
@@ -45,7 +39,6 @@ class Connection {
   constructor(private readonly port: MessagePort) {
     this.#remote = wrap<RemoteApi>(nodeEndpoint(port))
     port.once('close', () => { this.#end() })
-    open.add(this)
     const calls = Object.fromEntries(CALLS.map(name => [name, (...args: readonly unknown[]) => this.#call(name, args)])) as unknown as Calls
     this.service = {
       ...calls,
@@ -67,7 +60,10 @@ class Connection {
     try { return await this.#answer(remote => remote.call(id, name, [...args.slice(0, -1), data], true)) } finally { signal.removeEventListener('abort', cancel) }
   }
 
-  /** The outcome of a call, or the end of the connection. */
+  /**
+   * The outcome of a call, or the end of the connection. Who waits for one holds this connection and with it the proxy: when that is
+   * collected, Comlink drops the answers to calls under way.
+   */
   async #answer<T>(ask: (remote: Remote<RemoteApi>) => Promise<Outcome<T>>): Promise<T> {
     if (this.#closed) throw disconnected()
     return new Promise<T>((resolve, reject) => {
@@ -110,7 +106,6 @@ class Connection {
   #end(): void {
     if (this.#closed) return
     this.#closed = true
-    open.delete(this)
     for (const reject of [...this.#waiting]) reject(disconnected())
     this.#remote[releaseProxy]()
     this.port.close()

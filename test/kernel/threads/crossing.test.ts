@@ -77,6 +77,18 @@ describe('kernel: an actor in a thread, messages', function () {
     expect(await large).deep.equal(new Uint8Array(1_000_000))
   })
 
+  inThread('K92 what comes out crosses a window at a time too', async stage => {
+    let [group, largest] = [0, 0]
+    const s = await stage({ credits: 8, told: () => {
+      if (group++ === 0) queueMicrotask(() => { largest = Math.max(largest, group); group = 0 })
+      return 'ok'
+    } })
+    void s.ref.send({ type: 'call', what: 'flood', n: 3_000 })
+    await s.says('flood 2999')
+    expect(s.told.length).equal(3_001)
+    expect(largest).within(2, 8)
+  })
+
   both('K92 policies: the oldest and the newest of a key give way in the mailbox, what has crossed does not', async (stage, thread) => {
     const s = await stage({ credits: 1, capacity: 2 })
     void s.ref.send({ type: 'hold', gate: 0, how: 'await' })

@@ -28,6 +28,7 @@ import type { Item, Poster } from './outbox.js'
 import { Crossings, notCloneable } from './packing.js'
 import { portsOf, replyOf } from './behaviour.js'
 import type { Behaviour } from './behaviour.js'
+import { isWork } from './protocol.js'
 import type { ThreadData, ToMain, ToThread, Work } from './protocol.js'
 
 /** Records that wait for the other side at most; beyond, sends and log records are refused. */
@@ -263,8 +264,6 @@ export class ThreadHost implements Host, Runnable, Queue {
     this.#tell(['halted'])
   }
 }
-
-const isWork = (record: ToThread): record is Work => typeof record[0] === 'number'
 
 /** A failure before there is a host. */
 export const unstarted = (error: unknown): readonly [readonly [kind: 'unstarted', error: WireError]] => [['unstarted', toWire(error)]]

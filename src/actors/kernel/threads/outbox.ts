@@ -50,7 +50,8 @@ export class Outbox<R> {
     } catch { this.#oneByOne(items) }
   }
 
-  clear(): void { this.#items = [] }
+  /** Takes back what has not been posted, but for what is to be kept. */
+  retain(keep: (record: R) => boolean): void { this.#items = this.#items.filter(({ record }) => keep(record)) }
 
   #arm(): void {
     if (this.#armed) return

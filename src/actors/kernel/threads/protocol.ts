@@ -21,6 +21,8 @@ export type ToThread =
  */
 export type Work = [entry: number, payload: unknown, bytes: number, ask: number, at: number]
 
+export const isWork = (record: ToThread): record is Work => typeof record[0] === 'number'
+
 export type ToMain =
   | readonly [kind: 'reply', ask: number, entry: number, payload: unknown, bytes: number]
   | readonly [kind: 'refusal', ask: number, error: WireError]

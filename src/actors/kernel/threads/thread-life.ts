@@ -14,6 +14,7 @@ import type { Crossed } from './in-flight.js'
 import { readFields } from './logs.js'
 import { Acknowledger, Outbox } from './outbox.js'
 import { Crossings, notCloneable, targets } from './packing.js'
+import { isWork } from './protocol.js'
 import type { ToMain, ToThread } from './protocol.js'
 import { Reviver } from './revive.js'
 import { Thread } from './thread.js'
@@ -112,7 +113,10 @@ export class ThreadLife implements Life {
     return count
   }
 
-  halt(reason: HaltReason): Promise<void> { return this.#halting ??= this.#halt(reason) }
+  halt(reason: HaltReason): Promise<void> {
+    if (this.#halting !== undefined && !this.#dying) this.#out?.push(['halt', reason])
+    return this.#halting ??= this.#halt(reason)
+  }
 
   abandon(): void {
     if (this.#over) return
@@ -217,7 +221,7 @@ export class ThreadLife implements Life {
     this.#watch.end()
     if (this.#flight.closed) return
     this.#flight.close()
-    this.#out?.clear()
+    this.#out?.retain(record => !isWork(record))
   }
 
   /** What is done is done; what was begun is refused; what was not goes back to the queue. Once. @param failure of the thread itself */

@@ -31,6 +31,7 @@ export class Thread {
   readonly exited: Promise<void>
   readonly #worker: Worker
   #cause: unknown
+  #held = true
 
   /** @throws what `Worker` throws, of flags or limits that it does not know */
   constructor(name: string, data: ThreadData, { execArgv = [], resourceLimits = {} }: ThreadFlags, events: ThreadEvents) {
@@ -54,7 +55,12 @@ export class Thread {
   postMessage(value: unknown, transfer: readonly ArrayBuffer[] = []): void { this.#worker.postMessage(value, transfer) }
 
   /** While it is held the process does not end before it. */
-  hold(held: boolean): void { if (held) this.#worker.ref(); else this.#worker.unref() }
+  hold(held: boolean): void {
+    if (held === this.#held) return
+    this.#held = held
+    if (held) this.#worker.ref()
+    else this.#worker.unref()
+  }
 
   /** Ends it without asking. `exited` tells when that has come to pass. */
   kill(): void { void this.#worker.terminate() }
