@@ -11,7 +11,7 @@ export const campaign: Campaign<'trees'> = {
     const sums: Record<string, number> = {}
     for (let tree = 0; tree < options.trees; tree++) {
       const failure = await randomThreads(seed + tree).then(one => {
-        for (const [name, count] of Object.entries(one)) sums[name] = (sums[name] ?? 0) + count
+        for (const [name, count] of Object.entries<number>({ ...one })) sums[name] = (sums[name] ?? 0) + count
         return undefined
       }, (error: unknown) => String(error))
       tally.check(failure === undefined, () => `seed ${seed + tree}: ${failure}`)

@@ -1,6 +1,5 @@
 import { expect } from 'chai'
 import { GroupCommit } from '../../src/actors/store/group-commit.js'
-import type { Storage } from '../../src/actors/store/storage.js'
 import { failureOf } from './fixtures.js'
 
 /** A disk that refuses when it is told to, and keeps what it has written. */
@@ -17,9 +16,9 @@ function disk() {
     },
     recover: async () => Promise.resolve(), close: async () => Promise.resolve(),
   }
-  const writer = new GroupCommit<object>({ storage: storage as unknown as Storage, load: async () => Promise.resolve({}), finish: async () => Promise.resolve(), committed: () => undefined })
+  const writer = new GroupCommit<object>({ storage, load: async () => Promise.resolve({}), finish: async () => Promise.resolve(), committed: () => undefined })
   const write = (sequence: number, after: number | undefined): Promise<void> =>
-    writer.enqueue(async txn => { txn.put(Buffer.from(`w${sequence}`) as never, new Uint8Array(1)); return Promise.resolve() }, { sequence, after })
+    writer.enqueue(async txn => { txn.put(Buffer.from(`w${sequence}`), new Uint8Array(1)); return Promise.resolve() }, { sequence, after })
   return { ...state, write, fill: (full: boolean) => { state.full = full } }
 }
 

@@ -31,6 +31,8 @@ export interface Context<M extends Message, I extends Message = never, K extends
   readonly signal: AbortSignal
   /** In the handler of an ask: aborted when the asker has given up, and with `signal`. Else undefined. */
   readonly askSignal: AbortSignal | undefined
+  /** Whether nobody waits any more for the ask in hand, as of this moment: for a handler that computes for long without returning. */
+  readonly cancelled: boolean
   /** Runs `timers[key]` once, `ms` from now. A start under a key replaces what the key stood for. */
   after(key: K, ms: number): void
   /** Runs `timers[key]` every `ms`. A tick that finds the former one still waiting is left out. */

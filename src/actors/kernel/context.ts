@@ -39,7 +39,8 @@ export class ActorContext implements Context<Message, Message> {
   readonly #timers = new Map<string, Timer>()
   readonly #watches = new Map<Watchable, (() => void) | undefined>()
 
-  constructor({ path, self, runtime }: Host, private readonly life: Incarnation) {
+  constructor(private readonly host: Host, private readonly life: Incarnation) {
+    const { path, self, runtime } = host
     this.path = path
     this.self = self
     this.runtime = runtime
@@ -51,6 +52,10 @@ export class ActorContext implements Context<Message, Message> {
   get signal(): AbortSignal { return this.#controller.signal }
   get ended(): boolean { return this.#controller.signal.aborted }
   get askSignal(): AbortSignal | undefined { return this.asked?.signal }
+  get cancelled(): boolean {
+    this.host.poll?.()
+    return this.asked?.expired === true
+  }
 
   after(key: string, ms: number): void { this.#set(key, ms, false) }
   every(key: string, ms: number): void { this.#set(key, ms, true) }

@@ -30,6 +30,8 @@ export interface Host {
   failed(error: unknown): void
   /** It asks to be ended in the regular way. */
   finished(): void
+  /** Takes in what has come from outside while a handler runs. Left out: it comes by itself. */
+  poll?(): void
 }
 
 /**

@@ -42,7 +42,7 @@ export function exposeService(service: P2pService, port: MessagePort): void {
       const stream = streams.get(id)
       if (stream === undefined) return { ok: { value: undefined, done: true } }
       try {
-        const { value, done = false } = await stream.next()
+        const { value, done = false }: IteratorResult<unknown, unknown> = await stream.next()
         if (done) streams.delete(id)
         return { ok: { value: done ? undefined : packItem(value), done } }
       } catch (error) {

@@ -165,6 +165,19 @@ describe('kernel: an actor in a thread, messages', function () {
     expect(s.events.filter(({ type }) => type === 'failed')).deep.equal([])
   })
 
+  inThread('K94 a handler that computes without returning may ask whether anybody still waits', async stage => {
+    const s = await stage()
+    const controller = new AbortController()
+    const asked = failure(s.ref.ask('compute', {}, controller.signal))
+    void s.ref.send({ type: 'note', n: 1 })
+    await new Promise(resolve => { setTimeout(resolve, 50) })
+    expect(s.told).deep.equal(['init 1'])
+    controller.abort()
+    expect(await asked).instanceOf(CancelledError)
+    await s.flushed()
+    expect(s.told.slice(1)).deep.equal(['computed', 'note 1'])
+  })
+
   inThread('K94 asks that expire in the thread give their credit back', async stage => {
     const s = await stage({ credits: 4 })
     void s.ref.send({ type: 'hold', gate: 0, how: 'await' })

@@ -32,6 +32,8 @@ export type Task =
   | { readonly type: 'fancy'; readonly sealed: Sealed }
   | Ask<'double', { readonly n: number }, number>
   | Ask<'held', { readonly gate: number; readonly later: boolean }, string>
+  /** Computes until nobody waits for it any more; gives how often it has looked. */
+  | Ask<'compute', object, number>
   | Ask<'refuse', { readonly how: 'subject' | 'type' | 'later' }, never>
   | Ask<'echo', { readonly value: unknown }, unknown>
   | Ask<'sealed', { readonly sealed: Sealed }, Sealed>
@@ -60,7 +62,7 @@ export const subjectMailbox = (capacity: number): MailboxSpec<Task> => mailbox<T
   whenFull: {
     note: reject('test'), fresh: dropOldest('test'), latest: coalesce('test', ({ key }) => key), kept: keep('test'), boom: reject('test'),
     die: reject('test'), hold: reject('test'), call: reject('test'), moved: reject('test'), fancy: reject('test'), double: reject('test'),
-    held: reject('test'), refuse: reject('test'), echo: reject('test'), sealed: reject('test'), info: reject('test'),
+    compute: reject('test'), held: reject('test'), refuse: reject('test'), echo: reject('test'), sealed: reject('test'), info: reject('test'),
   },
 })
 
@@ -86,6 +88,8 @@ export const subjectBoundary = threadBoundary<Task, Params, Ports>({
   },
   double: { direction: 'in', sample: () => ({ type: 'double', n: 1 }) },
   'double.reply': { direction: 'out', sample: () => 2 },
+  compute: { direction: 'in', sample: () => ({ type: 'compute' }) },
+  'compute.reply': { direction: 'out', sample: () => 1 },
   held: { direction: 'in', sample: () => ({ type: 'held', gate: 0, later: true }) },
   'held.reply': { direction: 'out', sample: () => 'done' },
   refuse: { direction: 'in', sample: () => ({ type: 'refuse', how: 'type' }) },
@@ -159,6 +163,12 @@ export const subject = behaviour<Task, Params, Ports, State>(subjectBoundary, (p
         askSignal!.addEventListener('abort', () => { Atomics.add(words, ABORTED, 1) })
         const done = gate(words, at).then(() => `gate ${at}`)
         return later ? ctx.later(done) : done
+      },
+      compute(state, _message, ctx) {
+        let looks = 0
+        for (; !ctx.cancelled; looks++) Atomics.wait(words, GATES - 1, 0, 5)
+        state.tell('computed')
+        return looks
       },
       refuse(_, { how }, ctx) {
         const cause = how === 'type' ? new TypeError('of a type') : new SubjectError('refused', 'not now', 'a value', 3, { cause: new RangeError('deep') })

@@ -1,6 +1,6 @@
 /** The entry of every actor's thread. */
 import { setPriority } from 'node:os'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { isBehaviour } from './behaviour.js'
 import { Hints } from './hints.js'
 import { ThreadHost, unstarted } from './host.js'
@@ -28,7 +28,7 @@ try {
   const module = await import(data.module) as Readonly<Record<string, unknown>>
   const behaviour = module[data.export]
   if (!isBehaviour(behaviour)) throw new TypeError(`${data.module} exports no behaviour as ${data.export}`)
-  host = new ThreadHost(data, port, behaviour)
+  host = new ThreadHost(data, port, behaviour, () => (receiveMessageOnPort(port) as { readonly message: readonly ToThread[] } | undefined)?.message)
   host.receive(early.splice(0))
   await host.start()
 } catch (error) {

@@ -64,7 +64,7 @@ export class ThreadHost implements Host, Runnable, Queue {
   #begunBytes = 0
   #done = 0
 
-  constructor(private readonly data: ThreadData, port: Poster, private readonly behaviour: Behaviour) {
+  constructor(private readonly data: ThreadData, port: Poster, private readonly behaviour: Behaviour, private readonly next: () => readonly ToThread[] | undefined) {
     const { path, hints, seed, credits, creditBytes, traced } = data
     this.path = path
     this.#crossings = new Crossings(behaviour.boundary)
@@ -124,6 +124,8 @@ export class ThreadHost implements Host, Runnable, Queue {
   }
 
   // ---- for the incarnation
+
+  poll(): void { for (let next = this.next(); next !== undefined; next = this.next()) this.receive(next) }
 
   wake(): void {
     this.#settle()
