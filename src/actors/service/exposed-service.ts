@@ -42,9 +42,10 @@ export function exposeService(service: P2pService, port: MessagePort): void {
       const stream = streams.get(id)
       if (stream === undefined) return { ok: { value: undefined, done: true } }
       try {
-        const { value, done = false }: IteratorResult<unknown, unknown> = await stream.next()
+        const next: IteratorResult<unknown, unknown> = await stream.next()
+        const done = next.done === true
         if (done) streams.delete(id)
-        return { ok: { value: done ? undefined : packItem(value), done } }
+        return { ok: { value: done ? undefined : packItem(next.value), done } }
       } catch (error) {
         streams.delete(id)
         return failed(error)
