@@ -32,6 +32,8 @@ export const ourStore: Subject = {
     const nowhere = { send: () => 'ok' as const }
     const db = new Store(root.child('store', store({ chain, answers: nowhere, events: nowhere }, { dataDir: folder })))
     await root.start()
+    // A thread holds the process only while it owes an answer, and a write is none.
+    const alive = setInterval(() => undefined, 1_000)
     const commit = (batch: WriteBatch) => new Promise<void>(resolve => {
       const after = [...done.keys()].at(-1)
       done.set(++sequence, resolve)
@@ -49,7 +51,7 @@ export const ourStore: Subject = {
       },
       scan: (first, count) => db.page(BigInt(first), count, WITHIN),
       txList: hash => db.txList(hash, WITHIN),
-      close: () => root.stop(),
+      async close() { clearInterval(alive); await root.stop() },
     }
   },
 }
