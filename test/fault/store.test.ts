@@ -144,7 +144,7 @@ describe('a running node whose store fails', () => {
   })
 
   it('H20: a subscriber that does not read is told how many events it missed, to the last one; the ordered stream misses nothing', async () => {
-    const { service } = await net.start({ signing: { key: KEY }, eventCapacity: 16 })
+    const { service } = await net.start({ signing: { key: KEY, unprotected: true }, eventCapacity: 16 })
     const slow = service.subscribe()
     const fast: (NetworkEvent | Lagged)[] = []
     const reader = service.subscribe()
@@ -181,7 +181,7 @@ describe('a node that is started on a directory that is not as it left it', () =
 
   it('H33 H23: damaged or foreign, database or identity: a typed error, nothing is left running or changed; without the cause it starts with all it had', async () => {
     const dataDir = await net.folder()
-    const config = () => ({ schedule: scheduleFromSigners([SIGNER]), listen: listenOn('memory'), network: { transport: 'memory' as const }, signing: { key: KEY }, dataDir, confirmedTip: { blockNumber: TIP } })
+    const config = () => ({ schedule: scheduleFromSigners([SIGNER]), listen: listenOn('memory'), network: { transport: 'memory' as const }, signing: { key: KEY, unprotected: true }, dataDir, confirmedTip: { blockNumber: TIP } })
     const first = await P2pService.start(config())
     const chain = await ChainMaker.create()
     for (let block = 0; block < 3; block++) await first.publishCommitment(chain.block().commitment)

@@ -212,7 +212,7 @@ describeReal('requests: attacks on a whole node', function () {
       clock, discovery: false, schedule: scheduleFromSigners([SIGNER]),
       network: { connections: { inboundPerSecond: 1_000 }, gossip, serving },
     })
-    const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
+    const honest = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } }, [victim])
     await Promise.all([victim.meshed(), honest.meshed()])
     clock.hurry()
     const blocks = await ChainMaker.create(WINDOW)

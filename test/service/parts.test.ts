@@ -115,7 +115,7 @@ describe('health', () => {
   const answers = {
     validator: { degraded: false, workers: [{ recover: 'native' }, { recover: 'native' }], together: { off: false } }, network: {},
     reputation: [] as unknown[], discovery: {}, chain: { head: undefined, next: 7n, unstored: 0 },
-    store: { durable: true, failing: undefined }, sync: { unheard: [] as string[] },
+    store: { durable: true, failing: undefined, stats: { signing: { closedUpTo: undefined, loss: undefined as { what: string; at: number; closedUpTo: bigint } | undefined } } }, sync: { unheard: [] as string[] },
   }
   const peers = [{ connections: 1 }, { connections: 0 }]
 
@@ -129,15 +129,15 @@ describe('health', () => {
     const parts = Object.fromEntries(Object.keys(answers).map(name => [name, part(name)]))
     return { ...parts, supervisor: { describe: () => ({}) } } as unknown as Tree
   }
-  const codes = async (...tree: Parameters<typeof treeOf>) => (await healthOf(treeOf(...tree), false)).ailments.map(({ code }) => code)
+  const codes = async (...tree: Parameters<typeof treeOf>) => (await healthOf(treeOf(...tree), false, 0)).ailments.map(({ code }) => code)
 
   it('is ok where everything works', async () => {
-    expect(await healthOf(treeOf(), false)).to.deep.include({ status: 'ok', ailments: [], peers: 1, next: 7n, durable: true, signatures: 'native' })
-    expect(await healthOf(treeOf(), true)).to.have.property('status', 'stopping')
+    expect(await healthOf(treeOf(), false, 0)).to.deep.include({ status: 'ok', ailments: [], peers: 1, next: 7n, durable: true, signatures: 'native' })
+    expect(await healthOf(treeOf(), true, 0)).to.have.property('status', 'stopping')
   })
 
   it('names each ailment', async () => {
-    expect(await codes({ store: { durable: true, failing: { code: 'disk_full', message: 'full' } } })).to.deep.equal(['store_failing'])
+    expect(await codes({ store: { ...answers.store, failing: { code: 'disk_full', message: 'full' } } })).to.deep.equal(['store_failing'])
     expect(await codes({ validator: { ...answers.validator, degraded: true } })).to.deep.equal(['slow_signatures'])
     expect(await codes({ validator: { ...answers.validator, together: { off: true } } })).to.deep.equal(['batch_verification_off'])
     const withoutModule = (batchOff: string) => ({ validator: { ...answers.validator, workers: [{ recover: 'native', batchOff }] } })
@@ -151,7 +151,7 @@ describe('health', () => {
   it('does not say that there are no peers while the network does not answer', async () => {
     const silent = async () => { throw new Error('no answer') }
     const tree = { ...treeOf(), network: { figures: silent, peers: silent } } as unknown as Tree
-    expect((await healthOf(tree, false)).ailments.map(({ code }) => code)).to.deep.equal(['not_answering'])
+    expect((await healthOf(tree, false, 0)).ailments.map(({ code }) => code)).to.deep.equal(['not_answering'])
   })
 })
 

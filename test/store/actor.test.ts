@@ -182,18 +182,18 @@ describe('the store actor', () => {
     void store.resume()
     for (const [at, put] of puts.entries()) void store.write(at + 1, { commitments: [put], signed: [put] })
     const { signer } = puts[0]!
-    expect(await answered(store.ownSigned(signer, 1_000n, 1_000), settle)).to.have.length(40)
+    expect((await answered(store.signedWindow(signer, 1_000n, 1_000), settle)).records).to.have.length(40)
 
     faults.commit = new StoreError('disk_full', 'no space left')
     const more = commitment({ height: 41n })
     void store.write(41, { signed: [more] })
-    const refused = store.ownSigned(signer, 1_000n, 60_000).then(() => undefined, (error: unknown) => error)
+    const refused = store.signedWindow(signer, 1_000n, 60_000).then(() => undefined, (error: unknown) => error)
     await settle()
     await advance(300)
     expect(await refused).to.include({ code: 'disk_full' })
     faults.commit = undefined
     await advance(11_000)
-    expect(await answered(store.ownSigned(signer, 1_000n, 1_000), settle)).to.have.length(41)
+    expect((await answered(store.signedWindow(signer, 1_000n, 1_000), settle)).records).to.have.length(41)
     await stop()
   })
 })

@@ -14,6 +14,7 @@ const page = new Uint8Array([1, 2, 3])
 const stats: Stats = {
   commitments: 3, canonical: 2, lowest: 1n, highest: 2n ** 255n, txLists: 1, referencedBytes: 10, unreferencedBytes: 20, txListFloor: 0n, evidence: 1,
   evictedCommitments: 0, evictedTxLists: 0, evictedUnreferenced: 0, evictedEvidence: 0,
+  signing: { closedUpTo: 9n, loss: { what: 'log', at: 1_800_000_000_000, closedUpTo: 9n } },
 }
 const evidence: Evidence = {
   kind: 'equivocation', reason: 'two for one height', signer: signerOf(2), blockNumber: 5n, submissionWindowEnd: 6n, messages: [own.ssz, own.ssz], seenAt: 1_800_000_000_000, sequence: 7,
@@ -25,7 +26,7 @@ export const storeBoundary = boundary<CallsOf<ThreadApi>>({
   'open.args': { direction: 'in', sample: () => [{ dataDir: 'data', token: '1.2.3', limits: { commitments: 10 }, chainId: 167_000n, tail: 1_024 }] },
   'open.result': { direction: 'out', sample: () => ({ ok: {
     durable: true, created: false, schema: 1, confirmedTip: { blockNumber: 4n, preconfirmationHash: hash }, headOverride: { blockNumber: 4n, submissionWindowEnd: 9n },
-    tail: page, stats, droppedBytes: 0,
+    tail: page, stats, droppedBytes: 0, loss: undefined, discarded: [{ kind: 'txList', hash, blockNumber: 5n }], unknownFiles: ['.DS_Store'],
   } }) },
   'commit.args': { direction: 'in', sample: () => [encodeBatch({ commitments: [commitment({ height: 5n })], rewindTo: 3n })] },
   'commit.result': { direction: 'out', sample: () => failed },
@@ -33,8 +34,8 @@ export const storeBoundary = boundary<CallsOf<ThreadApi>>({
   'recordSigned.result': { direction: 'out', sample: () => ({ ok: { recorded: false, conflict: own } }) },
   'ownSigned.args': { direction: 'in', sample: () => [signerOf(1), 2n ** 64n] },
   'ownSigned.result': { direction: 'out', sample: () => ({ ok: [own, own] }) },
-  'forgetSigned.args': { direction: 'in', sample: () => [signerOf(1), 8n] },
-  'forgetSigned.result': { direction: 'out', sample: () => ({ ok: undefined }) },
+  'discard.args': { direction: 'in', sample: () => ['69aa', true] },
+  'discard.result': { direction: 'out', sample: () => ({ ok: [{ kind: 'commitment', hash: undefined, blockNumber: 8n }] }) },
   'canonicalRange.args': { direction: 'in', sample: () => [1_000n, 256] },
   'canonicalRange.result': { direction: 'out', sample: () => ({ ok: page }) },
   'scan.args': { direction: 'in', sample: () => [1_000n, 64, hash] },

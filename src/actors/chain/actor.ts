@@ -8,7 +8,7 @@ import { ChainError } from './errors.js'
 import { chainMailbox } from './ingress.js'
 import type { ChainMessage } from './ingress.js'
 import type { ChainPorts, Outside } from './outside.js'
-import { SlashingProtection } from './own.js'
+import { EQUIVOCATION, SETTLED } from './own-desk.js'
 import type { ChainEvent, ChainStore } from './ports.js'
 import { REWOUND_TOP } from './reorg.js'
 import type { ChainRules, RuleAnswer } from './rules.js'
@@ -26,7 +26,6 @@ interface Reading { readonly kind: 'rewind' | 'confirm' | 'reinstate'; readonly 
 
 interface State {
   readonly core: ChainCore
-  readonly protection: SlashingProtection
   reading: (Reading & { readonly goOn: (records: readonly CommitmentRecord[]) => void }) | undefined
 }
 
@@ -41,7 +40,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
   const config = chainConfig(options)
   const { store } = needs
 
-  const outsideOf = (ctx: Context<ChainMessage>, protection: SlashingProtection): Outside => {
+  const outsideOf = (ctx: Context<ChainMessage>): Outside => {
     const lookUps = callsOf<bigint, ScheduleAnswer>(ctx.signal, (window, signal) => needs.schedule(window, { signal }), (window, promise) => ctx.pipe(promise, {
       ok: answer => ({ type: 'scheduleAnswered', window, answer }),
       failed: error => ({ type: 'scheduleFailed', window, error }),
@@ -56,11 +55,9 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       event: event => { void needs.events.send(event) },
       write: (sequence, batch) => store.write(sequence, batch),
       resume: () => store.resume(),
-      addSigned: signed => protection.add(signed),
-      signedIsDurable: signed => { protection.isDurable(signed) },
-      record: (id, signed) => ctx.pipe(protection.record(signed), {
-        ok: () => ({ type: 'recorded', id, error: undefined }),
-        failed: error => ({ type: 'recorded', id, error }),
+      readSigned: (signer, window) => ctx.pipe(store.signedWindow(signer, window, config.storeWithin), {
+        ok: answer => ({ type: 'signedKnown', signer, window, answer }),
+        failed: () => ({ type: 'signedKnown', signer, window, answer: undefined }),
       }),
       recall: (id, hash) => ctx.pipe(store.commitment(hash, config.storeWithin), {
         ok: record => ({ type: 'recalled', id, record, error: undefined }),
@@ -99,18 +96,18 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     name: 'chain',
     mailbox: chainMailbox,
     async init(ctx) {
-      const [restored, rewoundTop] = await Promise.all([
+      const [restored, rewoundTop, settled, equivocation] = await Promise.all([
         store.restore(config.memoryBlocks, config.maxPendingParents, config.storeWithin),
-        store.meta(REWOUND_TOP, config.storeWithin),
-      ])
-      const protection = new SlashingProtection(store, config.storeWithin)
+        ...[REWOUND_TOP, SETTLED, EQUIVOCATION].map(name => store.meta(name, config.storeWithin)),
+      ] as const)
       // Sequences of an earlier incarnation may still be acknowledged: begin above them.
-      const core = new ChainCore(outsideOf(ctx, protection), config, Math.floor(ctx.clock.now()) * 1_000)
-      core.restore({ ...restored, root: await rootOf(store, restored, config), rewoundTop })
+      const core = new ChainCore(outsideOf(ctx), config, Math.floor(ctx.clock.now()) * 1_000)
+      const { durable, stats: { signing } } = restored
+      core.restore({ ...restored, root: await rootOf(store, restored, config), rewoundTop, signing: { ...signing, settled, equivocation, durable } })
       void store.resume()
       core.flush()
       ctx.every('tick', TICK)
-      return { core, protection, reading: undefined }
+      return { core, reading: undefined }
     },
     receive: {
       commitments({ core }, { items }) { core.judge.commitments(items); core.flush() },
@@ -129,14 +126,24 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       reinstate: (state, { hash }, ctx) => decide(state, ctx, 'reinstate', () => state.core.reinstate(hash),
         async () => { const record = await store.commitment(hash, config.storeWithin); return record === undefined ? [] : [record] },
         records => { state.core.reinstate(hash, records[0] ?? null) }),
-      reserve: ({ protection }, { signer, hash, ssz }, ctx) => ctx.later(protection.record({ signer, hash, ssz })),
+      reserve({ core }, record, ctx) {
+        const answer = new Promise<void>((granted, refused) => { core.judge.propose(record, { kind: 'proposal', granted, refused }) })
+        core.flush()
+        return ctx.later(answer)
+      },
+      caughtUp({ core }, _message, ctx) {
+        const settled = new Promise<void>(resolve => { core.judge.own.caughtUp(resolve) })
+        core.flush()
+        return ctx.later(settled)
+      },
+      lostTxList({ core }, { hash, height }) { core.txLists.lost(hash, height) },
       standing: ({ core }) => core.standing(),
 
       scheduleAnswered({ core }, { window, answer }, ctx) { core.judge.lookedUp(core.judge.schedules.answered(window, answer, ctx.clock.monotonic())); core.flush() },
       scheduleFailed({ core }, { window, error }, ctx) { core.judge.lookedUp(core.judge.schedules.failed(window, error, ctx.clock.monotonic())); core.flush() },
       ruled({ core }, { id, answer }) { core.judge.ruled(id, answer); core.flush() },
       rulesFailed({ core }, { id, error }) { core.judge.rulesFailed(id, error); core.flush() },
-      recorded({ core }, { id, error }) { core.judge.recorded(id, error); core.flush() },
+      signedKnown({ core }, { signer, window, answer }) { core.judge.signedKnown(signer, window, answer); core.flush() },
       recalled({ core }, { id, record, error }) { core.judge.recalled(id, record, error); core.flush() },
       recordsRead(state, { records }) {
         const { reading, core } = state
@@ -160,7 +167,6 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     timers: {
       tick({ core }) { core.tick(); core.flush() },
     },
-    stop({ protection }) { protection.close() },
   })
 }
 

@@ -1,4 +1,4 @@
-import { PreconfHeadCodec } from '../../protocol/index.js'
+import { Finding, PreconfHeadCodec } from '../../protocol/index.js'
 import type { CommitmentRecord, Restored } from '../store/ingress.js'
 import { anchorBelow, anchorOfTip } from './anchor.js'
 import type { Commitment } from './commitment.js'
@@ -7,6 +7,7 @@ import type { ChainConfig } from './config.js'
 import { ChainError } from './errors.js'
 import type { ChainStanding, ConfirmedTip, Head } from './ingress.js'
 import { Judge } from './judge.js'
+import type { RestoredSigning } from './own-desk.js'
 import type { Outside } from './outside.js'
 import { REWOUND_TOP, Reorganiser, commitmentOf } from './reorg.js'
 import { ChainState } from './state.js'
@@ -21,6 +22,7 @@ export interface RestoredChain extends Pick<Restored, 'confirmedTip' | 'headOver
   readonly root?: CommitmentRecord | undefined
   /** As kept under `REWOUND_TOP`. */
   readonly rewoundTop: string | undefined
+  readonly signing: RestoredSigning
 }
 
 /**
@@ -52,8 +54,10 @@ export class ChainCore {
   }
 
   /** Resumes from what the store kept, then moves to the tip of the configuration where that is higher. */
-  restore({ tail, root, pending, confirmedTip, headOverride, rewoundTop }: RestoredChain): void {
+  restore({ tail, root, pending, confirmedTip, headOverride, rewoundTop, signing }: RestoredChain): void {
     const { state } = this
+    this.judge.own.restore(signing)
+    for (const { hash, signer, ssz } of [...tail, ...pending]) this.judge.own.saw({ finding: Finding.valid, hash, signer, bytes: ssz })
     const { canon, memory, ledger, config } = state
     state.override = headOverride
     state.rewoundTop = rewoundTop === undefined ? undefined : BigInt(rewoundTop)
@@ -89,6 +93,7 @@ export class ChainCore {
   /** Time has passed. */
   tick(): void {
     this.judge.tick()
+    this.judge.own.tick()
     this.txLists.tick()
     this.trust.tick()
   }
@@ -138,6 +143,7 @@ export class ChainCore {
     return {
       head: durable.head, headHash: durable.hash, next: canon.next, confirmedTip: tip,
       pendingParents: memory.pending.size, pendingSchedule: this.judge.holding.size, unstored: unstored.commitments,
+      ownEquivocation: this.judge.own.equivocation,
     }
   }
 }

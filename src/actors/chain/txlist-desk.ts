@@ -20,6 +20,12 @@ export class TxListDesk {
     for (const item of items) this.#report(item.origin, { ...this.#judge(item), hash: item.hash.slice() })
   }
 
+  /** It was damaged, and the store has it no more: where a block names it, it is fetched again. */
+  lost(hash: Uint8Array, height: bigint | undefined): void {
+    this.state.ledger.lost(hash, height)
+    if (height !== undefined) void this.state.outside.gaps.send({ type: 'missingTxList', hash, height, from: undefined })
+  }
+
   /** Unnamed ones whose time is over make room. */
   tick(): void {
     const { ledger, changes, outside } = this.state

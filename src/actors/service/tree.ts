@@ -1,4 +1,5 @@
 import { toHex } from '../../protocol/index.js'
+import type { AddressedSigner } from '../../protocol/index.js'
 import type { BatchEvidence } from '../../protocol/secp256k1/index.js'
 import { seconds, supervisor } from '../kernel/index.js'
 import type { Broadcast, Port, Ref, Supervisor, SupervisorEvent } from '../kernel/index.js'
@@ -33,6 +34,8 @@ import type { NetworkEvent } from './events.js'
 import { forecast } from './forecast.js'
 import { Publisher, publisher } from './publisher.js'
 import type { PublisherMessage } from './publisher.js'
+import { SigningGate } from './signing-gate.js'
+import type { GateEvent } from './signing-gate.js'
 import { Wake } from './wake.js'
 
 /** The running parts, as the façade holds them. */
@@ -47,6 +50,8 @@ export interface Tree {
   /** `undefined` where it is off. */
   readonly discovery: Discovery | undefined
   readonly publisher: Publisher
+  /** `undefined` without a signer. */
+  readonly gate: SigningGate | undefined
   /** The driver's own mailbox, for an application that commands it directly. */
   readonly commands: Port<NetworkCommand>
   /** Woken whenever a reader of the chain may find something new. */
@@ -65,6 +70,7 @@ export interface RoomConfigs {
   readonly discovery: DiscoveryConfig | undefined
   readonly reputation: ReputationConfig
   readonly validator: ValidatorConfig
+  readonly signer: AddressedSigner | undefined
 }
 
 type Handles = Pick<Tree, 'store' | 'chain' | 'validator' | 'network' | 'sync' | 'reputation' | 'discovery'>
@@ -93,7 +99,7 @@ const BATCH_ALARM = 'validator.batchAlarm'
  * A part that fails is started again alone; when the driver restarts, its peers are gone, and sync and discovery start anew with it.
  */
 export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Broadcast<NetworkEvent>): Tree {
-  const { discovery: discoveryConfig } = configs
+  const { discovery: discoveryConfig, signer } = configs
   const { clock, random, log } = config
   const onEvent = (event: SupervisorEvent): void => { report(event, events) }
   const root = supervisor('p2p', { strategy: 'one_for_one', clock, random, log, stopWithin: STOP_WITHIN, onEvent })
@@ -109,7 +115,10 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const judging: Ref<ChainMessage> = root.child('chain', () => chain({
     ...handles, verdicts: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
-  }, chainConfig({ ...config.chain, confirmedTip: config.confirmedTip })))
+  }, chainConfig({
+    ...config.chain, confirmedTip: config.confirmedTip, ...signer !== undefined && { ownAddresses: [signer.address] },
+    ...config.signing?.keepFor !== undefined && { signedFor: config.signing.keepFor },
+  })))
   const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm, openPool: threads.open }, batchWasWrong ? withoutBatches(configs.validator) : configs.validator))
   const { upcoming } = config.schedule
   if (upcoming !== undefined) root.child('forecast', () => forecast({ upcoming, validator: handles.validator }))
@@ -133,6 +142,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const out: Port<NetworkEvent> = {
     send: event => {
       events.publish(event)
+      gate?.event(event)
       if (event.type === 'head' || event.type === 'rewind' || event.type === 'stored') news.wake()
       return 'ok'
     },
@@ -140,10 +150,22 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const fromDriver: Port<DriverEvent> = {
     send: event => {
       events.publish(event)
+      gate?.event(event)
       void handles.discovery?.driver(event)
       return handles.sync.driver(event)
     },
   }
+  const alone = config.staticPeers.length === 0 && discoveryConfig === undefined
+  const gate = signer === undefined ? undefined : new SigningGate({
+    clock, open: config.signing?.beforeCatchUp === true ? 'option' : alone ? 'alone' : undefined,
+    sync: within => handles.sync.sync(within),
+    caughtUp: () => handles.chain.caughtUp(STORE_WITHIN),
+    remembers: config.dataDir !== undefined,
+    opened: after => {
+      log.info({ after }, 'signing may begin')
+      events.publish({ type: 'signingReady', after } satisfies GateEvent)
+    },
+  })
   // For as long as this process lives, also over a restart of the validator.
   let batchWasWrong = false
   const onBatchAlarm = (evidence: BatchEvidence): void => {
@@ -167,7 +189,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     loadLibp2p().catch(() => undefined)
     await starting
   }
-  return { supervisor: root, ...handles, publisher: new Publisher(publishing), commands: driving, news, start }
+  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, commands: driving, news, start }
 }
 
 const withoutBatches = (config: ValidatorConfig): ValidatorConfig =>

@@ -2,9 +2,11 @@ import { actor, keep, mailbox } from '../kernel/index.js'
 import type { Context, Later, Port } from '../kernel/index.js'
 import type { Chain } from '../chain/ingress.js'
 import type { Answers } from '../chain/ports.js'
-import type { Database, Opened, OwnSigned, Stats } from './database.js'
+import type { Database, Discarded, Loss, Opened, SignedWindow, Stats } from './database.js'
+import { toHex } from '../../protocol/hex.js'
 import { storeErrorOf } from './errors.js'
 import type { StoreError } from './errors.js'
+import { healing } from './healing.js'
 import { storeMailbox } from './ingress.js'
 import type { Restored, StoreMessage, StoreStanding } from './ingress.js'
 import { commitmentsBody, txListBody } from './serving.js'
@@ -14,10 +16,14 @@ import { WriteQueue } from './write-queue.js'
 export type StoreEvent =
   | { readonly type: 'storeFailing'; readonly code: string; readonly message: string }
   | { readonly type: 'storeRecovered' }
+  /** A record was damaged, and is gone: it is fetched again where others have it (H60). */
+  | { readonly type: 'recordDamaged'; readonly kind: Discarded['kind']; readonly hash: Uint8Array | undefined; readonly blockNumber: bigint | undefined }
+  /** What was said to be stored is missing: nothing is signed for windows that end at or before `signingClosedUpTo` (SPEC §7). */
+  | { readonly type: 'recordsLost'; readonly what: Loss['what']; readonly signingClosedUpTo: bigint }
 
 export interface StoreNeeds {
   /** Acknowledges writes to chain. */
-  readonly chain: Pick<Chain, 'durable' | 'storeReady'>
+  readonly chain: Pick<Chain, 'durable' | 'storeReady' | 'lostTxList'>
   readonly answers: Answers
   readonly events: Port<StoreEvent>
   /** Makes the database: the one in its thread, which calls `died` when that ends by itself, or the one in memory. */
@@ -83,6 +89,23 @@ const receivedMailbox = mailbox<Received>({
  * meanwhile, and chain hears `durable` only of what is on disk (H33). Only an `open` that fails at start fails the actor.
  */
 export const store = ({ chain, answers, events, database: make }: StoreNeeds) => {
+  const tellLoss = ({ what, closedUpTo }: Loss, ctx: Context<Received>) => {
+    ctx.log.error({ what, signingClosedUpTo: String(closedUpTo) }, 'what was said to be stored is missing; nothing is signed for windows that may have been open: see docs/operating-store.md')
+    void events.send({ type: 'recordsLost', what, signingClosedUpTo: closedUpTo })
+  }
+  const tellDamage = (discarded: readonly Discarded[], ctx: Context<Received>) => {
+    for (const { kind, hash, blockNumber } of discarded) {
+      ctx.log.error({ kind, hash: hash === undefined ? undefined : toHex(hash), blockNumber: blockNumber?.toString() }, 'a damaged record was dropped')
+      void events.send({ type: 'recordDamaged', kind, hash, blockNumber })
+      if (kind === 'txList' && hash !== undefined) void chain.lostTxList(hash, blockNumber)
+    }
+  }
+  const tellOpened = ({ loss, discarded, unknownFiles, droppedBytes }: Opened, ctx: Context<Received>) => {
+    if (droppedBytes > 0) ctx.log.warn({ droppedBytes }, 'part of the log could not be read and was dropped')
+    if (unknownFiles.length > 0) ctx.log.info({ files: unknownFiles.slice(0, 16) }, 'what lies in the folder of the database and is not of it is left alone')
+    if (loss !== undefined) tellLoss(loss, ctx)
+    tellDamage(discarded, ctx)
+  }
   const pump = (state: State, ctx: Context<Received>) => {
     while (state.phase === 'running') {
       const next = state.writes.take()
@@ -158,10 +181,12 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
     if (upTo !== undefined && state.failing === undefined) await new Promise<void>(go => { state.waitingForQueue.push({ upTo, go }) })
   }
   /** What is queued counts as signed too: while it cannot be stored, nobody can say what we signed. */
-  const ownSigned = async (state: State, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> => {
+  const signedWindow = async (state: State, signer: Uint8Array, window: bigint): Promise<SignedWindow> => {
     await queueWritten(state)
     if (state.failing !== undefined && state.writes.length > 0) throw state.failing
-    return state.database.ownSigned(signer, window)
+    const records = await state.database.ownSigned(signer, window)
+    // Read after the records: what was pruned or lost meanwhile is below it.
+    return { records, closedUpTo: (await state.database.stats()).signing.closedUpTo }
   }
   const restore = async (state: State, tail: number, pending: number): Promise<Restored> => {
     await queueWritten(state)
@@ -175,9 +200,11 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
     mailbox: receivedMailbox,
     async init(ctx) {
       let tell: (error: StoreError) => void = () => undefined
-      const database = make(error => { tell(error) })
-      const { durable, confirmedTip, headOverride, droppedBytes, stats } = await database.open()
-      if (droppedBytes > 0) ctx.log.warn({ droppedBytes }, 'an unfinished write of an earlier run was dropped')
+      const found = (discarded: readonly Discarded[]) => { tellDamage(discarded, ctx) }
+      const database = healing(make(error => { tell(error) }), found)
+      const opened = await database.open()
+      tellOpened(opened, ctx)
+      const { durable, confirmedTip, headOverride, stats } = opened
       ctx.log.info({ durable, commitments: stats.commitments, txLists: stats.txLists }, 'the store is open')
       void chain.storeReady()
       // By the way of what the database answers, so that each death is known before the next try to open it.
@@ -242,11 +269,10 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       txList: ({ database }, { hash }, ctx) => asked(ctx, database.txList(hash)),
       hasTxLists: ({ database }, { hashes }, ctx) => asked(ctx, database.hasTxLists(hashes)),
       missingTxLists: ({ database }, { from, max }, ctx) => asked(ctx, database.missingTxLists(from, max)),
-      recordSigned: ({ database }, { record }, ctx) => asked(ctx, database.recordSigned(record)),
-      ownSigned: (state, { signer, submissionWindowEnd }, ctx) => asked(ctx, ownSigned(state, signer, submissionWindowEnd)),
+      signedWindow: (state, { signer, submissionWindowEnd }, ctx) => asked(ctx, signedWindow(state, signer, submissionWindowEnd)),
       evidence: ({ database }, { from, max }, ctx) => asked(ctx, database.evidence(from, max)),
       meta: ({ database }, { name }, ctx) => asked(ctx, database.meta(name)),
-      setMeta: ({ database }, { name, value }, ctx) => asked(ctx, database.commit({ meta: [{ name, value }] })),
+      setMeta: ({ database }, { name, value }, ctx) => asked(ctx, database.commit({ meta: [{ name, value }] }).then(() => undefined)),
       standing: (state, _message, ctx) => ctx.later(standing(state)),
     },
     timers: {
@@ -255,7 +281,7 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
           runAgain(state, ctx)
           return
         }
-        ctx.pipe(state.database.open(), {
+        ctx.pipe(state.database.open().then(opened => { tellOpened(opened, ctx) }), {
           ok: () => ({ type: 'reopened' }),
           failed: error => ({ type: 'reopenFailed', error: storeErrorOf(error, 'open again') }),
         })

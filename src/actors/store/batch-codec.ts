@@ -1,4 +1,4 @@
-import type { EvidencePut, HeadRecord, Standing, TipRecord, WriteBatch } from './database.js'
+import type { EvidencePut, HeadRecord, LossKind, Standing, TipRecord, WriteBatch } from './database.js'
 import { StoreError } from './errors.js'
 import { standingByte, standingOf } from './record-page.js'
 
@@ -109,6 +109,12 @@ export function encodeBatch(batch: WriteBatch): Uint8Array<ArrayBuffer> {
     to.bytes(hash)
     to.bytes(ssz)
   })
+  to.optional(batch.closeSigning, ({ upTo, what, at }) => {
+    to.uint(upTo)
+    to.text(what)
+    to.number(at)
+  })
+  to.optional(batch.forgetSigned, value => { to.uint(value) })
   to.optional(batch.rewindTo, value => { to.uint(value) })
   to.list(batch.forget, hash => { to.bytes(hash) })
   to.list(batch.commitments, ({ hash, signer, ssz, standing }) => {
@@ -155,6 +161,8 @@ export function decodeBatch(bytes: Uint8Array): WriteBatch {
   const fields = {
     sequence: from.optional(() => from.number()),
     signed: from.list(() => ({ signer: from.bytes(), hash: from.bytes(), ssz: from.bytes() })),
+    closeSigning: from.optional(() => ({ upTo: from.uint(), what: from.text() as LossKind, at: from.number() })),
+    forgetSigned: from.optional(() => from.uint()),
     rewindTo: from.optional(() => from.uint()),
     forget: from.list(() => from.bytes()),
     commitments: from.list(() => ({ standing: readStanding(from), hash: from.bytes(), signer: from.bytes(), ssz: from.bytes() })),

@@ -7,7 +7,7 @@ import { systemClock } from '../kernel/clock.js'
 import type { Clock } from '../kernel/clock.js'
 import { encodeBatch } from './batch-codec.js'
 import type {
-  CommitmentRecord, Database, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats, WriteBatch,
+  CommitmentRecord, Database, Discarded, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats, WriteBatch,
 } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import type { FileDatabaseOptions } from './file-database.js'
@@ -132,11 +132,11 @@ export class ThreadDatabase implements Database {
     })
   }
 
-  async commit(batch: WriteBatch): Promise<void> {
+  async commit(batch: WriteBatch): Promise<readonly Discarded[]> {
     this.#order.admit(batch.sequence)
     const packed = encodeBatch(batch)
     try {
-      await this.#call(remote => remote.commit(transfer(packed, [packed.buffer])))
+      return await this.#call(remote => remote.commit(transfer(packed, [packed.buffer])))
     } catch (error) {
       const failure = storeErrorOf(error, 'commit')
       this.#order.failed(batch.sequence, failure)
@@ -152,8 +152,8 @@ export class ThreadDatabase implements Database {
     return this.#call(remote => remote.ownSigned(own(signer), submissionWindowEnd))
   }
 
-  async forgetSigned(signer: Uint8Array, before: bigint): Promise<void> {
-    await this.#call(remote => remote.forgetSigned(own(signer), before))
+  async discard(damaged: string, waiting: boolean): Promise<readonly Discarded[]> {
+    return this.#call(remote => remote.discard(damaged, waiting))
   }
 
   async canonicalRange(start: bigint, max: number): Promise<Uint8Array> {

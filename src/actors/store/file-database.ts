@@ -1,4 +1,3 @@
-import type { Database } from './database.js'
 import { KeyValueDatabase } from './key-value-database.js'
 import type { DatabaseOptions } from './key-value-database.js'
 import { openLevel } from './level.js'
@@ -12,6 +11,6 @@ export interface FileDatabaseOptions extends DatabaseOptions {
 }
 
 /** The database on disk, in the thread that calls. A node has it in a thread of its own: see `threadDatabase`. */
-export function fileDatabase({ dataDir, token = newToken(), ...options }: FileDatabaseOptions): Database {
+export function fileDatabase({ dataDir, token = newToken(), ...options }: FileDatabaseOptions): KeyValueDatabase {
   return new KeyValueDatabase(() => openLevel({ dataDir, token }), options)
 }

@@ -1,9 +1,9 @@
 import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline } from '../kernel/index.js'
-import type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
+import type { CommitmentRecord, Evidence, MissingTxLists, SignedWindow, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
 import type { RecordPage } from './record-page.js'
 
-export type { CommitmentRecord, Evidence, MissingTxLists, OwnSigned, SignedBefore, Stats, WriteBatch } from './database.js'
+export type { CommitmentRecord, Evidence, LossKind, MissingTxLists, OwnSigned, SignedWindow, Stats, WriteBatch } from './database.js'
 export type { RecordPage } from './record-page.js'
 
 /** What a node resumes with. */
@@ -48,8 +48,7 @@ export type StoreMessage =
   | Ask<'txList', { hash: Uint8Array }, Uint8Array | undefined>
   | Ask<'hasTxLists', { hashes: readonly Uint8Array[] }, readonly boolean[]>
   | Ask<'missingTxLists', { from: bigint; max: number }, MissingTxLists>
-  | Ask<'recordSigned', { record: OwnSigned }, SignedBefore>
-  | Ask<'ownSigned', { signer: Uint8Array; submissionWindowEnd: bigint }, readonly OwnSigned[]>
+  | Ask<'signedWindow', { signer: Uint8Array; submissionWindowEnd: bigint }, SignedWindow>
   | Ask<'evidence', { from: number; max: number }, readonly Evidence[]>
   | Ask<'meta', { name: string }, string | undefined>
   | Ask<'setMeta', { name: string; value: string | null }, void>
@@ -65,7 +64,7 @@ export const storeMailbox = mailbox<StoreMessage>({
     serveCommitments: dropOldest('the network answers it with nothing when its deadline comes'),
     serveTxList: dropOldest('the network answers it with nothing when its deadline comes'),
     restore: told, page: told, scan: told, tail: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
-    recordSigned: told, ownSigned: told, evidence: told, meta: told, setMeta: told, standing: told,
+    signedWindow: told, evidence: told, meta: told, setMeta: told, standing: told,
   },
 })
 
@@ -89,9 +88,8 @@ export class Store extends Handle<StoreMessage> {
   hasTxLists(hashes: readonly Uint8Array[], within: Deadline) { return this.ask('hasTxLists', { hashes }, within) }
   /** Txlists that canonical blocks name and that are not there, by height. */
   missingTxLists(from: bigint, max: number, within: Deadline) { return this.ask('missingTxLists', { from, max }, within) }
-  /** Durable when it resolves: what we are about to sign (SPEC §7, slashing protection). */
-  recordSigned(record: OwnSigned, within: Deadline) { return this.ask('recordSigned', { record }, within) }
-  ownSigned(signer: Uint8Array, submissionWindowEnd: bigint, within: Deadline) { return this.ask('ownSigned', { signer, submissionWindowEnd }, within) }
+  /** What a signer signed in a window, as far as this node knows, what was written before included; and up to where nothing is signed any more. */
+  signedWindow(signer: Uint8Array, submissionWindowEnd: bigint, within: Deadline) { return this.ask('signedWindow', { signer, submissionWindowEnd }, within) }
   evidence(from: number, max: number, within: Deadline) { return this.ask('evidence', { from, max }, within) }
   meta(name: string, within: Deadline) { return this.ask('meta', { name }, within) }
   setMeta(name: string, value: string | null, within: Deadline) { return this.ask('setMeta', { name, value }, within) }

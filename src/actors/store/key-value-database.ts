@@ -2,26 +2,27 @@ import { MAX_COMMITMENTS, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.j
 import { isZero } from '../../protocol/bytes.js'
 import { CommitmentView } from '../../protocol/view.js'
 import { checkBatch, checkOwnSigned } from './check-batch.js'
-import { SSZ_IN_RECORD, isHandover, readCommitment, recordIn } from './commitment-value.js'
+import { systemClock } from '../kernel/clock.js'
+import type { Clock } from '../kernel/clock.js'
+import { SSZ_IN_RECORD, readCommitment, recordIn } from './commitment-value.js'
+import { discard } from './discard.js'
 import { evictCommitments, forget, prefetchCommitments, putCommitment, restand, rewind } from './commitments.js'
 import type {
-  CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats,
-  WriteBatch,
+  CommitmentRecord, Database, DatabaseLimits, Discarded, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore,
+  Stats, WriteBatch,
 } from './database.js'
 import { DEFAULT_LIMITS } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { GroupCommit } from './group-commit.js'
-import {
-  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip,
-  recordOwn, recordOwnOrFail,
-} from './ledger.js'
+import { evictEvidence, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip } from './ledger.js'
+import { begin, horizonAfter } from './opening.js'
 import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
 import {
-  SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
+  SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
   spaceEnd, spaceStart,
 } from './schema.js'
 import type { Key } from './schema.js'
-import { checkSchema } from './schema-record.js'
+import { closeSigning, forgetOwn, keepOwn, ownPage, ownSignedIn, recordOwn } from './signed-records.js'
 import { floorKey, loadState, putCounters } from './state.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
@@ -39,6 +40,8 @@ export interface DatabaseOptions {
   readonly limits?: Partial<DatabaseLimits>
   /** Refuses a directory of another chain. Left out: not asked. */
   readonly chainId?: bigint | undefined
+  /** Wall time, for what is closed for signing after a loss. */
+  readonly clock?: Pick<Clock, 'now'>
 }
 
 /** `Database` over any ordered storage: what is kept, for how long, and what becomes durable together. */
@@ -46,12 +49,14 @@ export class KeyValueDatabase implements Database {
   readonly #connect: () => Promise<Storage>
   readonly #limits: DatabaseLimits
   readonly #chainId: bigint | undefined
+  readonly #clock: Pick<Clock, 'now'>
   #storage: Storage | undefined
   #writer: GroupCommit<State> | undefined
   #seen: Seen | undefined
 
-  constructor(connect: () => Promise<Storage>, { limits, chainId }: DatabaseOptions = {}) {
+  constructor(connect: () => Promise<Storage>, { limits, chainId, clock = systemClock }: DatabaseOptions = {}) {
     this.#connect = connect
+    this.#clock = clock
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
     this.#chainId = chainId
   }
@@ -60,26 +65,31 @@ export class KeyValueDatabase implements Database {
     if (this.#storage !== undefined) throw new StoreError('invalid', 'the database is open already', { value: 'open' })
     const storage = await this.#connect()
     try {
-      const schema = checkSchema(await storage.get(SCHEMA_KEY), storage, this.#chainId)
+      const { created, loss, discarded } = await begin(storage, this.#chainId, this.#clock.now())
       const writer = new GroupCommit<State>({
         storage,
         load: () => loadState(storage),
         finish: (txn, state) => this.#finish(txn, state),
-        committed: state => { this.#seen = seen(state) },
+        committed: state => {
+          this.#seen = seen(state)
+          storage.acknowledged(state.counters.commits)
+        },
       })
       this.#seen = seen(await writer.start())
-      if (schema !== undefined) await writer.enqueue(async txn => { txn.put(SCHEMA_KEY, schema) })
       this.#storage = storage
       this.#writer = writer
       return {
         durable: storage.durable,
-        created: storage.created,
+        created,
         schema: SCHEMA_VERSION,
         confirmedTip: await readTip(storage),
         headOverride: await readHead(storage),
         tail: await this.tail(tail),
         stats: await this.stats(),
         droppedBytes: storage.droppedBytes,
+        loss,
+        discarded,
+        unknownFiles: storage.unknownFiles,
       }
     } catch (error) {
       this.#storage = undefined
@@ -89,13 +99,26 @@ export class KeyValueDatabase implements Database {
     }
   }
 
-  async commit(batch: WriteBatch): Promise<void> {
+  async commit(batch: WriteBatch): Promise<readonly Discarded[]> {
     checkBatch(batch)
-    await this.#open().writer.enqueue((txn, state) => this.#apply(txn, state, batch), batch.sequence)
+    return this.#open().writer.enqueue(async (txn, state) => {
+      await this.#apply(txn, state, batch)
+      return state.discarded.splice(0)
+    }, batch.sequence)
+  }
+
+  async discard(damaged: string, waiting: boolean): Promise<readonly Discarded[]> {
+    return this.#open().writer.enqueue(async (txn, state) => {
+      const at = this.#clock.now()
+      const gone = await discard(txn, state, Buffer.from(damaged, 'hex'), { waiting, closeUpTo: horizonAfter(at), at })
+      return gone === undefined ? state.discarded.splice(0) : [gone, ...state.discarded.splice(0)]
+    })
   }
 
   async #apply(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
-    for (const record of batch.signed ?? []) await recordOwnOrFail(txn, record, isHandover(record.ssz))
+    for (const record of batch.signed ?? []) await keepOwn(txn, record)
+    if (batch.closeSigning !== undefined) closeSigning(txn, state, batch.closeSigning.upTo, batch.closeSigning)
+    if (batch.forgetSigned !== undefined) await forgetOwn(txn, state, batch.forgetSigned)
     if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo)
     for (const hash of batch.forget ?? []) await forget(txn, state, hash)
     if (batch.commitments !== undefined) {
@@ -125,12 +148,13 @@ export class KeyValueDatabase implements Database {
     if (await evictCommitments(txn, state, this.#limits) > 0) await evictOrphans(txn, state)
     await evictReferenced(txn, state, this.#limits)
     await evictEvidence(txn, state, this.#limits)
+    state.counters.commits++
     putCounters(txn, state)
   }
 
   async recordSigned(record: OwnSigned): Promise<SignedBefore> {
     checkOwnSigned(record)
-    return this.#open().writer.enqueue(txn => recordOwn(txn, record, isHandover(record.ssz)))
+    return this.#open().writer.enqueue((txn, state) => recordOwn(txn, state, record))
   }
 
   async ownSigned(signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
@@ -140,8 +164,15 @@ export class KeyValueDatabase implements Database {
     return this.#read(storage => ownSignedIn(storage, signer, submissionWindowEnd))
   }
 
-  async forgetSigned(signer: Uint8Array, before: bigint): Promise<void> {
-    await this.#open().writer.enqueue(txn => forgetOwn(txn, signer, before))
+  /** Everything that we signed, in pages: for an export. */
+  async * signedRecords(): AsyncGenerator<readonly OwnSigned[]> {
+    for (let from: Key | undefined; ;) {
+      const at = from
+      const { records, next } = await this.#read(storage => ownPage(storage, at))
+      yield records
+      if (next === undefined) return
+      from = next
+    }
   }
 
   async canonicalRange(start: bigint, max: number): Promise<Uint8Array> {
@@ -314,7 +345,7 @@ interface Seen {
 
 const seen = (state: State): Seen => ({ stats: statsOf(state), floor: floorKey(state, 'c') })
 
-function statsOf({ counters, head, unreferenced }: State): Stats {
+function statsOf({ counters, head, unreferenced, signing }: State): Stats {
   return {
     commitments: counters.canonical + counters.side,
     canonical: counters.canonical,
@@ -329,5 +360,6 @@ function statsOf({ counters, head, unreferenced }: State): Stats {
     evictedTxLists: counters.evictedTxLists,
     evictedUnreferenced: counters.evictedUnreferenced,
     evictedEvidence: counters.evictedEvidence,
+    signing,
   }
 }

@@ -1,4 +1,4 @@
-import { readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { StoreError } from './errors.js'
@@ -46,7 +46,10 @@ export async function selfAsHolder(token: string): Promise<Holder> {
 /** The lock file's content; `undefined` where there is none or it cannot be read as one. */
 export async function readHolder(dataDir: string): Promise<Holder | undefined> {
   const text = await maybe(readFile(fileIn(dataDir), 'utf8'))
-  if (text === undefined) return undefined
+  return text === undefined ? undefined : parseHolder(text)
+}
+
+function parseHolder(text: string): Holder | undefined {
   try {
     const { pid, started, boot, pidNamespace, host, token } = JSON.parse(text) as Readonly<Record<string, unknown>>
     if (typeof pid !== 'number' || typeof host !== 'string' || typeof token !== 'string') return undefined
@@ -92,15 +95,42 @@ export function lockedBy(dataDir: string, holder: Holder | undefined, cause?: un
   return new StoreError('locked', `the data directory ${dataDir} is held by ${who}`, pid, { cause })
 }
 
-/** Before the database is opened. @throws StoreError `locked` where a living process holds the directory */
-export async function refuseHeld(dataDir: string, self: Holder): Promise<void> {
-  const holder = await readHolder(dataDir)
-  if (await judge(holder, self) === 'held') throw lockedBy(dataDir, holder)
+/**
+ * Takes the directory for this opener. The lock file is made by a link, of which the file system lets one succeed: so it holds between
+ * threads of this process, whose other names for the directory the database's own lock does not see, as it holds between processes.
+ * A lock whose holder is gone is put aside first, and given back where another opener has taken its place meanwhile.
+ * @returns `unsure` where the holder cannot be judged from here: then the database's own lock decides, and `writeLock` follows
+ * @throws StoreError `locked` where a living process, or another opener of this one, holds the directory
+ */
+export async function takeLock(dataDir: string, self: Holder): Promise<'taken' | 'unsure'> {
+  const [lock, mine, aside] = [fileIn(dataDir), `${fileIn(dataDir)}.${self.token}`, `${fileIn(dataDir)}.${self.token}.old`]
+  await writeFile(mine, `${JSON.stringify(self)}\n`)
+  try {
+    for (;;) {
+      const made = await link(mine, lock).then(() => 'made' as const, codeOf)
+      if (made === 'made') return 'taken'
+      // A file system without links: the database's own lock is all there is.
+      if (made !== 'EEXIST' && made !== 'ENOENT') return 'unsure'
+      const before = await maybe(readFile(lock, 'utf8'))
+      const holder = before === undefined ? undefined : parseHolder(before)
+      const judgement = await judge(holder, self)
+      if (judgement === 'held') throw lockedBy(dataDir, holder)
+      if (judgement === 'unsure') return 'unsure'
+      if (await rename(lock, aside).then(() => false, () => true)) continue
+      if (await maybe(readFile(aside, 'utf8')) === before) continue
+      await link(aside, lock).catch(() => undefined)
+      throw lockedBy(dataDir, await readHolder(dataDir))
+    }
+  } finally {
+    await Promise.all([rm(mine, { force: true }), rm(aside, { force: true })])
+  }
 }
+
+const codeOf = (error: unknown): string => String((error as { code?: unknown } | undefined)?.code)
 
 /** Once the database's own lock is ours: names us, in place of whoever stood there. */
 export async function writeLock(dataDir: string, self: Holder): Promise<void> {
-  const written = `${fileIn(dataDir)}.${self.pid}`
+  const written = `${fileIn(dataDir)}.${self.token}`
   await writeFile(written, `${JSON.stringify(self)}\n`)
   await rename(written, fileIn(dataDir))
 }

@@ -17,7 +17,7 @@ import { OFFSETS } from '../../protocol/layout.js'
  *     e sequence                           evidence by arrival, as JSON
  *     d digest                             → the sequence of that evidence
  *     o signer window height kind          what we signed
- *     a name                               confirmed tip, head override
+ *     a name                               confirmed tip, head override, up to where nothing is signed any more
  *     m name                               text of other rooms
  */
 export const SCHEMA_VERSION = 1
@@ -120,6 +120,9 @@ export const spaceEnd = (space: Space): Key => Buffer.from([space.charCodeAt(0) 
 
 /** The first key after this one, to go on with a range. */
 export const keyAfter = (key: Uint8Array): Key => Buffer.concat([key, Buffer.from([0])])
+
+/** The key of the block above this one. */
+export const blockAbove = (key: Uint8Array): Key => join('c', encodeHeight(decodeHeight(key, 1) + 1n), BLOCK)
 
 /** Whether a key of space `c` is a block's. */
 export function isBlockKey(key: Uint8Array): boolean {

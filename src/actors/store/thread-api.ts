@@ -1,4 +1,4 @@
-import type { DatabaseLimits, Evidence, MissingTxLists, Opened, OwnSigned, SignedBefore, Stats } from './database.js'
+import type { DatabaseLimits, Discarded, Evidence, MissingTxLists, Opened, OwnSigned, SignedBefore, Stats } from './database.js'
 import type { StoreErrorData } from './errors.js'
 
 /** What a call to the thread came to: errors are data, since a structured clone of an Error loses its code. */
@@ -19,10 +19,10 @@ export interface ThreadOptions {
 export interface ThreadApi {
   open (options: ThreadOptions): Promise<Outcome<OpenedPacked>>
   /** `encodeBatch`. */
-  commit (batch: Uint8Array): Promise<Outcome<undefined>>
+  commit (batch: Uint8Array): Promise<Outcome<readonly Discarded[]>>
+  discard (damaged: string, waiting: boolean): Promise<Outcome<readonly Discarded[]>>
   recordSigned (record: OwnSigned): Promise<Outcome<SignedBefore>>
   ownSigned (signer: Uint8Array, submissionWindowEnd: bigint): Promise<Outcome<readonly OwnSigned[]>>
-  forgetSigned (signer: Uint8Array, before: bigint): Promise<Outcome<undefined>>
   canonicalRange (start: bigint, max: number): Promise<Outcome<Uint8Array>>
   scan (from: bigint, max: number, after: Uint8Array | undefined): Promise<Outcome<Uint8Array>>
   tail (count: number): Promise<Outcome<Uint8Array>>

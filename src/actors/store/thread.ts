@@ -34,8 +34,6 @@ async function giving(doing: string, work: () => Promise<Uint8Array>): Promise<O
   return 'ok' in result ? transfer(result, [result.ok.buffer as ArrayBuffer]) : result
 }
 
-const nothing = (work: Promise<void>): Promise<undefined> => work.then(() => undefined)
-
 const api: ThreadApi = {
   open: options => outcome('open', async () => {
     const { tail, ...rest } = options
@@ -44,10 +42,10 @@ const api: ThreadApi = {
     database = made
     return { ...result, tail: result.tail.bytes }
   }),
-  commit: batch => outcome('commit', () => nothing(opened().commit(decodeBatch(batch)))),
+  commit: batch => outcome('commit', () => opened().commit(decodeBatch(batch))),
+  discard: (damaged, waiting) => outcome('discard', () => opened().discard(damaged, waiting)),
   recordSigned: record => outcome('record what we signed', () => opened().recordSigned(record)),
   ownSigned: (signer, window) => outcome('read', () => opened().ownSigned(signer, window)),
-  forgetSigned: (signer, before) => outcome('forget', () => nothing(opened().forgetSigned(signer, before))),
   canonicalRange: (start, max) => giving('read', () => opened().canonicalRange(start, max)),
   scan: (from, max, after) => giving('read', async () => (await opened().scan(from, max, after)).bytes),
   tail: count => giving('read', async () => (await opened().tail(count)).bytes),

@@ -1,0 +1,108 @@
+import { firstHole, waitAbove } from './commitments.js'
+import type { Discarded, Loss, LossKind } from './database.js'
+import { StoreError, storeErrorOf } from './errors.js'
+import { inspect } from './inspect.js'
+import type { Inspection } from './inspect.js'
+import { readTip } from './ledger.js'
+import { COUNTERS_KEY, SCHEMA_KEY } from './schema.js'
+import { checkSchema } from './schema-record.js'
+import { closeSigning, readMark } from './signed-records.js'
+import { freshCounters, loadState, parseCounters, putCounters } from './state.js'
+import type { Storage } from './storage.js'
+import { Transaction } from './transaction.js'
+
+/** A submission window that ends later than this from now is signed for by nobody (SPEC §6, Values out of reach), s. */
+const HORIZON = 3_600n
+/** Damaged records that are told one by one. */
+const MOST_TOLD = 256
+
+/** The last window for which something may have been signed by now. @param now ms since the epoch */
+export const horizonAfter = (now: number): bigint => BigInt(Math.floor(now / 1_000)) + HORIZON
+
+export interface Begun {
+  /** It was made just now, or the first start was cut short before anything was in it. */
+  readonly created: boolean
+  readonly loss: Loss | undefined
+  readonly discarded: readonly Discarded[]
+}
+
+/**
+ * What happens to a database before it is used:
+ * 1. where its files cannot be read, what is left of them is put together;
+ * 2. its record says what it is, or it is new;
+ * 3. where something is missing or cannot be counted on, every record is looked at, what is damaged goes, and what stood on it waits;
+ * 4. where records may be missing that were said to be stored, nothing is signed for windows that may have been open (SPEC §7).
+ * What follows from it is one write.
+ * @throws StoreError `schema_newer`, `foreign`, `damaged`
+ */
+export async function begin(storage: Storage, chainId: bigint | undefined, now: number): Promise<Begun> {
+  try {
+    return await beginOn(storage, chainId, now)
+  } catch (error) {
+    const failure = storeErrorOf(error, 'open')
+    // A record that is damaged has a name.
+    if (failure.code !== 'damaged' || failure.value !== undefined || storage.repaired) throw failure
+    await storage.repair()
+    return beginOn(storage, chainId, now)
+  }
+}
+
+async function beginOn(storage: Storage, chainId: bigint | undefined, now: number): Promise<Begun> {
+  const counted = await storage.get(COUNTERS_KEY)
+  const counters = counted === undefined ? undefined : parseCounters(counted)
+  const empty = counted === undefined && await isEmpty(storage)
+  const missing = lossOf(storage, counters?.commits ?? 0)
+  const schema = checkSchema(await storage.get(SCHEMA_KEY), {
+    empty, lost: missing !== undefined, ours: counters !== undefined || storage.witnessed !== undefined,
+  }, chainId)
+  const discarded: Discarded[] = counted !== undefined && counters === undefined ? [{ kind: 'counters', hash: undefined, blockNumber: undefined }] : []
+
+  const txn = new Transaction(storage)
+  if (schema !== undefined) txn.put(SCHEMA_KEY, schema)
+  if (empty) putCounters(txn, { counters: freshCounters() })
+  const looked = !empty && (storage.repaired || counters === undefined) ? await inspect(storage) : undefined
+  if (looked !== undefined) {
+    for (const { key, value } of looked.writes) if (value === undefined) txn.remove(key); else txn.put(key, value)
+    putCounters(txn, looked)
+    discarded.push(...toldOf(looked))
+  }
+  const mark = await readMark(storage)
+  const what = missing ?? (looked?.signedLost === true || mark === undefined ? 'signed' : undefined)
+  if (txn.size > 0) await storage.write(txn.writes)
+  if (what === undefined) return { created: empty, loss: undefined, discarded }
+
+  const state = await loadState(storage)
+  const closing = new Transaction(storage)
+  await waitAboveHole(closing, state, storage, discarded)
+  closeSigning(closing, state, horizonAfter(now), { what, at: now })
+  state.counters.commits = Math.max(state.counters.commits, storage.witnessed ?? 0) + 1
+  putCounters(closing, state)
+  await storage.write(closing.writes)
+  discarded.push(...state.discarded)
+  return { created: empty, loss: state.signing.loss, discarded }
+}
+
+/** Whether something is missing that was said to be stored. */
+function lossOf({ repaired, droppedBytes, witnessed = 0 }: Storage, commits: number): LossKind | undefined {
+  return repaired ? 'table' : droppedBytes > 0 ? 'log' : commits < witnessed ? 'acknowledged' : undefined
+}
+
+const isEmpty = async (storage: Storage): Promise<boolean> => (await storage.range({ gte: Buffer.from([0]), lt: Buffer.from([0xff]), limit: 1 })).length === 0
+
+/** A block is missing in the middle of the chain: what is above it stands on nothing until it has come again. */
+async function waitAboveHole(txn: Transaction, state: Parameters<typeof waitAbove>[1], storage: Storage, discarded: Discarded[]): Promise<void> {
+  const tip = await readTip(storage).catch((error: unknown) => {
+    if (error instanceof StoreError && error.code === 'damaged') return undefined
+    throw error
+  })
+  const hole = await firstHole(txn, tip?.blockNumber)
+  if (hole === undefined) return
+  await waitAbove(txn, state, hole - 1n)
+  discarded.push({ kind: 'commitment', hash: undefined, blockNumber: hole })
+}
+
+const KINDS: ReadonlySet<string> = new Set(['commitment', 'txList', 'evidence', 'signed'] satisfies Discarded['kind'][])
+
+const toldOf = ({ problems }: Inspection): readonly Discarded[] => problems
+  .filter(({ kind }) => KINDS.has(kind)).slice(0, MOST_TOLD)
+  .map(({ kind }) => ({ kind: kind as Discarded['kind'], hash: undefined, blockNumber: undefined }))
