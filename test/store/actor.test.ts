@@ -23,6 +23,7 @@ async function rig() {
     opened: 0, commits: 0,
   }
   const inner = memoryDatabase()
+  const reopened = { loss: undefined, discarded: [], unknownFiles: [], droppedBytes: 0 }
   const database = new Proxy(inner, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name)
@@ -35,7 +36,7 @@ async function rig() {
         if (name === 'stats' && faults.read !== undefined) throw faults.read
         if (name === 'open' && faults.opened++ > 0) {
           if (faults.open !== undefined) throw faults.open
-          return undefined
+          return reopened
         }
         return (member as (...args: readonly unknown[]) => unknown).apply(target, args as unknown[])
       }

@@ -6,6 +6,7 @@ import { StoreError, storeErrorOf } from './errors.js'
 import { lockedBy, readHolder, releaseLock, selfAsHolder, takeLock, writeLock } from './lock.js'
 import type { Key } from './schema.js'
 import type { Entry, Range, Storage, Write } from './storage.js'
+import { damagedTables, putAside } from './tables.js'
 import { Witness } from './witness.js'
 
 // by `require`, since `import` first searches CommonJS for what it exports: 10 ms at each start
@@ -19,6 +20,12 @@ const CACHE = 16 * 1024 * 1024
 const OPEN_FILES = 256
 /** An iterator reads so many bytes ahead; a page of 256 commitments takes 112 KB. */
 const READ_AHEAD = 1024 * 1024
+
+/**
+ * Tables are checked at each start up to so many bytes: a tenth of a second. After a crash all are (some seconds for 2 GiB): it may have been a
+ * damaged one that ended the process.
+ */
+const CHECKED_AT_START = 64 * 1024 * 1024
 
 const FOLDER = 'store'
 const PROBE = 'probe'
@@ -53,7 +60,11 @@ export async function openLevel({ dataDir: named, token }: LevelOptions): Promis
     try {
       const { isNew, unknownFiles } = await look(folder)
       const witness = await Witness.open(dataDir)
-      const { db, repaired } = await openOrRepair(folder, dataDir, isNew)
+      // Where the lock cannot be judged, the files may be in use.
+      const damaged = lock === 'unsure' ? [] : await damagedTables(folder, lock === 'after_crash' ? Infinity : CHECKED_AT_START)
+      const { db, repaired } = damaged.length > 0
+        ? { db: await openWithout(folder, dataDir, damaged), repaired: true }
+        : await openOrRepair(folder, dataDir, isNew)
       const storage = new LevelStorage(db, folder, dataDir, token, { unknownFiles, witness, repaired, droppedBytes: await droppedBytes(folder) })
       if (lock === 'unsure') {
         await writeLock(dataDir, self).catch(async (error: unknown) => {
@@ -90,6 +101,13 @@ async function look(folder: string): Promise<{ readonly isNew: boolean; readonly
   return { isNew: true, unknownFiles }
 }
 
+/** What is left when these are put aside. Nothing is deleted. */
+async function openWithout(folder: string, dataDir: string, tables: readonly string[]): Promise<Level> {
+  await putAside(folder, tables)
+  await ClassicLevel.repair(folder)
+  return openDatabase(folder, dataDir, false)
+}
+
 /** LevelDB's words where its manifest names a table that is not there. */
 const MISSING_TABLE = /\d+ missing files/
 
@@ -98,8 +116,7 @@ async function openOrRepair(folder: string, dataDir: string, createIfMissing: bo
     return { db: await openDatabase(folder, dataDir, createIfMissing), repaired: false }
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'damaged' || !MISSING_TABLE.test(error.message)) throw error
-    await ClassicLevel.repair(folder)
-    return { db: await openDatabase(folder, dataDir, false), repaired: true }
+    return { db: await openWithout(folder, dataDir, await damagedTables(folder)), repaired: true }
   }
 }
 
@@ -163,10 +180,13 @@ class LevelStorage implements Storage {
   get witnessed(): number | undefined { return this.#witness.commits }
   acknowledged(commits: number): void { this.#witness.write(commits) }
 
-  /** LevelDB's own repair: every table and log is read as far as it can be; what cannot goes to `lost`. */
+  /** LevelDB's own repair, without tables of which a part is damaged: what is left is put together, the rest goes to `lost`. */
   async repair(): Promise<void> {
     this.#repaired = true
-    await this.#reopened(async () => ClassicLevel.repair(this.folder))
+    await this.#reopened(async () => {
+      await putAside(this.folder, await damagedTables(this.folder))
+      await ClassicLevel.repair(this.folder)
+    })
   }
 
   async get(key: Key): Promise<Uint8Array | undefined> { return (await this.#db).get(key) }

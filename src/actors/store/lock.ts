@@ -99,16 +99,18 @@ export function lockedBy(dataDir: string, holder: Holder | undefined, cause?: un
  * Takes the directory for this opener. The lock file is made by a link, of which the file system lets one succeed: so it holds between
  * threads of this process, whose other names for the directory the database's own lock does not see, as it holds between processes.
  * A lock whose holder is gone is put aside first, and given back where another opener has taken its place meanwhile.
- * @returns `unsure` where the holder cannot be judged from here: then the database's own lock decides, and `writeLock` follows
+ * @returns `after_crash` where an earlier run has left its lock; `unsure` where the holder cannot be judged from here: then the database's own
+ * lock decides, and `writeLock` follows
  * @throws StoreError `locked` where a living process, or another opener of this one, holds the directory
  */
-export async function takeLock(dataDir: string, self: Holder): Promise<'taken' | 'unsure'> {
+export async function takeLock(dataDir: string, self: Holder): Promise<'taken' | 'after_crash' | 'unsure'> {
   const [lock, mine, aside] = [fileIn(dataDir), `${fileIn(dataDir)}.${self.token}`, `${fileIn(dataDir)}.${self.token}.old`]
   await writeFile(mine, `${JSON.stringify(self)}\n`)
+  let crashed = false
   try {
     for (;;) {
       const made = await link(mine, lock).then(() => 'made' as const, codeOf)
-      if (made === 'made') return 'taken'
+      if (made === 'made') return crashed ? 'after_crash' : 'taken'
       // A file system without links: the database's own lock is all there is.
       if (made !== 'EEXIST' && made !== 'ENOENT') return 'unsure'
       const before = await maybe(readFile(lock, 'utf8'))
@@ -117,6 +119,7 @@ export async function takeLock(dataDir: string, self: Holder): Promise<'taken' |
       if (judgement === 'held') throw lockedBy(dataDir, holder)
       if (judgement === 'unsure') return 'unsure'
       if (await rename(lock, aside).then(() => false, () => true)) continue
+      crashed = true
       if (await maybe(readFile(aside, 'utf8')) === before) continue
       await link(aside, lock).catch(() => undefined)
       throw lockedBy(dataDir, await readHolder(dataDir))
