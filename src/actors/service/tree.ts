@@ -155,7 +155,9 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
       return handles.sync.driver(event)
     },
   }
-  const alone = config.staticPeers.length === 0 && discoveryConfig === undefined
+  // Discovery that begins nowhere, and remembers nobody, finds nobody.
+  const looks = discoveryConfig !== undefined && (discoveryConfig.bootnodes.length > 0 || config.dataDir !== undefined)
+  const alone = config.staticPeers.length === 0 && !looks
   const gate = signer === undefined ? undefined : new SigningGate({
     clock, open: config.signing?.beforeCatchUp === true ? 'option' : alone ? 'alone' : undefined,
     sync: within => handles.sync.sync(within),
