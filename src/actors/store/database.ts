@@ -237,6 +237,8 @@ export const DEFAULT_LIMITS: DatabaseLimits = {
 export interface OpenOptions {
   /** Records in `Opened.tail`. Default 0. */
   readonly tail?: number
+  /** Looks at every record, and puts right what is wrong. Takes as long as reading all of it. */
+  readonly inspect?: boolean
 }
 
 /**

@@ -18,11 +18,12 @@ import { evictEvidence, putEvidence, putHead, putMeta, putTip, readEvidence, rea
 import { begin, horizonAfter } from './opening.js'
 import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
 import {
-  SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
+  SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
   spaceEnd, spaceStart,
 } from './schema.js'
 import type { Key } from './schema.js'
 import { closeSigning, forgetOwn, keepOwn, ownPage, ownSignedIn, recordOwn } from './signed-records.js'
+import { chainIdIn } from './schema-record.js'
 import { floorKey, loadState, putCounters } from './state.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
@@ -61,11 +62,11 @@ export class KeyValueDatabase implements Database {
     this.#chainId = chainId
   }
 
-  async open({ tail = 0 }: OpenOptions = {}): Promise<Opened> {
+  async open({ tail = 0, inspect = false }: OpenOptions = {}): Promise<Opened> {
     if (this.#storage !== undefined) throw new StoreError('invalid', 'the database is open already', { value: 'open' })
     const storage = await this.#connect()
     try {
-      const { created, loss, discarded } = await begin(storage, this.#chainId, this.#clock.now())
+      const { created, loss, discarded } = await begin(storage, { chainId: this.#chainId, now: this.#clock.now(), inspect })
       const writer = new GroupCommit<State>({
         storage,
         load: () => loadState(storage),
@@ -162,6 +163,14 @@ export class KeyValueDatabase implements Database {
     // What is being written counts, also where who wrote it has stopped waiting.
     if (!writer.idle) return writer.enqueue(txn => ownSignedIn(txn, signer, submissionWindowEnd))
     return this.#read(storage => ownSignedIn(storage, signer, submissionWindowEnd))
+  }
+
+  /** As the database's own record says; `undefined` where it does not. */
+  async chainId(): Promise<bigint | undefined> { return this.#read(async storage => chainIdIn(await storage.get(SCHEMA_KEY))) }
+
+  /** Nothing is signed any more for windows that end at or before this one. Never lowers what there is. */
+  async closeSigning(upTo: bigint): Promise<void> {
+    await this.#open().writer.enqueue(async (txn, state) => { closeSigning(txn, state, upTo) })
   }
 
   /** Everything that we signed, in pages: for an export. */

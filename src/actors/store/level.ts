@@ -43,6 +43,22 @@ export interface LevelOptions {
   readonly dataDir: string
   /** Names the opener within its process: the same one may open again after its thread died. */
   readonly token: string
+  /**
+   * What is done about files that cannot be read. `tables` (default): damaged or missing ones are put aside, and what is left is put together.
+   * `always`: also where nothing says which files belong to the database, which is a person's decision. `never`: `damaged`.
+   */
+  readonly repair?: Repair | undefined
+}
+
+export type Repair = 'never' | 'tables' | 'always'
+
+/** The folder of the store in a data directory, which is there already. @throws StoreError `io` */
+export async function storeFolder(dataDir: string): Promise<string> {
+  try {
+    return await realpath(join(dataDir, FOLDER))
+  } catch (error) {
+    throw new StoreError('io', `${dataDir} is no data directory: it has no store`, { value: dataDir }, { cause: error })
+  }
 }
 
 /**
@@ -50,7 +66,7 @@ export interface LevelOptions {
  * names who holds it. A table that is missing is told as `repaired`: the rest is put together.
  * @throws StoreError `locked`, `foreign`, `damaged`, `disk_full`, `io`
  */
-export async function openLevel({ dataDir: named, token }: LevelOptions): Promise<Storage> {
+export async function openLevel({ dataDir: named, token, repair = 'tables' }: LevelOptions): Promise<Storage> {
   try {
     await mkdir(join(named, FOLDER), { recursive: true })
     const dataDir = await realpath(named)
@@ -58,13 +74,13 @@ export async function openLevel({ dataDir: named, token }: LevelOptions): Promis
     const self = await selfAsHolder(token)
     const lock = await takeLock(dataDir, self)
     try {
-      const { isNew, unknownFiles } = await look(folder)
+      const { isNew, unknownFiles } = await look(folder, repair)
       const witness = await Witness.open(dataDir)
       // Where the lock cannot be judged, the files may be in use.
-      const damaged = lock === 'unsure' ? [] : await damagedTables(folder, lock === 'after_crash' ? Infinity : CHECKED_AT_START)
+      const damaged = lock === 'unsure' || repair === 'never' ? [] : await damagedTables(folder, lock === 'after_crash' || repair === 'always' ? Infinity : CHECKED_AT_START)
       const { db, repaired } = damaged.length > 0
         ? { db: await openWithout(folder, dataDir, damaged), repaired: true }
-        : await openOrRepair(folder, dataDir, isNew)
+        : await openOrRepair(folder, dataDir, isNew, repair)
       const storage = new LevelStorage(db, folder, dataDir, token, { unknownFiles, witness, repaired, droppedBytes: await droppedBytes(folder) })
       if (lock === 'unsure') {
         await writeLock(dataDir, self).catch(async (error: unknown) => {
@@ -86,7 +102,7 @@ export async function openLevel({ dataDir: named, token }: LevelOptions): Promis
  * LevelDB makes a new database where its CURRENT is missing, and deletes the tables that it finds: not with ours, and not among what is
  * another's. Where there is a database, its own record says whose it is, whatever else lies beside it.
  */
-async function look(folder: string): Promise<{ readonly isNew: boolean; readonly unknownFiles: readonly string[] }> {
+async function look(folder: string, repair: Repair): Promise<{ readonly isNew: boolean; readonly unknownFiles: readonly string[] }> {
   const files = await readdir(folder)
   const unknownFiles = files.filter(file => !ITS_FILES.test(file))
   if (files.includes('CURRENT')) return { isNew: false, unknownFiles }
@@ -96,6 +112,7 @@ async function look(folder: string): Promise<{ readonly isNew: boolean; readonly
   }
   // A first start that was cut short leaves a manifest alone.
   if (files.some(file => ITS_DATA.test(file))) {
+    if (repair === 'always') return { isNew: false, unknownFiles }
     throw new StoreError('damaged', `${folder} has data and no CURRENT: see docs/operating-store.md`, { value: 'CURRENT' })
   }
   return { isNew: true, unknownFiles }
@@ -111,11 +128,12 @@ async function openWithout(folder: string, dataDir: string, tables: readonly str
 /** LevelDB's words where its manifest names a table that is not there. */
 const MISSING_TABLE = /\d+ missing files/
 
-async function openOrRepair(folder: string, dataDir: string, createIfMissing: boolean): Promise<{ readonly db: Level; readonly repaired: boolean }> {
+async function openOrRepair(folder: string, dataDir: string, createIfMissing: boolean, repair: Repair): Promise<{ readonly db: Level; readonly repaired: boolean }> {
   try {
     return { db: await openDatabase(folder, dataDir, createIfMissing), repaired: false }
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== 'damaged' || !MISSING_TABLE.test(error.message)) throw error
+    const mayRepair = repair === 'always' || (repair === 'tables' && error instanceof StoreError && MISSING_TABLE.test(error.message))
+    if (!(error instanceof StoreError) || error.code !== 'damaged' || !mayRepair) throw error
     return { db: await openWithout(folder, dataDir, await damagedTables(folder)), repaired: true }
   }
 }

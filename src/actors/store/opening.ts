@@ -19,6 +19,14 @@ const MOST_TOLD = 256
 /** The last window for which something may have been signed by now. @param now ms since the epoch */
 export const horizonAfter = (now: number): bigint => BigInt(Math.floor(now / 1_000)) + HORIZON
 
+export interface BeginOptions {
+  readonly chainId: bigint | undefined
+  /** Wall time, ms. */
+  readonly now: number
+  /** Looks at every record, also where nothing is known to be wrong. */
+  readonly inspect: boolean
+}
+
 export interface Begun {
   /** It was made just now, or the first start was cut short before anything was in it. */
   readonly created: boolean
@@ -35,19 +43,19 @@ export interface Begun {
  * What follows from it is one write.
  * @throws StoreError `schema_newer`, `foreign`, `damaged`
  */
-export async function begin(storage: Storage, chainId: bigint | undefined, now: number): Promise<Begun> {
+export async function begin(storage: Storage, how: BeginOptions): Promise<Begun> {
   try {
-    return await beginOn(storage, chainId, now)
+    return await beginOn(storage, how)
   } catch (error) {
     const failure = storeErrorOf(error, 'open')
     // A record that is damaged has a name.
     if (failure.code !== 'damaged' || failure.value !== undefined || storage.repaired) throw failure
     await storage.repair()
-    return beginOn(storage, chainId, now)
+    return beginOn(storage, how)
   }
 }
 
-async function beginOn(storage: Storage, chainId: bigint | undefined, now: number): Promise<Begun> {
+async function beginOn(storage: Storage, { chainId, now, inspect: all }: BeginOptions): Promise<Begun> {
   const counted = await storage.get(COUNTERS_KEY)
   const counters = counted === undefined ? undefined : parseCounters(counted)
   const empty = counted === undefined && await isEmpty(storage)
@@ -60,7 +68,7 @@ async function beginOn(storage: Storage, chainId: bigint | undefined, now: numbe
   const txn = new Transaction(storage)
   if (schema !== undefined) txn.put(SCHEMA_KEY, schema)
   if (empty) putCounters(txn, { counters: freshCounters() })
-  const looked = !empty && (storage.repaired || counters === undefined) ? await inspect(storage) : undefined
+  const looked = !empty && (all || storage.repaired || counters === undefined) ? await inspect(storage) : undefined
   if (looked !== undefined) {
     for (const { key, value } of looked.writes) if (value === undefined) txn.remove(key); else txn.put(key, value)
     putCounters(txn, looked)

@@ -57,3 +57,9 @@ export function checkSchema(
   }
   return write({ ...record, ...ours })
 }
+
+/** Of which chain the database is, where its record says so. */
+export function chainIdIn(value: Uint8Array | undefined): bigint | undefined {
+  const chainId = value === undefined ? undefined : parse(value)?.chainId
+  return chainId === undefined || !/^\d{1,78}$/.test(chainId) ? undefined : BigInt(chainId)
+}

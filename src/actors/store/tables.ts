@@ -1,8 +1,7 @@
 import { mkdir, open, readdir, rename, stat } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import type HashWasm from 'hash-wasm/dist/crc32.umd.min.js'
 import { decompressSnappy } from '../../protocol/snappy.js'
+import { crc32c, unmasked } from './crc32c.js'
 
 /**
  * LevelDB's tables, looked at without LevelDB: it checks no block that it reads (the library has no option for it), and what a damaged one makes
@@ -15,7 +14,6 @@ const TRAILER = 5
 const MAGIC = 0xdb4775248b80fb57n
 /** A block's text takes so much more at most than its compressed form, bytes. */
 const MOST_INDEX = 256 * 1024 * 1024
-const CASTAGNOLI = 0x82f63b78
 
 /** Where what LevelDB's own repair cannot read goes too. */
 const LOST = 'lost'
@@ -71,9 +69,7 @@ function blockIsIntact(bytes: Uint8Array, { offset, size }: Handle, crc: Crc): b
   const end = offset + size + TRAILER
   if (end > bytes.length) return false
   const stated = new DataView(bytes.buffer, bytes.byteOffset).getUint32(end - 4, true)
-  // LevelDB masks it: a CRC over bytes that hold CRCs would be weak.
-  const unmasked = (stated - 0xa282ead8) >>> 0
-  return ((unmasked >>> 17 | unmasked << 15) >>> 0) === crc(bytes.subarray(offset, end - 4))
+  return unmasked(stated) === crc(bytes.subarray(offset, end - 4))
 }
 
 /** @throws RangeError where it is damaged */
@@ -119,10 +115,4 @@ function readVarint(bytes: Uint8Array, at: number): readonly [value: number, nex
     if (byte < 0x80) return [value, at]
   }
   throw new RangeError('a number without end')
-}
-
-async function crc32c(): Promise<Crc> {
-  const { createCRC32 } = createRequire(import.meta.url)('hash-wasm/dist/crc32.umd.min.js') as typeof HashWasm
-  const hasher = await createCRC32(CASTAGNOLI)
-  return bytes => new DataView(Uint8Array.from(hasher.init().update(bytes).digest('binary')).buffer).getUint32(0)
 }
