@@ -30,7 +30,7 @@ export function addSigning(program: Command): void {
       const { records, added, conflicts } = await importSigned(dataDir, parse(text))
       process.stdout.write(`${records} records, ${added} of them new\n`)
       for (const { address, submissionWindowEnd, blockNumber } of conflicts) {
-        process.stderr.write(`${address} has signed two commitments for height ${blockNumber} of the window that ends at ${submissionWindowEnd}: the one recorded here stays\n`)
+        process.stderr.write(`${address} has signed two commitments for height ${blockNumber} of the window that ends at ${submissionWindowEnd}: both are recorded\n`)
       }
     })
 }

@@ -73,7 +73,7 @@ export interface WriteBatch {
    * error until it is committed again. So a crash finds each with all before it.
    */
   readonly sequence?: number
-  /** What bears our key, recorded with what follows or not at all. The first of a signer, window, height and kind is kept. */
+  /** What bears our key, recorded with what follows or not at all. One that conflicts with what is recorded is kept beside it. */
   readonly signed?: readonly OwnSigned[]
   /** Windows that end at or before this one are closed for signing from now on, because records of what we signed may be missing. */
   readonly closeSigning?: { readonly upTo: bigint; readonly what: LossKind; readonly at: number }

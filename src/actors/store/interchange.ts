@@ -38,7 +38,7 @@ export interface Imported {
   readonly records: number
   /** Of them, those that were not known. */
   readonly added: number
-  /** Of them, those in whose place another was recorded, which stays: our key has signed both. */
+  /** Of them, those in whose place another is recorded: our key has signed both, and both count. */
   readonly conflicts: readonly { readonly address: string; readonly submissionWindowEnd: bigint; readonly blockNumber: bigint }[]
 }
 
@@ -98,16 +98,15 @@ async function compared(database: KeyValueDatabase, records: readonly OwnSigned[
   const conflicts: Imported['conflicts'][number][] = []
   for (const record of records) {
     const key = `${hex(record.signer)} ${windowOf(record)}`
-    let places = known.get(key)
-    if (places === undefined) known.set(key, places = new Map((await database.ownSigned(record.signer, windowOf(record))).map(each => [placeOf(each), coveredOf(each)])))
-    const before = places.get(placeOf(record))
-    if (before === undefined) {
-      fresh.push(record)
-      places.set(placeOf(record), coveredOf(record))
-    } else if (before !== coveredOf(record)) {
-      const { blockNumber } = new CommitmentView(whole(record.ssz))
-      conflicts.push({ address: hex(record.signer), submissionWindowEnd: windowOf(record), blockNumber })
+    let window = known.get(key)
+    if (window === undefined) known.set(key, window = new Map((await database.ownSigned(record.signer, windowOf(record))).map(each => [coveredOf(each), placeOf(each)])))
+    if (window.has(coveredOf(record))) continue
+    const place = placeOf(record)
+    if ([...window.values()].includes(place)) {
+      conflicts.push({ address: hex(record.signer), submissionWindowEnd: windowOf(record), blockNumber: new CommitmentView(whole(record.ssz)).blockNumber })
     }
+    window.set(coveredOf(record), place)
+    fresh.push(record)
   }
   return { fresh, conflicts }
 }

@@ -17,6 +17,7 @@ import { OFFSETS } from '../../protocol/layout.js'
  *     e sequence                           evidence by arrival, as JSON
  *     d digest                             → the sequence of that evidence
  *     o signer window height kind          what we signed
+ *     o signer window height kind digest   the same, where another is recorded in its place
  *     a name                               confirmed tip, head override, up to where nothing is signed any more
  *     m name                               text of other rooms
  */

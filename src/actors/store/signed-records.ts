@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { equalBytes } from '../../protocol/bytes.js'
 import { ADDRESS_SIZE, COMMITMENT_SIZE, HASH_SIZE, OFFSETS } from '../../protocol/layout.js'
@@ -29,7 +30,8 @@ export function readOwn(key: Key, value: Uint8Array): OwnSigned {
   const ssz = bytes.subarray(4 + HASH_SIZE)
   const whole = ssz.length >= COMMITMENT_SIZE && bytes.readUInt32BE(0) === crc32(bytes.subarray(4))
   const signer = key.subarray(1, WINDOW_AT)
-  if (!whole || Buffer.compare(key, ownSignedKey(signer, ssz, isHandover(ssz))) !== 0) {
+  const place = whole ? ownSignedKey(signer, ssz, isHandover(ssz)) : key
+  if (!whole || (Buffer.compare(key, place) !== 0 && Buffer.compare(key, anotherKey(place, ssz)) !== 0)) {
     throw new StoreError('damaged', 'a record of what we signed is not what was written', { value: key.toString('hex') })
   }
   return { signer: Uint8Array.from(signer), hash: Uint8Array.from(bytes.subarray(4, 4 + HASH_SIZE)), ssz: Uint8Array.from(ssz) }
@@ -56,11 +58,30 @@ export async function recordOwn(txn: Transaction, state: State, record: OwnSigne
   return { recorded: true }
 }
 
-/** Keeps it where nothing is recorded for its place yet. Never fails: who writes it has asked before, or only tells what was signed elsewhere. */
+/**
+ * Keeps it, beside whatever is recorded for its place: both are signed then, and both forbid. Never fails: who writes it has asked before, or only
+ * tells what was signed elsewhere.
+ */
 export async function keepOwn(txn: Transaction, record: OwnSigned): Promise<void> {
   const key = ownSignedKey(record.signer, record.ssz, isHandover(record.ssz))
-  if (await txn.get(key) === undefined) txn.put(key, ownValue(record))
+  const there = await txn.get(key)
+  if (there === undefined) txn.put(key, ownValue(record))
+  else if (!isOf(key, there, record)) txn.put(anotherKey(key, record.ssz), ownValue(record))
 }
+
+/** Whether it is this one that is kept there; a damaged one is not, and is taken out when it is read. */
+function isOf(key: Key, value: Uint8Array, record: OwnSigned): boolean {
+  try {
+    return sameCovered(readOwn(key, value), record)
+  } catch (error) {
+    if (error instanceof StoreError) return false
+    throw error
+  }
+}
+
+/** Where a second one of the same place is kept. */
+const anotherKey = (place: Key, ssz: Uint8Array): Key =>
+  Buffer.concat([place, createHash('sha256').update(ssz.subarray(0, COMMITMENT_SIZE)).digest().subarray(0, 8)])
 
 export async function ownSignedIn(storage: Pick<Storage, 'range'>, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
   const gte = join('o', signer, encodeHeight(window))
