@@ -49,6 +49,8 @@ class Look implements Inspection {
   readonly writes: Write[] = []
   readonly counters = freshCounters()
   signedLost = false
+  /** Keys that go. */
+  readonly #gone = new Set<string>()
 
   constructor(private readonly storage: Storage) {}
 
@@ -65,7 +67,7 @@ class Look implements Inspection {
         }
         if (space === 'c') counters.canonical++
         else counters.side++
-        const index = await this.storage.get(join('x', found.hash))
+        const index = await this.#get(join('x', found.hash))
         if (index === undefined || keyText(Buffer.from(index)) !== keyText(key)) {
           this.#put('index', join('x', found.hash), key, `the commitment under ${hex(key)} is not found by its hash`)
         }
@@ -73,7 +75,7 @@ class Look implements Inspection {
     }
     for await (const { key, value } of this.#all('x')) {
       const target = Buffer.from(value)
-      const there = await this.storage.get(target)
+      const there = await this.#get(target)
       const named = there === undefined ? undefined : intact(() => readCommitment(target, there))
       // One that is found under another key was put right above.
       if (named === undefined) this.#drop('index', key, `a hash names ${hex(target)}, where nothing is`)
@@ -89,7 +91,7 @@ class Look implements Inspection {
     for await (const { key, value } of this.#all('i')) {
       const hash = key.subarray(1)
       const info = intact(() => readInfo(value))
-      const bytes = info === undefined ? undefined : await this.storage.get(sequenceKey('t', info.sequence))
+      const bytes = info === undefined ? undefined : await this.#get(sequenceKey('t', info.sequence))
       if (info === undefined || intact(() => checkTxList(hash, info, bytes)) === undefined) {
         this.#drop('txList', key, `the txlist ${hex(hash)} is not what was written`)
         continue
@@ -99,14 +101,14 @@ class Look implements Inspection {
       if (info.height === undefined) {
         const entry = sequenceKey('u', info.sequence)
         const unnamed = unnamedValue({ sequence: info.sequence, hash, cost: info.size + CHARGE, peer: info.peer })
-        if (!same(await this.storage.get(entry), unnamed)) this.#put('index', entry, unnamed, `the txlist ${hex(hash)} is not in the order of eviction`)
+        if (!same(await this.#get(entry), unnamed)) this.#put('index', entry, unnamed, `the txlist ${hex(hash)} is not in the order of eviction`)
       } else {
         counters.referencedBytes += info.size
         if (lowest === undefined || Buffer.compare(info.height, lowest) < 0) lowest = info.height
         const entry = join('r', info.height, hash)
         const size = Buffer.alloc(4)
         size.writeUInt32BE(info.size)
-        if (!same(await this.storage.get(entry), size)) this.#put('index', entry, size, `the txlist ${hex(hash)} is not in the order of eviction`)
+        if (!same(await this.#get(entry), size)) this.#put('index', entry, size, `the txlist ${hex(hash)} is not in the order of eviction`)
       }
     }
     for await (const { key } of this.#all('t')) {
@@ -128,7 +130,7 @@ class Look implements Inspection {
   }
 
   async #infoOf(hash: Uint8Array): Promise<ReturnType<typeof readInfo> | undefined> {
-    const value = await this.storage.get(join('i', hash))
+    const value = await this.#get(join('i', hash))
     return value === undefined ? undefined : intact(() => readInfo(value))
   }
 
@@ -141,7 +143,7 @@ class Look implements Inspection {
       else this.counters.evidence++
     }
     for await (const { key, value } of this.#all('d')) {
-      if (await this.storage.get(Buffer.from(value)) === undefined) this.#drop('index', key, `a digest names evidence ${hex(value)}, which is not there`)
+      if (await this.#get(Buffer.from(value)) === undefined) this.#drop('index', key, `a digest names evidence ${hex(value)}, which is not there`)
     }
   }
 
@@ -153,7 +155,7 @@ class Look implements Inspection {
       this.signedLost = true
       this.#drop('signed', key, `the record of what we signed under ${hex(key)} is not what was written`)
     }
-    if (parseMark(await this.storage.get(nameKey('a', 'signing'))) !== undefined) return
+    if (parseMark(await this.#get(nameKey('a', 'signing'))) !== undefined) return
     this.signedLost = true
     this.#drop('signed', nameKey('a', 'signing'), 'up to which window nothing is signed any more cannot be read')
   }
@@ -171,7 +173,7 @@ class Look implements Inspection {
 
   async count(): Promise<void> {
     const { counters } = this
-    const value = await this.storage.get(COUNTERS_KEY)
+    const value = await this.#get(COUNTERS_KEY)
     const kept = value === undefined ? undefined : parseCounters(value)
     if (kept !== undefined) {
       // What cannot be counted is taken from there.
@@ -191,7 +193,11 @@ class Look implements Inspection {
   #put(kind: Problem['kind'], key: Key, value: Uint8Array | undefined, message: string): void {
     this.problems.push({ kind, message })
     this.writes.push({ key, value })
+    if (value === undefined) this.#gone.add(keyText(key))
   }
+
+  /** As it will be. */
+  async #get(key: Key): Promise<Uint8Array | undefined> { return this.#gone.has(keyText(key)) ? undefined : this.storage.get(key) }
 
   async * #all(space: Space): AsyncGenerator<Entry> {
     for (let gte = spaceStart(space); ;) {

@@ -74,11 +74,11 @@ export async function openLevel({ dataDir: named, token, repair = 'tables' }: Le
     const self = await selfAsHolder(token)
     const lock = await takeLock(dataDir, self)
     try {
-      const { isNew, unknownFiles } = await look(folder, repair)
+      const { isNew, broken, unknownFiles } = await look(folder, repair)
       const witness = await Witness.open(dataDir)
       // Where the lock cannot be judged, the files may be in use.
       const damaged = lock === 'unsure' || repair === 'never' ? [] : await damagedTables(folder, lock === 'after_crash' || repair === 'always' ? Infinity : CHECKED_AT_START)
-      const { db, repaired } = damaged.length > 0
+      const { db, repaired } = damaged.length > 0 || broken
         ? { db: await openWithout(folder, dataDir, damaged), repaired: true }
         : await openOrRepair(folder, dataDir, isNew, repair)
       const storage = new LevelStorage(db, folder, dataDir, token, { unknownFiles, witness, repaired, droppedBytes: await droppedBytes(folder) })
@@ -102,20 +102,20 @@ export async function openLevel({ dataDir: named, token, repair = 'tables' }: Le
  * LevelDB makes a new database where its CURRENT is missing, and deletes the tables that it finds: not with ours, and not among what is
  * another's. Where there is a database, its own record says whose it is, whatever else lies beside it.
  */
-async function look(folder: string, repair: Repair): Promise<{ readonly isNew: boolean; readonly unknownFiles: readonly string[] }> {
+async function look(folder: string, repair: Repair): Promise<{ readonly isNew: boolean; readonly broken: boolean; readonly unknownFiles: readonly string[] }> {
   const files = await readdir(folder)
   const unknownFiles = files.filter(file => !ITS_FILES.test(file))
-  if (files.includes('CURRENT')) return { isNew: false, unknownFiles }
+  if (files.includes('CURRENT')) return { isNew: false, broken: false, unknownFiles }
   const foreign = unknownFiles.find(file => !HARMLESS.test(file))
   if (foreign !== undefined) {
     throw new StoreError('foreign', `${folder} holds ${foreign}, which is not of a database of ours`, { value: foreign })
   }
   // A first start that was cut short leaves a manifest alone.
   if (files.some(file => ITS_DATA.test(file))) {
-    if (repair === 'always') return { isNew: false, unknownFiles }
+    if (repair === 'always') return { isNew: false, broken: true, unknownFiles }
     throw new StoreError('damaged', `${folder} has data and no CURRENT: see docs/operating-store.md`, { value: 'CURRENT' })
   }
-  return { isNew: true, unknownFiles }
+  return { isNew: true, broken: false, unknownFiles }
 }
 
 /** What is left when these are put aside. Nothing is deleted. */

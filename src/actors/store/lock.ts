@@ -23,6 +23,8 @@ export interface Holder {
 export type Judgement = 'free' | 'ours' | 'stale' | 'held' | 'unsure'
 
 const FILE = 'lock'
+/** Between looks at a lock that another opener is removing, ms. */
+const TURN_PAUSE_MS = 5
 const fileIn = (dataDir: string): string => join(dataDir, FILE)
 
 const maybe = (reading: Promise<string>): Promise<string | undefined> => reading.then(text => text.trim(), () => undefined)
@@ -98,38 +100,54 @@ export function lockedBy(dataDir: string, holder: Holder | undefined, cause?: un
 /**
  * Takes the directory for this opener. The lock file is made by a link, of which the file system lets one succeed: so it holds between
  * threads of this process, whose other names for the directory the database's own lock does not see, as it holds between processes.
- * A lock whose holder is gone is put aside first, and given back where another opener has taken its place meanwhile.
+ * A lock whose holder is gone is removed first, by one opener at a time: a second lock, beside it, says whose turn that is.
  * @returns `after_crash` where an earlier run has left its lock; `unsure` where the holder cannot be judged from here: then the database's own
  * lock decides, and `writeLock` follows
  * @throws StoreError `locked` where a living process, or another opener of this one, holds the directory
  */
 export async function takeLock(dataDir: string, self: Holder): Promise<'taken' | 'after_crash' | 'unsure'> {
-  const [lock, mine, aside] = [fileIn(dataDir), `${fileIn(dataDir)}.${self.token}`, `${fileIn(dataDir)}.${self.token}.old`]
+  const [lock, mine] = [fileIn(dataDir), `${fileIn(dataDir)}.${self.token}`]
   await writeFile(mine, `${JSON.stringify(self)}\n`)
   let crashed = false
   try {
     for (;;) {
-      const made = await link(mine, lock).then(() => 'made' as const, codeOf)
+      const made = await linked(mine, lock)
       if (made === 'made') return crashed ? 'after_crash' : 'taken'
       // A file system without links: the database's own lock is all there is.
-      if (made !== 'EEXIST' && made !== 'ENOENT') return 'unsure'
+      if (made !== 'there') return 'unsure'
       const before = await maybe(readFile(lock, 'utf8'))
       const holder = before === undefined ? undefined : parseHolder(before)
       const judgement = await judge(holder, self)
       if (judgement === 'held') throw lockedBy(dataDir, holder)
       if (judgement === 'unsure') return 'unsure'
-      if (await rename(lock, aside).then(() => false, () => true)) continue
-      crashed = true
-      if (await maybe(readFile(aside, 'utf8')) === before) continue
-      await link(aside, lock).catch(() => undefined)
-      throw lockedBy(dataDir, await readHolder(dataDir))
+      crashed ||= before !== undefined
+      if (before !== undefined) await removeStale(lock, before, mine, self)
     }
   } finally {
-    await Promise.all([rm(mine, { force: true }), rm(aside, { force: true })])
+    await rm(mine, { force: true })
   }
 }
 
-const codeOf = (error: unknown): string => String((error as { code?: unknown } | undefined)?.code)
+const linked = async (from: string, to: string): Promise<'made' | 'there' | 'impossible'> => link(from, to).then(() => 'made', (error: unknown) =>
+  (error as { code?: unknown } | undefined)?.code === 'EEXIST' ? 'there' : 'impossible')
+
+/** While another opener removes it, nothing is done here; an opener that died over it is no hindrance. */
+async function removeStale(lock: string, before: string, mine: string, self: Holder): Promise<void> {
+  const turn = `${lock}.turn`
+  if (await linked(mine, turn) !== 'made') {
+    const other = await maybe(readFile(turn, 'utf8'))
+    const judgement = other === undefined ? 'free' : await judge(parseHolder(other), self)
+    if (judgement === 'stale') await rm(turn, { force: true })
+    else await new Promise(resolve => setTimeout(resolve, TURN_PAUSE_MS))
+    return
+  }
+  try {
+    // Whoever removed it before us has another one there now.
+    if (await maybe(readFile(lock, 'utf8')) === before) await rm(lock, { force: true })
+  } finally {
+    await rm(turn, { force: true })
+  }
+}
 
 /** Once the database's own lock is ours: names us, in place of whoever stood there. */
 export async function writeLock(dataDir: string, self: Holder): Promise<void> {

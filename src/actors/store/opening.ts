@@ -3,8 +3,8 @@ import type { Discarded, Loss, LossKind } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { inspect } from './inspect.js'
 import type { Inspection } from './inspect.js'
-import { readTip } from './ledger.js'
-import { COUNTERS_KEY, SCHEMA_KEY } from './schema.js'
+import { readHead, readTip } from './ledger.js'
+import { COUNTERS_KEY, SCHEMA_KEY, nameKey } from './schema.js'
 import { checkSchema } from './schema-record.js'
 import { closeSigning, readMark } from './signed-records.js'
 import { freshCounters, loadState, parseCounters, putCounters } from './state.js'
@@ -74,6 +74,11 @@ async function beginOn(storage: Storage, { chainId, now, inspect: all }: BeginOp
     putCounters(txn, looked)
     discarded.push(...toldOf(looked))
   }
+  for (const [name, read] of SETTINGS) {
+    if (await isReadable(() => read(storage))) continue
+    txn.remove(nameKey('a', name))
+    discarded.push({ kind: name, hash: undefined, blockNumber: undefined })
+  }
   const mark = await readMark(storage)
   const what = missing ?? (looked?.signedLost === true || mark === undefined ? 'signed' : undefined)
   if (txn.size > 0) await storage.write(txn.writes)
@@ -90,6 +95,19 @@ async function beginOn(storage: Storage, { chainId, now, inspect: all }: BeginOp
   return { created: empty, loss: state.signing.loss, discarded }
 }
 
+/** What the application sets anew. */
+const SETTINGS = [['confirmedTip', readTip], ['headOverride', readHead]] as const
+
+async function isReadable(read: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await read()
+    return true
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'damaged' && error.value !== undefined) return false
+    throw error
+  }
+}
+
 /** Whether something is missing that was said to be stored. */
 function lossOf({ repaired, droppedBytes, witnessed = 0 }: Storage, commits: number): LossKind | undefined {
   return repaired ? 'table' : droppedBytes > 0 ? 'log' : commits < witnessed ? 'acknowledged' : undefined
@@ -99,11 +117,7 @@ const isEmpty = async (storage: Storage): Promise<boolean> => (await storage.ran
 
 /** A block is missing in the middle of the chain: what is above it stands on nothing until it has come again. */
 async function waitAboveHole(txn: Transaction, state: Parameters<typeof waitAbove>[1], storage: Storage, discarded: Discarded[]): Promise<void> {
-  const tip = await readTip(storage).catch((error: unknown) => {
-    if (error instanceof StoreError && error.code === 'damaged') return undefined
-    throw error
-  })
-  const hole = await firstHole(txn, tip?.blockNumber)
+  const hole = await firstHole(txn, (await readTip(storage))?.blockNumber)
   if (hole === undefined) return
   await waitAbove(txn, state, hole - 1n)
   discarded.push({ kind: 'commitment', hash: undefined, blockNumber: hole })

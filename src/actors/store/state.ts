@@ -86,13 +86,15 @@ export async function lastBlock(from: Storage | Transaction): Promise<string | u
   }
 }
 
+const BEFORE_CRC = Object.keys(freshCounters()).filter(name => name !== 'commits')
+
 /** @returns undefined where they are not what was written: every one of a form that could have been */
 export function parseCounters(value: Uint8Array): Counters | undefined {
   const counters = freshCounters()
   try {
     const { crc, ...parsed } = JSON.parse(Buffer.from(value).toString('utf8')) as Partial<Counters> & { readonly crc?: number }
     // An earlier version wrote none.
-    if (crc !== undefined && crc !== crc32(JSON.stringify(parsed))) return undefined
+    if (crc === undefined ? !BEFORE_CRC.every(name => name in parsed) : crc !== crc32(JSON.stringify(parsed))) return undefined
     Object.assign(counters, parsed)
   } catch {
     return undefined
