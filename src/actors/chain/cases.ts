@@ -1,5 +1,6 @@
+import { Finding, OFFSETS, normalizeHighS } from '../../protocol/index.js'
 import type { Commitment } from './commitment.js'
-import type { Origin } from './ingress.js'
+import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 
@@ -44,4 +45,18 @@ export const isOwn = ({ origin: { kind } }: Case): boolean => kind === 'own' || 
 /** The peer that brought it; `undefined` for our own. */
 export function senderOf({ origin }: Case): PeerKey | undefined {
   return origin.kind === 'own' || origin.kind === 'proposal' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
+}
+
+/** Stores of reference nodes keep mangled copies for ever (SPEC §9): what comes by request is taken with its signature put right. */
+export function takeHighS(item: Checked): Checked {
+  if (item.finding !== Finding.high_s) return item
+  const bytes = item.bytes.slice()
+  bytes.set(normalizeHighS(bytes.subarray(OFFSETS.signature)), OFFSETS.signature)
+  return { ...item, bytes, finding: Finding.valid }
+}
+
+/** The parent may stand before it in the same page, and is placed with it. */
+export function earlierInPage({ origin, commitment }: Case): Commitment | undefined {
+  if (origin.kind !== 'page') return undefined
+  return origin.page.cases.find(each => each.commitment.key === commitment.parentKey)?.commitment
 }

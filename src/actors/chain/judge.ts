@@ -1,14 +1,14 @@
-import { Finding, OFFSETS, normalizeHighS } from '../../protocol/index.js'
+import { equalBytes } from '../../protocol/bytes.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import { isOwn } from './cases.js'
+import { earlierInPage, isOwn, takeHighS } from './cases.js'
 import type { Case, Page, Proposal } from './cases.js'
-import { Commitment, keyOf } from './commitment.js'
+import { Commitment } from './commitment.js'
 import { EvidenceDesk } from './evidence.js'
 import { Holding } from './holding.js'
 import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
 import { OwnDesk } from './own-desk.js'
-import { errorOf, refusalByRules, tooLate } from './refusals.js'
+import { refusalByRules, tooLate } from './refusals.js'
 import { RuleQueue } from './rules.js'
 import type { Ruled } from './rules.js'
 import { ScheduleCache } from './schedule-cache.js'
@@ -27,7 +27,7 @@ import type { Refusal } from './verdict.js'
  * 4. what the application once demoted: refused; the application's rules;
  * 5. all of it once more, since time has passed; our own is recorded as signed; then its place in the chain.
  * Steps 1, 2 and 4 may wait, and hold nobody else up. A page's commitments take steps 1 to 4 each, and step 5 together, in order. What we are
- * about to sign takes all of them, save that it gets no place.
+ * about to sign takes all of them, and gets no place.
  */
 export class Judge {
   readonly schedules: ScheduleCache
@@ -83,9 +83,7 @@ export class Judge {
   }
 
   /** What we are about to sign. */
-  propose({ signer, hash, ssz }: OwnSigned, origin: Proposal): void {
-    this.#step(this.#open({ bytes: wholeOf(ssz), hash, signer }, origin))
-  }
+  propose({ signer, hash, ssz }: OwnSigned, origin: Proposal): void { this.#step(this.#open({ bytes: wholeOf(ssz), hash, signer }, origin)) }
 
   // ---- what comes back
 
@@ -109,10 +107,9 @@ export class Judge {
   /** What was signed in a window, or `undefined` where the store did not say: then nothing is signed for it now. */
   signedKnown(signer: Uint8Array, window: bigint, answer: SignedWindow | undefined): void {
     this.own.known(signer, window, answer)
-    const signerKey = keyOf(signer)
     for (const theCase of [...this.#cases.values()]) {
       const { waits, commitment } = theCase
-      if (waits !== 'ledger' || commitment.window !== window || commitment.signerKey !== signerKey) continue
+      if (waits !== 'ledger' || commitment.window !== window || !equalBytes(commitment.signer, signer)) continue
       this.#goOn(theCase, () => answer === undefined ? this.#finish(theCase, rows.NOT_RECORDED) : this.#step(theCase))
     }
   }
@@ -189,11 +186,9 @@ export class Judge {
   #step(theCase: Case): void {
     const { memory, config, outside, rewoundTop } = this.state
     const { commitment } = theCase
-    if (isOwn(theCase)) {
-      const admitted = this.own.admits(theCase)
-      if (admitted === 'wait') { this.#wait(theCase, 'ledger'); return }
-      if (admitted !== 'yes') { this.#finish(theCase, admitted.refusal, admitted.error); return }
-    }
+    const admitted = this.own.admits(theCase)
+    if (admitted === 'wait') { this.#wait(theCase, 'ledger'); return }
+    if (admitted !== 'yes') { this.#finish(theCase, admitted.refusal, admitted.error); return }
     let refusal = this.#cheapRefusal(commitment)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
 
@@ -265,7 +260,7 @@ export class Judge {
     const refusal = this.#cheapRefusal(commitment) ?? this.#refusal(theCase)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
     if (full) { this.#finish(theCase, origin.kind === 'gossip' ? rows.FORWARDED_ONLY : rows.STORE_BEHIND); return }
-    const taken = isOwn(theCase) ? this.own.take(theCase) : 'yes'
+    const taken = this.own.take(theCase)
     if (taken !== 'yes') { this.#finish(theCase, taken.refusal, taken.error); return }
     if (origin.kind === 'proposal') { this.#finish(theCase, rows.ACCEPTED); return }
 
@@ -380,15 +375,8 @@ export class Judge {
     const judgement: Judgement = { ...refusal, hash: commitment.hash.slice() }
     if (refusal.verdict !== 'accept') this.#parentDidNotCome(commitment.key)
     if (origin.kind === 'page') origin.page.results[origin.at] = judgement
-    else if (origin.kind === 'proposal') this.#answer(theCase, origin, refusal, error)
+    else if (origin.kind === 'proposal') this.own.answer(theCase, origin, refusal, error)
     else this.#report(origin, judgement, verdictGiven)
-  }
-
-  /** To who is about to sign. What is here already was signed, and may be again. */
-  #answer(theCase: Case, { granted, refused }: Proposal, refusal: Refusal, error: unknown): void {
-    const taken = refusal === rows.DUPLICATE ? this.own.take(theCase) : refusal.verdict === 'accept' ? 'yes' : { error }
-    if (taken === 'yes') this.state.whenDurable(granted)
-    else refused(taken.error ?? errorOf(refusal, theCase.commitment.number))
   }
 
   /** Tells who waits for it what came of a commitment. @param late gossipsub has had its verdict already */
@@ -418,18 +406,4 @@ export class Judge {
     if (this.#underWay.has(key) || memory.get(key) !== undefined) return
     for (const child of memory.childrenOf(key)) if (child.standing === 'pending') { canon.askForParent(child); return }
   }
-}
-
-/** Stores of reference nodes keep mangled copies for ever (SPEC §9): what comes by request is taken with its signature put right. */
-function takeHighS(item: Checked): Checked {
-  if (item.finding !== Finding.high_s) return item
-  const bytes = item.bytes.slice()
-  bytes.set(normalizeHighS(bytes.subarray(OFFSETS.signature)), OFFSETS.signature)
-  return { ...item, bytes, finding: Finding.valid }
-}
-
-/** The parent may stand before it in the same page, and is placed with it. */
-function earlierInPage({ origin, commitment }: Case): Commitment | undefined {
-  if (origin.kind !== 'page') return undefined
-  return origin.page.cases.find(each => each.commitment.key === commitment.parentKey)?.commitment
 }

@@ -1,14 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import { COMMITMENT_SIZE, CommitmentView, Finding } from '../../protocol/index.js'
 import type { LossKind, OwnSigned, SignedWindow } from '../store/ingress.js'
-import type { Case } from './cases.js'
+import { isOwn } from './cases.js'
+import type { Case, Proposal } from './cases.js'
 import type { Commitment } from './commitment.js'
 import { keyOf } from './commitment.js'
 import { ChainError } from './errors.js'
 import type { Checked } from './ingress.js'
-import { refusalByRecords } from './refusals.js'
+import { errorOf, refusalByRecords } from './refusals.js'
 import { SignedLedger, wholeOf } from './signed-ledger.js'
 import type { ChainState } from './state.js'
+import { DUPLICATE } from './verdict.js'
 import type { Refusal } from './verdict.js'
 
 /** Name under which the store keeps that a catch-up has ended in this directory: from then on what we signed is recorded here. */
@@ -79,17 +81,26 @@ export class OwnDesk {
     if (this.ledger.isOurs(keyOf(signer))) this.ledger.saw({ signer: signer.slice(), hash: hash.slice(), ssz: bytes.slice() })
   }
 
-  /** Before anything else is looked at: `wait` until the window is known, or why it must not be signed or sent. */
+  /** Before anything else is looked at: `wait` until the window is known, or why our own must not be signed or sent. */
   admits(theCase: Case): 'yes' | 'wait' | { readonly refusal: Refusal; readonly error: unknown } {
+    if (!isOwn(theCase)) return 'yes'
     const record = recordOf(theCase)
     if (!this.ledger.knows(record)) return 'wait'
     return this.#asRefusal(() => { this.ledger.check(record) })
   }
 
-  /** Everything else allows it: it is recorded with this turn, which is durable before it is signed or leaves. */
+  /** Everything else allows it: our own is recorded with this turn, which is durable before it is signed or leaves. */
   take(theCase: Case): 'yes' | { readonly refusal: Refusal; readonly error: unknown } {
+    if (!isOwn(theCase)) return 'yes'
     if (theCase.origin.kind === 'proposal') this.#granted.set(contentOf(theCase.commitment), theCase.commitment.ruled)
     return this.#asRefusal(() => { this.ledger.record(recordOf(theCase)) })
+  }
+
+  /** To who is about to sign. What is here already was signed, and may be again. @param error of the ledger */
+  answer(theCase: Case, { granted, refused }: Proposal, refusal: Refusal, error: unknown): void {
+    const taken = refusal === DUPLICATE ? this.take(theCase) : refusal.verdict === 'accept' ? 'yes' : { error }
+    if (taken === 'yes') this.state.whenDurable(granted)
+    else refused(taken.error ?? errorOf(refusal, theCase.commitment.number))
   }
 
   /** What the rules have seen of it when it was to be signed: they are asked once (H56). */
