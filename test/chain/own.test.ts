@@ -177,11 +177,12 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
   })
 
   it('H55 also what was shown before a restart, and demoted since', async () => {
-    for (const rewound of [true, false]) {
+    for (const [by, rewound] of [['gossip', true], ['gossip', false], ['page', true], ['page', false]] as const) {
       await open()
       const [a100, a101] = chainOf(100, 101)
       await h.gossip(a100!)
-      await h.gossip(a101!)
+      if (by === 'gossip') await h.gossip(a101!)
+      else await h.page([a101!])
       if (rewound) await rewind(100n)
       h = await h.restart()
       expect(await reserve(build({ number: 101, parent: a100!, salt: 2 }))).to.include({ code: 'conflicting_commitment' })
@@ -197,6 +198,8 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
     await h.gossip(a100!)
     await h.gossip(a101!)
     expect(await h.store.ownSigned(ALICE, WINDOW)).to.have.length(0)
+    h = await h.restart({ config: { confirmedTip: TIP } })
+    await rewind(100n)
     h = await h.restart({ config: { confirmedTip: TIP } })
     expect(await reserve(build({ number: 101, parent: a100!, salt: 1 }))).to.include({ code: 'conflicting_commitment' })
   })

@@ -14,7 +14,7 @@ import type { SigningGate } from './signing-gate.js'
 import { signPatiently } from './signing.js'
 
 /** How long chain may take to judge and record what is about to be signed, ms: it is on disk by then. */
-const RESERVE_WITHIN = 10_000
+const RESERVE_WITHIN = 5_000
 /** Judged, durable, sent. The disk is the slow part of it. */
 const PUBLISH_WITHIN = 30_000
 
