@@ -107,6 +107,7 @@ export class P2pService implements AsyncDisposable {
     const signer = config.signing === undefined ? undefined : await signerFrom(config.signing)
     checkProtected(config)
     if (config.dataDir === undefined) config.log.warn({}, 'no data directory: everything is kept in memory and gone at stop')
+    if (signer !== undefined && config.dataDir === undefined) config.log.warn({}, 'signing unprotected: after a restart nothing is known of what was signed')
     const network = await driverConfigOf(config)
     checkLists(config, network)
     const reputation = reputationConfig(reputationOptionsOf(config))
