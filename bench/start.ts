@@ -29,7 +29,7 @@ export async function run(options: BenchOptions): Promise<BenchResult> {
     return ms
   }
   try {
-    await fill({ dataDir, seed: 8, windowsFrom: String(Math.ceil(Date.now() / 1_000) + 3_600), cursorFile: '' }, stored)
+    await fill({ dataDir, seed: 8, windowsFrom: String(Math.ceil(Date.now() / 1_000) - 86_400), cursorFile: '' }, stored)
     const memory: number[] = []
     const { subject, baseline, ratio } = await alternate({
       rounds: options.rounds ?? ROUNDS,

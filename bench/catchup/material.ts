@@ -63,7 +63,7 @@ export async function material(blocks: number, txListBytes: number, log: (line: 
           preconf: {
             eop: at % TURN === TURN - 1, blockNumber, timestamp: 1_800_000_000n + 2n * BigInt(at), gasLimit: 240_000_000n, coinbase: signers[signer]!,
             anchorBlockNumber: 20_000_000n + BigInt(at) / 6n, rawTxListHash, parentPreconfirmationHash: parent,
-            submissionWindowEnd: 1_800_000_384n + 384n * BigInt(Math.floor(at / TURN)), proverAuth: new Uint8Array(20), proposalId: BigInt(at),
+            submissionWindowEnd: 1_700_000_384n + 384n * BigInt(Math.floor(at / TURN)), proverAuth: new Uint8Array(20), proposalId: BigInt(at),
           },
           slasherAddress: new Uint8Array(20),
         },

@@ -25,12 +25,12 @@ export const TIP = 999_999
  */
 export const TXLIST = new Uint8Array(200).fill(0xb1)
 
-/** The first submission window of a bench ends so much later, seconds: none is over before the bench is. */
-const WINDOW_S = 3_600
+/** The first submission window of a bench ends so much later, seconds: none is over before the bench is, nor beyond the horizon (SPEC §6). */
+const WINDOW_S = 1_800
 /** Blocks of one submission window: an epoch of 384 s, a block each 2 s. */
 const WINDOW_BLOCKS = 192
-/** From one window's end to the next, seconds. */
-const WINDOW_EVERY_S = 384
+/** From one window's end to the next, seconds: so many windows are within reach at a time. */
+const WINDOW_EVERY_S = 1
 
 export interface Chain {
   /** The next `count` blocks, each linked to the one before: valid signed commitments of 382 bytes. */
@@ -40,7 +40,7 @@ export interface Chain {
 export interface ChainOptions {
   /** The signer's key, 32 bytes. Default: the elected one's. */
   readonly key?: Uint8Array
-  /** End of the first submission window, seconds of the epoch. Default: in an hour. */
+  /** End of the first submission window, seconds of the epoch. Default: in half an hour. */
   readonly window?: number
   /** Tells chains apart that have the same heights: below 256. */
   readonly salt?: number

@@ -47,6 +47,9 @@ export async function runNode(options: RunOptions, signal: AbortSignal): Promise
   signal.addEventListener('abort', () => { log.info({ reason: String(signal.reason) }, 'stopping') }, { once: true })
   try {
     log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
+    if (options.confirmedTip === undefined) {
+      log.warn({}, 'no --confirmed-tip: a new chain begins with the lowest block that most peers can serve, which nothing confirms; name the block that L1 has confirmed')
+    }
     if (options.stdio === true)
       await serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
     else await untilStopped(service, signal, log, progress)

@@ -76,7 +76,7 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
     .option('--protect <peer id>', 'never let this peer go for its score, repeatable', collect)
     .option('--domain <hex>', 'signing domain, 64 hex digits')
     .option('--slasher <address>', 'reject commitments that name another slasher')
-    .option('--confirmed-tip <number>', 'the block from which the chain is built', bigintOption)
+    .option('--confirmed-tip <number>', 'the block from which the chain is built (recommended: without it, it begins with the lowest block that most peers can serve)', bigintOption)
     .option('--stdio', 'speak JSON lines: commands on standard input, events on standard output (docs/stdio.md)')
     .addOption(
       new Option('--log-level <level>', 'what goes to standard error')

@@ -40,7 +40,7 @@ const published = ({ hash, recipients, stored }: Awaited<ReturnType<StdioNode['p
 /** Every command but `stop`, which the session itself carries out. */
 export const commands: Readonly<Record<string, Command>> = {
   publishCommitment: async ({ node }, fields) => {
-    const result = await node.publishCommitment(fields.bytes('ssz'), { late: fields.optionalFlag('late') })
+    const result = await node.publishCommitment(fields.bytes('ssz'), { late: fields.optionalFlag('late'), behind: fields.optionalFlag('behind') })
     return () => published(result)
   },
   publishTxList: async ({ node }, fields) => {
@@ -163,6 +163,9 @@ export const commands: Readonly<Record<string, Command>> = {
       peers: int(health.peers),
       head: health.head === undefined ? null : head(health.head),
       next: health.next === undefined ? null : int(health.next),
+      known: health.known === undefined ? null : int(health.known),
+      announced: health.announced === undefined ? null : int(health.announced),
+      failedRuns: health.failedRuns === undefined ? null : int(health.failedRuns),
       unstored: health.unstored === undefined ? null : int(health.unstored),
       durable: health.durable ?? null,
       signatures: health.signatures,

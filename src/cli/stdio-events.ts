@@ -78,11 +78,12 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
   recordsLost: ({ what, signingClosedUpTo }) => ({ event: 'recordsLost', what, signingClosedUpTo: int(signingClosedUpTo) }),
   recordDamaged: ({ kind, hash, blockNumber }) => ({ event: 'recordDamaged', kind, hash: hexOrNull(hash), blockNumber: intOrNull(blockNumber) }),
   signingReady: ({ after }) => ({ event: 'signingReady', after }),
-  deepReorg: ({ hash, blockNumber, head }) => ({
+  deepReorg: ({ hash, blockNumber, head, evidence }) => ({
     event: 'deepReorg',
     hash: toHex(hash),
     blockNumber: int(blockNumber),
     head: int(head),
+    evidence: evidence.map(toHex),
   }),
   scheduleFailed: ({ submissionWindowEnd, error }) => ({
     event: 'scheduleFailed',
@@ -152,8 +153,8 @@ export function itemLine(stream: string, item: StreamItem): JsonObject {
         txlist: hexOrNull(txList),
       }
     }
-    case 'rewind': return { event: 'rewind', stream, to: int(item.to), cursor: orNull(item.cursor) }
-    case 'skipped': return { event: 'skipped', stream, from: int(item.from), to: int(item.to) }
+    case 'rewind': return { event: 'rewind', stream, to: int(item.to), reset: item.reset === true, cursor: item.cursor }
+    case 'skipped': return { event: 'skipped', stream, from: int(item.from), to: int(item.to), cursor: item.cursor }
     case 'stalled': return { event: 'stalled', stream, blockNumber: int(item.height) }
   }
 }

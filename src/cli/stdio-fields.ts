@@ -89,7 +89,7 @@ export class Fields {
     throw new CommandError('bad_field', `"${name}" is a whole number, as a decimal string`, value)
   }
 
-  /** A height, or a cursor as `block` events carry it: `1000:5f3a…`. */
+  /** A height, or a cursor as the stream's events carry it: `1000:5f3a…:7:0c1d…`. */
   heightOrCursor(name: string): bigint | string {
     const value = this.#given(name)
     return typeof value === 'string' && value.includes(':') ? value : this.integer(name)

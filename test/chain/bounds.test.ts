@@ -57,4 +57,48 @@ describe('chain: H22 what is keyed by what others send is bounded', () => {
     expect(await h.gossip(next)).to.equal('accept')
     expect((await h.standing()).head.blockNumber).to.equal(1_101n)
   })
+
+  const EDGES = [0n, 2n ** 63n, 2n ** 64n - 2n, 2n ** 64n - 1n, 2n ** 200n, 2n ** 256n - 1n]
+
+  it('H45 heights above 2^64 − 2 are Ignored without penalty, kept nowhere, and cost nothing; all others are heights like any', async () => {
+    for (const confirmedTip of [TIP, undefined]) {
+      await open({ config: { confirmedTip } })
+      const out = EDGES.filter(number => number > 2n ** 64n - 2n)
+      for (const number of out) {
+        for (const bare of [false, true]) {
+          const absurd = build({ number, bare, eop: true, parent: new Uint8Array(32).fill(4) })
+          expect(await h.gossip(absurd)).to.equal('ignore')
+          expect(h.reason()).to.equal('height_out_of_range')
+          expect(await h.page([absurd])).to.deep.equal(['ignore height_out_of_range'])
+          expect(await h.own(absurd)).to.include({ verdict: 'ignore', reason: 'height_out_of_range' })
+        }
+      }
+      expect((await h.store.database.stats()).commitments).to.equal(0)
+      expect(h.outcomes.received).to.deep.equal([])
+      expect(await h.gossip(build({ number: 2n ** 64n - 2n, parent: new Uint8Array(32).fill(4) }))).to.equal('accept')
+      for (const number of EDGES.slice(0, 3)) await h.gossip(build({ number, eop: true, window: WINDOW + 12n }))
+      await h.gossip(build({ number: 100, eop: true, window: WINDOW + 24n }))
+      expect((await h.standing()).head.blockNumber).to.equal(confirmedTip === undefined ? 2n ** 64n - 2n : 100n)
+      h = await h.restart()
+      expect((await h.standing()).head.blockNumber).to.equal(confirmedTip === undefined ? 2n ** 64n - 2n : 100n)
+      if (confirmedTip !== undefined) await h.kit.stop()
+    }
+  })
+
+  it('H45 H46 of what an earlier version kept, only what is out of reach is dropped', async () => {
+    await open()
+    const chain = chainOf(100, 102)
+    for (const block of chain) await h.gossip(block)
+    const records = [
+      ...EDGES.map(number => build({ number, window: WINDOW + 12n })), ...[2n ** 64n - 1n, 2n ** 64n, 2n ** 256n - 1n].map(window => build({ number: 200, window })),
+    ].map(({ hash, signer, ssz, number }) => ({ hash, signer, ssz, standing: number > 2n ** 64n ? 'canonical' as const : 'pending' as const }))
+    await h.store.database.commit({ commitments: records })
+    h = await h.restart()
+    expect(await h.canonical()).to.deep.equal(shown(chain))
+    expect((await h.standing()).head.blockNumber).to.equal(102n)
+    const kept = await Promise.all(records.map(async ({ hash }) => await h.store.database.commitmentByHash(hash) !== undefined))
+    expect(kept).to.deep.equal([true, true, true, false, false, false, true, false, false])
+    expect(await h.gossip(build({ number: 103, parent: chain[2]! }))).to.equal('accept')
+    expect((await h.standing()).head.blockNumber).to.equal(103n)
+  })
 })

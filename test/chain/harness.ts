@@ -46,12 +46,13 @@ export class FakeStore implements ChainStore {
   /** What was not acknowledged is lost, as at a crash of the store. */
   lose(): void { this.#waiting = [] }
 
-  async restore(tail: number, pending: number) {
-    const { confirmedTip, headOverride } = this.#anchor()
-    const [tailPage, pendingPage, stats] = await Promise.all([this.database.tail(tail), this.database.pending(pending), this.database.stats()])
-    return { durable: true, confirmedTip, headOverride, tail: tailPage, pending: pendingPage, stats }
+  async restore(tail: number, beside: number) {
+    const [record, tailPage, besidePage, stats] = await Promise.all([this.database.chainRecord(), this.database.tail(tail), this.database.beside(beside), this.database.stats()])
+    return { durable: true, ...record, tail: tailPage, beside: besidePage, stats }
   }
   scan(from: bigint, max: number, after: Uint8Array | undefined) { return this.database.scan(from, max, after) }
+  blockAt(height: bigint) { return this.database.blockAt(height) }
+  evidence(from: number, max: number) { return this.database.evidence(from, max) }
   commitment(hash: Uint8Array) { return this.failing ? Promise.reject(new Error('the store fails')) : this.database.commitmentByHash(hash) }
   meta(name: string) { return this.database.meta(name) }
   ownSigned(signer: Uint8Array, window: bigint) { return this.database.ownSigned(signer, window) }
@@ -59,16 +60,6 @@ export class FakeStore implements ChainStore {
     if (this.failing) throw new Error('the store fails')
     const records = await this.database.ownSigned(signer, window)
     return { records, closedUpTo: (await this.database.stats()).signing.closedUpTo }
-  }
-
-  #anchor() {
-    let confirmedTip: WriteBatch['confirmedTip']
-    let headOverride: WriteBatch['headOverride']
-    for (const { batch } of this.writes) {
-      if (batch.confirmedTip !== undefined) confirmedTip = batch.confirmedTip
-      if (batch.headOverride !== undefined) headOverride = batch.headOverride
-    }
-    return { confirmedTip: confirmedTip ?? undefined, headOverride: headOverride ?? undefined }
   }
 }
 
@@ -95,7 +86,7 @@ export interface House {
   gossip(what: Built, options?: GossipOptions): Promise<Verdict | undefined>
   gossipTxList(txList: Uint8Array, options?: GossipOptions): Promise<Verdict | undefined>
   page(blocks: readonly Built[], options?: { peer?: string; finding?: Finding }): Promise<readonly string[] | undefined>
-  own(what: Built): Promise<{ readonly verdict: string; readonly reason: string } | undefined>
+  own(what: Built, options?: { readonly behind?: boolean }): Promise<{ readonly verdict: string; readonly reason: string } | undefined>
   /** The reason of the last refusal. */
   reason(): string | undefined
   standing(): Promise<ChainStanding>
@@ -144,9 +135,9 @@ export async function house(options: HouseOptions = {}): Promise<House> {
       void handle.page(peer, ticket, blocks.map(block => checked(block, { kind: 'sync', peer, ticket }, finding)))
       return (await judgedOf(probes.judged, ticket))?.map(({ verdict, reason }) => `${verdict} ${reason}`)
     },
-    async own(what) {
+    async own(what, options = {}) {
       const ticket = tickets++
-      void handle.commitments([checked(what, { kind: 'own', ticket })])
+      void handle.commitments([checked(what, { kind: 'own', ticket, ...options })])
       return (await judgedOf(probes.ownJudged, ticket))?.[0]
     },
     reason: () => { const last = probes.events.received.findLast(event => event.type === 'rejected'); return last?.type === 'rejected' ? last.reason : undefined },

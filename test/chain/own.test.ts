@@ -264,7 +264,7 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
   it('H62 records are pruned 14 days after their window, and nothing is signed for it any more; a clock that ran ahead closes nothing else', async () => {
     await open()
     expect(await reserve(build({ number: 100 }))).to.equal('recorded')
-    h.kit.clock.jump(13 * 86_400_000)
+    h.kit.clock.jump(Number(WINDOW) * 1_000 + 13 * 86_400_000 - h.kit.clock.now())
     await h.kit.advance(3_600_000)
     expect(await h.store.ownSigned(ALICE, WINDOW), 'not before').to.have.length(1)
     h.kit.clock.jump(2 * 86_400_000)
@@ -290,6 +290,27 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
     expect((await h.standing()).ownEquivocation).to.equal(undefined)
   })
 
+  it('H75 our own is refused while blocks of elected signers wait above our head, unless it is asked for; one that supersedes is not', async () => {
+    await open()
+    const chain = chainOf(100, 110)
+    for (const block of [...chain.slice(0, 3), ...chain.slice(8)]) await h.gossip(block)
+    const later = { window: WINDOW + 384n, salt: 1 }
+    const stale = build({ number: 103, parent: chain[2]!, ...later })
+    expect(await h.own(stale)).to.include({ verdict: 'ignore', reason: 'behind' })
+    expect(await h.own(build({ number: 102, parent: chain[1]!, ...later })), 'it supersedes').to.include({ verdict: 'accept' })
+    expect(await h.own(build({ number: 200, parent: new Uint8Array(32).fill(9), ...later })), 'nothing is known above it').to.include({ verdict: 'accept' })
+    expect(await h.own(chain[7]!), 'the block that they wait for').to.include({ verdict: 'accept' })
+    expect(await h.own(stale)).to.include({ reason: 'behind' })
+    expect(await h.own(stale, { behind: true })).to.include({ verdict: 'accept' })
+  })
+
+  it('H75 our own that come out of order do not refuse each other', async () => {
+    await open()
+    const chain = chainOf(100, 103)
+    for (const block of [...chain].reverse()) expect(await h.own(block)).to.include({ verdict: 'accept' })
+    expect(await h.canonical()).to.deep.equal(shown(chain))
+  })
+
   describe('in a directory in which no catch-up has ended', () => {
     /** As it was made just now. */
     const openNew = async (): Promise<void> => {
@@ -310,7 +331,7 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
       h = await h.restart()
       expect(await reserve(build({ number: 101, parent: a100!, window: LATER }))).to.include({ code: 'window_closed' })
       await h.kit.advance(3_700_000)
-      expect(await reserve(build({ number: 101, parent: a100!, window: WINDOW + 7_200n }))).to.equal('recorded')
+      expect(await reserve(build({ number: 101, parent: a100!, window: BigInt(Math.floor(h.kit.clock.now() / 1_000)) + 600n }))).to.equal('recorded')
     })
 
     it('H76 the catch-up has not ended before what it showed has been looked at', async () => {

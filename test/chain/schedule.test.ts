@@ -136,26 +136,90 @@ describe('chain: waiting for the schedule', () => {
     expect((await h.standing()).pendingSchedule).to.equal(1_024)
   })
 
-  it('windows beyond the horizon are Ignored when they are not known, never refused', async () => {
+  it('H46 a window beyond the horizon is held, whoever may sign there, and judged when it has come near; else Ignored when its time is over', async () => {
     const asked: bigint[] = []
-    await open({ schedule: window => { asked.push(window); return 'unknown' } })
-    const far = BigInt(Math.floor(h.kit.clock.now() / 1_000)) + 3_700n
-    expect(await h.gossip(build({ number: 100, window: far }))).to.equal('ignore')
+    await open({ schedule: window => { asked.push(window); return { signer: ALICE } }, config: { verdictWithin: minutes(5) } })
+    const now = BigInt(Math.floor(h.kit.clock.now() / 1_000))
+    const near = build({ number: 100, window: now + 3_600n })
+    const soon = build({ number: 101, parent: near, window: now + 3_630n })
+    const far = build({ number: 102, parent: soon, window: 2n ** 200n })
+    for (const block of [soon, far]) expect(await h.gossip(block)).to.equal(undefined)
+    expect(await h.gossip(near)).to.equal('accept')
+    expect(asked).to.deep.equal([near.window])
+    expect((await h.standing()).pendingSchedule).to.equal(2)
+    await h.kit.advance(seconds(31))
+    expect(await h.canonical()).to.deep.equal(shown([near, soon]))
+    await h.kit.advance(minutes(6))
     expect(h.reason()).to.equal('beyond_horizon')
-    expect(h.outcomes.received).to.deep.equal([])
-    expect(await h.gossip(build({ number: 100, window: far - 200n }))).to.equal(undefined)
-    expect(asked.length).to.equal(2)
+    expect(verdicts()).to.deep.equal(['accept', 'accept', 'ignore'])
+    expect(h.outcomes.received.filter(({ outcome }) => outcome === 'failure')).to.deep.equal([])
+    expect(await h.page([build({ number: 102, parent: soon, window: now + 10_000n })])).to.deep.equal(['ignore beyond_horizon'])
+    expect(await h.canonical()).to.deep.equal(shown([near, soon]))
   })
 
-  it('H22 lookups under way are bounded, and those far away do not hold up the near ones', async () => {
+  it('H46 a clock that was set back costs no block that is on disk', async () => {
+    await open()
+    const blocks = chainOf(100, 102, { window: BigInt(Math.floor(h.kit.clock.now() / 1_000)) + 3_000n })
+    for (const block of blocks) await h.gossip(block)
+    h = await h.restart({ config: { confirmedTip: TIP, windowHorizon: 1 } })
+    expect(await h.canonical()).to.deep.equal(shown(blocks))
+    expect((await h.standing()).head.blockNumber).to.equal(102n)
+  })
+
+  it('H22 lookups under way are bounded', async () => {
     const asked: bigint[] = []
     await open({ schedule: window => { asked.push(window); return new Promise(() => undefined) } })
-    for (let salt = 1; salt <= 100; salt++) void h.gossip(build({ number: 200, window: WINDOW + 1_000_000n + BigInt(salt) }), { peer: `peer-${salt % 10}` })
-    await h.kit.settle()
-    expect(asked.length).to.equal(8)
     for (let salt = 1; salt <= 100; salt++) void h.gossip(build({ number: 200, window: WINDOW + BigInt(salt) }), { peer: `peer-${salt % 10}` })
     await h.kit.settle()
-    expect(asked.length).to.equal(40)
+    expect(asked.length).to.equal(32)
+  })
+
+  it('H73 a mismatch with a remembered answer is asked about again, once a second, before anything is refused', async () => {
+    let signer = ALICE
+    let calls = 0
+    await open({ schedule: () => { calls++; return { signer } } })
+    const [first] = chainOf(100, 100)
+    const fresh = chainOf(101, 104, { parent: first!, signer: BOB })
+    expect(await h.gossip(first!)).to.equal('accept')
+    signer = BOB
+    await h.kit.advance(10)
+    for (const block of fresh) expect(await h.gossip(block)).to.equal(undefined)
+    expect(calls).to.equal(1)
+    await h.kit.advance(seconds(1.3))
+    expect(verdicts()).to.deep.equal(new Array(5).fill('accept'))
+    expect(await h.canonical()).to.deep.equal(shown([first!, ...fresh]))
+    for (let salt = 1; salt <= 20; salt++) { await h.kit.advance(100); void h.gossip(build({ number: 105, salt, signer: MALLORY }), { peer: 'flood' }) }
+    await h.kit.advance(seconds(1.3))
+    expect(calls).to.be.within(3, 5)
+    expect(h.verdicts.received.slice(5).map(({ verdict }) => verdict)).to.deep.equal(new Array(20).fill('reject'))
+  })
+
+  it('H73 a schedule that says what has changed: what is remembered is forgotten, what is held judged anew, what was asked before counts no more', async () => {
+    let signer = ALICE
+    let change: (from: bigint, to: bigint) => void = () => undefined
+    let answerNow = true
+    const resolvers: ((answer: ScheduleAnswer) => void)[] = []
+    const schedule = Object.assign(
+      (): ScheduleAnswer | Promise<ScheduleAnswer> => answerNow ? { signer } : later({ signer }, resolvers),
+      { subscribe: (changed: typeof change) => { change = changed } },
+    )
+    await open({ schedule })
+    const [first] = chainOf(100, 100)
+    expect(await h.gossip(first!)).to.equal('accept')
+    answerNow = false
+    const other = build({ number: 101, parent: first!, signer: BOB, window: WINDOW + 384n })
+    expect(await h.gossip(other)).to.equal(undefined)
+    signer = BOB
+    change(WINDOW, WINDOW + 384n)
+    await h.kit.settle()
+    resolvers[0]!('unknown')
+    await h.kit.settle()
+    expect(verdicts()).to.deep.equal(['accept'])
+    resolvers[1]!('unknown')
+    await h.kit.settle()
+    expect(verdicts()).to.deep.equal(['accept', 'accept'])
+    answerNow = true
+    expect(await h.gossip(build({ number: 102, parent: other, signer: BOB }))).to.equal('accept')
   })
 
   it('what is known is looked up again after a while, while it goes on being used', async () => {

@@ -23,7 +23,10 @@ describe('chain: a flood, without an actor', () => {
       monotonic: () => now, wall: () => Number(WINDOW) * 1_000 + now,
     }
     const core = new ChainCore(outside, chainConfig({ confirmedTip: { blockNumber: 99n } }), 0)
-    core.restore({ confirmedTip: undefined, headOverride: undefined, tail: [], pending: [], rewoundTop: undefined, signing: { closedUpTo: undefined, loss: undefined, settled: 'before', equivocation: undefined, durable: true } })
+    core.restore({
+      confirmedTip: undefined, headOverride: undefined, root: undefined, mark: undefined, gaps: [], tail: [], beside: [], hasMore: false, rewoundTop: undefined,
+      signing: { closedUpTo: undefined, loss: undefined, settled: 'before', equivocation: undefined, durable: true },
+    })
     core.flush()
     const known: Built[] = []
     let sent = 0

@@ -1,8 +1,10 @@
 import { expect } from 'chai'
 import { minutes } from '../../src/actors/kernel/index.js'
 import { Finding } from '../../src/protocol/index.js'
-import { MALLORY, build, checkedTxList, chainOf, txListHashOf } from '../support/chain-builder.js'
-import { house } from './harness.js'
+import { memoryDatabase } from '../../src/actors/store/index.js'
+import { ALICE, BOB, MALLORY, WINDOW, build, checkedTxList, chainOf, txListHashOf } from '../support/chain-builder.js'
+import type { Built } from '../support/chain-builder.js'
+import { FakeStore, house } from './harness.js'
 import type { House, HouseOptions } from './harness.js'
 
 const TIP = { blockNumber: 99n, preconfirmationHash: new Uint8Array(32) }
@@ -136,5 +138,36 @@ describe('chain: txlists (SPEC §6)', () => {
     void h.chain.txLists([checkedTxList(new Uint8Array(), { kind: 'sync', peer: 'server', ticket: 9 }, Finding.not_found)])
     await h.kit.settle()
     expect(h.judged.expect('judged').results[0]).to.include({ verdict: 'ignore', penalty: false, reason: 'not_found' })
+  })
+
+  it('H50 only canonical blocks name a txlist: commitments that wait, at whatever height, push out nobody\'s', async () => {
+    const db = memoryDatabase({ limits: { referencedTxListBytes: 2_000 } })
+    await db.open()
+    await open({ store: new FakeStore(db), schedule: () => ({ signers: [ALICE, BOB] }), config: { maxPendingParents: 64 } })
+    const real = chainOf(100, 110)
+    for (const block of real) { await h.gossipTxList(block.txList); await h.gossip(block) }
+    const there = async (blocks: readonly Built[]): Promise<number> => (await db.hasTxLists(blocks.map(({ txListHash }) => txListHash))).filter(Boolean).length
+    const absurd = Array.from({ length: 60 }, (_, at) => build({ number: 2n ** 63n + BigInt(at) * 2n, parent: new Uint8Array(32).fill(at + 1), signer: BOB, window: WINDOW + 384n }))
+    for (const block of absurd) { await h.gossip(block); await h.gossipTxList(block.txList) }
+    h.gaps.expectNone('missingTxList')
+    expect(await there(real)).to.equal(11)
+    await h.kit.advance(minutes(11))
+    expect(await there(absurd)).to.equal(0)
+    const more = chainOf(111, 130, { parent: real.at(-1)! })
+    for (const block of more) { await h.gossipTxList(block.txList); await h.gossip(block) }
+    expect(await there(more)).to.equal(20)
+  })
+
+  it('H51 a block\'s txlist is wanted once the block is canonical, with its signer, and no more when it is not', async () => {
+    await open({ schedule: () => ({ signers: [ALICE, BOB] }) })
+    const [first, second] = chainOf(100, 101)
+    await h.gossip(second!)
+    h.gaps.expectNone('missingTxList')
+    await h.gossip(first!)
+    for (const block of [first!, second!]) h.gaps.expect('missingTxList', { hash: block.txListHash, height: block.number, signer: ALICE })
+    const other = build({ number: 101, parent: first!, signer: BOB, window: WINDOW + 384n })
+    await h.gossip(other)
+    h.gaps.expect('haveTxList', { hash: second!.txListHash })
+    h.gaps.expect('missingTxList', { hash: other.txListHash, signer: BOB })
   })
 })

@@ -167,7 +167,7 @@ describe('chain: the verdict table of SPEC §6', () => {
     expect(await h.canonical()).to.deep.equal(shown(blocks.slice(0, 1)))
     expect((await h.standing()).pendingParents).to.equal(1)
     h.gaps.expect('missingParent', { hash: blocks[1]!.hash, height: 101n, from: 'peer' })
-    expect([...await h.store.database.pending(10)].map(({ hash }) => hash)).to.deep.equal([blocks[2]!.hash])
+    expect([...await h.store.database.beside(10)].map(({ hash }) => hash)).to.deep.equal([blocks[2]!.hash])
     expect(await h.gossip(blocks[1]!)).to.equal('accept')
     expect(await h.canonical()).to.deep.equal(shown(blocks))
     expect((await h.standing()).pendingParents).to.equal(0)

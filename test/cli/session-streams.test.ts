@@ -20,9 +20,9 @@ describe('cli/stdio session: streams of blocks', () => {
     const stage = new Stage()
     stage.items = [
       block(1n),
-      { kind: 'skipped', from: 2n, to: 3n },
+      { kind: 'skipped', from: 2n, to: 3n, cursor: '3::1:0102030405060708:s2' },
       { kind: 'stalled', height: 4n },
-      { kind: 'rewind', to: 1n, cursor: undefined },
+      { kind: 'rewind', to: 1n, reset: true, cursor: '1::2:0102030405060708:reset' },
     ]
     stage.start().say({ cmd: 'blocks', id: 1, from: '1' })
     await stage.line(({ event }) => event === 'streamEnded', 'its end')

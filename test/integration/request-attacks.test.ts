@@ -32,7 +32,7 @@ const gossip = Object.fromEntries(Object.entries(defaultGossip)
   .map(([option, value]) => [option, /^budget(Messages|Bytes|Controls)$|^surplus/.test(option) ? value / FASTER : value])) as Partial<typeof defaultGossip>
 
 const pause = (ms: number) => new Promise<void>(resolve => { setTimeout(resolve, ms) })
-const WINDOW = BigInt(Math.ceil(Date.now() / 1_000) + 36_000)
+const WINDOW = BigInt(Math.ceil(Date.now() / 1_000) + 3_000)
 
 const frames = (txListHash: Uint8Array): Record<RequestKind, Uint8Array> => ({
   head: encodeFrame(GetHeadRequestCodec.encode({ reserved: new Uint8Array(0) })),

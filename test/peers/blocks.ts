@@ -26,7 +26,7 @@ export const TIP = 999n
 export class Blocks {
   #parent: Uint8Array = new Uint8Array(32)
   #next = TIP + 1n
-  readonly #windowEnd = BigInt(Math.ceil(Date.now() / 1_000) + 7_200)
+  readonly #windowEnd = BigInt(Math.ceil(Date.now() / 1_000) + 3_000)
 
   private constructor(private readonly crypto: Crypto) {}
   static async create(): Promise<Blocks> { return new Blocks(await loadCrypto()) }

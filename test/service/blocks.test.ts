@@ -8,7 +8,7 @@ import { store } from '../../src/actors/store/actor.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import { memoryDatabase } from '../../src/actors/store/memory.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
-import type { ChainMessage } from '../../src/actors/chain/ingress.js'
+import type { ChainMessage, ChainStanding, ConfirmedTip } from '../../src/actors/chain/ingress.js'
 import type { CommitmentPut, WriteBatch } from '../../src/actors/store/database.js'
 import { OFFSETS } from '../../src/protocol/index.js'
 import { commitment, hashOf } from '../store/fixtures.js'
@@ -31,7 +31,10 @@ const txListOf = (height: bigint): Uint8Array => new TextEncoder().encode(`txlis
 async function rig(limits = {}) {
   const kit = testKit()
   const events = kit.probe()
-  const chain = new Chain(kit.probe<ChainMessage>('chain'))
+  const judging = kit.probe<ChainMessage>('chain')
+  const tip: { confirmedTip: ConfirmedTip | undefined } = { confirmedTip: undefined }
+  judging.answer('standing', () => tip as ChainStanding)
+  const chain = new Chain(judging)
   const ref = await kit.spawn(store({ chain, answers: kit.probe(), events, database: () => memoryDatabase({ limits }) }))
   const handle = new Store(ref)
   void handle.resume()
@@ -53,11 +56,13 @@ async function rig(limits = {}) {
     })()
     return { items, ended: () => ended, reading, stream }
   }
-  return { ...kit, write, open, store: handle, news }
+  return { ...kit, write, open, store: handle, news, tip }
 }
 
 const shown = (items: readonly StreamItem[]) => items.map(item =>
-  item.kind === 'block' ? Number(item.blockNumber) : item.kind === 'rewind' ? `rewind ${item.to}` : item.kind === 'skipped' ? `skipped ${item.from}-${item.to}` : `stalled ${item.height}`)
+  item.kind === 'block' ? Number(item.blockNumber) : item.kind === 'rewind' ? `${item.reset === true ? 'reset' : 'rewind'} ${item.to}` : item.kind === 'skipped' ? `skipped ${item.from}-${item.to}` : `stalled ${item.height}`)
+
+const blocksOf = (items: readonly StreamItem[]) => () => shown(items)
 
 describe('the ordered stream', () => {
   it('gives what is stored, then what comes, each block once and in order', async () => {
@@ -76,7 +81,7 @@ describe('the ordered stream', () => {
     const { write, open, settle, stop } = await rig()
     const chain = linked(1n, 10)
     await write({ commitments: chain })
-    const { items } = open(cursorOf({ blockNumber: 4n, hash: chain[3]!.hash }))
+    const { items } = open(cursorOf({ blockNumber: 4n, hash: chain[3]!.hash, told: undefined }))
     await settle()
     expect(shown(items)).to.deep.equal([5, 6, 7, 8, 9, 10])
     await stop()
@@ -95,15 +100,112 @@ describe('the ordered stream', () => {
     await stop()
   })
 
-  it('finds out at a cursor that its block was rewound while nobody read', async () => {
+  it('H47 a reader that comes back is told the lowest height of all that it missed, once, whatever it had', async () => {
     const { write, open, settle, stop } = await rig()
     const chain = linked(1n, 10)
     await write({ commitments: chain })
-    await write({ rewindTo: 5n })
-    await write({ commitments: linked(6n, 3, 1, chain[4]!.hash) })
-    const { items } = open(cursorOf({ blockNumber: 9n, hash: chain[8]!.hash }))
+    const before = open(1n)
     await settle()
-    expect(shown(items)).to.deep.equal(['rewind 5', 6, 7, 8])
+    await before.stream.return()
+    const cursors = before.items.map(item => item.kind === 'stalled' ? '' : item.cursor)
+    await write({ rewindTo: 7n })
+    await write({ rewindTo: 5n, commitments: linked(6n, 3, 1, chain[4]!.hash) })
+    await write({ commitments: linked(9n, 2, 1), rewindTo: 7n })
+    for (const [at, expected] of [[9, ['rewind 5', 6, 7, 9, 10]], [6, ['rewind 5', 6, 7, 9, 10]], [4, [6, 7, 9, 10]], [1, [3, 4, 5, 6, 7, 9, 10]]] as const) {
+      const { items } = open(cursors[at]!)
+      await settle()
+      expect(shown(items).filter(item => item !== 'skipped 8-8'), `from block ${at + 1}`).to.deep.equal(expected)
+      const next = open((items[0] as { cursor: string }).cursor)
+      await settle()
+      expect(shown(next.items), 'not told again').to.deep.equal(shown(items.slice(1)))
+    }
+    await stop()
+  })
+
+  it('H47 two rewinds between two pulls, and blocks of a hand-over as ancestor: the deepest is told', async () => {
+    const { write, open, settle, stop } = await rig()
+    const chain = linked(100n, 5)
+    const handover = { ...commitment({ height: 105n, handover: true }), standing: 'canonical' as const }
+    await write({ commitments: [...chain, handover, ...linked(105n, 1, 0, handover.hash)] })
+    const pulled = blocksOf(open(100n).items)
+    await settle()
+    expect(pulled()).to.deep.equal([100, 101, 102, 103, 104, 105])
+    await write({ rewindTo: 104n, commitments: linked(105n, 1, 1, handover.hash), standings: [{ hash: handover.hash, standing: 'canonical' }] })
+    await write({ rewindTo: 101n, commitments: linked(102n, 5, 2, chain[1]!.hash) })
+    expect(pulled().slice(6)).to.deep.equal(['rewind 104', 105, 'rewind 101', 102, 103, 104, 105, 106])
+    await stop()
+  })
+
+  it('H47 a block that has taken the place of another, in whatever field of a write, is a rewind', async () => {
+    const { write, open, settle, stop } = await rig()
+    const chain = linked(1n, 6)
+    await write({ commitments: chain })
+    const { items } = open(1n)
+    await settle()
+    await write({ commitments: linked(4n, 1, 1, chain[2]!.hash) })
+    await write({ standings: [{ hash: chain[1]!.hash, standing: 'demoted' }] })
+    await write({ forget: [chain[0]!.hash] })
+    expect(shown(items).filter(item => typeof item === 'string' && item.startsWith('rewind'))).to.deep.equal(['rewind 3', 'rewind 1', 'rewind 0'])
+    await stop()
+  })
+
+  it('H47 an old cursor, and one of another store, is judged by its hash; where that says nothing the stream begins anew and says so', async () => {
+    const { write, open, settle, stop, tip } = await rig()
+    const chain = linked(1n, 10)
+    await write({ commitments: chain })
+    await write({ rewindTo: 5n, commitments: linked(6n, 3, 1, chain[4]!.hash) })
+    const from = async (cursor: string) => { const { items } = open(cursor); await settle(); return items }
+    const at = (height: number, told: { store: string; number: number } | undefined) => cursorOf({ blockNumber: BigInt(height), hash: chain[height - 1]!.hash, told })
+    const other = { store: 'f'.repeat(16), number: 0 }
+    for (const told of [undefined, other]) {
+      expect(shown(await from(at(4, told)))).to.deep.equal([5, 6, 7, 8])
+      expect(shown(await from(at(9, told)))).to.deep.equal(['reset 0', 1, 2, 3, 4, 5, 6, 7, 8])
+    }
+    tip.confirmedTip = { blockNumber: 3n }
+    const reset = await from(at(9, other))
+    expect(shown(reset)).to.deep.equal(['reset 3', 4, 5, 6, 7, 8])
+    expect(reset[0]).to.include({ reset: true })
+    const [store] = (reset[0] as { cursor: string }).cursor.split(':').slice(3)
+    expect(shown(await from(at(9, { store: store!, number: 99 }))), 'a number above ours').to.deep.equal(['reset 3', 4, 5, 6, 7, 8])
+    expect(shown(await from(at(4, { store: store!, number: 99 })))).to.deep.equal([5, 6, 7, 8])
+    expect(shown(await from((reset[0] as { cursor: string }).cursor))).to.deep.equal([4, 5, 6, 7, 8])
+    await stop()
+  })
+
+  it('H47 after 4,096 rewinds a cursor from before is judged by its hash; no two items have one cursor', async () => {
+    const { write, open, settle, stop } = await rig()
+    const chain = linked(1n, 3)
+    await write({ commitments: chain })
+    const { items } = open(1n)
+    await settle()
+    const away = open(1n)
+    await settle()
+    await away.stream.return()
+    const fork = linked(3n, 1, 1, chain[1]!.hash)[0]!
+    for (let at = 0; at < 4_100; at++) await write({ commitments: [at % 2 === 0 ? fork : chain[2]!] })
+    const cursor = (item: StreamItem): string => item.kind === 'stalled' ? '' : item.cursor
+    expect(new Set(items.map(cursor)).size).to.equal(items.length)
+    const back = open(cursor(away.items[2]!))
+    await settle()
+    expect(shown(back.items)).to.deep.equal([])
+    const lost = open(cursor(items.find(item => item.kind === 'block' && item.hash.every((byte, index) => byte === fork.hash[index]))!))
+    await settle()
+    expect(shown(lost.items)).to.deep.equal(['reset 0', 1, 2, 3])
+    await stop()
+  })
+
+  it('H47 evicted blocks are skipped, and what was rewound below them is told all the same', async () => {
+    const { write, open, settle, stop } = await rig({ commitments: 6 })
+    const chain = linked(1n, 6)
+    await write({ commitments: chain })
+    const { items, stream } = open(1n)
+    await settle()
+    await stream.return()
+    const other = linked(4n, 9, 1, chain[2]!.hash)
+    await write({ rewindTo: 3n, commitments: other })
+    const back = open((items.at(-1) as { cursor: string }).cursor)
+    await settle()
+    expect(shown(back.items)).to.deep.equal(['rewind 3', 'skipped 4-6', 7, 8, 9, 10, 11, 12])
     await stop()
   })
 
@@ -192,10 +294,12 @@ describe('the ordered stream', () => {
   })
 
   it('refuses what is no cursor', () => {
-    for (const bad of ['', '5', '5:', 'x:00', '5:00', `-1:${'0'.repeat(64)}`, `5:${'g'.repeat(64)}`, `5:${'0'.repeat(64)}:1`]) {
+    for (const bad of ['', '5', '5:', 'x:00', '5:00', `-2:${'0'.repeat(64)}`, `5:${'g'.repeat(64)}`, `5:${'0'.repeat(64)}:1`, '5::x:0102030405060708', '5::1:0102030405060708:r:r']) {
       expect(() => parseCursor(bad), bad).to.throw().that.includes({ code: 'bad_cursor' })
     }
-    const at = { blockNumber: 2n ** 255n, hash: new Uint8Array(32).fill(7) }
+    const at = { blockNumber: 2n ** 255n, hash: new Uint8Array(32).fill(7), told: undefined }
     expect(parseCursor(cursorOf(at))).to.deep.equal(at)
+    const counted = { blockNumber: -1n, hash: undefined, told: { store: '0102030405060708', number: 7 } }
+    expect(parseCursor(cursorOf(counted, 'r'))).to.deep.equal(counted)
   })
 })

@@ -115,7 +115,7 @@ describe('health', () => {
   const answers = {
     validator: { degraded: false, workers: [{ recover: 'native' }, { recover: 'native' }], together: { off: false } }, network: {},
     reputation: [] as unknown[], discovery: {}, chain: { head: undefined, next: 7n, unstored: 0 },
-    store: { durable: true, failing: undefined, stats: { signing: { closedUpTo: undefined, loss: undefined as { what: string; at: number; closedUpTo: bigint } | undefined } } }, sync: { unheard: [] as string[] },
+    store: { durable: true, failing: undefined, stats: { signing: { closedUpTo: undefined, loss: undefined as { what: string; at: number; closedUpTo: bigint } | undefined } } }, sync: { unheard: [] as string[], peers: [] as unknown[], failedRuns: 0 },
   }
   const peers = [{ connections: 1 }, { connections: 0 }]
 
@@ -143,9 +143,21 @@ describe('health', () => {
     const withoutModule = (batchOff: string) => ({ validator: { ...answers.validator, workers: [{ recover: 'native', batchOff }] } })
     expect(await codes(withoutModule('no SIMD here'))).to.deep.equal(['batch_verification_off'])
     expect(await codes(withoutModule('by configuration'))).to.deep.equal([])
-    expect(await codes({ sync: { unheard: ['peer'] } })).to.deep.equal(['unheard'])
+    expect(await codes({ sync: { ...answers.sync, unheard: ['peer'] } })).to.deep.equal(['unheard'])
     expect(await codes({}, [])).to.deep.equal(['no_peers'])
     for (const part of Object.keys(answers)) expect(await codes({ [part]: undefined }), part).to.deep.equal(['not_answering'])
+  })
+
+  it('H75 says that it is behind, with both heights, until the head is there', async () => {
+    const chain = { head: { blockNumber: 1_005n }, next: 1_006n, highest: 1_060n, unstored: 0 }
+    const sync = { unheard: [], failedRuns: 2, behind: { known: 1_060n, by: 'signed' }, peers: [{ head: { blockNumber: 1_070n }, discounted: false }, { head: { blockNumber: 5_000n }, discounted: true }] }
+    const health = await healthOf(treeOf({ chain, sync }), false, 0)
+    expect(health).to.deep.include({ status: 'degraded', known: 1_060n, announced: 1_070n, failedRuns: 2 })
+    expect(health.ailments.map(({ code }) => code)).to.deep.equal(['behind'])
+    expect(health.ailments[0]?.message).to.match(/1005.*1060/)
+    expect(await codes({ chain, sync: { ...sync, behind: { known: 1_060n, by: 'announced' } } })).to.deep.equal(['behind'])
+    expect(await codes({ chain: { ...chain, next: 1_061n }, sync })).to.deep.equal([])
+    expect(await codes({ chain, sync: { ...sync, behind: undefined } })).to.deep.equal([])
   })
 
   it('does not say that there are no peers while the network does not answer', async () => {

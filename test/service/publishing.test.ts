@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { ClosedError } from '../../src/actors/kernel/index.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { Publishing } from '../../src/actors/service/publishing.js'
-import { DEFAULT_DOMAIN, loadCrypto, signerFromKey } from '../../src/protocol/index.js'
+import { DEFAULT_DOMAIN, SignedCommitmentCodec, loadCrypto, signerFromKey } from '../../src/protocol/index.js'
 import type { AddressedSigner, PreconfCommitment } from '../../src/protocol/index.js'
 import { ChainMaker, KEY, SIGNER } from '../support/nodes.js'
 
@@ -18,7 +18,7 @@ async function rig({ signer = signerFromKey(KEY), publish = async () => ({}) }: 
   const published: Uint8Array[] = []
   const reserved: unknown[] = []
   const publishing = new Publishing({
-    clock, signer, gate: undefined, crypto: await loadCrypto(), domain: DEFAULT_DOMAIN, closing: closing.signal,
+    clock, signer, gate: undefined, crypto: await loadCrypto(), domain: DEFAULT_DOMAIN, windowHorizon: 3_600_000, closing: closing.signal,
     chain: { reserve: async (what: unknown) => { reserved.push(what) } },
     publisher: { publish: (_topic: unknown, bytes: Uint8Array) => { published.push(bytes); return publish() } } as never,
   })
@@ -46,6 +46,26 @@ describe('before a message is published', () => {
     expect(reserved).to.deep.equal([])
     await publishing.commitment(commitment, { late: true })
     expect(published).to.have.length(1)
+  })
+
+  it('H45 H46 a height or a window out of reach is an error before anything is signed', async () => {
+    const { publishing, clock, commitment, published, reserved } = await rig({ signer: Object.assign(async () => { throw new Error('asked to sign') }, { address: SIGNER }) })
+    const now = BigInt(Math.floor(clock.now() / 1_000))
+    const of = (fields: Partial<PreconfCommitment['preconf']>) => ({ ...commitment, preconf: { ...commitment.preconf, ...fields } })
+    for (const options of [{}, { late: true }]) {
+      for (const blockNumber of [2n ** 64n - 1n, 2n ** 200n, 2n ** 256n - 1n]) {
+        expect(await failure(publishing.commitment(of({ blockNumber }), options))).to.include({ code: 'height_out_of_range', value: blockNumber, limit: 2n ** 64n - 2n })
+      }
+      for (const submissionWindowEnd of [now + 3_601n, 2n ** 64n, 2n ** 256n - 1n]) {
+        expect(await failure(publishing.commitment(of({ submissionWindowEnd }), options))).to.include({ code: 'window_too_far', value: submissionWindowEnd, limit: now + 3_600n })
+      }
+      const signed = SignedCommitmentCodec.encode({ commitment: of({ blockNumber: 2n ** 64n - 1n }), signature: new Uint8Array(65) })
+      expect(await failure(publishing.commitment(signed, options))).to.include({ code: 'height_out_of_range' })
+    }
+    expect([published, reserved]).to.deep.equal([[], []])
+    for (const fields of [{ blockNumber: 2n ** 64n - 2n }, { submissionWindowEnd: now + 3_600n }]) {
+      expect(await failure(publishing.commitment(of(fields), {}))).to.include({ code: 'signing_failed' })
+    }
   })
 
   it('a window that ends while the signer thinks is over too', async () => {

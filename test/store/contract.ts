@@ -43,7 +43,7 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
 
     it('opens empty', async () => {
       const opened = await db.open()
-      expect(opened).to.include({ durable: ground.durable, created: true, schema: 1 })
+      expect(opened).to.include({ durable: ground.durable, created: true, schema: 2 })
       expect(opened).to.include({ confirmedTip: undefined, headOverride: undefined })
       expect(opened.tail.length).to.equal(0)
       expect(opened.stats).to.include({ commitments: 0, lowest: undefined, highest: undefined })
@@ -87,11 +87,11 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       const [canonical, waiting] = [commitment({ height: 5n }), commitment({ height: 7n, standing: 'pending' })]
       await db.commit({ commitments: [canonical, waiting] })
       expect(hex(await db.canonicalRange(5n, 10))).to.equal(concat([canonical]))
-      expect([...await db.pending(10)].map(({ hash }) => hex(hash))).to.deep.equal([hex(waiting.hash)])
+      expect([...await db.beside(10)].map(({ hash }) => hex(hash))).to.deep.equal([hex(waiting.hash)])
       expect((await db.commitmentByHash(waiting.hash))?.standing).to.equal('pending')
       await db.commit({ standings: [{ hash: waiting.hash, standing: 'canonical' }] })
       expect(hex(await db.canonicalRange(5n, 10))).to.equal(concat([canonical, waiting]))
-      expect((await db.pending(10)).length).to.equal(0)
+      expect((await db.beside(10)).length).to.equal(0)
       expect((await db.stats()).highest).to.equal(7n)
     })
 
@@ -271,7 +271,7 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       expect(opened.stats).to.deep.equal(before)
       expect(await db.meta('bans')).to.equal('{"a":1}')
       expect(hex(await db.txList(hashOf('y')))).to.equal(hex(bytes('y')))
-      expect((await db.pending(10)).length).to.equal(1)
+      expect((await db.beside(10)).length).to.equal(1)
       await db.commit({ confirmedTip: null, headOverride: null, meta: [{ name: 'bans', value: null }] })
       const again = await reopen()
       expect(again.confirmedTip).to.equal(undefined)

@@ -275,7 +275,7 @@ describe('H60 what is damaged and can be had again', () => {
     const told: Discarded[] = []
     const healed = healing(db, discarded => { told.push(...discarded) })
     expect([...await healed.tail(100)].map(({ blockNumber }) => blockNumber)).to.deep.equal(Array.from({ length: 14 }, (_, at) => BigInt(at + 1)))
-    expect([...await healed.pending(100)].map(({ blockNumber }) => blockNumber)).to.deep.equal([16n, 17n, 18n, 19n, 20n])
+    expect([...await healed.beside(100)].filter(({ standing }) => standing === 'pending').map(({ blockNumber }) => blockNumber)).to.deep.equal([16n, 17n, 18n, 19n, 20n])
     expect(told).to.deep.equal([{ kind: 'commitment', hash: undefined, blockNumber: 15n }])
     await healed.commit({ commitments: Array.from({ length: 6 }, (_, at) => own(15n + BigInt(at))) })
     expect((await healed.tail(100)).length).to.equal(20)
@@ -347,7 +347,7 @@ describe('H60 what is damaged and can be had again', () => {
     expect(opened.loss).to.include({ what: 'acknowledged' })
     expect(opened.discarded).to.deep.equal([{ kind: 'commitment', hash: undefined, blockNumber: 9n }])
     expect(opened.stats.highest).to.equal(8n)
-    expect([...await db.pending(100)].map(({ blockNumber }) => blockNumber)).to.deep.equal(Array.from({ length: 11 }, (_, at) => BigInt(at + 10)))
+    expect([...await db.beside(100)].filter(({ standing }) => standing === 'pending').map(({ blockNumber }) => blockNumber)).to.deep.equal(Array.from({ length: 11 }, (_, at) => BigInt(at + 10)))
     await db.close()
   }))
 })

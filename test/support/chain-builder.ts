@@ -27,7 +27,7 @@ export interface Spec {
   readonly parent?: Built | Uint8Array
   /** Default `ALICE`. */
   readonly signer?: Uint8Array
-  /** Submission window end; default 1,800,000,384. */
+  /** Submission window end; default `WINDOW`. */
   readonly window?: bigint | number
   readonly eop?: boolean
   /** A hand-over without a block. */
@@ -43,7 +43,8 @@ export const ALICE = new Uint8Array(20).fill(0xa1)
 export const BOB = new Uint8Array(20).fill(0xb0)
 export const CAROL = new Uint8Array(20).fill(0xca)
 export const MALLORY = new Uint8Array(20).fill(0x66)
-export const WINDOW = 1_800_000_384n
+/** Long over by the test kit's clock, which begins at 1,800,000,000 s: windows around it are within reach (SPEC §6). */
+export const WINDOW = 1_799_000_384n
 
 /** Stands for the txlist hash, whose check is the worker's: keccak256 of 2 MiB would take a test 100 ms. */
 export const txListHashOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest())

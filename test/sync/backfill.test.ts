@@ -127,6 +127,27 @@ describe('sync: backfill of txlists', () => {
     }
     expect(new Set(got()).size).to.equal(60)
   })
+
+  it('H51 signers share the list, in turn: blocks whose txlists nobody has starve neither those of others nor, for long, their own', async () => {
+    const [attacker, honest] = [new Uint8Array(20).fill(6), new Uint8Array(20).fill(1)]
+    const bogus = (at: number): Uint8Array => keccak_256(new TextEncoder().encode(`bogus ${at}`))
+    const want = (hash: Uint8Array, height: number, signer: Uint8Array): void => {
+      void sim.ref.send({ type: 'missingTxList', hash, height: BigInt(height), from: undefined, signer })
+    }
+    const models = ['a', 'b'].map(name => peer(name, [], { txList: has }))
+    sim = await simulate(models, { config: { txLists: 400 } })
+    for (let at = 0; at < 1_000; at++) want(bogus(at), 1_000 + at, attacker)
+    want(hashes[3] as Uint8Array, 5_000, honest)
+    want(hashes[4] as Uint8Array, 2_500, attacker)
+    sim.store.missing = [{ hash: hashes[4] as Uint8Array, blockNumber: 2_500n, signer: attacker }]
+    await sim.kit.settle()
+    expect((await sim.sync.standing(seconds(1))).missingTxLists).to.equal(400)
+    await sim.kit.advance(400)
+    expect(got(), 'of another signer: at once').to.deep.equal([toHex(hashes[3] as Uint8Array)])
+    await sim.kit.advance(seconds(900))
+    expect(new Set(got())).to.deep.equal(new Set([3, 4].map(at => toHex(hashes[at] as Uint8Array))))
+    expect((await sim.sync.standing(seconds(1))).counters['txListsGivenUp']).to.be.greaterThan(100)
+  })
 })
 
 function body(hash: Uint8Array, list: Uint8Array): Uint8Array {

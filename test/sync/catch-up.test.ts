@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { seconds } from '../../src/actors/kernel/index.js'
-import { chainOf, fromOn, hashOf, heightsOf, peer, simulate } from './sim.js'
+import { chainOf, fromOn, hashOf, heightsOf, inRange, peer, simulate } from './sim.js'
 import type { Sim } from './sim.js'
 
 const upTo = (height: number): bigint[] => Array.from({ length: height }, (_, at) => BigInt(at + 1))
@@ -153,6 +153,36 @@ describe('sync: catch-up', () => {
     expect(requestsFor(sim, 'pruned', 'head')).to.have.length(0)
   })
 
+  it('H75 a run is incomplete, and the node behind, when at least half of the peers asked announce more than it could get', async () => {
+    const chain = chainOf(1n, 600n)
+    const behind = async () => (await sim.sync.standing(seconds(1))).behind
+    const short = (name: string) => peer(name, chain.slice(0, 300), { head: () => 600n })
+    sim = await simulate([short('only')])
+    expect(await sim.catchUp()).to.include({ outcome: 'incomplete', code: 'not_delivered', to: 300n })
+    expect(await behind()).to.deep.equal({ known: 600n, by: 'announced' })
+    expect((await sim.sync.standing(seconds(1))).failedRuns).to.be.greaterThan(0)
+    for (const name of ['a', 'b']) sim.join(peer(name, chain.slice(0, 300)))
+    await sim.kit.advance(seconds(35))
+    expect(await behind(), 'one of three').to.equal(undefined)
+    expect((await sim.sync.standing(seconds(1))).failedRuns).to.equal(0)
+    sim.join(peer('whole', chain))
+    await sim.kit.advance(seconds(35))
+    expect(await behind()).to.equal(undefined)
+    expect(sim.chain.next).to.equal(601n)
+  })
+
+  it('H75 also when a block of an elected signer waited above the head all along', async () => {
+    const chain = chainOf(1n, 300n)
+    sim = await simulate([peer('a', chain)])
+    await sim.catchUp()
+    sim.chain.highest = 360n
+    expect(await sim.catchUp()).to.include({ outcome: 'incomplete', code: 'not_delivered', to: 300n })
+    expect((await sim.sync.standing(seconds(1))).behind).to.deep.equal({ known: 360n, by: 'signed' })
+    sim.chain.highest = 300n
+    expect(await sim.catchUp()).to.include({ outcome: 'caught_up' })
+    expect((await sim.sync.standing(seconds(1))).behind).to.equal(undefined)
+  })
+
   describe('without an anchor', () => {
     it('a young chain is taken from its beginning', async () => {
       const chain = chainOf(5n, 700n)
@@ -162,17 +192,41 @@ describe('sync: catch-up', () => {
       expect(heightsOf(sim.chain)).to.have.length(696)
     })
 
-    it('of peers that answer with the first they have, the lowest beginning wins', async () => {
+    it('H52 of peers that answer with the first they have, the lowest block that most of them have is the beginning', async () => {
       const chain = chainOf(4_000n, 5_000n)
       const rust = { agent: 'rust-libp2p/0.44', head: () => undefined }
       sim = await simulate([
         peer('a', chain, { ...rust, page: fromOn(chain.slice(500)) }), peer('b', chain, { ...rust, page: fromOn(chain) }), peer('c', chain, { ...rust, page: fromOn(chain.slice(900)) }),
       ], { tip: undefined })
       await sim.catchUp()
-      expect(heightsOf(sim.chain)[0]).to.equal(4_000n)
-      expect(heightsOf(sim.chain)).to.have.length(1_001)
+      expect(heightsOf(sim.chain)[0]).to.equal(4_500n)
+      expect(heightsOf(sim.chain)).to.have.length(501)
       expect(sim.failures()).to.deep.equal({})
     })
+
+    for (const [how, serve] of [['first they have', fromOn], ['range', inRange]] as const) {
+      it(`H52 one peer with an old piece of the chain is not where it begins (${how})`, async () => {
+        const whole = chainOf(1n, 3_000n)
+        const models = Array.from({ length: 4 }, (_, at) => peer(`honest-${at}`, whole.slice(1_999), { page: serve(whole.slice(1_999)) }))
+        sim = await simulate([peer('old', whole.slice(0, 300), { page: serve(whole.slice(0, 300)) }), ...models], { tip: undefined })
+        expect(await sim.catchUp()).to.include({ outcome: 'caught_up' })
+        expect(heightsOf(sim.chain)[0]).to.equal(serve === fromOn ? 2_000n : 2_745n)
+        expect(sim.chain.next).to.equal(3_001n)
+        expect(sim.failures()).to.deep.equal({})
+      })
+
+      it(`H52 a root that leads to nobody's head is left again (${how})`, async () => {
+        const whole = chainOf(1n, 3_000n)
+        const old = peer('old', whole.slice(0, 300), { page: serve(whole.slice(0, 300)) })
+        sim = await simulate([old], { tip: undefined })
+        await sim.catchUp()
+        expect(sim.chain.next).to.equal(301n)
+        for (let at = 0; at < 3; at++) sim.join(peer(`honest-${at}`, whole.slice(1_999), { page: serve(whole.slice(1_999)) }))
+        for (let round = 0; round < 3 && sim.chain.next !== 3_001n; round++) { await sim.catchUp(); await sim.kit.advance(seconds(30)) }
+        expect(sim.chain.next).to.equal(3_001n)
+        expect(sim.chain.root).to.equal(serve === fromOn ? 2_000n : 2_745n)
+      })
+    }
 
     it('of peers that serve strictly what is asked, the page below the highest head is the beginning', async () => {
       const chain = chainOf(1_000_000n, 1_002_000n)

@@ -129,7 +129,7 @@ export interface Sim {
   readonly outcomes: TestProbe<{ type: 'report'; peer: string; outcome: 'accepted' | 'failure' }>
   readonly chain: FakeChain
   readonly peers: Map<string, PeerModel>
-  readonly store: { missing: { hash: Uint8Array; blockNumber: bigint }[] }
+  readonly store: { missing: { hash: Uint8Array; blockNumber: bigint; signer?: Uint8Array }[] }
   /** Reports of failures, by peer. */
   failures(): Record<string, number>
   join(model: PeerModel): void
@@ -154,6 +154,8 @@ export class FakeChain {
   next: bigint | undefined
   tip: bigint | undefined
   unstored = 0
+  /** The highest block that waits above the head. */
+  highest: bigint | undefined
   /** Overrides how many wait for their parent. */
   waiting: number | undefined
   /** Overrides what comes of a commitment. */
@@ -176,7 +178,7 @@ export class FakeChain {
     const head = this.canonical.at(-1)
     return {
       head: { blockNumber: head === undefined ? 0n : heightOf(head), submissionWindowEnd: 0n }, headHash: this.headHash, next: this.next,
-      confirmedTip: this.tip === undefined ? undefined : { blockNumber: this.tip }, pendingParents: this.waiting ?? this.#pending.size, pendingSchedule: 0, unstored: this.unstored,
+      confirmedTip: this.tip === undefined ? undefined : { blockNumber: this.tip }, highest: this.highest, pendingParents: this.waiting ?? this.#pending.size, pendingSchedule: 0, unstored: this.unstored,
     }
   }
 
@@ -222,8 +224,16 @@ export class FakeChain {
     return true
   }
 
+  /** The height of the root that sync has chosen: its parent is not checked. */
+  root: bigint | undefined
+
+  rootAt(first: bigint): void {
+    this.root = first
+    if (this.next === undefined || first > this.next) this.next = first
+  }
+
   #links(commitment: Uint8Array): boolean {
-    if (this.next === undefined) return true
+    if (this.next === undefined || (heightOf(commitment) === this.root && this.next === this.root)) return true
     return heightOf(commitment) === this.next && toHex(new CommitmentView(commitment).parentPreconfirmationHash) === toHex(this.headHash)
   }
 
@@ -261,6 +271,7 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
     path: 'chain', onceTerminated: listener => chainRef.onceTerminated(listener), offer: message => chainRef.offer(message),
     ask: (type, body, within) => chainRef.ask(type, body, within),
     send(message) {
+      if (message.type === 'rootAt') chain.rootAt(message.first)
       if (message.type === 'parentUnavailable') chain.unavailable.push({ hash: message.hash, peers: message.peers })
       return 'ok'
     },
@@ -268,7 +279,7 @@ export async function simulate(models: readonly PeerModel[], options: SimOptions
   chainRef.answer('standing', () => chain.standing())
   storeRef.answer('missingTxLists', ({ from, max }) => {
     const all = store.missing.filter(({ blockNumber }) => blockNumber >= from)
-    return { missing: all.slice(0, max), next: all[max]?.blockNumber }
+    return { missing: all.slice(0, max).map(each => ({ signer: new Uint8Array(20), ...each })), next: all[max]?.blockNumber }
   })
   network.answer('peers', () => [...peers.values()].map(({ name, agent }) => ({
     peer: name, addresses: [], direction: 'outbound' as const, connections: 1, agent, protocols: ['/taiko/167000/preconf/1/get_commitments_by_number'],

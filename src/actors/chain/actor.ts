@@ -1,16 +1,19 @@
+import { equalBytes } from '../../protocol/bytes.js'
+import { PRECONFIRMATION_SIZE, loadCrypto, preconfirmationHash } from '../../protocol/index.js'
 import { actor } from '../kernel/index.js'
 import type { Context, Later, Port } from '../kernel/index.js'
-import type { CommitmentRecord, Restored } from '../store/ingress.js'
+import type { CommitmentRecord } from '../store/ingress.js'
 import { chainConfig } from './config.js'
 import type { ChainConfig } from './config.js'
 import { ChainCore } from './core.js'
+import { REWOUND_TOP } from './decisions.js'
+import type { Found, LookUp } from './decisions.js'
 import { ChainError } from './errors.js'
 import { chainMailbox } from './ingress.js'
 import type { ChainMessage } from './ingress.js'
 import type { ChainPorts, Outside } from './outside.js'
 import { EQUIVOCATION, SETTLED } from './own-desk.js'
 import type { ChainEvent, ChainStore } from './ports.js'
-import { REWOUND_TOP } from './reorg.js'
 import type { ChainRules, RuleAnswer } from './rules.js'
 import type { ScheduleAnswer, ScheduleResolver } from './schedule.js'
 
@@ -21,12 +24,13 @@ export interface ChainNeeds extends ChainPorts {
   readonly rules?: ChainRules | undefined
 }
 
-/** Something that reads the store and goes on afterwards: one at a time. */
-interface Reading { readonly kind: 'rewind' | 'confirm' | 'reinstate'; readonly resolve: () => void; readonly reject: (error: unknown) => void }
+/** A decision of the application: with what it has looked up, where it has to look something up. */
+type Decision = (found?: readonly Found[]) => LookUp | undefined
 
 interface State {
   readonly core: ChainCore
-  reading: (Reading & { readonly goOn: (records: readonly CommitmentRecord[]) => void }) | undefined
+  /** The decision that reads the store and goes on afterwards: one at a time. */
+  deciding: { readonly run: Decision; readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined
 }
 
 /** How often time is looked at, ms: every bound in time is kept to within this. */
@@ -41,9 +45,9 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
   const { store } = needs
 
   const outsideOf = (ctx: Context<ChainMessage>): Outside => {
-    const lookUps = callsOf<bigint, ScheduleAnswer>(ctx.signal, (window, signal) => needs.schedule(window, { signal }), (window, promise) => ctx.pipe(promise, {
-      ok: answer => ({ type: 'scheduleAnswered', window, answer }),
-      failed: error => ({ type: 'scheduleFailed', window, error }),
+    const lookUps = callsOf<bigint, ScheduleAnswer, number>(ctx.signal, (window, signal) => needs.schedule(window, { signal }), (window, promise, generation) => ctx.pipe(promise, {
+      ok: answer => ({ type: 'scheduleAnswered', window, answer, generation }),
+      failed: error => ({ type: 'scheduleFailed', window, error, generation }),
     }))
     const rules = needs.rules
     const ruleCalls = rules === undefined ? undefined : callsOf<number, RuleAnswer, Parameters<ChainRules>[0]>(ctx.signal,
@@ -68,28 +72,38 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     }
   }
 
-  /** Runs a decision of the application, reading the store first where it has to; answers when it is durable. */
-  const decide = (
-    state: State, ctx: Context<ChainMessage>, kind: Reading['kind'], first: () => 'done' | 'read_store',
-    read: () => Promise<readonly CommitmentRecord[]>, again: (records: readonly CommitmentRecord[]) => void,
-  ): Later<void> => {
+  /** What a decision has to see: from the store, or from its evidence. */
+  const lookUp = async (wanted: LookUp): Promise<readonly Found[]> => {
+    const kept = (record: CommitmentRecord | undefined): Found[] => record === undefined ? [] : [{ ...record, kept: true }]
+    switch (wanted.what) {
+      case 'block': return kept(await store.blockAt(wanted.height, config.storeWithin))
+      case 'tail': return (await readTail(store, wanted.to, config)).map(record => ({ ...record, kept: true }))
+      case 'commitment': {
+        const record = await store.commitment(wanted.hash, config.storeWithin)
+        return record === undefined ? inEvidence(store, wanted.hash, config) : kept(record)
+      }
+    }
+  }
+
+  /** Runs a decision of the application, with what it has to see first; answers when it is durable. */
+  const decide = (state: State, ctx: Context<ChainMessage>, run: Decision): Later<void> => {
     const { core } = state
     // A refusal is the asker's: thrown here it would crash the actor.
-    if (state.reading !== undefined) return ctx.later(Promise.reject(new ChainError('busy', `a ${state.reading.kind} reads the store`)))
-    let outcome: 'done' | 'read_store'
+    if (state.deciding !== undefined) return ctx.later(Promise.reject(new ChainError('busy', 'another decision reads the store')))
+    let wanted: LookUp | undefined
     try {
-      outcome = first()
+      wanted = run()
     } catch (error) {
       if (error instanceof ChainError) return ctx.later(Promise.reject(error))
       throw error
     }
-    if (outcome === 'done') {
+    if (wanted === undefined) {
       const durable = new Promise<void>(resolve => core.state.whenDurable(resolve))
       core.flush()
       return ctx.later(durable)
     }
-    ctx.pipe(read(), { ok: records => ({ type: 'recordsRead', records }), failed: error => ({ type: 'readFailed', error }) })
-    return ctx.later(new Promise<void>((resolve, reject) => { state.reading = { kind, resolve, reject, goOn: again } }))
+    ctx.pipe(lookUp(wanted), { ok: records => ({ type: 'recordsRead', records }), failed: error => ({ type: 'readFailed', error }) })
+    return ctx.later(new Promise<void>((resolve, reject) => { state.deciding = { run, resolve, reject } }))
   }
 
   return actor<ChainMessage, State>({
@@ -97,17 +111,28 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     mailbox: chainMailbox,
     async init(ctx) {
       const [restored, rewoundTop, settled, equivocation] = await Promise.all([
-        store.restore(config.memoryBlocks, config.maxPendingParents, config.storeWithin),
+        store.restore(config.memoryBlocks, config.maxPendingParents + config.maxAside, config.storeWithin),
         ...[REWOUND_TOP, SETTLED, EQUIVOCATION].map(name => store.meta(name, config.storeWithin)),
       ] as const)
       // Sequences of an earlier incarnation may still be acknowledged: begin above them.
       const core = new ChainCore(outsideOf(ctx), config, Math.floor(ctx.clock.now()) * 1_000)
       const { durable, stats: { signing } } = restored
-      core.restore({ ...restored, root: await rootOf(store, restored, config), rewoundTop, signing: { ...signing, settled, equivocation, durable } })
+      core.restore({
+        ...restored, hasMore: restored.tail.length >= config.memoryBlocks || restored.stats.evictedCommitments > 0, rewoundTop,
+        signing: { ...signing, settled, equivocation, durable },
+      })
+      // What the tip means at run time, it means at start; a later one that the store knows wins.
+      const { confirmedTip } = config
+      const present = core.state.tip
+      if (confirmedTip !== undefined && (present === undefined || confirmedTip.blockNumber >= present.blockNumber)) {
+        const wanted = core.decisions.confirm(confirmedTip)
+        if (wanted !== undefined) core.decisions.confirm(confirmedTip, await lookUp(wanted))
+      }
       void store.resume()
       core.flush()
+      needs.schedule.subscribe?.((from, to) => { void ctx.self.send({ type: 'scheduleChanged', from, to }) }, { signal: ctx.signal })
       ctx.every('tick', TICK)
-      return { core, reading: undefined }
+      return { core, deciding: undefined }
     },
     receive: {
       commitments({ core }, { items }) { core.judge.commitments(items); core.flush() },
@@ -116,18 +141,22 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       durable({ core }, { sequence }) { core.state.acknowledged(sequence) },
       storeReady({ core }) { core.state.sendAgain() },
       serveHead({ core }, { request }) { core.serveHead(request) },
-      updateHead({ core }, { head }) { core.updateHead(head); core.flush() },
-      parentUnavailable({ core }, { hash, peers }) { core.trust.parentUnavailable(hash, peers); core.flush() },
-      confirm: (state, { tip }, ctx) => decide(state, ctx, 'confirm', () => state.core.confirm(tip),
-        async () => [...await store.scan(tip.blockNumber, 8, undefined, config.storeWithin)],
-        records => { state.core.confirm(tip, records.find(({ blockNumber, handover }) => blockNumber === tip.blockNumber && !handover)?.hash ?? 'none') }),
-      rewind: (state, { to }, ctx) => decide(state, ctx, 'rewind', () => state.core.rewind(to),
-        () => readTail(store, to, config), records => { state.core.rewind(to, records) }),
-      reinstate: (state, { hash }, ctx) => decide(state, ctx, 'reinstate', () => state.core.reinstate(hash),
-        async () => { const record = await store.commitment(hash, config.storeWithin); return record === undefined ? [] : [record] },
-        records => { state.core.reinstate(hash, records[0] ?? null) }),
-      reserve({ core }, record, ctx) {
-        const answer = new Promise<void>((granted, refused) => { core.judge.propose(record, { kind: 'proposal', granted, refused }) })
+      updateHead({ core }, { head }, ctx) {
+        try {
+          core.decisions.updateHead(head)
+        } catch (error) {
+          if (!(error instanceof ChainError)) throw error
+          ctx.log.warn({ error }, 'the head that peers are to be told is none')
+        }
+        core.flush()
+      },
+      rootAt({ core }, { first }) { core.state.canon.rootAt(first); core.flush() },
+      parentUnavailable({ core }, { hash, peers }) { core.handoverFallback.parentUnavailable(hash, peers); core.flush() },
+      confirm: (state, { tip }, ctx) => decide(state, ctx, found => state.core.decisions.confirm(tip, found)),
+      rewind: (state, { to }, ctx) => decide(state, ctx, found => state.core.decisions.rewind(to, found)),
+      reinstate: (state, { hash }, ctx) => decide(state, ctx, found => state.core.decisions.reinstate(hash, found)),
+      reserve({ core }, { behind, ...record }, ctx) {
+        const answer = new Promise<void>((granted, refused) => { core.judge.propose(record, { kind: 'proposal', behind, granted, refused }) })
         core.flush()
         return ctx.later(answer)
       },
@@ -139,29 +168,30 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       lostTxList({ core }, { hash, height }) { core.txLists.lost(hash, height) },
       standing: ({ core }) => core.standing(),
 
-      scheduleAnswered({ core }, { window, answer }, ctx) { core.judge.lookedUp(core.judge.schedules.answered(window, answer, ctx.clock.monotonic())); core.flush() },
-      scheduleFailed({ core }, { window, error }, ctx) { core.judge.lookedUp(core.judge.schedules.failed(window, error, ctx.clock.monotonic())); core.flush() },
+      scheduleAnswered({ core }, { window, answer, generation }, ctx) { core.judge.lookedUp(core.judge.schedules.answered(window, answer, ctx.clock.monotonic(), generation)); core.flush() },
+      scheduleFailed({ core }, { window, error, generation }, ctx) { core.judge.lookedUp(core.judge.schedules.failed(window, error, ctx.clock.monotonic(), generation)); core.flush() },
+      scheduleChanged({ core }, { from, to }) { core.judge.scheduleChanged(from, to); core.flush() },
       ruled({ core }, { id, answer }) { core.judge.ruled(id, answer); core.flush() },
       rulesFailed({ core }, { id, error }) { core.judge.rulesFailed(id, error); core.flush() },
       signedKnown({ core }, { signer, window, answer }) { core.judge.signedKnown(signer, window, answer); core.flush() },
       recalled({ core }, { id, record, error }) { core.judge.recalled(id, record, error); core.flush() },
       recordsRead(state, { records }) {
-        const { reading, core } = state
-        state.reading = undefined
-        if (reading === undefined) return
+        const { deciding, core } = state
+        state.deciding = undefined
+        if (deciding === undefined) return
         try {
-          reading.goOn(records)
+          deciding.run(records)
         } catch (error) {
           if (!(error instanceof ChainError)) throw error
-          reading.reject(error)
+          deciding.reject(error)
           return
         }
-        core.state.whenDurable(reading.resolve)
+        core.state.whenDurable(deciding.resolve)
         core.flush()
       },
       readFailed(state, { error }) {
-        state.reading?.reject(error)
-        state.reading = undefined
+        state.deciding?.reject(error)
+        state.deciding = undefined
       },
     },
     timers: {
@@ -188,18 +218,18 @@ async function readTail(store: ChainStore, to: bigint, { memoryBlocks, storeWith
  * Calls of the application's functions by key, each with a signal of its own. What is answered at once is given at once; what takes time
  * goes to `pipe`.
  */
-function callsOf<K, T, I = undefined>(
-  whole: AbortSignal, call: (key: K, signal: AbortSignal, input: I) => T | Promise<T>, pipe: (key: K, promise: Promise<T>) => void,
-): { ask(key: K, input?: I): T | undefined; abandon(key: K): void } {
+function callsOf<K, T, I>(
+  whole: AbortSignal, call: (key: K, signal: AbortSignal, input: I) => T | Promise<T>, pipe: (key: K, promise: Promise<T>, input: I) => void,
+): { ask(key: K, input: I): T | undefined; abandon(key: K): void } {
   const underWay = new Map<K, AbortController>()
   whole.addEventListener('abort', () => { for (const controller of underWay.values()) controller.abort() }, { once: true })
   return {
     ask(key, input) {
       const controller = new AbortController()
-      const answer = call(key, controller.signal, input as I)
+      const answer = call(key, controller.signal, input)
       if (!isPromise(answer)) return answer
       underWay.set(key, controller)
-      pipe(key, Promise.resolve(answer).finally(() => { if (underWay.get(key) === controller) underWay.delete(key) }))
+      pipe(key, Promise.resolve(answer).finally(() => { if (underWay.get(key) === controller) underWay.delete(key) }), input)
       return undefined
     },
     abandon(key) {
@@ -212,8 +242,17 @@ function callsOf<K, T, I = undefined>(
 const isPromise = <T>(value: T | Promise<T>): value is Promise<T> =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 
-/** What a long chain without a tip stands on: its lowest record, which the tail does not reach. */
-async function rootOf(store: ChainStore, { confirmedTip, tail, stats }: Restored, { memoryBlocks, storeWithin }: ChainConfig): Promise<CommitmentRecord | undefined> {
-  if (confirmedTip !== undefined || tail.length < memoryBlocks || stats.lowest === undefined) return undefined
-  return [...await store.scan(stats.lowest, 1, undefined, storeWithin)][0]
+/** A commitment that is kept as evidence against its signer only. */
+async function inEvidence(store: ChainStore, hash: Uint8Array, { storeWithin }: ChainConfig): Promise<readonly Found[]> {
+  const crypto = await loadCrypto()
+  for (let from = 0; ;) {
+    const page = await store.evidence(from, 256, storeWithin)
+    for (const { messages, signer } of page) {
+      const ssz = messages.find(each => equalBytes(preconfirmationHash(crypto, each.subarray(0, PRECONFIRMATION_SIZE)), hash))
+      if (ssz !== undefined) return [{ ssz, hash, signer, standing: 'demoted', kept: false }]
+    }
+    const last = page.at(-1)
+    if (last === undefined) return []
+    from = last.sequence + 1
+  }
 }

@@ -34,13 +34,15 @@ export interface Case {
 /** Our own before it is signed: judged as it would be with its signature, and recorded; it takes no place. */
 export interface Proposal {
   readonly kind: 'proposal'
+  /** As of `Origin`. */
+  readonly behind?: boolean | undefined
   /** Recorded, durably. */
   readonly granted: () => void
   readonly refused: (error: unknown) => void
 }
 
 /** Ours to sign or to send: asked of the ledger. */
-export const isOwn = ({ origin: { kind } }: Case): boolean => kind === 'own' || kind === 'proposal'
+export const isOwn = ({ origin: { kind } }: Pick<Case, 'origin'>): boolean => kind === 'own' || kind === 'proposal'
 
 /** The peer that brought it; `undefined` for our own. */
 export function senderOf({ origin }: Case): PeerKey | undefined {

@@ -1,4 +1,4 @@
-import type { LossKind, WriteBatch } from '../store/ingress.js'
+import type { GapRecord, LossKind, RootRecord, WriteBatch } from '../store/ingress.js'
 import type { Commitment } from './commitment.js'
 import type { ConfirmedTip, Head } from './ingress.js'
 import type { ChainEvent } from './ports.js'
@@ -36,7 +36,10 @@ export class Changes {
   readonly #signed: OwnSigned[] = []
   #closeSigning: WriteBatch['closeSigning']
   #forgetSigned: bigint | undefined
-  #rewindTo: bigint | undefined
+  readonly #gaps: GapRecord[] = []
+  #rewind: { readonly to: bigint; readonly reason: 'application' | 'supersession'; readonly retires: boolean } | undefined
+  #mark: bigint | undefined
+  #root: RootRecord | null | undefined
   #tip: ConfirmedTip | undefined
   #override: Head | null | undefined
   #meta: { name: string; value: string | null }[] = []
@@ -51,8 +54,15 @@ export class Changes {
     commitment.written = false
   }
 
-  /** Everything canonical above this height is demoted, in memory or not. */
-  rewind(to: bigint): void { if (this.#rewindTo === undefined || to < this.#rewindTo) this.#rewindTo = to }
+  /** Everything canonical above this height is demoted, in memory or not; the lowest of a turn counts. Told when it is durable. */
+  rewind(to: bigint, reason: 'application' | 'supersession', retires: boolean): void {
+    if (this.#rewind === undefined || to < this.#rewind.to) this.#rewind = { to, reason, retires }
+  }
+
+  /** What the bound of a reorg counts from: written with what demotes, or decides. */
+  mark(mark: bigint): void { this.#mark = mark }
+  gap(gap: GapRecord): void { this.#gaps.push(gap) }
+  root(root: RootRecord | null): void { this.#root = root }
 
   tip(tip: ConfirmedTip): void { this.#tip = tip }
   override(head: Head | null): void { this.#override = head }
@@ -90,7 +100,15 @@ export class Changes {
     if (this.#signed.length > 0) batch.signed = this.#signed.slice()
     if (this.#closeSigning !== undefined) batch.closeSigning = this.#closeSigning
     if (this.#forgetSigned !== undefined) batch.forgetSigned = this.#forgetSigned
-    if (this.#rewindTo !== undefined) batch.rewindTo = this.#rewindTo
+    if (this.#rewind !== undefined) {
+      const { to, reason, retires } = this.#rewind
+      batch.rewindTo = to
+      if (retires) batch.retires = true
+      this.#events.push({ type: 'rewind', to, reason })
+    }
+    if (this.#mark !== undefined) batch.mark = this.#mark
+    if (this.#root !== undefined) batch.root = this.#root
+    if (this.#gaps.length > 0) batch.gaps = this.#gaps.slice()
     if (this.#forgotten.size > 0) batch.forget = [...this.#forgotten.values()]
     if (put.length > 0) batch.commitments = put.map(({ hash, signer, ssz, standing }) => ({ hash, signer, ssz, standing }))
     if (moved.length > 0) batch.standings = moved.map(({ hash, standing }) => ({ hash, standing }))
@@ -113,7 +131,8 @@ export class Changes {
     this.#touched.clear()
     this.#forgotten.clear()
     this.#events.length = this.#txLists.length = this.#referenced.length = this.#forgetTxLists.length = this.#evidence.length = this.#signed.length = 0
-    this.#rewindTo = this.#tip = this.#override = this.#closeSigning = this.#forgetSigned = undefined
+    this.#rewind = this.#mark = this.#root = this.#tip = this.#override = this.#closeSigning = this.#forgetSigned = undefined
+    this.#gaps.length = 0
     this.#meta = []
   }
 }

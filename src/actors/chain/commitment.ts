@@ -13,6 +13,8 @@ export interface Authentic {
   readonly hash: Uint8Array
   readonly signer: Uint8Array
   readonly from: PeerKey | undefined
+  /** We published it. */
+  readonly own?: boolean
 }
 
 /** A commitment in memory: its fields as this room needs them, and where it stands. */
@@ -22,6 +24,7 @@ export class Commitment {
   #signer: Uint8Array
   #kept = false
   readonly from: PeerKey | undefined
+  readonly own: boolean
   readonly key: string
   readonly signerKey: string
   readonly parentKey: string
@@ -36,25 +39,26 @@ export class Commitment {
   readonly slot: string | undefined
 
   standing: Standing = 'pending'
-  /** Demoted by the application: returns only when it is named (SPEC §7). */
-  retired = false
-  /** Adopted without its parent, on its elected signer's word (SPEC §6, EOP). */
-  onWord = false
+  /** The second of an equivocation: kept beside the chain, and refused until a later window is built on it (SPEC §7). */
+  rival = false
+  /** It may be, or was, adopted without its parent, on its elected signer's word (SPEC §6, EOP): the store's gap records. */
+  adoptedWithoutParent = false
   /** Whether the store was told of it. */
   written = false
   /** Whether the application's rules have passed it, and had its parent before them. */
-  ruled: 'no' | 'alone' | 'with_parent' = 'no'
+  ruled: 'no' | 'alone' | 'with_parent' | 'refused' = 'no'
   /** Whether its `handover` event went out. */
   announced = false
   /** Since when only its missing parent keeps it from the head, ms. */
   waitingSince: number | undefined
 
   /** @param order counts arrivals */
-  constructor({ ssz, hash, signer, from }: Authentic, readonly order: number) {
+  constructor({ ssz, hash, signer, from, own = false }: Authentic, readonly order: number) {
     this.#ssz = ssz
     this.#hash = hash
     this.#signer = signer
     this.from = from
+    this.own = own
     const view = new CommitmentView(ssz)
     this.key = keyOf(hash)
     this.signerKey = keyOf(signer)

@@ -5,7 +5,7 @@ import type { ConfirmedTip } from './ingress.js'
 export interface ChainConfig {
   /** The application's confirmed tip at start (SPEC §7, Anchor); one that the store knows and that is higher wins. */
   readonly confirmedTip?: ConfirmedTip | undefined
-  /** A later window supersedes a block at most this far below the head (SPEC §7). */
+  /** Blocks that may be demoted below the highest head since the application's last decision, whatever the cause (SPEC §7). */
   readonly maxReorgDepth: number
   /** Heights below the head that are kept as objects; what is older is judged as too old. At least twice `maxReorgDepth`. */
   readonly memoryBlocks: number
@@ -26,20 +26,26 @@ export interface ChainConfig {
 
   /** How long one schedule lookup may take. */
   readonly scheduleDeadline: number
-  /** Lookups under way for windows within the horizon; those beyond it get a quarter. */
+  /** Lookups under way. */
   readonly scheduleLookups: number
   /** Windows whose signer is remembered. */
   readonly scheduleCache: number
   /** After so long a remembered answer is looked up again, while it goes on being used. */
   readonly scheduleRefresh: number
-  /** No signer is refused, and no peer punished, by an answer older than this: it is looked up again first. */
+  /**
+   * A window's answer is not asked for again before it is this old. No commitment is refused by an answer that is older than itself: the
+   * window is asked about again first, so at most once in this time.
+   */
   readonly scheduleFresh: number
   /** Between failing lookups of one window: doubled from the first to the last. */
   readonly scheduleRetryFirst: number
   readonly scheduleRetryLast: number
-  /** Windows that end later than this from now are not waited for. */
-  readonly scheduleHorizon: number
-  /** Commitments held while their schedule is unknown (SPEC §7): how many, of one sender, their bytes, how long. */
+  /**
+   * Windows that end later than this from now are out of reach, whatever the schedule says (SPEC §6): commitments of gossip are held
+   * until the window comes nearer, publishing one is an error.
+   */
+  readonly windowHorizon: number
+  /** Commitments held while their schedule is unknown, or their window out of reach: how many, of one sender, their bytes, how long. */
   readonly maxHeld: number
   readonly maxHeldPerPeer: number
   readonly maxHeldBytes: number
@@ -87,10 +93,10 @@ export const CHAIN_DEFAULTS: ChainConfig = {
   scheduleLookups: 32,
   scheduleCache: 1_024,
   scheduleRefresh: minutes(1),
-  scheduleFresh: seconds(12),
+  scheduleFresh: seconds(1),
   scheduleRetryFirst: 500,
   scheduleRetryLast: seconds(8),
-  scheduleHorizon: hours(1),
+  windowHorizon: hours(1),
   maxHeld: 1_024,
   maxHeldPerPeer: 256,
   maxHeldBytes: 512 * 1_024,

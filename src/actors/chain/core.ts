@@ -1,25 +1,25 @@
 import { Finding, PreconfHeadCodec } from '../../protocol/index.js'
-import type { CommitmentRecord, Restored } from '../store/ingress.js'
-import { anchorBelow, anchorOfTip } from './anchor.js'
-import type { Commitment } from './commitment.js'
+import type { CommitmentPut, CommitmentRecord, Restored } from '../store/ingress.js'
 import { keyOf } from './commitment.js'
+import type { Commitment } from './commitment.js'
 import type { ChainConfig } from './config.js'
-import { ChainError } from './errors.js'
-import type { ChainStanding, ConfirmedTip, Head } from './ingress.js'
+import { Decisions, REWOUND_TOP, checkHead, checkTip } from './decisions.js'
+import { anchorOfTip } from './links.js'
+import { HandoverFallback } from './handover-fallback.js'
+import type { ChainStanding } from './ingress.js'
 import { Judge } from './judge.js'
 import type { RestoredSigning } from './own-desk.js'
 import type { Outside } from './outside.js'
-import { REWOUND_TOP, Reorganiser, commitmentOf } from './reorg.js'
 import { ChainState } from './state.js'
-import { Trust } from './trust.js'
 import { TxListDesk } from './txlist-desk.js'
+import { MAX_HEIGHT, MAX_WINDOW } from './values.js'
 
 /** What the store gives at start. */
-export interface RestoredChain extends Pick<Restored, 'confirmedTip' | 'headOverride'> {
+export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'beside' | 'stats'> {
   readonly tail: Iterable<CommitmentRecord>
-  readonly pending: Iterable<CommitmentRecord>
-  /** The lowest canonical record, where there are more than the tail has: what the chain stands on without a tip. */
-  readonly root?: CommitmentRecord | undefined
+  readonly beside: Iterable<CommitmentRecord>
+  /** There are canonical records below the tail, or were before they were evicted. */
+  readonly hasMore: boolean
   /** As kept under `REWOUND_TOP`. */
   readonly rewoundTop: string | undefined
   readonly signing: RestoredSigning
@@ -33,8 +33,8 @@ export class ChainCore {
   readonly state: ChainState
   readonly judge: Judge
   readonly txLists: TxListDesk
-  readonly reorganiser: Reorganiser
-  readonly trust: Trust
+  readonly decisions: Decisions
+  readonly handoverFallback: HandoverFallback
   #order = 0
 
   /** @param sequence of the last write of an earlier incarnation, or anything above it */
@@ -45,48 +45,66 @@ export class ChainCore {
         void outside.gaps.send({ type: 'missingParent', hash: child.parentHash.slice(), height, from: child.from })
       },
       passedRules: commitment => this.judge.passedRules(commitment),
-      broke: (child, parent) => this.judge.evidence.misbehaviour('misnumbered', child, parent === undefined ? [] : [parent]),
+      broke: (child, parent) => { this.judge.evidence.misbehaviour('misnumbered', child, [parent]) },
+      tooDeep: (by, present, head) => { this.judge.evidence.deepReorg(by, present, head) },
+      adopted: commitment => { this.txLists.adopted(commitment) },
+      left: commitment => { this.txLists.left(commitment) },
     })
     this.judge = new Judge(this.state)
     this.txLists = new TxListDesk(this.state)
-    this.reorganiser = new Reorganiser(this.state)
-    this.trust = new Trust(this.state)
+    this.decisions = new Decisions(this.state, () => this.#order++)
+    this.handoverFallback = new HandoverFallback(this.state)
   }
 
-  /** Resumes from what the store kept, then moves to the tip of the configuration where that is higher. */
-  restore({ tail, root, pending, confirmedTip, headOverride, rewoundTop, signing }: RestoredChain): void {
+  /** Resumes from what the store kept. What is out of reach is forgotten; what does not link waits for what is missing (H45, H58). */
+  restore({ tail, beside, hasMore, confirmedTip, headOverride, root, mark, gaps, rewoundTop, signing }: RestoredChain): void {
     const { state } = this
     this.judge.own.restore(signing)
-    for (const { hash, signer, ssz } of [...tail, ...pending]) this.judge.own.saw({ finding: Finding.valid, hash, signer, bytes: ssz })
-    const { canon, memory, ledger, config } = state
-    state.override = headOverride
+    for (const { hash, signer, ssz } of [...tail, ...beside]) this.judge.own.saw({ finding: Finding.valid, hash, signer, bytes: ssz })
+    const { canon, memory, ledger, changes } = state
     state.rewoundTop = rewoundTop === undefined ? undefined : BigInt(rewoundTop)
-    state.tip = confirmedTip
-    const run = lastRun([...tail].map(record => commitmentOf(record, this.#order++)))
-    const first = run[0]
-    const last = run.findLast(({ bare }) => !bare)
-    if (confirmedTip !== undefined) canon.anchor = anchorOfTip(confirmedTip)
-    else if (first !== undefined) canon.anchor = anchorBelow(root === undefined ? first : commitmentOf(root, this.#order++))
-    if (first !== undefined && (confirmedTip === undefined || (last ?? first).number >= confirmedTip.blockNumber)) {
-      const full = run.length >= config.memoryBlocks
-      canon.restore(run, full ? first.number : 0n)
-      for (const commitment of run) ledger.restore(commitment)
+    state.tip = valid(confirmedTip, checkTip)
+    state.override = valid(headOverride, checkHead)
+    canon.mark = mark ?? 0n
+    if (state.tip !== undefined) canon.anchor = anchorOfTip(state.tip)
+    else if (root !== undefined) canon.anchor = { kind: 'root', height: root.first - 1n, key: root.parentHash === undefined ? undefined : keyOf(root.parentHash) }
+
+    const withoutParent = new Set(gaps.map(({ hash }) => keyOf(hash)))
+    const above: Commitment[] = []
+    for (const [, commitment] of this.#withinReach(tail)) {
+      commitment.adoptedWithoutParent = withoutParent.has(commitment.key)
+      if (canon.anchor === undefined || commitment.number > canon.anchor.height) above.push(commitment)
+      else if (state.tip !== undefined) {
+        memory.add(commitment, 'canonical')
+        // The tip's own block is the head while it has no children.
+        if (commitment.number === canon.anchor.height && !commitment.bare && [undefined, commitment.key].includes(canon.anchor.key)) canon.head = commitment
+      }
     }
-    for (const record of pending) {
-      const commitment = commitmentOf(record, this.#order++)
-      if (memory.get(commitment.key) !== undefined || memory.pending.size >= config.maxPendingParents) continue
+    const [first] = above
+    if (first !== undefined) canon.anchor ??= { kind: 'root', height: first.number - 1n, key: first.parentKey }
+    const loose = canon.restore(above, hasMore ? first?.number ?? 0n : 0n)
+    for (const commitment of loose) {
       memory.add(commitment, 'pending')
-      ledger.restore(commitment)
+      changes.touch(commitment)
     }
+    if (loose.some(({ bare }) => !bare)) changes.rewind((canon.next ?? 0n) - 1n, 'supersession', false)
+    for (const commitment of memory) if (commitment.standing === 'canonical') ledger.restore(commitment)
+    for (const [record, commitment] of this.#withinReach(beside)) {
+      if (memory.get(commitment.key) === undefined) memory.add(commitment, record.standing)
+    }
+    canon.settle()
     state.durable = state.headNow
     for (const commitment of [...memory.pending]) {
       if (canon.link(commitment) === 'unknown') canon.askForParent(commitment)
       else canon.offerAgain(commitment)
     }
-    const configured = config.confirmedTip
-    if (configured !== undefined && (confirmedTip === undefined || configured.blockNumber > confirmedTip.blockNumber)) {
-      // Where the store had to be asked for the hash of a buried block, its own record of the chain counts.
-      if (this.reorganiser.confirm(configured) === 'read_store') this.reorganiser.confirm({ blockNumber: configured.blockNumber })
+  }
+
+  * #withinReach<R extends CommitmentPut>(records: Iterable<R>): IterableIterator<readonly [R, Commitment]> {
+    for (const record of records) {
+      const commitment = this.decisions.commitment({ ...record, kept: true })
+      if (commitment.number <= MAX_HEIGHT && commitment.window <= MAX_WINDOW) yield [record, commitment]
+      else this.state.changes.forget(commitment)
     }
   }
 
@@ -95,7 +113,7 @@ export class ChainCore {
     this.judge.tick()
     this.judge.own.tick()
     this.txLists.tick()
-    this.trust.tick()
+    this.handoverFallback.tick()
   }
 
   /** Ends the turn. */
@@ -115,46 +133,22 @@ export class ChainCore {
     void this.state.outside.answers.send({ type: 'answer', request, body: PreconfHeadCodec.encode(head) })
   }
 
-  updateHead(head: Head | undefined): void {
-    this.state.override = head
-    this.state.changes.override(head ?? null)
-  }
-
-  /** @returns `read_store`: see `Reorganiser` */
-  rewind(to: bigint, records?: Iterable<CommitmentRecord>): 'done' | 'read_store' {
-    if (records === undefined) return this.reorganiser.rewind(to)
-    this.reorganiser.rewindTo(to, records, () => this.#order++)
-    return 'done'
-  }
-
-  confirm(tip: ConfirmedTip, stored?: Uint8Array | 'none'): 'done' | 'read_store' { return this.reorganiser.confirm(tip, stored) }
-
-  /** @param record what the store knows of it, where it is not in memory; `null` where that is nothing */
-  reinstate(hash: Uint8Array, record?: CommitmentRecord | null): 'done' | 'read_store' {
-    const known = this.state.memory.get(keyOf(hash))
-    if (known === undefined && record === undefined) return 'read_store'
-    if (known === undefined && record === null) throw new ChainError('unknown_block', 'no commitment of this hash is known', Buffer.from(hash).toString('hex'))
-    this.reorganiser.reinstate(known ?? commitmentOf(record!, this.#order++))
-    return 'done'
-  }
-
   standing(): ChainStanding {
     const { durable, canon, tip, memory, unstored } = this.state
     return {
       head: durable.head, headHash: durable.hash, next: canon.next, confirmedTip: tip,
-      pendingParents: memory.pending.size, pendingSchedule: this.judge.holding.size, unstored: unstored.commitments,
+      highest: memory.highestPending(canon.next), pendingParents: memory.pending.size, pendingSchedule: this.judge.holding.size, unstored: unstored.commitments,
       ownEquivocation: this.judge.own.equivocation,
     }
   }
 }
 
-/** The last records without a gap between them, with the hand-overs beside them. */
-function lastRun(tail: Commitment[]): Commitment[] {
-  let start = 0
-  let next: bigint | undefined
-  for (const [at, { number, bare }] of tail.entries()) {
-    if (next !== undefined && number !== next) start = at
-    next = bare ? number : number + 1n
+/** What an earlier version may have kept although it is out of reach. */
+function valid<T>(value: T | undefined, check: (value: T) => void): T | undefined {
+  try {
+    if (value !== undefined) check(value)
+    return value
+  } catch {
+    return undefined
   }
-  return tail.slice(start)
 }

@@ -12,7 +12,9 @@ export type ChainErrorCode =
   | 'not_linked'
   /** An argument of a wrong form. */
   | 'invalid_value'
-  /** A rewind that has to read the store is under way. */
+  /** A height above 2^64 − 2 (SPEC §6). `value`: the height, `limit`: the highest. */
+  | 'height_out_of_range'
+  /** Another decision of the application, which has to read the store, is under way. */
   | 'busy'
   /** Slashing protection: we signed another one for this window and height. `value`: the height. */
   | 'conflicting_commitment'

@@ -31,13 +31,17 @@ export class EvidenceDesk {
 
   /** An end of turn that came after blocks that it should have followed: those stay (the first stays, H10), and it is told. */
   lateEnd(end: Commitment): void {
-    const { memory, canon } = this.state
-    if (!end.eop || canon.head === undefined) return
-    for (let height = turnEndsAt(end); height <= canon.head.number; height++) {
-      for (const block of memory.at(height)) {
-        if (!block.eop && block.turn === end.turn) this.misbehaviour('after_eop', block, [end])
-      }
+    if (!end.eop) return
+    for (const block of this.state.memory) {
+      if (!block.eop && block.turn === end.turn && block.number >= turnEndsAt(end)) this.misbehaviour('after_eop', block, [end])
     }
+  }
+
+  /** What would demote deeper than the bound: the chain stays, and the application decides (SPEC §7). */
+  deepReorg(by: Commitment, present: Commitment | undefined, head: bigint): void {
+    if (this.#isTold(`d${by.key}`)) return
+    const evidence = [...present === undefined ? [] : [present.ssz], by.ssz]
+    this.state.outside.event({ type: 'deepReorg', hash: by.hash, blockNumber: by.number, head, evidence })
   }
 
   #isTold(key: string): boolean {

@@ -30,6 +30,7 @@ export class Holding {
   }
 
   waitsFor(window: bigint): boolean { return this.#byWindow.has(window) }
+  windows(): bigint[] { return [...this.#byWindow.keys()] }
 
   /** Holds it; gives those that had to go. */
   add(theCase: Case): Case[] {
@@ -62,8 +63,6 @@ export class Holding {
     this.#bounded.delete(theCase)
     theCase.waits = undefined
   }
-
-  * [Symbol.iterator](): IterableIterator<Case> { for (const held of this.#byWindow.values()) yield* held }
 
   #drop(from: Set<Case>): Case {
     const oldest = from.values().next().value as Case

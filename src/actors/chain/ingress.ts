@@ -3,6 +3,7 @@ import type { Ask, Deadline } from '../kernel/index.js'
 import type { Finding } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { CommitmentRecord, SignedWindow } from '../store/ingress.js'
+import type { Found } from './decisions.js'
 
 /**
  * Where bytes came from. It travels with them through the validator and tells chain where the verdict goes: to gossipsub,
@@ -12,7 +13,8 @@ export type Origin =
   | { readonly kind: 'gossip'; readonly peer: PeerKey; readonly messageId: string }
   /** `height`: of the block whose txlist was asked for, where sync knows it. */
   | { readonly kind: 'sync'; readonly peer: PeerKey; readonly ticket: number; readonly height?: bigint }
-  | { readonly kind: 'own'; readonly ticket: number }
+  /** `behind`: published although blocks are known that wait above our head (H75). */
+  | { readonly kind: 'own'; readonly ticket: number; readonly behind?: boolean }
 
 /** A commitment (382 bytes) or a txlist gossip message (36 + n bytes) with what the worker found (SPEC §6, stateless). */
 export interface Checked {
@@ -40,6 +42,8 @@ export interface ChainStanding {
   /** The next block number that would extend the chain; `undefined` while there is neither tip nor root. */
   readonly next: bigint | undefined
   readonly confirmedTip: ConfirmedTip | undefined
+  /** The highest block above the head that elected signers have signed and that waits for its parent (H75); `undefined`: none does. */
+  readonly highest: bigint | undefined
   readonly pendingParents: number
   readonly pendingSchedule: number
   /** Records sent to the store and not yet acknowledged. */
@@ -60,12 +64,14 @@ export type ChainMessage =
   /** From network: answer `get_head` to this inbound request. */
   | { readonly type: 'serveHead'; readonly request: number }
   | { readonly type: 'updateHead'; readonly head: Head | undefined }
+  /** From sync: without a tip, most peers can serve the chain from this height on (SPEC §7, Anchor). */
+  | { readonly type: 'rootAt'; readonly first: bigint }
   /** From sync: so many peers could not supply a parent (SPEC §6, EOP: it may be a hand-over that nobody keeps). */
   | { readonly type: 'parentUnavailable'; readonly hash: Uint8Array; readonly peers: number }
   | Ask<'confirm', { tip: ConfirmedTip }, void>
   | Ask<'rewind', { to: bigint }, void>
   | Ask<'reinstate', { hash: Uint8Array }, void>
-  | Ask<'reserve', { signer: Uint8Array; hash: Uint8Array; ssz: Uint8Array }, void>
+  | Ask<'reserve', { signer: Uint8Array; hash: Uint8Array; ssz: Uint8Array; behind?: boolean }, void>
   /** From the service: the first catch-up has come to its end. */
   | Ask<'caughtUp', object, void>
   /** From the store: this txlist was damaged, and is not there any more. */
@@ -75,8 +81,10 @@ export type ChainMessage =
 
 /** What the room tells itself when something that it waited for is there. Never sent by others. */
 export type ChainInternal =
-  | { readonly type: 'scheduleAnswered'; readonly window: bigint; readonly answer: unknown }
-  | { readonly type: 'scheduleFailed'; readonly window: bigint; readonly error: unknown }
+  | { readonly type: 'scheduleAnswered'; readonly window: bigint; readonly answer: unknown; readonly generation: number }
+  | { readonly type: 'scheduleFailed'; readonly window: bigint; readonly error: unknown; readonly generation: number }
+  /** Windows from `from` to `to` may have another answer now. */
+  | { readonly type: 'scheduleChanged'; readonly from: bigint; readonly to: bigint }
   | { readonly type: 'ruled'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'rulesFailed'; readonly id: number; readonly error: unknown }
   /** What was signed in a window; `undefined` where the store did not say. */
@@ -84,7 +92,7 @@ export type ChainInternal =
   /** What the store knows of a commitment. */
   | { readonly type: 'recalled'; readonly id: number; readonly record: CommitmentRecord | undefined; readonly error: unknown }
   /** Records that a rewind, a tip or a name has to look at. */
-  | { readonly type: 'recordsRead'; readonly records: readonly CommitmentRecord[] }
+  | { readonly type: 'recordsRead'; readonly records: readonly Found[] }
   | { readonly type: 'readFailed'; readonly error: unknown }
 
 const own = keep('piped to itself; as many as this room has under way')
@@ -99,6 +107,7 @@ export const chainMailbox = mailbox<ChainMessage>({
     storeReady: keep('one a start of the store'),
     serveHead: dropOldest('the asker is answered by nobody and tries elsewhere; the network counts it'),
     updateHead: keep('the application sends it'),
+    rootAt: keep('one a search for a root'),
     parentUnavailable: dropOldest('chain gives up waiting by itself after a while'),
     confirm: reject('the caller is told'),
     rewind: reject('the caller is told'),
@@ -107,7 +116,7 @@ export const chainMailbox = mailbox<ChainMessage>({
     caughtUp: reject('the caller is told'),
     lostTxList: dropOldest('the store is asked again for what is missing'),
     standing: reject('the caller is told'),
-    scheduleAnswered: own, scheduleFailed: own, ruled: own, rulesFailed: own, signedKnown: own, recalled: own, recordsRead: own, readFailed: own,
+    scheduleAnswered: own, scheduleFailed: own, scheduleChanged: keep('the application\'s schedule sends it'), ruled: own, rulesFailed: own, signedKnown: own, recalled: own, recordsRead: own, readFailed: own,
   },
 })
 
@@ -127,6 +136,8 @@ export class Chain extends Handle<ChainMessage> {
   serveHead(request: number) { return this.send({ type: 'serveHead', request }) }
   /** Overrides the served head; `undefined` takes the override back. */
   updateHead(head: Head | undefined) { return this.send({ type: 'updateHead', head }) }
+  /** Without a tip, most peers can serve the chain from this height on (SPEC §7, Anchor). Never waits. */
+  rootAt(first: bigint) { return this.send({ type: 'rootAt', first }) }
   /** So many peers could not supply this parent. Never waits. */
   parentUnavailable(hash: Uint8Array, peers: number) { return this.send({ type: 'parentUnavailable', hash, peers }) }
   /** Moves the confirmed tip (SPEC §7); resolves when that is durable. @throws ChainError `tip_below_present` */
@@ -134,7 +145,7 @@ export class Chain extends Handle<ChainMessage> {
   /** Demotes every canonical block above `to`; resolves when that is durable. @throws ChainError `below_confirmed_tip`, `below_anchor`, `busy` */
   rewind(to: bigint, within: Deadline) { return this.ask('rewind', { to }, within) }
   /**
-   * Names a block that was demoted, or whose supersession was too deep: it becomes canonical in place of what holds its height (SPEC §7).
+   * Names a block that was demoted, whose supersession was too deep, or that is kept as evidence of an equivocation: it becomes canonical in place of what holds its height (SPEC §7).
    * Its parent must be canonical. Resolves when that is durable. @throws ChainError `unknown_block`, `not_linked`, `below_confirmed_tip`
    */
   reinstate(hash: Uint8Array, within: Deadline) { return this.ask('reinstate', { hash }, within) }
@@ -143,7 +154,7 @@ export class Chain extends Handle<ChainMessage> {
    * our rules included, then recorded; resolves when that is durable.
    * @throws ChainError `conflicting_commitment`, `after_own_eop`, `eop_below_own_block`, `window_closed`, `not_recorded`, `refused`
    */
-  reserve(commitment: { readonly signer: Uint8Array; readonly hash: Uint8Array; readonly ssz: Uint8Array }, within: Deadline) {
+  reserve(commitment: { readonly signer: Uint8Array; readonly hash: Uint8Array; readonly ssz: Uint8Array; readonly behind?: boolean }, within: Deadline) {
     return this.ask('reserve', commitment, within)
   }
   /** The first catch-up has come to its end; resolves when what it showed of our key is recorded. */

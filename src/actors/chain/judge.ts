@@ -7,6 +7,7 @@ import { EvidenceDesk } from './evidence.js'
 import { Holding } from './holding.js'
 import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
+import { LateRules } from './late-rules.js'
 import { OwnDesk } from './own-desk.js'
 import { refusalByRules, tooLate } from './refusals.js'
 import { RuleQueue } from './rules.js'
@@ -18,6 +19,7 @@ import { wholeOf } from './signed-ledger.js'
 import type { CommitmentRecord, OwnSigned, SignedWindow } from '../store/ingress.js'
 import * as rows from './verdict.js'
 import type { Refusal } from './verdict.js'
+import { latestWindow } from './values.js'
 
 /**
  * The way of a commitment to its verdict (SPEC §6):
@@ -35,9 +37,8 @@ export class Judge {
   readonly evidence: EvidenceDesk
   readonly own: OwnDesk
   readonly #rules: RuleQueue | undefined
+  readonly #lateRules: LateRules
   readonly #cases = new Map<number, Case>()
-  /** Pending commitments about which the rules are asked again, with their parent. */
-  readonly #reruling = new Map<number, Commitment>()
   /** Authenticated and not placed yet, by hash: their children need not ask for them. */
   readonly #underWay = new Map<string, number>()
   readonly #pages = new Set<Page>()
@@ -51,6 +52,7 @@ export class Judge {
     this.evidence = new EvidenceDesk(state)
     this.own = new OwnDesk(state)
     this.#rules = outside.rules === undefined ? undefined : new RuleQueue(outside.rules, config)
+    this.#lateRules = new LateRules(state, this.#rules, () => this.#nextId++)
   }
 
   /** A batch of gossip, or of our own. */
@@ -95,11 +97,20 @@ export class Judge {
       return
     }
     if (outcome.error !== undefined) this.state.outside.event({ type: 'scheduleFailed', submissionWindowEnd: window, error: outcome.error })
-    if (outcome.again && this.holding.waitsFor(window)) return
-    this.schedules.drop(window)
-    const refusal = outcome.error === undefined ? rows.BEYOND_HORIZON : rows.SCHEDULE_FAILED
-    for (const theCase of this.holding.release(window)) this.#goOn(theCase, each => this.#finish(each, refusal))
+    if (!this.holding.waitsFor(window)) this.schedules.drop(window)
   }
+
+  /** Windows from `from` to `to` may have another signer now: their answers are forgotten, and what is held for them is judged anew. */
+  scheduleChanged(from: bigint, to: bigint): void {
+    this.schedules.forget(from, to)
+    for (const window of this.holding.windows()) this.#lookUp(window)
+  }
+
+  #lookUp(window: bigint): void {
+    if (window <= this.#latestWindow) this.lookedUp(this.schedules.want(window, this.state.outside.monotonic()))
+  }
+
+  get #latestWindow(): bigint { return latestWindow(this.state.outside.wall(), this.state.config.windowHorizon) }
 
   ruled(id: number, answer: unknown): void { this.#afterRules(this.#rules?.answered(id, answer)) }
   rulesFailed(id: number, error: unknown): void { this.#afterRules(this.#rules?.failed(id, error)) }
@@ -118,7 +129,7 @@ export class Judge {
     const theCase = this.#awaited(id, 'recall')
     if (theCase === undefined) return
     theCase.recalled = true
-    const refusal = error !== undefined ? rows.STORE_UNAVAILABLE : record?.standing === 'demoted' ? rows.DEMOTED : undefined
+    const refusal = error !== undefined ? rows.STORE_UNAVAILABLE : record?.standing === 'retired' ? rows.DEMOTED : undefined
     this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
   }
 
@@ -126,6 +137,8 @@ export class Judge {
   tick(): void {
     const now = this.state.outside.monotonic()
     for (const outcome of this.schedules.tick(now)) this.lookedUp(outcome)
+    // Those that were beyond the horizon may have come within it.
+    for (const window of this.holding.windows()) this.#lookUp(window)
     for (const ruled of this.#rules?.tick(now) ?? []) this.#afterRules(ruled)
     const { verdictWithin, holdFor, pageWithin } = this.state.config
     for (const theCase of [...this.#cases.values()]) {
@@ -135,7 +148,7 @@ export class Judge {
       if (theCase.origin.kind !== 'gossip' || age >= holdFor) {
         this.#giveUp(theCase)
       } else if (!theCase.verdictGiven) {
-        this.#report(theCase.origin, { ...tooLate(theCase), hash: theCase.commitment.hash }, false)
+        this.#report(theCase.origin, { ...tooLate(theCase, this.#latestWindow), hash: theCase.commitment.hash }, false)
         theCase.verdictGiven = true
       }
     }
@@ -146,36 +159,19 @@ export class Judge {
   }
 
   /** Commitments on their way to their verdict, or to their place. */
-  get open(): number { return this.#cases.size + this.#reruling.size + this.#underWay.size + this.#pages.size }
+  get open(): number { return this.#cases.size + this.#lateRules.size + this.#underWay.size + this.#pages.size }
 
   /** Whether a commitment of this hash is on its way to its place. */
   isUnderWay(key: string): boolean { return this.#underWay.has(key) }
 
-  /** Whether the rules have seen enough of a commitment to adopt it; if not, they are asked, with its parent. */
-  passedRules(commitment: Commitment): boolean {
-    if (this.#rules === undefined || commitment.ruled === 'with_parent') return true
-    const parent = this.state.memory.get(commitment.parentKey)
-    if (parent === undefined && commitment.ruled === 'alone') return true
-    for (const each of this.#reruling.values()) if (each === commitment) return false
-    const id = this.#nextId++
-    this.#reruling.set(id, commitment)
-    const ruled = this.#rules.submit(id, commitment, parent, this.state.outside.monotonic())
-    if (ruled === undefined) return false
-    this.#reruling.delete(id)
-    if (ruled === 'full' || !('answer' in ruled) || ruled.answer !== 'accept') {
-      this.#outByRules(commitment, ruled === 'full' || !('answer' in ruled) ? undefined : ruled)
-      return false
-    }
-    commitment.ruled = 'with_parent'
-    return true
-  }
+  passedRules(commitment: Commitment): boolean { return this.#lateRules.passed(commitment) }
 
   // ---- the steps
 
   #open({ bytes, hash, signer }: Pick<Checked, 'bytes' | 'hash' | 'signer'>, origin: Case['origin']): Case {
     const from = origin.kind === 'own' || origin.kind === 'proposal' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
     const theCase: Case = {
-      id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from }, this.#order++), origin,
+      id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from, own: isOwn({ origin }) }, this.#order++), origin,
       arrivedAt: this.state.outside.monotonic(), waits: undefined, verdictGiven: false, recalled: false,
     }
     if (origin.kind === 'own') theCase.commitment.ruled = this.own.ruled(theCase.commitment)
@@ -193,12 +189,15 @@ export class Judge {
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
 
     const now = outside.monotonic()
-    const known = this.schedules.known(commitment.window)
+    const isNear = commitment.window <= this.#latestWindow
+    if (!isNear && theCase.origin.kind !== 'gossip') { this.#finish(theCase, rows.BEYOND_HORIZON); return }
+    const known = isNear ? this.schedules.known(commitment.window) : undefined
     if (known === undefined) { this.#hold(theCase); return }
     refusal = rows.notElected(commitment, known)
-    if (refusal !== undefined && now - known.at > config.scheduleFresh) { this.#hold(theCase); return }
+    // Only an answer that was given after it came may refuse it: the schedule may have just changed (H73).
+    if (refusal !== undefined && known.at < theCase.arrivedAt) { this.#hold(theCase); return }
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
-    if (now - known.at > config.scheduleRefresh) this.lookedUp(this.schedules.want(commitment.window, now, outside.wall()))
+    if (now - known.at > config.scheduleRefresh) this.lookedUp(this.schedules.want(commitment.window, now))
 
     refusal = this.#refusal(theCase)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
@@ -222,7 +221,7 @@ export class Judge {
   /** What can be said of a commitment before its signer is looked up. */
   #cheapRefusal(commitment: Commitment): Refusal | undefined {
     const { tip, canon, memory } = this.state
-    return rows.belowConfirmedTip(commitment, tip) ?? rows.tooOld(commitment, canon.floor, canon.anchor) ?? rows.alreadyHave(commitment, memory)
+    return rows.outOfReach(commitment) ?? rows.belowConfirmedTip(commitment, tip) ?? rows.tooOld(commitment, canon.floor, canon.anchor) ?? rows.alreadyHave(commitment, memory)
   }
 
   /** What its signer's other commitments, and its parent, say against an elected signer's commitment. */
@@ -234,7 +233,10 @@ export class Judge {
     if (equivocation !== undefined) {
       if (own) return rows.CONFLICTING
       this.evidence.equivocation(equivocation.first, commitment)
-      return equivocation.refusal
+      if (equivocation.refusal !== undefined) {
+        canon.keepRival(commitment)
+        return equivocation.refusal
+      }
     }
     const same = rows.sameUnderAnother(commitment, memory)
     if (same !== undefined) return same
@@ -250,12 +252,16 @@ export class Judge {
       if (!own) this.evidence.misbehaviour('misnumbered', commitment, parent === undefined ? [] : [parent])
       return misnumbered
     }
+    if ((theCase.origin.kind === 'own' || theCase.origin.kind === 'proposal') && theCase.origin.behind !== true) {
+      const behind = rows.behind(commitment, memory)
+      if (behind !== undefined) return behind
+    }
     return rows.tooManyHandovers(commitment, memory, config.maxHandoversPerHeight)
   }
 
   /** Its place in the chain, and what follows from it. */
   #conclude(theCase: Case): void {
-    const { full, canon, ledger, changes, outside } = this.state
+    const { full, canon, outside } = this.state
     const { commitment, origin } = theCase
     const refusal = this.#cheapRefusal(commitment) ?? this.#refusal(theCase)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
@@ -264,16 +270,9 @@ export class Judge {
     if (taken !== 'yes') { this.#finish(theCase, taken.refusal, taken.error); return }
     if (origin.kind === 'proposal') { this.#finish(theCase, rows.ACCEPTED); return }
 
-    const { ssz, hash, signer, number, from, txListHash } = commitment.keep()
+    const { ssz, hash, signer, number, from } = commitment.keep()
     outside.event({ type: 'commitment', ssz, hash, blockNumber: number, signer, from })
-    const named = ledger.name(commitment)
     const placement = canon.place(commitment)
-    if (txListHash !== undefined && named !== undefined) {
-      // Where it is missing, the store may have it from an earlier run.
-      changes.reference(txListHash, number)
-      if (named.kind === 'missing') void outside.gaps.send({ type: 'missingTxList', hash: txListHash, height: number, from })
-      else if (named.broughtBy !== undefined) void outside.outcomes.send({ type: 'report', peer: named.broughtBy, outcome: 'accepted' })
-    }
     this.evidence.lateEnd(commitment)
     this.#finish(theCase, placement === 'canonical' ? rows.ACCEPTED : placement === 'pending' ? rows.PENDING : rows.ASIDE)
   }
@@ -291,14 +290,13 @@ export class Judge {
   // ---- waiting
 
   #hold(theCase: Case): void {
-    const { outside } = this.state
     const { commitment: { window } } = theCase
     if (theCase.origin.kind === 'gossip' && this.holding.has(theCase)) { this.#finish(theCase, rows.DUPLICATE); return }
     for (const dropped of this.holding.add(theCase)) {
       this.#finish(dropped, rows.NOT_HELD)
       if (!this.holding.waitsFor(dropped.commitment.window)) this.schedules.drop(dropped.commitment.window)
     }
-    this.lookedUp(this.schedules.want(window, outside.monotonic(), outside.wall()))
+    this.#lookUp(window)
   }
 
   #wait(theCase: Case, what: 'ledger' | 'recall' | 'rules'): void {
@@ -309,7 +307,7 @@ export class Judge {
 
   /** Its time is over. */
   #giveUp(theCase: Case): void {
-    const refusal = tooLate(theCase)
+    const refusal = tooLate(theCase, this.#latestWindow)
     const { window } = theCase.commitment
     this.#goOn(theCase, each => this.#finish(each, refusal))
     if (!this.holding.waitsFor(window) && this.schedules.known(window) === undefined) this.schedules.drop(window)
@@ -340,28 +338,11 @@ export class Judge {
 
   #afterRules(ruled: Ruled | undefined): void {
     if (ruled === undefined) return
-    const accepted = 'answer' in ruled && ruled.answer === 'accept'
-    const pending = this.#reruling.get(ruled.id)
-    if (pending !== undefined) {
-      this.#reruling.delete(ruled.id)
-      if (!accepted) { this.#outByRules(pending, ruled); return }
-      pending.ruled = 'with_parent'
-      this.state.canon.offerAgain(pending)
-      return
-    }
+    if (this.#lateRules.answered(ruled)) return
     const theCase = this.#awaited(ruled.id, 'rules')
     if (theCase === undefined) return
-    const refusal = accepted ? undefined : refusalByRules(ruled)
+    const refusal = 'answer' in ruled && ruled.answer === 'accept' ? undefined : refusalByRules(ruled)
     this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
-  }
-
-  /** With its parent before them the rules refuse what was accepted without: it goes, and may be fetched again. */
-  #outByRules(commitment: Commitment, ruled: Ruled | undefined): void {
-    const { canon, memory, outside } = this.state
-    if (memory.get(commitment.key) !== commitment || commitment.standing !== 'pending') return
-    canon.forget(commitment)
-    const { reason, verdict } = ruled === undefined ? rows.RULES_OVERLOADED : refusalByRules(ruled)
-    outside.event({ type: 'rejected', topic: 'commitments', from: commitment.from, reason, verdict: verdict === 'reject' ? 'reject' : 'ignore' })
   }
 
   // ---- the end

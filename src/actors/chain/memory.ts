@@ -15,10 +15,8 @@ export class Memory {
   readonly #children = new Map<string, Commitment[]>()
   readonly #heights = new Map<bigint, Commitment[]>()
   readonly #blocks = new Map<bigint, Commitment>()
-  readonly #slots = new Map<string, Commitment>()
+  readonly #slots = new Map<string, Commitment[]>()
   readonly #ends = new Map<string, Commitment[]>()
-  /** Nothing is known below this height. */
-  #lowest: bigint | undefined
 
   /** @param dropped hears of each commitment that leaves */
   constructor(private readonly dropped: (commitment: Commitment) => void = () => undefined) {}
@@ -40,21 +38,24 @@ export class Memory {
 
   childrenOf(key: string): readonly Commitment[] { return this.#children.get(key) ?? NONE }
 
-  /** The first of this signer, window and height. */
-  first(slot: string): Commitment | undefined { return this.#slots.get(slot) }
+  /** The first of this signer, window and height; where the application has retired that one, the next that came. */
+  first(slot: string): Commitment | undefined {
+    const all = this.#slots.get(slot)
+    return all?.find(({ standing }) => standing !== 'retired') ?? all?.[0]
+  }
 
   /** The ends of a signer's turn. */
   endsOf(turn: string): readonly Commitment[] { return this.#ends.get(turn) ?? NONE }
 
   add(commitment: Commitment, standing: Standing): void {
     commitment.keep()
-    const { key, parentKey, number, slot, eop, turn } = commitment
+    const { key, parentKey, number, slot, eop, turn, rival } = commitment
     this.#byHash.set(key, commitment)
     into(this.#children, parentKey, commitment)
     into(this.#heights, number, commitment)
-    if (this.#lowest === undefined || number < this.#lowest) this.#lowest = number
-    if (slot !== undefined && !this.#slots.has(slot)) this.#slots.set(slot, commitment)
-    if (eop) into(this.#ends, turn, commitment)
+    // A rival was refused: it bars nobody.
+    if (slot !== undefined && !rival) into(this.#slots, slot, commitment)
+    if (eop && !rival) into(this.#ends, turn, commitment)
     this.move(commitment, standing)
   }
 
@@ -64,7 +65,7 @@ export class Memory {
     if (this.#blocks.get(commitment.number) === commitment) this.#blocks.delete(commitment.number)
     commitment.standing = standing
     if (standing === 'pending') this.pending.add(commitment)
-    else if (standing === 'demoted') this.aside.add(commitment)
+    else if (standing !== 'canonical') this.aside.add(commitment)
     else if (!commitment.bare) this.#blocks.set(commitment.number, commitment)
   }
 
@@ -75,24 +76,23 @@ export class Memory {
     outOf(this.#children, parentKey, commitment)
     outOf(this.#heights, number, commitment)
     outOf(this.#ends, turn, commitment)
-    if (slot !== undefined && this.#slots.get(slot) === commitment) this.#slots.delete(slot)
+    if (slot !== undefined) outOf(this.#slots, slot, commitment)
     if (this.#blocks.get(number) === commitment) this.#blocks.delete(number)
     this.pending.delete(commitment)
     this.aside.delete(commitment)
     this.dropped(commitment)
   }
 
+  /** The highest block that waits for its parent at or above a height; of our own there may be several on their way. */
+  highestPending(from = 0n): bigint | undefined {
+    let highest: bigint | undefined
+    for (const { number, bare, own } of this.pending) if (!bare && !own && number >= from && (highest === undefined || number > highest)) highest = number
+    return highest
+  }
+
   /** Lets go of every height below `height`. */
   prune(height: bigint): void {
-    if (this.#lowest === undefined || this.#lowest >= height) return
-    if (height - this.#lowest <= BigInt(this.#heights.size)) {
-      for (let at = this.#lowest; at < height; at++) for (const commitment of [...this.at(at)]) this.remove(commitment)
-    } else {
-      for (const known of this.#heights.keys()) {
-        if (known < height) for (const commitment of [...this.at(known)]) this.remove(commitment)
-      }
-    }
-    this.#lowest = height
+    for (const [known, commitments] of this.#heights) if (known < height) for (const commitment of [...commitments]) this.remove(commitment)
   }
 
   * [Symbol.iterator](): IterableIterator<Commitment> { yield* this.#byHash.values() }

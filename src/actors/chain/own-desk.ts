@@ -171,7 +171,7 @@ export class OwnDesk {
   }
 
   /** The last window for which something may have been signed by then. */
-  #horizon(at: number): bigint { return seconds(at + this.state.config.scheduleHorizon) + 1n }
+  #horizon(at: number): bigint { return seconds(at + this.state.config.windowHorizon) + 1n }
 
   #close(upTo: bigint, what: LossKind, at: number): void {
     const { closedUpTo } = this.ledger

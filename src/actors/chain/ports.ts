@@ -1,6 +1,6 @@
 /** What chain sends back against the arrows: ports, given at construction and implemented by rooms above it (DESIGN.md, The rooms). */
 import type { Deadline, Feedback, Port } from '../kernel/index.js'
-import type { CommitmentRecord, LossKind, Restored, SignedWindow, WriteBatch } from '../store/ingress.js'
+import type { CommitmentRecord, Evidence, LossKind, Restored, SignedWindow, WriteBatch } from '../store/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Head } from './ingress.js'
 
@@ -13,7 +13,9 @@ export type Standing = CommitmentRecord['standing']
 export interface ChainStore {
   write(sequence: number, batch: WriteBatch): Feedback
   resume(): Feedback
-  restore(tail: number, pending: number, within: Deadline): Promise<Restored>
+  restore(tail: number, beside: number, within: Deadline): Promise<Restored>
+  blockAt(height: bigint, within: Deadline): Promise<CommitmentRecord | undefined>
+  evidence(from: number, max: number, within: Deadline): Promise<readonly Evidence[]>
   /** Canonical records from a height on, ascending. */
   scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline): Promise<Iterable<CommitmentRecord>>
   /** Of any standing. */
@@ -48,7 +50,8 @@ export type Judged = Port<JudgedMessage>
 /** To sync: what is missing on the live path (SPEC §9, live gaps and backfill). */
 export type Gaps = Port<
   | { readonly type: 'missingParent'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
-  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
+  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined; readonly signer: Uint8Array }
+  /** It is here, or no canonical block names it any more. */
   | { readonly type: 'haveTxList'; readonly hash: Uint8Array }
 >
 
@@ -74,5 +77,9 @@ export type ChainEvent =
   }
   /** Records of what we signed may be missing: nothing is signed for windows that end at or before `signingClosedUpTo` (SPEC §7). */
   | { readonly type: 'recordsLost'; readonly what: LossKind; readonly signingClosedUpTo: bigint }
-  | { readonly type: 'deepReorg'; readonly hash: Uint8Array; readonly blockNumber: bigint; readonly head: bigint }
+  /**
+   * This commitment would demote deeper than `maxReorgDepth` (SPEC §7): the chain stays as it is. `evidence`: the block that stays at that
+   * height, where it is in memory, and the commitment.
+   */
+  | { readonly type: 'deepReorg'; readonly hash: Uint8Array; readonly blockNumber: bigint; readonly head: bigint; readonly evidence: readonly Uint8Array[] }
   | { readonly type: 'scheduleFailed'; readonly submissionWindowEnd: bigint; readonly error: unknown }

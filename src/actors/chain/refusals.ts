@@ -5,12 +5,12 @@ import * as rows from './verdict.js'
 import type { Refusal } from './verdict.js'
 
 /** What is said of a commitment that has waited for too long: nobody's fault. */
-export function tooLate({ waits }: Case): Refusal {
+export function tooLate({ waits, commitment }: Case, latest: bigint): Refusal {
   switch (waits) {
     case 'rules': return rows.RULES_FAILED
     case 'ledger': return rows.NOT_RECORDED
     case 'recall': return rows.STORE_UNAVAILABLE
-    default: return rows.SCHEDULE_UNKNOWN
+    default: return commitment.window > latest ? rows.BEYOND_HORIZON : rows.SCHEDULE_UNKNOWN
   }
 }
 

@@ -14,8 +14,6 @@ export interface Known {
 
 interface Lookup {
   state: 'queued' | 'running' | 'resting'
-  /** Within the horizon: before those beyond it. */
-  readonly near: boolean
   since: number
   failures: number
   retryAt: number
@@ -23,18 +21,18 @@ interface Lookup {
 
 /** Asks the application about a window: an answer at once, or `undefined` where it comes later as `answered` or `failed`. */
 export interface LookUps {
-  ask(window: bigint): ScheduleAnswer | undefined
+  ask(window: bigint, generation: number): ScheduleAnswer | undefined
   /** Nobody waits for it any more. */
   abandon(window: bigint): void
 }
 
-type CacheConfig = Pick<ChainConfig, 'scheduleCache' | 'scheduleLookups' | 'scheduleDeadline' | 'scheduleRetryFirst' | 'scheduleRetryLast' | 'scheduleHorizon'>
+type CacheConfig = Pick<ChainConfig, 'scheduleCache' | 'scheduleLookups' | 'scheduleDeadline' | 'scheduleRetryFirst' | 'scheduleRetryLast' | 'scheduleFresh'>
 
 /** What came of looking up a window. */
 export type LookedUp =
   | { readonly window: bigint; readonly known: Known }
-  /** Not known, or failed: `again` says whether it will be tried again. */
-  | { readonly window: bigint; readonly error: unknown; readonly again: boolean }
+  /** Not known, or failed: it is tried again as long as somebody waits. */
+  | { readonly window: bigint; readonly error: unknown }
 
 /**
  * The schedule's answers by window, and the lookups under way: bounded in number, each with a deadline, tried again with growing pauses
@@ -43,8 +41,9 @@ export type LookedUp =
 export class ScheduleCache {
   readonly #known: LRUCache<bigint, Known>
   readonly #lookups = new Map<bigint, Lookup>()
-  #near = 0
-  #far = 0
+  #running = 0
+  /** Counts changes of the schedule: what was asked before one is not the answer. */
+  #generation = 0
 
   constructor(private readonly lookUps: LookUps, private readonly config: CacheConfig) {
     this.#known = new LRUCache({ max: config.scheduleCache })
@@ -54,20 +53,25 @@ export class ScheduleCache {
 
   known(window: bigint): Known | undefined { return this.#known.get(window) }
 
-  isNear(window: bigint, wall: number): boolean {
-    return window <= BigInt(Math.floor((wall + this.config.scheduleHorizon) / 1_000))
+  /** Looks a window up, unless that is under way. What came of it at once is given; an answer of just now is left to grow older first. */
+  want(window: bigint, now: number): LookedUp | undefined {
+    if (this.#lookups.has(window)) return undefined
+    const retryAt = (this.#known.peek(window)?.at ?? -Infinity) + this.config.scheduleFresh
+    const lookup: Lookup = { state: retryAt > now ? 'resting' : 'queued', since: now, failures: 0, retryAt }
+    this.#lookups.set(window, lookup)
+    return lookup.state === 'queued' && this.#hasSlot ? this.#start(window, now) : undefined
   }
 
-  /** Looks a window up, unless that is under way. What came of it at once is given. */
-  want(window: bigint, now: number, wall: number): LookedUp | undefined {
-    if (this.#lookups.has(window)) return undefined
-    this.#lookups.set(window, { state: 'queued', near: this.isNear(window, wall), since: now, failures: 0, retryAt: now })
-    return this.#hasSlot(this.#lookups.get(window)!.near) ? this.#start(window, now) : undefined
+  /** What is known of windows from `from` to `to` counts no more, nor do answers that are on their way. */
+  forget(from: bigint, to: bigint): void {
+    this.#generation++
+    for (const window of [...this.#known.keys()]) if (window >= from && window <= to) this.#known.delete(window)
+    for (const window of [...this.#lookups.keys()]) this.drop(window)
   }
 
   /** The application has answered. @returns `undefined` where nothing of the sort was under way */
-  answered(window: bigint, answer: unknown, now: number): LookedUp | undefined {
-    if (!this.#lookups.has(window)) return undefined
+  answered(window: bigint, answer: unknown, now: number, generation = this.#generation): LookedUp | undefined {
+    if (!this.#lookups.has(window) || generation !== this.#generation) return undefined
     const known = knownOf(answer, now)
     if (known instanceof ChainError) return this.failed(window, known, now)
     if (known === undefined) return this.#rest(window, undefined, now)
@@ -76,8 +80,8 @@ export class ScheduleCache {
     return { window, known }
   }
 
-  failed(window: bigint, error: unknown, now: number): LookedUp | undefined {
-    return this.#lookups.get(window)?.state === 'running' ? this.#rest(window, error, now) : undefined
+  failed(window: bigint, error: unknown, now: number, generation = this.#generation): LookedUp | undefined {
+    return this.#lookups.get(window)?.state === 'running' && generation === this.#generation ? this.#rest(window, error, now) : undefined
   }
 
   /** Nobody waits for this window. */
@@ -99,7 +103,7 @@ export class ScheduleCache {
       }
     }
     for (const [window, lookup] of this.#lookups) {
-      if (lookup.state !== 'queued' || !this.#hasSlot(lookup.near)) continue
+      if (lookup.state !== 'queued' || !this.#hasSlot) continue
       const outcome = this.#start(window, now)
       if (outcome !== undefined) outcomes.push(outcome)
     }
@@ -112,7 +116,7 @@ export class ScheduleCache {
     lookup.since = now
     let answer: ScheduleAnswer | undefined
     try {
-      answer = this.lookUps.ask(window)
+      answer = this.lookUps.ask(window, this.#generation)
     } catch (error) {
       return this.#rest(window, error, now)
     }
@@ -125,18 +129,13 @@ export class ScheduleCache {
     this.#enter(lookup, 'resting')
     lookup.retryAt = now + Math.min(scheduleRetryFirst * 2 ** lookup.failures, scheduleRetryLast)
     lookup.failures++
-    // Beyond the horizon nobody waits for what is not known.
-    return { window, error, again: lookup.near }
+    return { window, error }
   }
 
-  #hasSlot(near: boolean): boolean {
-    return near ? this.#near < this.config.scheduleLookups : this.#far < Math.ceil(this.config.scheduleLookups / 4)
-  }
+  get #hasSlot(): boolean { return this.#running < this.config.scheduleLookups }
 
   #enter(lookup: Lookup, state: Lookup['state']): void {
-    const change = Number(state === 'running') - Number(lookup.state === 'running')
-    if (lookup.near) this.#near += change
-    else this.#far += change
+    this.#running += Number(state === 'running') - Number(lookup.state === 'running')
     lookup.state = state
   }
 

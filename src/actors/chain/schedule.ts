@@ -22,6 +22,12 @@ export interface ScheduleResolver {
    * commitments are then checked a little slower.
    */
   readonly upcoming?: (now: bigint) => readonly UpcomingSigner[] | Promise<readonly UpcomingSigner[]>
+  /**
+   * Called once: `changed` is to be called when the windows that end from `from` to `to` may have another answer than was given (a signer
+   * ejected, an L1 reorg). What is remembered of them is forgotten, and what is held for them judged anew. May be left out: a mismatch with a
+   * remembered answer is asked about again anyway. Ends with the signal.
+   */
+  readonly subscribe?: (changed: (from: bigint, to: bigint) => void, options: { readonly signal: AbortSignal }) => void
 }
 
 /** A signer of the near future: its address, and its window's end where it has but one. */

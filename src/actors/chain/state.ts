@@ -1,7 +1,8 @@
 import type { ChainConfig } from './config.js'
-import { Canon } from './canon.js'
 import { Changes } from './changes.js'
 import type { Commitment } from './commitment.js'
+import { ForkChoice } from './fork-choice.js'
+import type { ForkHooks } from './fork-choice.js'
 import type { ConfirmedTip, Head } from './ingress.js'
 import { Memory } from './memory.js'
 import type { Outside } from './outside.js'
@@ -19,7 +20,7 @@ export class ChainState {
   readonly changes = new Changes()
   readonly ledger: TxListLedger
   readonly unstored: Unstored
-  readonly canon: Canon
+  readonly canon: ForkChoice
   tip: ConfirmedTip | undefined
   /** What `updateHead` set. */
   override: Head | undefined
@@ -32,12 +33,12 @@ export class ChainState {
 
   constructor(
     readonly outside: Outside, readonly config: ChainConfig, sequence: number,
-    hooks: Pick<ConstructorParameters<typeof Canon>[2], 'missingParent' | 'passedRules' | 'broke'>,
+    hooks: Omit<ForkHooks, 'event'>,
   ) {
     this.ledger = new TxListLedger(config)
-    this.memory = new Memory(commitment => this.ledger.unname(commitment))
+    this.memory = new Memory(commitment => { if (commitment.standing === 'canonical') this.ledger.unname(commitment) })
     this.unstored = new Unstored(sequence, config)
-    this.canon = new Canon(this.memory, this.changes, { ...hooks, event: event => outside.event(event) }, config)
+    this.canon = new ForkChoice(this.memory, this.changes, { ...hooks, event: event => outside.event(event) }, config)
   }
 
   /** The store is so far behind that nothing more is adopted (DESIGN.md). */

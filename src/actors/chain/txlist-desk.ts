@@ -1,4 +1,5 @@
 import { TXLIST_HEADER_SIZE } from '../../protocol/index.js'
+import type { Commitment } from './commitment.js'
 import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
 import type { ChainState } from './state.js'
@@ -22,14 +23,35 @@ export class TxListDesk {
 
   /** It was damaged, and the store has it no more: where a block names it, it is fetched again. */
   lost(hash: Uint8Array, height: bigint | undefined): void {
-    this.state.ledger.lost(hash, height)
-    if (height !== undefined) void this.state.outside.gaps.send({ type: 'missingTxList', hash, height, from: undefined })
+    const { ledger, memory, outside } = this.state
+    ledger.lost(hash, height)
+    if (height === undefined) return
+    const signer = memory.blockAt(height)?.signer.slice() ?? new Uint8Array(20)
+    void outside.gaps.send({ type: 'missingTxList', hash, height, from: undefined, signer })
   }
 
   /** Unnamed ones whose time is over make room. */
   tick(): void {
     const { ledger, changes, outside } = this.state
     for (const { hash } of ledger.expire(outside.monotonic())) changes.forgetTxList(hash)
+  }
+
+  /** A block has become canonical: it names its txlist, which is fetched where it is missing (H51). */
+  adopted(block: Commitment): void {
+    const { ledger, changes, outside } = this.state
+    const { txListHash: hash, number, from, signer } = block
+    const named = ledger.name(block)
+    if (hash === undefined || named === undefined) return
+    // Where it is missing, the store may have it from an earlier run.
+    changes.reference(hash, number)
+    if (named.kind === 'missing') void outside.gaps.send({ type: 'missingTxList', hash, height: number, from, signer })
+    else if (named.broughtBy !== undefined) void outside.outcomes.send({ type: 'report', peer: named.broughtBy, outcome: 'accepted' })
+  }
+
+  /** A block is canonical no more: nobody wants its txlist for it. */
+  left(block: Commitment): void {
+    const { txListHash: hash } = block
+    if (!this.state.ledger.left(block) && hash !== undefined) void this.state.outside.gaps.send({ type: 'haveTxList', hash })
   }
 
   #judge({ finding, bytes, hash: view, origin }: Checked): Refusal {

@@ -9,7 +9,7 @@ type LedgerConfig = Pick<ChainConfig, 'unreferencedBytes' | 'unreferencedBytesPe
 /** What a small txlist counts as, bytes: so that many tiny ones cannot crowd the map. */
 export const LEAST_CHARGE = 4_096
 
-/** A txlist that no accepted commitment names (yet). Its bytes are with the store. */
+/** A txlist that no canonical block names (yet). Its bytes are with the store. */
 export interface Unreferenced {
   readonly hash: Uint8Array
   /** `undefined`: our own. */
@@ -20,7 +20,7 @@ export interface Unreferenced {
 
 /** Whether a txlist may come in, and in which part of the house it then lies (SPEC §6, Txlists). */
 export type Admission =
-  /** An accepted commitment of this height names it. */
+  /** A canonical block of this height names it. */
   | { readonly kind: 'referenced'; readonly blockNumber: bigint }
   | { readonly kind: 'unreferenced' }
   | { readonly kind: 'known' }
@@ -35,7 +35,7 @@ export class TxListLedger {
   readonly #unreferenced = new Map<string, Unreferenced>()
   readonly #shares = new Map<PeerKey, number>()
   #bytes = 0
-  /** Named by a commitment in memory: by how many, and whether it is there. */
+  /** Named by canonical blocks in memory: by how many, and whether it is there. */
   readonly #named = new Map<string, { names: number; blockNumber: bigint; here: boolean }>()
   /** Named and wanted, also where the commitment has left the memory: the height. */
   readonly #missing: LRUCache<string, bigint>
@@ -68,7 +68,7 @@ export class TxListLedger {
     this.#shares.set(peer, (this.#shares.get(peer) ?? 0) + charge)
   }
 
-  /** It is here, and an accepted commitment names it. */
+  /** It is here, and a canonical block names it. */
   addReferenced(hash: Uint8Array): void {
     const key = keyOf(hash)
     const named = this.#named.get(key)
@@ -76,7 +76,7 @@ export class TxListLedger {
     this.#missing.delete(key)
   }
 
-  /** An accepted commitment names a txlist. Gives who brought it, where it is here already; `missing` where it is not. */
+  /** A canonical block names a txlist (H50: nothing else does). Gives who brought it, where it is here already; `missing` where it is not. */
   name(commitment: Commitment): { readonly kind: 'here'; readonly broughtBy: PeerKey | undefined } | { readonly kind: 'missing' } | undefined {
     const hash = commitment.txListHash
     if (hash === undefined) return undefined
@@ -104,13 +104,22 @@ export class TxListLedger {
     if (height !== undefined) this.#missing.set(key, height)
   }
 
-  /** A commitment has left the memory. Whether its txlist is missing is remembered on its own. */
-  unname(commitment: Commitment): void {
+  /** A canonical block has left the memory. Whether its txlist is missing is remembered on its own. Gives whether another names it. */
+  unname(commitment: Commitment): boolean {
     const hash = commitment.txListHash
-    if (hash === undefined) return
+    if (hash === undefined) return true
     const key = keyOf(hash)
     const named = this.#named.get(key)
-    if (named !== undefined && --named.names <= 0) this.#named.delete(key)
+    if (named === undefined || --named.names > 0) return named !== undefined
+    this.#named.delete(key)
+    return false
+  }
+
+  /** A block is canonical no more: its txlist is missing only where another names it. */
+  left(commitment: Commitment): boolean {
+    const { txListHash } = commitment
+    const named = this.unname(commitment)
+    return named || txListHash === undefined || !this.#missing.delete(keyOf(txListHash))
   }
 
   /** Restored from the store, which knows whether its txlist is there. */

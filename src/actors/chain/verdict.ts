@@ -1,13 +1,13 @@
 /** The verdict table of SPEC §6, stateful part: one function a row. A refusal is the row's; `undefined` means that the row does not apply. */
 import { Finding, findingName, verdictOf } from '../../protocol/index.js'
-import type { Anchor } from './anchor.js'
 import type { Commitment } from './commitment.js'
+import type { Anchor, Link } from './links.js'
 import { brokenTurnEnd } from './handover.js'
 import type { ConfirmedTip } from './ingress.js'
-import type { Link } from './links.js'
 import type { Memory } from './memory.js'
 import type { Judgement } from './ports.js'
 import type { Known } from './schedule-cache.js'
+import { MAX_HEIGHT } from './values.js'
 
 export type Refusal = Omit<Judgement, 'hash'>
 
@@ -48,6 +48,18 @@ export function byFinding(finding: number): Refusal | undefined {
   return { verdict, penalty, reason: findingName(finding) }
 }
 
+/** A height above 2^64 − 2: kept nowhere, and no relay need know better (H45). */
+export function outOfReach({ number }: Commitment): Refusal | undefined {
+  return number > MAX_HEIGHT ? ignore('height_out_of_range') : undefined
+}
+
+/** Our own, while blocks of elected signers are known that wait above our head: it would build on a stale one (H75). */
+export function behind(commitment: Commitment, memory: Memory): Refusal | undefined {
+  const { number, key } = commitment
+  if (memory.blockAt(number) !== undefined || memory.childrenOf(key).length > 0) return undefined
+  return (memory.highestPending(number) ?? number - 1n) < number ? undefined : ignore('behind')
+}
+
 /** At or below the confirmed tip given by the application. */
 export function belowConfirmedTip({ number }: Commitment, tip: ConfirmedTip | undefined): Refusal | undefined {
   return tip !== undefined && number <= tip.blockNumber ? ignore('below_confirmed_tip') : undefined
@@ -62,7 +74,7 @@ export function tooOld({ number }: Commitment, floor: bigint, anchor: Anchor | u
 export function alreadyHave(commitment: Commitment, memory: Memory): Refusal | undefined {
   const known = memory.get(commitment.key)
   if (known === undefined || known.signerKey !== commitment.signerKey || !known.sameContent(commitment)) return undefined
-  return known.retired ? DEMOTED : DUPLICATE
+  return known.standing === 'retired' ? DEMOTED : DUPLICATE
 }
 
 /** Already have this one, signed by another who may also sign here, or naming another slasher. */
@@ -76,11 +88,15 @@ export function notElected({ signerKey }: Commitment, known: Known): Refusal | u
   return known.signers.has(signerKey) ? undefined : reject('not_elected')
 }
 
-/** Second, different commitment of the same signer for the same window and height: gives the first. */
-export function equivocates(commitment: Commitment, memory: Memory): { refusal: Refusal; first: Commitment } | undefined {
+/**
+ * Second, different commitment of the same signer for the same window and height: gives the first. One that the application has retired
+ * bars nobody (H74).
+ */
+export function equivocates(commitment: Commitment, memory: Memory): { refusal: Refusal | undefined; first: Commitment } | undefined {
   const { slot } = commitment
   const first = slot === undefined ? undefined : memory.first(slot)
-  return first === undefined || first.sameContent(commitment) ? undefined : { refusal: ignore('equivocation'), first }
+  if (first === undefined || first.sameContent(commitment)) return undefined
+  return { refusal: first.standing === 'retired' ? undefined : ignore('equivocation'), first }
 }
 
 /** Non-EOP of the same signer and window above its EOP's, in the order of the chain: gives that EOP. */

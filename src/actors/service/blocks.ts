@@ -1,17 +1,18 @@
-import { CommitmentView, SignedCommitmentCodec, toHex } from '../../protocol/index.js'
+import { equalBytes } from '../../protocol/bytes.js'
+import { CommitmentView, SignedCommitmentCodec } from '../../protocol/index.js'
 import type { SignedCommitment } from '../../protocol/index.js'
 import type { Clock } from '../kernel/index.js'
 import type { Chain } from '../chain/ingress.js'
 import type { CommitmentRecord, Store } from '../store/ingress.js'
 import { PatientStore } from './patient-store.js'
 import { cursorOf, parseCursor } from './cursor.js'
-import type { Position } from './cursor.js'
+import type { Position, Told } from './cursor.js'
 import { ServiceError } from './errors.js'
 import type { Wake } from './wake.js'
 
 /** What the ordered stream gives (SPEC §7). */
 export type StreamItem =
-  /** The next canonical block, durable. Keep `cursor` once you are done with it: `from: cursor` goes on right behind. */
+  /** The next canonical block, durable. Keep the `cursor` of each item once you are done with it: `from: cursor` goes on right behind. */
   | {
     readonly kind: 'block'; readonly cursor: string; readonly blockNumber: bigint; readonly commitment: SignedCommitment
     /** The commitment's SSZ, 382 bytes. */
@@ -22,15 +23,18 @@ export type StreamItem =
     /** Its raw transaction list, where the stream was asked for complete blocks. */
     readonly txList: Uint8Array | undefined
   }
-  /** Blocks above `to` are no longer canonical; those in their place follow. */
-  | { readonly kind: 'rewind'; readonly to: bigint; readonly cursor: string | undefined }
+  /**
+   * Blocks above `to` are no longer canonical; those in their place follow. `reset`: the stream cannot know how far what the reader has is
+   * canonical still (an old cursor, or one of another store), and begins anew from the confirmed tip, or from the lowest block that is kept.
+   */
+  | { readonly kind: 'rewind'; readonly to: bigint; readonly reset?: true; readonly cursor: string }
   /** Blocks `from` to `to` are not here: below what is kept, or passed over by a jump of the confirmed tip. */
-  | { readonly kind: 'skipped'; readonly from: bigint; readonly to: bigint }
+  | { readonly kind: 'skipped'; readonly from: bigint; readonly to: bigint; readonly cursor: string }
   /** The txlist of this block has been missing for 30 s. The stream goes on waiting for it. */
   | { readonly kind: 'stalled'; readonly height: bigint }
 
 export interface BlocksOptions {
-  /** A height (that block is the first), or the cursor of the last block that you have (the one behind it is the first). */
+  /** A height (that block is the first), or the cursor of the last item that you have dealt with. */
   readonly from: bigint | string
   /** Complete blocks: each waits for its txlist. */
   readonly withTxList?: boolean
@@ -60,12 +64,11 @@ const STALLED_AFTER = 30_000
 export function blocks(
   needs: Needs, { from, withTxList = false, signal: until }: BlocksOptions,
 ): AsyncGenerator<StreamItem, void, undefined> {
-  const last = typeof from === 'string' ? parseCursor(from) : undefined
-  const next = last === undefined ? checkHeight(from) : last.blockNumber + 1n
+  const position = typeof from === 'string' ? parseCursor(from) : { blockNumber: checkHeight(from) - 1n, hash: undefined, told: undefined }
   const left = new AbortController()
   const signal = until === undefined ? left.signal : AbortSignal.any([until, left.signal])
   const reading = { ...needs, store: new PatientStore(needs, signal) }
-  const items = untilGone(follow(reading, { last, next, withTxList, signal }), signal)
+  const items = untilGone(follow(reading, { position, isCursor: typeof from === 'string', withTxList, signal }), signal)
   // A generator alone would let `return` wait behind a `next` that waits for news.
   const end = items.return.bind(items)
   items.return = async () => {
@@ -86,57 +89,66 @@ async function * untilGone(
   }
 }
 
-interface Following { last: Position | undefined; next: bigint; readonly withTxList: boolean; readonly signal: AbortSignal }
+interface Following { readonly position: Position; readonly isCursor: boolean; readonly withTxList: boolean; readonly signal: AbortSignal }
 
 /**
  * The canonical chain in block order, from the store, then live. The reader's pace is its own: everything is read from the store
- * when it is asked for, so a slow one loses nothing and holds nothing up. Each round
- * 1. reads from the last block given on, that block included;
- * 2. if it is not there any more, the chain was rewound: goes back along its parents to the last one that is canonical still;
- * 3. gives what follows, or waits for news.
+ * when it is asked for, so a slow one loses nothing and holds nothing up. What was demoted, the store counts (SPEC §7): each round
+ * 1. reads what follows on the last height told, then what was rewound since the last rewind told;
+ * 2. tells the lowest height of all that was missed, once, and begins again; where that is not known, judges the reader by the hash it has;
+ * 3. gives what follows, which is not older than what was told; or waits for news.
  */
 async function * follow(
-  needs: Reading, { last, next, withTxList, signal }: Following,
+  needs: Reading, { position, isCursor, withTxList, signal }: Following,
 ): AsyncGenerator<StreamItem, void, undefined> {
   const { store, news } = needs
+  let { blockNumber: last, hash, told } = position
+  const cursor = (tag?: string): string => cursorOf({ blockNumber: last, hash, told }, tag)
   while (!signal.aborted) {
     const round = news.round
-    const page = [...await store.scan(last?.blockNumber ?? next, PAGE)].filter(({ handover }) => !handover)
-    if (last !== undefined && !page.some(isAt(last)) && await demoted(needs, last)) {
-      last = await ancestor(needs, last)
-      next = last.blockNumber + 1n
-      yield { kind: 'rewind', to: last.blockNumber, cursor: last.hash.length === 0 ? undefined : cursorOf(last) }
-      if (last.hash.length === 0) last = undefined
+    const page = [...await store.scan(last + 1n, PAGE)].filter(({ handover }) => !handover)
+    const since = await store.rewinds(told?.number ?? 0)
+    const known = told !== undefined && told.store === since.store && since.known
+    if (!known || since.last !== told?.number) {
+      const to = known ? since.to : told !== undefined || isCursor ? await doubtful(needs, { blockNumber: last, hash, told }) : undefined
+      if (to === 'empty') {
+        await news.after(round, { signal, timer: needs.clock })
+        continue
+      }
+      told = { store: since.store, number: since.last }
+      if (to === undefined || (known && to >= last)) continue
+      last = to
+      hash = to < 0n ? undefined : (await store.blockAt(to))?.hash
+      yield known ? { kind: 'rewind', to, cursor: cursor('r') } : { kind: 'rewind', to, reset: true, cursor: cursor('reset') }
       continue
     }
-    const fresh = page.filter(({ blockNumber }) => blockNumber >= next)
-    for (const record of fresh) {
-      if (record.blockNumber > next) yield { kind: 'skipped', from: next, to: record.blockNumber - 1n }
-      const txList = withTxList ? yield * txListOf(needs, record, signal) : undefined
-      if (txList === 'demoted') break
-      if (txList === 'evicted') yield { kind: 'skipped', from: record.blockNumber, to: record.blockNumber }
-      else yield blockItem(record, txList)
-      last = record
-      next = record.blockNumber + 1n
+    for (const record of page) {
+      if (record.blockNumber > last + 1n) {
+        const from = last + 1n
+        last = record.blockNumber - 1n
+        hash = undefined
+        yield { kind: 'skipped', from, to: last, cursor: cursor(`s${from}`) }
+      }
+      const txList = withTxList ? yield * txListOf(needs, record, told, signal) : undefined
+      if (txList === 'rewound') break
+      ;({ blockNumber: last, hash } = record)
+      if (txList === 'evicted') yield { kind: 'skipped', from: last, to: last, cursor: cursor(`s${last}`) }
+      else yield blockItem(record, txList, cursor())
       // While the reader was busy the rest of the page may have been rewound.
       if (round !== news.round || signal.aborted) break
     }
-    if (fresh.length === 0) await news.after(round, { signal, timer: needs.clock })
+    if (page.length === 0) await news.after(round, { signal, timer: needs.clock })
   }
 }
 
-function blockItem({ blockNumber, hash, ssz, signer }: CommitmentRecord, txList: Uint8Array | undefined): StreamItem {
-  const commitment = SignedCommitmentCodec.decode(ssz)
-  return { kind: 'block', cursor: cursorOf({ blockNumber, hash }), blockNumber, commitment, ssz, hash, signer, txList }
+function blockItem({ blockNumber, hash, ssz, signer }: CommitmentRecord, txList: Uint8Array | undefined, cursor: string): StreamItem {
+  return { kind: 'block', cursor, blockNumber, commitment: SignedCommitmentCodec.decode(ssz), ssz, hash, signer, txList }
 }
 
-/**
- * Waits for a block's txlist. `demoted`: the block is not canonical any more, or the reader left; `evicted`: it was dropped for
- * lack of room.
- */
+/** Waits for a block's txlist. `rewound`: something was demoted, or the reader left; `evicted`: it was dropped for lack of room. */
 async function * txListOf(
-  { store, news, clock }: Reading, record: CommitmentRecord, signal: AbortSignal,
-): AsyncGenerator<StreamItem, Uint8Array | 'demoted' | 'evicted', undefined> {
+  { store, news, clock }: Reading, record: CommitmentRecord, told: Told, signal: AbortSignal,
+): AsyncGenerator<StreamItem, Uint8Array | 'rewound' | 'evicted', undefined> {
   const hash = new CommitmentView(record.ssz).rawTxListHash
   const stallsAt = clock.monotonic() + STALLED_AFTER
   let saidStalled = false
@@ -144,8 +156,9 @@ async function * txListOf(
     const round = news.round
     const txList = await store.txList(hash)
     if (txList !== undefined) return txList
-    if (await demoted({ store }, record)) return 'demoted'
-    if (record.blockNumber < (await store.stats()).txListFloor) return 'evicted'
+    if ((await store.rewinds(told.number)).last !== told.number) return 'rewound'
+    const { txListFloor, lowest } = await store.stats()
+    if (record.blockNumber < txListFloor || (lowest !== undefined && record.blockNumber < lowest)) return 'evicted'
     const left = stallsAt - clock.monotonic()
     if (left <= 0 && !saidStalled) {
       saidStalled = true
@@ -153,34 +166,26 @@ async function * txListOf(
     }
     await news.after(round, { signal, timer: clock, ...saidStalled ? {} : { ms: Math.max(1, left) } })
   }
-  return 'demoted'
+  return 'rewound'
 }
 
-/** Whether a block that was given is not canonical any more. One that was pruned is not demoted. */
-async function demoted({ store }: Pick<Reading, 'store'>, { hash, blockNumber }: Position): Promise<boolean> {
-  const record = await store.commitment(hash)
-  if (record !== undefined) return record.standing !== 'canonical'
-  const stats = await store.stats()
-  return stats.lowest === undefined || blockNumber >= stats.lowest
-}
-
-/** The nearest block below that is canonical still: along the parents, which the store keeps when it demotes them. */
-async function ancestor({ store, chain }: Reading, from: Position): Promise<Position> {
-  let at = await store.commitment(from.hash)
-  while (at !== undefined && at.standing !== 'canonical') {
-    at = await store.commitment(new CommitmentView(at.ssz).parentPreconfirmationHash)
-  }
-  // A hand-over stands on no height of its own: the block before it does.
-  if (at !== undefined && !at.handover) return at
+/**
+ * Whether a reader whose rewinds are not known (SPEC §7: an old cursor, one of another store, or one that was away for too many) has the
+ * canonical chain: by the hash that it has. Gives `undefined` where it has; else the height to begin from anew: the confirmed tip, or
+ * below the lowest block that is kept (`empty`: none is).
+ */
+async function doubtful({ store, chain }: Reading, { blockNumber, hash }: Position): Promise<bigint | 'empty' | undefined> {
+  const present = await store.blockAt(blockNumber)
+  if (present !== undefined && hash !== undefined && equalBytes(present.hash, hash)) return undefined
   const { confirmedTip } = await chain.standing(WITHIN)
-  const tip = confirmedTip?.blockNumber ?? 0n
-  const below = at === undefined ? tip : at.blockNumber - 1n
-  return { blockNumber: below < from.blockNumber ? below : from.blockNumber - 1n, hash: new Uint8Array(0) }
-}
-
-const isAt = ({ hash }: Position) => {
-  const text = toHex(hash)
-  return (record: CommitmentRecord): boolean => toHex(record.hash) === text
+  if (hash !== undefined && confirmedTip?.blockNumber === blockNumber && confirmedTip.preconfirmationHash !== undefined) {
+    if (equalBytes(confirmedTip.preconfirmationHash, hash)) return undefined
+  }
+  const { lowest } = await store.stats()
+  if (confirmedTip === undefined && lowest === undefined) return 'empty'
+  const base = confirmedTip?.blockNumber ?? (lowest ?? 0n) - 1n
+  const most = present === undefined ? blockNumber : blockNumber - 1n
+  return base < most ? base : most
 }
 
 function checkHeight(from: bigint | string): bigint {

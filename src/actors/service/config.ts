@@ -3,6 +3,7 @@ import type { Clock, Logger, Random } from '../kernel/index.js'
 import { DEFAULT_CHAIN_ID, DEFAULT_DOMAIN, ProtocolError, fromHex, parseDomain, topicsOf } from '../../protocol/index.js'
 import type { AddressedSigner } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
+import { ChainError, checkTip } from '../chain/index.js'
 import type { ChainConfig, ChainRules, ScheduleResolver } from '../chain/index.js'
 import type { ConfirmedTip } from '../chain/ingress.js'
 import type { DiscoveryInit } from '../discovery/index.js'
@@ -109,6 +110,9 @@ export function fillConfig(config: P2pConfig): FilledConfig {
     throw badConfig('schedule', 'is a function from a window to its signer', config.schedule)
   }
   const chainId = config.chainId ?? DEFAULT_CHAIN_ID
+  if (config.confirmedTip !== undefined) {
+    asConfig('confirmedTip', 'is a block number from 0 to 2^64 − 2, and perhaps a hash of 32 bytes', config.confirmedTip, () => { checkTip(config.confirmedTip as ConfirmedTip) })
+  }
   asConfig('chainId', 'is a chain id', config.chainId, () => topicsOf(chainId))
   return {
     ...rest,
@@ -159,7 +163,7 @@ function asConfig<T>(option: string, what: string, value: unknown, read: () => T
   try {
     return read()
   } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error
+    if (!(error instanceof ProtocolError || error instanceof ChainError)) throw error
     throw badConfig(option, what, value)
   }
 }

@@ -1,23 +1,39 @@
 import { ProtocolError, fromHex, toHex } from '../../protocol/index.js'
 import { ServiceError } from './errors.js'
 
-/** The last block that a reader has: its height and preconfirmation hash. */
-export interface Position { readonly blockNumber: bigint; readonly hash: Uint8Array }
+/** What a reader of the ordered stream has been told. */
+export interface Position {
+  /** The last height that it has, or knows to be left out; −1 before block 0. */
+  readonly blockNumber: bigint
+  /** Preconfirmation hash of the block there; `undefined` where it has none. */
+  readonly hash: Uint8Array | undefined
+  /** The store that counts rewinds, and the last one told; `undefined` in cursors of before they were counted. */
+  readonly told: Told | undefined
+}
 
-/** A position as the text that applications keep, e.g. `1000:5f3a…`. */
-export const cursorOf = ({ blockNumber, hash }: Position): string => `${blockNumber}:${toHex(hash)}`
+export interface Told { readonly store: string; readonly number: number }
+
+/**
+ * A position as the text that applications keep: `height:hash:rewind:store`, e.g. `1000:5f3a…:7:0c1d…`. `tag` tells items of one position
+ * apart. Cursors of before rewinds were counted end behind the hash.
+ */
+export function cursorOf({ blockNumber, hash, told }: Position, tag?: string): string {
+  const parts = [String(blockNumber), hash === undefined ? '' : toHex(hash)]
+  if (told !== undefined) parts.push(String(told.number), told.store)
+  if (tag !== undefined) parts.push(tag)
+  return parts.join(':')
+}
 
 /** @throws ServiceError `bad_cursor` */
 export function parseCursor(cursor: string): Position {
-  const [height, hash, ...more] = cursor.split(':')
+  const [height = '', hash = '', number, store = '', , ...more] = cursor.split(':')
   try {
-    if (height === undefined || hash === undefined || more.length > 0 || !/^\d{1,78}$/.test(height)) {
-      throw new ProtocolError('invalid_hex', 'not a cursor', {})
-    }
-    const bytes = fromHex(hash)
-    if (bytes.length !== 32) throw new ProtocolError('invalid_hex', 'not a hash', {})
-    return { blockNumber: BigInt(height), hash: bytes }
+    if (!/^(\d{1,78}|-1)$/.test(height) || more.length > 0) throw new ProtocolError('invalid_hex', 'not a cursor', {})
+    const bytes = hash === '' ? undefined : fromHex(hash)
+    if (bytes?.length !== 32 && (bytes !== undefined || number === undefined)) throw new ProtocolError('invalid_hex', 'not a hash', {})
+    if (number !== undefined && (!/^\d{1,15}$/.test(number) || !/^[0-9a-f]{16}$/.test(store))) throw new ProtocolError('invalid_hex', 'not a rewind', {})
+    return { blockNumber: BigInt(height), hash: bytes, told: number === undefined ? undefined : { store, number: Number(number) } }
   } catch {
-    throw new ServiceError('bad_cursor', 'a cursor is what `block` items carry', cursor.slice(0, 120))
+    throw new ServiceError('bad_cursor', 'a cursor is what items of the stream carry', cursor.slice(0, 120))
   }
 }

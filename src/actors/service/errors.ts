@@ -16,6 +16,15 @@ export type ServiceErrorCode =
   | 'signing_held'
   /** The submission window of the commitment is over (SPEC §6, Publishing); `late: true` publishes all the same. */
   | 'window_over'
+  /** A block number above 2^64 − 2 (SPEC §6): `value`, `limit`. Nothing was signed. */
+  | 'height_out_of_range'
+  /** The submission window ends later than `chain.windowHorizon` from now: `value`, `limit` in seconds. Nothing was signed. */
+  | 'window_too_far'
+  /**
+   * Blocks of elected signers are known that wait above our head, so the block would stand on a stale one: `value` is its number.
+   * `behind: true` publishes all the same.
+   */
+  | 'behind'
   /** Our own rules refused the message: `value` is the reason in the words of SPEC §6. */
   | 'refused'
   /** The validator's mailbox is full. */

@@ -13,7 +13,7 @@ import type { Tree } from './tree.js'
 export interface Ailment {
   /**
    * `not_answering`, `store_failing`, `records_lost` (H60, H79), `own_equivocation` (H76), `signing_held`, `slow_signatures`,
-   * `batch_verification_off`, `unheard` (H42), `no_peers`.
+   * `batch_verification_off`, `unheard` (H42), `behind` (H75), `no_peers`.
    */
   readonly code: string
   readonly message: string
@@ -27,6 +27,12 @@ export interface Health {
   readonly peers: number
   readonly head: ChainStanding['head'] | undefined
   readonly next: bigint | undefined
+  /** The highest block of an elected signer that waits above the head for what lies between (H75). */
+  readonly known: bigint | undefined
+  /** The highest head that a peer announces, of those that were not found to lie. */
+  readonly announced: bigint | undefined
+  /** Catch-ups that have ended `incomplete` since one did not. */
+  readonly failedRuns: number | undefined
   readonly unstored: number | undefined
   /** Whether `stored` means on disk; false where everything is kept in memory. */
   readonly durable: boolean | undefined
@@ -124,13 +130,29 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
     const message = `what these peers gossip does not reach us, they may have graylisted us: ${sync.unheard.join(', ')}`
     ailments.push({ code: 'unheard', message })
   }
+  const behind = chain === undefined || sync === undefined ? undefined : behindOf(chain, sync)
+  if (behind !== undefined) ailments.push({ code: 'behind', message: behind })
   // Nobody knows while the network does not answer.
   if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
     status: stopping ? 'stopping' : ailments.length > 0 ? 'degraded' : 'ok',
     ailments, peers: connected,
-    head: chain?.head, next: chain?.next, unstored: chain?.unstored, durable: store?.durable, signatures,
+    head: chain?.head, next: chain?.next, known: chain?.highest, announced: announcedBy(sync), failedRuns: sync?.failedRuns, unstored: chain?.unstored, durable: store?.durable, signatures,
   }
+}
+
+/** What keeps the head below what is known, once a round of catching up has not got it. */
+function behindOf({ head, next }: ChainStanding, { behind }: SyncStanding): string | undefined {
+  if (behind === undefined || (next !== undefined && next > behind.known)) return undefined
+  const { blockNumber } = head
+  return behind.by === 'signed'
+    ? `our head is ${blockNumber}, and block ${behind.known}, which an elected signer has signed, waits for what lies between`
+    : `our head is ${blockNumber}, and peers announce ${behind.known}, which nobody delivers`
+}
+
+function announcedBy(sync: SyncStanding | undefined): bigint | undefined {
+  return sync?.peers.reduce<bigint | undefined>((highest, { head, discounted }) =>
+    head === undefined || discounted || (highest !== undefined && highest >= head.blockNumber) ? highest : head.blockNumber, undefined)
 }
 
 const orUndefined = async <T>(answer: Promise<T>): Promise<T | undefined> => answer.catch(() => undefined)

@@ -1,6 +1,6 @@
 import type { Clock } from '../kernel/index.js'
 import { StoreError } from '../store/index.js'
-import type { CommitmentRecord, Stats, Store, StoreStanding } from '../store/ingress.js'
+import type { CommitmentRecord, RewindsSince, Stats, Store, StoreStanding } from '../store/ingress.js'
 
 const WITHIN = 10_000
 const AGAIN_AFTER = 500
@@ -13,7 +13,8 @@ export class PatientStore {
   constructor(private readonly needs: { readonly store: Store; readonly clock: Clock }, private readonly signal: AbortSignal) {}
 
   async scan(from: bigint, max: number): Promise<Iterable<CommitmentRecord>> { return this.#patiently(store => store.scan(from, max, undefined, WITHIN)) }
-  async commitment(hash: Uint8Array): Promise<CommitmentRecord | undefined> { return this.#patiently(store => store.commitment(hash, WITHIN)) }
+  async blockAt(height: bigint): Promise<CommitmentRecord | undefined> { return this.#patiently(store => store.blockAt(height, WITHIN)) }
+  async rewinds(after: number): Promise<RewindsSince> { return this.#patiently(store => store.rewinds(after, WITHIN)) }
   async txList(hash: Uint8Array): Promise<Uint8Array | undefined> { return this.#patiently(store => store.txList(hash, WITHIN)) }
   async stats(): Promise<Stats> { return this.#patiently(async store => (await readable(store)).stats) }
 

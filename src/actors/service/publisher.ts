@@ -1,6 +1,6 @@
 import { Handle, actor, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Clock, Context, Deadline, Port, TimerHandle } from '../kernel/index.js'
-import { toHex } from '../../protocol/index.js'
+import { CommitmentView, toHex } from '../../protocol/index.js'
 import type { JudgedMessage, Judgement } from '../chain/ports.js'
 import type { NetworkHandle, Topic } from '../network/ingress.js'
 import type { Validator } from '../validator/ingress.js'
@@ -18,7 +18,7 @@ export interface PublishResult {
 
 export type PublisherMessage =
   /** `bytes`: a signed commitment (382) or a txlist gossip message, as SSZ. */
-  | Ask<'publish', { topic: Topic; bytes: Uint8Array }, PublishResult>
+  | Ask<'publish', { topic: Topic; bytes: Uint8Array; behind: boolean }, PublishResult>
   | JudgedMessage
   | { readonly type: 'sent'; readonly ticket: number; readonly recipients: number }
   | { readonly type: 'notSent'; readonly ticket: number; readonly error: unknown }
@@ -35,7 +35,8 @@ export const publisherMailbox = mailbox<PublisherMessage>({
 })
 
 export class Publisher extends Handle<PublisherMessage> {
-  publish(topic: Topic, bytes: Uint8Array, within: Deadline) { return this.ask('publish', { topic, bytes }, within) }
+  /** @param behind a commitment although blocks are known that wait above our head */
+  publish(topic: Topic, bytes: Uint8Array, within: Deadline, behind = false) { return this.ask('publish', { topic, bytes, behind }, within) }
 }
 
 export type PublisherEvent =
@@ -105,10 +106,10 @@ export const publisher = ({ validator, network, events }: Needs) => {
     // Tickets of an earlier incarnation may still be answered: start where it cannot have been.
     init: ctx => ({ next: Math.floor(ctx.clock.now()), underWay: new Map() }),
     receive: {
-      publish(state, { topic, bytes }, ctx) {
+      publish(state, { topic, bytes, behind }, ctx) {
         const ticket = state.next++
         const feedback = topic === 'commitments'
-          ? validator.commitment(bytes, { kind: 'own', ticket })
+          ? validator.commitment(bytes, { kind: 'own', ticket, behind })
           : validator.txList(bytes, { kind: 'own', ticket })
         if (feedback === 'rejected' || feedback === 'closed') {
           return ctx.later(Promise.reject(new ServiceError('overloaded', `the validator takes nothing now (${feedback})`, topic)))
@@ -124,7 +125,9 @@ export const publisher = ({ validator, network, events }: Needs) => {
         if (message === undefined || judgement === undefined) return
         if (judgement.verdict !== 'accept') {
           const { reason } = judgement
-          settle(state, ticket, ctx, ({ reject }) => reject(new ServiceError('refused', `our own rules refuse it: ${reason}`, reason)))
+          settle(state, ticket, ctx, ({ topic, bytes, reject }) => reject(reason === 'behind' && topic === 'commitments'
+            ? new ServiceError('behind', 'blocks of elected signers are known that wait above our head', new CommitmentView(bytes).blockNumber)
+            : new ServiceError('refused', `our own rules refuse it: ${reason}`, reason)))
           return
         }
         message.judgement = judgement

@@ -3,6 +3,7 @@ import type { ActorSpec, Feedback, Lagged, Termination, TreeSnapshot } from '../
 import { SIGNED_COMMITMENT_SIZE, loadCrypto } from '../../protocol/index.js'
 import type { AddressedSigner, Crypto, PreconfCommitment, PreconfHead, SignedCommitment } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
+import { chainConfig, checkHead } from '../chain/index.js'
 import type { ConfirmedTip, Head } from '../chain/ingress.js'
 import { reputationConfig } from '../reputation/index.js'
 import type { NetworkCommand, PeerInfo } from '../network/ingress.js'
@@ -86,7 +87,8 @@ export class P2pService implements AsyncDisposable {
     this.#crypto = parts.crypto
     this.#first = parts.first
     const { tree: { chain, publisher }, crypto, signer, config: { clock, domain } } = parts
-    this.#publishing = new Publishing({ chain, publisher, crypto, clock, domain, signer, gate: parts.tree.gate, closing: this.#closing.signal })
+    const { windowHorizon } = chainConfig(parts.config.chain)
+    this.#publishing = new Publishing({ chain, publisher, crypto, clock, domain, signer, gate: parts.tree.gate, windowHorizon, closing: this.#closing.signal })
     // Also when it was not `stop`: a part could not be kept running.
     void this.ended.then(() => {
       this.#closing.abort()
@@ -136,8 +138,8 @@ export class P2pService implements AsyncDisposable {
    * Publishes a commitment: signed (its value, or its 382 bytes of SSZ), or unsigned, to be signed here. It is judged and
    * stored like what comes in, and is durable before it leaves (SPEC §7). What is to be signed here waits for the end of the first catch-up,
    * and is judged, our own rules included, and recorded as signed before it is signed.
-   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `signing_held`, `window_over`, `refused`, `overloaded`, `not_stored`,
-   * `stopped`; ChainError `not_recorded`, and where it conflicts with what our key signed before (`conflicting_commitment`,
+   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `signing_held`, `window_over`, `window_too_far`, `height_out_of_range`, `behind`, `refused`,
+   * `overloaded`, `not_stored`, `stopped`; ChainError `not_recorded`, and where it conflicts with what our key signed before (`conflicting_commitment`,
    * `after_own_eop`, `eop_below_own_block`), or that is not known any more (`window_closed`): then it is neither signed nor sent.
    * After a KernelError (see above) or `not_stored` it may be kept here all the same: published again it is then `refused` as a
    * `duplicate`, and peers get it by asking
@@ -202,9 +204,10 @@ export class P2pService implements AsyncDisposable {
     return (await this.#tree.chain.standing(WITHIN)).head
   }
 
-  /** Overrides the served head; `undefined` takes the override back (SPEC §7). */
+  /** Overrides the served head; `undefined` takes the override back (SPEC §7). @throws ChainError `invalid_value`, `height_out_of_range` */
   updateHead(head: Head | undefined): void {
     this.#ensureRunning()
+    checkHead(head)
     void this.#tree.chain.updateHead(head)
   }
 
@@ -221,8 +224,8 @@ export class P2pService implements AsyncDisposable {
   }
 
   /**
-   * Names a block that was demoted, or whose supersession was too deep to follow by itself: it takes its height again (SPEC
-   * §7). Its parent must be canonical. @throws ChainError
+   * Names a block that was demoted, whose supersession was too deep to follow by itself, or that is kept as evidence of an
+   * equivocation: it takes its height (SPEC §7). Its parent must be canonical. @throws ChainError
    */
   async reinstate(hash: Uint8Array): Promise<void> {
     this.#ensureRunning()

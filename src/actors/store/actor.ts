@@ -46,8 +46,6 @@ interface State {
   readonly database: Database
   /** False where everything is kept in memory only. */
   readonly durable: boolean
-  /** As chain last wrote them. */
-  anchor: Pick<Opened, 'confirmedTip' | 'headOverride'>
   readonly writes: WriteQueue
   /** False just after the start: writes in the mailbox may lack those before them, and chain sends all of them again. */
   resumed: boolean
@@ -188,11 +186,11 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
     // Read after the records: what was pruned or lost meanwhile is below it.
     return { records, closedUpTo: (await state.database.stats()).signing.closedUpTo }
   }
-  const restore = async (state: State, tail: number, pending: number): Promise<Restored> => {
+  const restore = async (state: State, tail: number, beside: number): Promise<Restored> => {
     await queueWritten(state)
-    const { database, durable, anchor } = state
-    const [tailPage, pendingPage, stats] = await Promise.all([database.tail(tail), database.pending(pending), database.stats()])
-    return { durable, ...anchor, tail: tailPage, pending: pendingPage, stats }
+    const { database, durable } = state
+    const [record, tailPage, besidePage, stats] = await Promise.all([database.chainRecord(), database.tail(tail), database.beside(beside), database.stats()])
+    return { durable, ...record, tail: tailPage, beside: besidePage, stats }
   }
 
   return actor<Received, State>({
@@ -204,7 +202,8 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       const database = healing(make(error => { tell(error) }), found)
       const opened = await database.open()
       tellOpened(opened, ctx)
-      const { durable, confirmedTip, headOverride, stats } = opened
+      const { durable, migratedFrom, schema, stats } = opened
+      if (migratedFrom !== undefined) ctx.log.info({ from: migratedFrom, to: schema }, 'the database was of an older schema and has been brought to the present one')
       ctx.log.info({ durable, commitments: stats.commitments, txLists: stats.txLists }, 'the store is open')
       void chain.storeReady()
       // By the way of what the database answers, so that each death is known before the next try to open it.
@@ -214,7 +213,7 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       })
       awaitDeath()
       return {
-        database, durable, anchor: { confirmedTip, headOverride }, writes: new WriteQueue(), resumed: false, phase: 'running',
+        database, durable, writes: new WriteQueue(), resumed: false, phase: 'running',
         failing: undefined, lost: false, retryMs: FIRST_RETRY, stats, awaitDeath, waitingForQueue: [],
       }
     },
@@ -226,8 +225,6 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
       write(state, { sequence, batch }, ctx) {
         if (!state.resumed) return
         state.writes.push(sequence, batch)
-        const { confirmedTip = state.anchor.confirmedTip, headOverride = state.anchor.headOverride } = batch
-        state.anchor = { confirmedTip: confirmedTip ?? undefined, headOverride: headOverride ?? undefined }
         pump(state, ctx)
       },
       committed(state, { sequence }, ctx) {
@@ -261,10 +258,12 @@ export const store = ({ chain, answers, events, database: make }: StoreNeeds) =>
         serve(ctx, request, database.txList(hash).then(bytes => txListBody(hash, bytes)), txListBody(hash, undefined))
       },
       answered(_state, { request, body }) { void answers.send({ type: 'answer', request, body }) },
-      restore: (state, { tail, pending }, ctx) => asked(ctx, restore(state, tail, pending)),
+      restore: (state, { tail, beside }, ctx) => asked(ctx, restore(state, tail, beside)),
       page: ({ database }, { start, max }, ctx) => asked(ctx, database.canonicalRange(start, max)),
       scan: ({ database }, { from, max, after }, ctx) => asked(ctx, database.scan(from, max, after)),
       tail: ({ database }, { count }, ctx) => asked(ctx, database.tail(count)),
+      blockAt: ({ database }, { height }, ctx) => asked(ctx, database.blockAt(height)),
+      rewinds: ({ database }, { after }, ctx) => asked(ctx, database.rewinds(after)),
       commitment: ({ database }, { hash }, ctx) => asked(ctx, database.commitmentByHash(hash)),
       txList: ({ database }, { hash }, ctx) => asked(ctx, database.txList(hash)),
       hasTxLists: ({ database }, { hashes }, ctx) => asked(ctx, database.hasTxLists(hashes)),

@@ -1,4 +1,4 @@
-import type { EvidencePut, HeadRecord, LossKind, Standing, TipRecord, WriteBatch } from './database.js'
+import type { EvidencePut, HeadRecord, LossKind, RootRecord, Standing, TipRecord, WriteBatch } from './database.js'
 import { StoreError } from './errors.js'
 import { standingByte, standingOf } from './record-page.js'
 
@@ -115,7 +115,8 @@ export function encodeBatch(batch: WriteBatch): Uint8Array<ArrayBuffer> {
     to.number(at)
   })
   to.optional(batch.forgetSigned, value => { to.uint(value) })
-  to.optional(batch.rewindTo, value => { to.uint(value) })
+  to.optional(batch.rewindTo, value => { to.uint(value + 1n) })
+  to.optional(batch.retires, value => { to.byte(value ? 1 : 0) })
   to.list(batch.forget, hash => { to.bytes(hash) })
   to.list(batch.commitments, ({ hash, signer, ssz, standing }) => {
     to.byte(standingByte(standing))
@@ -147,6 +148,15 @@ export function encodeBatch(batch: WriteBatch): Uint8Array<ArrayBuffer> {
     to.uint(blockNumber)
     to.uint(submissionWindowEnd)
   })
+  to.nullable(batch.root, ({ first, parentHash }) => {
+    to.uint(first)
+    to.optional(parentHash, hash => { to.bytes(hash) })
+  })
+  to.optional(batch.mark, value => { to.uint(value) })
+  to.list(batch.gaps, ({ blockNumber, hash }) => {
+    to.uint(blockNumber)
+    to.bytes(hash)
+  })
   to.list(batch.meta, ({ name, value }) => {
     to.text(name)
     to.nullable(value, text => { to.text(text) })
@@ -163,7 +173,8 @@ export function decodeBatch(bytes: Uint8Array): WriteBatch {
     signed: from.list(() => ({ signer: from.bytes(), hash: from.bytes(), ssz: from.bytes() })),
     closeSigning: from.optional(() => ({ upTo: from.uint(), what: from.text() as LossKind, at: from.number() })),
     forgetSigned: from.optional(() => from.uint()),
-    rewindTo: from.optional(() => from.uint()),
+    rewindTo: from.optional(() => from.uint() - 1n),
+    retires: from.optional(() => from.byte() === 1),
     forget: from.list(() => from.bytes()),
     commitments: from.list(() => ({ standing: readStanding(from), hash: from.bytes(), signer: from.bytes(), ssz: from.bytes() })),
     standings: from.list(() => ({ standing: readStanding(from), hash: from.bytes() })),
@@ -183,6 +194,13 @@ export function decodeBatch(bytes: Uint8Array): WriteBatch {
       return { blockNumber, ...(hash === undefined ? {} : { preconfirmationHash: hash }) }
     }),
     headOverride: from.nullable((): HeadRecord => ({ blockNumber: from.uint(), submissionWindowEnd: from.uint() })),
+    root: from.nullable((): RootRecord => {
+      const first = from.uint()
+      const hash = from.optional(() => from.bytes())
+      return { first, ...(hash === undefined ? {} : { parentHash: hash }) }
+    }),
+    mark: from.optional(() => from.uint()),
+    gaps: from.list(() => ({ blockNumber: from.uint(), hash: from.bytes() })),
     meta: from.list(() => ({ name: from.text(), value: from.nullable(() => from.text()) ?? null })),
   }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))

@@ -50,6 +50,15 @@ export function checkBatch(batch: WriteBatch): void {
     height('the confirmed tip', batch.confirmedTip.blockNumber)
     if (batch.confirmedTip.preconfirmationHash) size('a preconfirmation hash', batch.confirmedTip.preconfirmationHash, HASH_SIZE)
   }
+  if (batch.headOverride) {
+    height('the head', batch.headOverride.blockNumber)
+    height('the head\'s window', batch.headOverride.submissionWindowEnd)
+  }
+  if (batch.rewindTo !== undefined) height('the height of a rewind', batch.rewindTo + 1n)
+  if (batch.mark !== undefined) height('the mark', batch.mark)
+  if (batch.root) height('the root', batch.root.first)
+  if (batch.root?.parentHash) size('a preconfirmation hash', batch.root.parentHash, HASH_SIZE)
+  hashes('a preconfirmation hash', batch.gaps?.map(({ hash }) => hash))
   for (const { name } of batch.meta ?? []) {
     if (name.length === 0 || name.length > MAX_NAME) refuse('length of a name', name.length, MAX_NAME)
   }

@@ -7,7 +7,7 @@ import { systemClock } from '../kernel/clock.js'
 import type { Clock } from '../kernel/clock.js'
 import { encodeBatch } from './batch-codec.js'
 import type {
-  CommitmentRecord, Database, Discarded, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore, Stats, WriteBatch,
+  ChainRecord, CommitmentRecord, Database, Discarded, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, RewindsSince, SignedBefore, Stats, WriteBatch,
 } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import type { FileDatabaseOptions } from './file-database.js'
@@ -165,7 +165,15 @@ export class ThreadDatabase implements Database {
   }
 
   async tail(count: number): Promise<RecordPage> { return this.#page(remote => remote.tail(count)) }
-  async pending(max: number): Promise<RecordPage> { return this.#page(remote => remote.pending(max)) }
+  async beside(max: number): Promise<RecordPage> { return this.#page(remote => remote.beside(max)) }
+
+  async blockAt(height: bigint): Promise<CommitmentRecord | undefined> {
+    const page = await this.#page(remote => remote.blockAt(height))
+    return page.length === 0 ? undefined : page.at(0)
+  }
+
+  async chainRecord(): Promise<ChainRecord> { return this.#call(remote => remote.chainRecord()) }
+  async rewinds(after: number): Promise<RewindsSince> { return this.#call(remote => remote.rewinds(after)) }
 
   async commitmentByHash(hash: Uint8Array): Promise<CommitmentRecord | undefined> {
     const page = await this.#page(remote => remote.commitmentByHash(own(hash)))

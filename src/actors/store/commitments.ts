@@ -6,6 +6,7 @@ import {
   decodeHeight, encodeHeight, heightInKey, heightOfSsz, isBlockKey, join, keyAfter, keyOfText, keyText, spaceEnd, spaceStart,
 } from './schema.js'
 import type { Key } from './schema.js'
+import { forgetGaps } from './ledger.js'
 import { blockKeyOf, floorKey, lastBlock } from './state.js'
 import type { State } from './state.js'
 import type { Entry } from './storage.js'
@@ -48,12 +49,13 @@ export async function restand(txn: Transaction, state: State, hash: Uint8Array, 
 export async function forget(txn: Transaction, state: State, hash: Uint8Array): Promise<void> {
   const there = await txn.get(join('x', hash))
   if (there === undefined) return
+  left(state, Buffer.from(there))
   drop(txn, state, Buffer.from(there), hash)
   await findHead(txn, state)
 }
 
-/** Demotes every canonical record above a height. @param standing what they become */
-export async function rewind(txn: Transaction, state: State, to: bigint, standing: 'demoted' | 'pending' = 'demoted'): Promise<void> {
+/** Takes every canonical record above a height from the chain. @param standing what they become */
+export async function rewind(txn: Transaction, state: State, to: bigint, standing: 'demoted' | 'retired' | 'pending'): Promise<void> {
   if (to >= MOST) return
   for (let gte = to < 0n ? spaceStart('c') : join('c', encodeHeight(to + 1n)); ;) {
     const entries = await txn.range({ gte, lt: spaceEnd('c'), limit: STEP })
@@ -65,6 +67,9 @@ export async function rewind(txn: Transaction, state: State, to: bigint, standin
     if (last === undefined || entries.length < STEP) break
     gte = keyAfter(last.key)
   }
+  // Down to there, also where the lowest that was demoted lies above: what a reader was told it may skip can be filled now.
+  if (state.demoted !== undefined && to + 1n < state.demoted) state.demoted = to < 0n ? 0n : to + 1n
+  await forgetGaps(txn, encodeHeight(to + 1n))
   await findHead(txn, state)
 }
 
@@ -136,6 +141,7 @@ export async function evictCommitments(txn: Transaction, state: State, limits: D
     evicted += leaving.length
   }
   counters.evictedCommitments += evicted
+  if (evicted > 0) await forgetGaps(txn, encodeHeight(0n), Buffer.from(counters.floor, 'hex'))
   return evicted
 }
 
@@ -169,9 +175,17 @@ async function makeRoom(txn: Transaction, state: State, coming: CommitmentPut, h
 }
 
 function move(txn: Transaction, state: State, from: Key, commitment: CommitmentPut, standing: Standing): void {
+  if (standing !== 'canonical') left(state, from)
   txn.remove(from)
   count(state, commitment.standing, -1)
   insert(txn, state, withStanding(commitment, standing), heightInKey(from))
+}
+
+/** A canonical block has lost its height: what reads the chain is to be told (SPEC §7, Rewinds are numbered). */
+function left(state: State, key: Key): void {
+  if (!isBlockKey(key)) return
+  const height = decodeHeight(key, 1)
+  if (state.demoted === undefined || height < state.demoted) state.demoted = height
 }
 
 function insert(txn: Transaction, state: State, commitment: CommitmentPut, height: Buffer): void {

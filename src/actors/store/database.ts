@@ -3,9 +3,9 @@ import type { RecordPage } from './record-page.js'
 
 /**
  * Where a commitment stands (SPEC §7). Only `canonical` ones are served, at most one block of them per height; `pending`
- * waits for its parent; `demoted` was canonical, and returns only when it is named.
+ * waits for its parent; `demoted` stands beside the chain; `retired` was demoted by the application, and returns only when it is named.
  */
-export type Standing = 'canonical' | 'pending' | 'demoted'
+export type Standing = 'canonical' | 'pending' | 'demoted' | 'retired'
 
 /**
  * A commitment to keep, by (blockNumber, preconfirmation hash). Height, window, hand-over and txlist hash are read from
@@ -60,12 +60,43 @@ export interface Evidence extends EvidencePut {
 /** The application's confirmed tip (SPEC §7, Anchor). */
 export interface TipRecord { readonly blockNumber: bigint; readonly preconfirmationHash?: Uint8Array }
 
+/** Where a chain without a tip begins (SPEC §7): its first height, and what the block there links to, where that is checked. */
+export interface RootRecord { readonly first: bigint; readonly parentHash?: Uint8Array }
+
+/** A block that was adopted without its parent, on its signer's word (SPEC §6, EOP). */
+export interface GapRecord { readonly blockNumber: bigint; readonly hash: Uint8Array }
+
+/** What chain keeps beside the commitments. */
+export interface ChainRecord {
+  readonly confirmedTip: TipRecord | undefined
+  readonly headOverride: HeadRecord | undefined
+  readonly root: RootRecord | undefined
+  /** The highest head since the application's last decision, as of the last demotion or decision: what the bound of a reorg counts from. */
+  readonly mark: bigint | undefined
+  /** By height. */
+  readonly gaps: readonly GapRecord[]
+}
+
+/** What was demoted since a reader of the chain was last told (SPEC §7, Rewinds are numbered). */
+export interface RewindsSince {
+  /** Names the directory that counts them: 16 hex digits, made with it. */
+  readonly store: string
+  /** The number of the last one; 0 before the first. */
+  readonly last: number
+  /** The height above which blocks were demoted since: the lowest of all that were missed. `undefined`: none was. */
+  readonly to: bigint | undefined
+  /** False where some of those missed are not kept any more, or the number is above ours. */
+  readonly known: boolean
+}
+
 /** What `updateHead` set (SPEC §7). */
 export interface HeadRecord { readonly blockNumber: bigint; readonly submissionWindowEnd: bigint }
 
 /**
  * Changes that become durable together or not at all. They apply in the order of the fields below, and applying a batch
  * again (after a restart of the store) changes nothing, as long as all batches after it are applied again as well.
+ *
+ * A batch that takes a canonical block from its height, in whatever field, is a rewind: it is numbered, and the number is written with it.
  */
 export interface WriteBatch {
   /**
@@ -79,8 +110,10 @@ export interface WriteBatch {
   readonly closeSigning?: { readonly upTo: bigint; readonly what: LossKind; readonly at: number }
   /** Forgets what was signed in windows that end at or before this one, and closes them for signing. */
   readonly forgetSigned?: bigint
-  /** Demotes every canonical record above this height, hand-overs included. */
+  /** Demotes every canonical record above this height, hand-overs included; −1: all. */
   readonly rewindTo?: bigint
+  /** What `rewindTo` demotes is `retired`. */
+  readonly retires?: boolean
   /** Commitments to forget, by preconfirmation hash. */
   readonly forget?: readonly Uint8Array[]
   /**
@@ -104,6 +137,11 @@ export interface WriteBatch {
   readonly confirmedTip?: TipRecord | null
   /** `null` removes it. */
   readonly headOverride?: HeadRecord | null
+  /** `null` removes it. */
+  readonly root?: RootRecord | null
+  readonly mark?: bigint
+  /** A rewind below one forgets it. */
+  readonly gaps?: readonly GapRecord[]
   /** Text, usually JSON, under a name of ours: bans, known peers, … `null` removes it. */
   readonly meta?: readonly { readonly name: string; readonly value: string | null }[]
 }
@@ -155,7 +193,7 @@ export interface SignedWindow {
 
 /** What was damaged, and is gone: it can be fetched again, or its owner sets it anew. */
 export interface Discarded {
-  readonly kind: 'commitment' | 'txList' | 'evidence' | 'signed' | 'confirmedTip' | 'headOverride' | 'counters'
+  readonly kind: 'commitment' | 'txList' | 'evidence' | 'signed' | 'confirmedTip' | 'headOverride' | 'root' | 'counters'
   /** Preconfirmation hash or txlist hash, where anything still says it. */
   readonly hash: Uint8Array | undefined
   readonly blockNumber: bigint | undefined
@@ -184,14 +222,14 @@ export interface Stats {
 }
 
 /** What a node resumes with. */
-export interface Opened {
+export interface Opened extends ChainRecord {
   /** False for the database in memory. */
   readonly durable: boolean
   /** The directory was made just now. */
   readonly created: boolean
   readonly schema: number
-  readonly confirmedTip: TipRecord | undefined
-  readonly headOverride: HeadRecord | undefined
+  /** The schema that it had before this opening, where it was an older one. */
+  readonly migratedFrom: number | undefined
   /** The last canonical records, as `tail(options.tail)` gives them. */
   readonly tail: RecordPage
   readonly stats: Stats
@@ -206,7 +244,7 @@ export interface Opened {
 
 export interface MissingTxLists {
   /** In the order of heights. */
-  readonly missing: readonly { readonly hash: Uint8Array; readonly blockNumber: bigint }[]
+  readonly missing: readonly { readonly hash: Uint8Array; readonly blockNumber: bigint; readonly signer: Uint8Array }[]
   /** Where to go on; `undefined` when the end was reached. */
   readonly next: bigint | undefined
 }
@@ -273,8 +311,13 @@ export interface Database {
   scan (from: bigint, max: number, after?: Uint8Array): Promise<RecordPage>
   /** The last `count` canonical records, ascending. */
   tail (count: number): Promise<RecordPage>
-  /** Records that wait for their parent, by height. */
-  pending (max: number): Promise<RecordPage>
+  /** The canonical block of a height. */
+  blockAt (height: bigint): Promise<CommitmentRecord | undefined>
+  chainRecord (): Promise<ChainRecord>
+  /** What was demoted after the rewind of this number. Read it after the records that it is to vouch for. */
+  rewinds (after: number): Promise<RewindsSince>
+  /** The highest `max` records that are not canonical, whatever their standing, ascending. */
+  beside (max: number): Promise<RecordPage>
   commitmentByHash (hash: Uint8Array): Promise<CommitmentRecord | undefined>
   txList (hash: Uint8Array): Promise<Uint8Array | undefined>
   hasTxLists (hashes: readonly Uint8Array[]): Promise<readonly boolean[]>

@@ -35,7 +35,10 @@ export function healing(database: Database, told: (discarded: readonly Discarded
     scan: (from, max, after) => read(() => database.scan(from, max, after)),
     // These two are what chain resumes with: what stands on a block that is gone has to wait for it.
     tail: count => read(() => database.tail(count), true),
-    pending: max => read(() => database.pending(max), true),
+    beside: max => read(() => database.beside(max), true),
+    blockAt: height => read(() => database.blockAt(height)),
+    chainRecord: () => read(() => database.chainRecord()),
+    rewinds: after => database.rewinds(after),
     commitmentByHash: hash => read(() => database.commitmentByHash(hash)),
     txList: hash => read(() => database.txList(hash)),
     hasTxLists: hashes => database.hasTxLists(hashes),

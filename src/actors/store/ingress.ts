@@ -1,21 +1,19 @@
 import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline } from '../kernel/index.js'
-import type { CommitmentRecord, Evidence, MissingTxLists, SignedWindow, Stats, TipRecord, HeadRecord, WriteBatch } from './database.js'
+import type { ChainRecord, CommitmentRecord, Evidence, MissingTxLists, RewindsSince, SignedWindow, Stats, WriteBatch } from './database.js'
 import type { RecordPage } from './record-page.js'
 
-export type { CommitmentRecord, Evidence, LossKind, MissingTxLists, OwnSigned, SignedWindow, Stats, WriteBatch } from './database.js'
+export type { ChainRecord, CommitmentPut, CommitmentRecord, Evidence, GapRecord, LossKind, MissingTxLists, OwnSigned, RewindsSince, RootRecord, SignedWindow, Stats, WriteBatch } from './database.js'
 export type { RecordPage } from './record-page.js'
 
 /** What a node resumes with. */
-export interface Restored {
+export interface Restored extends ChainRecord {
   /** False where everything is kept in memory only. */
   readonly durable: boolean
-  readonly confirmedTip: TipRecord | undefined
-  readonly headOverride: HeadRecord | undefined
   /** The last canonical records, ascending. */
   readonly tail: RecordPage
-  /** Records that wait for their parent. */
-  readonly pending: RecordPage
+  /** The highest records that are not canonical, ascending. */
+  readonly beside: RecordPage
   readonly stats: Stats
 }
 
@@ -39,10 +37,12 @@ export type StoreMessage =
   /** From network: answer `get_commitments_by_number` / `get_raw_txlist` to this inbound request. */
   | { readonly type: 'serveCommitments'; readonly request: number; readonly start: bigint; readonly max: number }
   | { readonly type: 'serveTxList'; readonly request: number; readonly hash: Uint8Array }
-  | Ask<'restore', { tail: number; pending: number }, Restored>
+  | Ask<'restore', { tail: number; beside: number }, Restored>
   | Ask<'page', { start: bigint; max: number }, Uint8Array>
   | Ask<'scan', { from: bigint; max: number; after: Uint8Array | undefined }, RecordPage>
   | Ask<'tail', { count: number }, RecordPage>
+  | Ask<'blockAt', { height: bigint }, CommitmentRecord | undefined>
+  | Ask<'rewinds', { after: number }, RewindsSince>
   /** Any record by its preconfirmation hash, whatever its standing. */
   | Ask<'commitment', { hash: Uint8Array }, CommitmentRecord | undefined>
   | Ask<'txList', { hash: Uint8Array }, Uint8Array | undefined>
@@ -63,7 +63,7 @@ export const storeMailbox = mailbox<StoreMessage>({
     resume: keep('one a start of the store'),
     serveCommitments: dropOldest('the network answers it with nothing when its deadline comes'),
     serveTxList: dropOldest('the network answers it with nothing when its deadline comes'),
-    restore: told, page: told, scan: told, tail: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
+    restore: told, page: told, scan: told, tail: told, blockAt: told, rewinds: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
     signedWindow: told, evidence: told, meta: told, setMeta: told, standing: told,
   },
 })
@@ -75,14 +75,18 @@ export class Store extends Handle<StoreMessage> {
   resume() { return this.send({ type: 'resume' }) }
   serveCommitments(request: number, start: bigint, max: number) { return this.send({ type: 'serveCommitments', request, start, max }) }
   serveTxList(request: number, hash: Uint8Array) { return this.send({ type: 'serveTxList', request, hash }) }
-  /** What a node resumes with: the last `tail` canonical records and up to `pending` waiting ones. */
-  restore(tail: number, pending: number, within: Deadline) { return this.ask('restore', { tail, pending }, within) }
+  /** What a node resumes with: the last `tail` canonical records and the highest `beside` others. */
+  restore(tail: number, beside: number, within: Deadline) { return this.ask('restore', { tail, beside }, within) }
   /** Canonical commitments from a height on, at most 256, as concatenated SSZ. */
   page(start: bigint, max: number, within: Deadline) { return this.ask('page', { start, max }, within) }
   /** Canonical records from a height on; with `after`, from behind the record of that hash. At most 4,096. */
   scan(from: bigint, max: number, after: Uint8Array | undefined, within: Deadline) { return this.ask('scan', { from, max, after }, within) }
   /** The last `count` canonical records, ascending. */
   tail(count: number, within: Deadline) { return this.ask('tail', { count }, within) }
+  /** The canonical block of a height. */
+  blockAt(height: bigint, within: Deadline) { return this.ask('blockAt', { height }, within) }
+  /** What was demoted after the rewind of this number (SPEC §7). Ask after reading the records that the answer is to vouch for. */
+  rewinds(after: number, within: Deadline) { return this.ask('rewinds', { after }, within) }
   commitment(hash: Uint8Array, within: Deadline) { return this.ask('commitment', { hash }, within) }
   txList(hash: Uint8Array, within: Deadline) { return this.ask('txList', { hash }, within) }
   hasTxLists(hashes: readonly Uint8Array[], within: Deadline) { return this.ask('hasTxLists', { hashes }, within) }

@@ -1,7 +1,7 @@
 import { OFFSETS } from '../../protocol/layout.js'
 import { isHandover, keyOfCommitment, readCommitment } from './commitment-value.js'
 import { StoreError } from './errors.js'
-import { readEvidence, readHead, readTip } from './ledger.js'
+import { readEvidence, readHead, readRoot, readTip } from './ledger.js'
 import { COUNTERS_KEY, heightInKey, heightOfSsz, join, keyAfter, keyText, nameKey, sequenceKey, sequenceOf, spaceEnd, spaceStart } from './schema.js'
 import type { Key, Space } from './schema.js'
 import { parseMark, readOwn } from './signed-records.js'
@@ -161,7 +161,7 @@ class Look implements Inspection {
   }
 
   async settings(): Promise<void> {
-    for (const [name, read] of [['confirmedTip', readTip], ['headOverride', readHead]] as const) {
+    for (const [name, read] of [['confirmedTip', readTip], ['headOverride', readHead], ['root', readRoot]] as const) {
       await read(this.storage).catch((error: unknown) => {
         if (!(error instanceof StoreError) || error.code !== 'damaged') throw error
         this.#drop('setting', nameKey('a', name), error.message)

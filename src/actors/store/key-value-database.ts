@@ -4,19 +4,21 @@ import { CommitmentView } from '../../protocol/view.js'
 import { checkBatch, checkOwnSigned } from './check-batch.js'
 import { systemClock } from '../kernel/clock.js'
 import type { Clock } from '../kernel/clock.js'
-import { SSZ_IN_RECORD, readCommitment, recordIn } from './commitment-value.js'
+import { SSZ_IN_RECORD, recordIn } from './commitment-value.js'
 import { discard } from './discard.js'
 import { evictCommitments, forget, prefetchCommitments, putCommitment, restand, rewind } from './commitments.js'
 import type {
-  CommitmentRecord, Database, DatabaseLimits, Discarded, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, SignedBefore,
+  ChainRecord, CommitmentRecord, Database, DatabaseLimits, Discarded, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, RewindsSince, SignedBefore,
   Stats, WriteBatch,
 } from './database.js'
 import { DEFAULT_LIMITS } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { GroupCommit } from './group-commit.js'
-import { evictEvidence, putEvidence, putHead, putMeta, putTip, readEvidence, readHead, readMeta, readTip } from './ledger.js'
+import {
+  evictEvidence, putEvidence, putGap, putHead, putMark, putMeta, putRewind, putRoot, putTip, readChainRecord, readEvidence, readMeta, readRewinds,
+} from './ledger.js'
 import { begin, horizonAfter } from './opening.js'
-import { PAGE_RECORD_SIZE, RecordPage, emptyPage } from './record-page.js'
+import { PAGE_RECORD_SIZE, RecordPage } from './record-page.js'
 import {
   SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
   spaceEnd, spaceStart,
@@ -24,7 +26,7 @@ import {
 import type { Key } from './schema.js'
 import { closeSigning, forgetOwn, keepOwn, ownPage, ownSignedIn, recordOwn } from './signed-records.js'
 import { chainIdIn } from './schema-record.js'
-import { floorKey, loadState, putCounters } from './state.js'
+import { blockKeyOf, floorKey, loadState, putCounters } from './state.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
 import type { Transaction } from './transaction.js'
@@ -35,7 +37,6 @@ import {
 
 /** Records that one call gives or looks at, at most. */
 const MOST_RECORDS = 4_096
-const STEP = 1_024
 
 export interface DatabaseOptions {
   readonly limits?: Partial<DatabaseLimits>
@@ -66,7 +67,7 @@ export class KeyValueDatabase implements Database {
     if (this.#storage !== undefined) throw new StoreError('invalid', 'the database is open already', { value: 'open' })
     const storage = await this.#connect()
     try {
-      const { created, loss, discarded } = await begin(storage, { chainId: this.#chainId, now: this.#clock.now(), inspect })
+      const { created, migratedFrom, loss, discarded } = await begin(storage, { chainId: this.#chainId, now: this.#clock.now(), inspect })
       const writer = new GroupCommit<State>({
         storage,
         load: () => loadState(storage),
@@ -83,8 +84,8 @@ export class KeyValueDatabase implements Database {
         durable: storage.durable,
         created,
         schema: SCHEMA_VERSION,
-        confirmedTip: await readTip(storage),
-        headOverride: await readHead(storage),
+        migratedFrom,
+        ...await readChainRecord(storage),
         tail: await this.tail(tail),
         stats: await this.stats(),
         droppedBytes: storage.droppedBytes,
@@ -120,17 +121,22 @@ export class KeyValueDatabase implements Database {
     for (const record of batch.signed ?? []) await keepOwn(txn, record)
     if (batch.closeSigning !== undefined) closeSigning(txn, state, batch.closeSigning.upTo, batch.closeSigning)
     if (batch.forgetSigned !== undefined) await forgetOwn(txn, state, batch.forgetSigned)
-    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo)
+    state.demoted = undefined
+    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo, batch.retires === true ? 'retired' : 'demoted')
     for (const hash of batch.forget ?? []) await forget(txn, state, hash)
     if (batch.commitments !== undefined) {
       await prefetchCommitments(txn, state, batch.commitments)
       for (const put of batch.commitments) await putCommitment(txn, state, put)
     }
     for (const { hash, standing } of batch.standings ?? []) await restand(txn, state, hash, standing)
+    if (state.demoted !== undefined) await putRewind(txn, state.demoted)
     await this.#applyTxLists(txn, state, batch)
     for (const evidence of batch.evidence ?? []) await putEvidence(txn, state, evidence)
     if (batch.confirmedTip !== undefined) putTip(txn, batch.confirmedTip)
     if (batch.headOverride !== undefined) putHead(txn, batch.headOverride)
+    if (batch.root !== undefined) putRoot(txn, batch.root)
+    if (batch.mark !== undefined) putMark(txn, batch.mark)
+    for (const gap of batch.gaps ?? []) putGap(txn, gap)
     for (const { name, value } of batch.meta ?? []) putMeta(txn, name, value)
   }
 
@@ -207,36 +213,20 @@ export class KeyValueDatabase implements Database {
     return packed(await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: bounded(max, MOST_RECORDS) })))
   }
 
-  async tail(count: number): Promise<RecordPage> {
-    if (count <= 0) return emptyPage()
-    const pages: (readonly Entry[])[] = []
-    let lt = spaceEnd('c')
-    for (let left = count; left > 0;) {
-      const limit = Math.min(left, MOST_RECORDS)
-      const entries = await this.#read(storage => storage.range({ gte: spaceStart('c'), lt, limit, reverse: true }))
-      pages.push(entries)
-      left -= entries.length
-      const last = entries.at(-1)
-      if (last === undefined || entries.length < limit) break
-      lt = last.key
-    }
-    return packed(pages.flat().reverse())
+  async tail(count: number): Promise<RecordPage> { return packed((await this.#last('c', count)).reverse()) }
+
+  async blockAt(height: bigint): Promise<CommitmentRecord | undefined> {
+    const key = blockKeyOf(encodeHeight(height))
+    const value = await this.#read(storage => storage.get(key))
+    return value === undefined ? undefined : packed([{ key, value }]).at(0)
   }
 
-  async pending(max: number): Promise<RecordPage> {
-    const found: Entry[] = []
-    const lt = spaceEnd('p')
-    for (let gte: Key = spaceStart('p'); found.length < max;) {
-      const from = gte
-      const entries = await this.#read(storage => storage.range({ gte: from, lt, limit: STEP }))
-      for (const entry of entries) {
-        if (found.length < max && readCommitment(entry.key, entry.value).standing === 'pending') found.push(entry)
-      }
-      const last = entries.at(-1)
-      if (last === undefined || entries.length < STEP) break
-      gte = keyAfter(last.key)
-    }
-    return packed(found)
+  async chainRecord(): Promise<ChainRecord> { return this.#read(readChainRecord) }
+
+  async rewinds(after: number): Promise<RewindsSince> { return this.#read(storage => readRewinds(storage, after)) }
+
+  async beside(max: number): Promise<RecordPage> {
+    return packed((await this.#last('p', max)).reverse())
   }
 
   async commitmentByHash(hash: Uint8Array): Promise<CommitmentRecord | undefined> {
@@ -275,10 +265,10 @@ export class KeyValueDatabase implements Database {
   async missingTxLists(from: bigint, max: number): Promise<MissingTxLists> {
     const { txListFloor: floor } = this.#open().seen.stats
     const records = await this.scan(from > floor ? from : floor, MOST_RECORDS)
-    const named: { readonly hash: Uint8Array; readonly blockNumber: bigint }[] = []
-    for (const { ssz, blockNumber, handover } of records) {
+    const named: MissingTxLists['missing'][number][] = []
+    for (const { ssz, blockNumber, handover, signer } of records) {
       const hash = new CommitmentView(ssz).rawTxListHash
-      if (!handover && !isZero(hash, 0, hash.length)) named.push({ hash: Uint8Array.from(hash), blockNumber })
+      if (!handover && !isZero(hash, 0, hash.length)) named.push({ hash: Uint8Array.from(hash), blockNumber, signer: Uint8Array.from(signer) })
     }
     const there = await this.hasTxLists(named.map(({ hash }) => hash))
     const missing = named.filter((_, at) => there[at] !== true)
@@ -301,6 +291,20 @@ export class KeyValueDatabase implements Database {
   async stats(): Promise<Stats> {
     const { stats, floor } = this.#open().seen
     return { ...stats, lowest: await this.#lowest(floor) }
+  }
+
+  /** The last entries of a space, descending. */
+  async #last(space: 'c' | 'p', count: number): Promise<Entry[]> {
+    const found: Entry[] = []
+    for (let lt = spaceEnd(space); found.length < count;) {
+      const [before, limit] = [lt, Math.min(count - found.length, MOST_RECORDS)]
+      const entries = await this.#read(storage => storage.range({ gte: spaceStart(space), lt: before, limit, reverse: true }))
+      found.push(...entries)
+      const last = entries.at(-1)
+      if (last === undefined || entries.length < limit) break
+      lt = last.key
+    }
+    return found
   }
 
   async #lowest(gte: Key): Promise<bigint | undefined> {

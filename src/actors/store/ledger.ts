@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
-import type { DatabaseLimits, Evidence, EvidencePut, HeadRecord, TipRecord } from './database.js'
+import { createHash, randomBytes } from 'node:crypto'
+import type { ChainRecord, DatabaseLimits, Evidence, EvidencePut, GapRecord, HeadRecord, RewindsSince, RootRecord, TipRecord } from './database.js'
 import { StoreError } from './errors.js'
-import { join, nameKey, sequenceKey, sequenceOf, spaceEnd, spaceStart } from './schema.js'
+import { decodeHeight, encodeHeight, join, keyAfter, nameKey, sequenceKey, sequenceOf, spaceEnd, spaceStart } from './schema.js'
 import type { Key } from './schema.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
@@ -74,10 +74,13 @@ export function readEvidence({ key, value }: Entry): Evidence {
   }))
 }
 
-// ---- confirmed tip, head override, text of other rooms
+// ---- what chain stands on, text of other rooms
 
 const TIP = nameKey('a', 'confirmedTip')
 const HEAD = nameKey('a', 'headOverride')
+const ROOT = nameKey('a', 'root')
+const MARK = nameKey('a', 'mark')
+const STORE = nameKey('a', 'store')
 
 export function putTip(txn: Transaction, tip: TipRecord | null): void {
   if (tip === null) return txn.remove(TIP)
@@ -86,7 +89,7 @@ export function putTip(txn: Transaction, tip: TipRecord | null): void {
   txn.put(TIP, json({ blockNumber: blockNumber.toString(), ...hash }))
 }
 
-export async function readTip(storage: Storage): Promise<TipRecord | undefined> {
+export async function readTip(storage: Pick<Storage, 'get'>): Promise<TipRecord | undefined> {
   const value = await storage.get(TIP)
   if (value === undefined) return undefined
   return parse('the confirmed tip', TIP, value, ({ blockNumber, hash }) => ({
@@ -99,12 +102,89 @@ export function putHead(txn: Transaction, head: HeadRecord | null): void {
   txn.put(HEAD, json({ blockNumber: head.blockNumber.toString(), submissionWindowEnd: head.submissionWindowEnd.toString() }))
 }
 
-export async function readHead(storage: Storage): Promise<HeadRecord | undefined> {
+export async function readHead(storage: Pick<Storage, 'get'>): Promise<HeadRecord | undefined> {
   const value = await storage.get(HEAD)
   if (value === undefined) return undefined
   return parse('the head override', HEAD, value, ({ blockNumber, submissionWindowEnd }) => ({
     blockNumber: BigInt(String(blockNumber)), submissionWindowEnd: BigInt(String(submissionWindowEnd)),
   }))
+}
+
+export function putRoot(txn: Transaction, root: RootRecord | null): void {
+  if (root === null) return txn.remove(ROOT)
+  const { first, parentHash } = root
+  txn.put(ROOT, json({ first: first.toString(), ...parentHash === undefined ? {} : { parentHash: hex(parentHash) } }))
+}
+
+export async function readRoot(storage: Pick<Storage, 'get'>): Promise<RootRecord | undefined> {
+  const value = await storage.get(ROOT)
+  if (value === undefined) return undefined
+  return parse('the root', ROOT, value, ({ first, parentHash }) => ({
+    first: BigInt(String(first)), ...(parentHash === undefined ? {} : { parentHash: unhex(parentHash) }),
+  }))
+}
+
+export const putMark = (txn: Transaction, mark: bigint): void => { txn.put(MARK, encodeHeight(mark)) }
+
+export const putGap = (txn: Transaction, { blockNumber, hash }: GapRecord): void => { txn.put(join('g', encodeHeight(blockNumber)), hash) }
+
+/** Forgets the blocks without a parent of heights in a range of encoded heights, or from one on. */
+export async function forgetGaps(txn: Transaction, gte: Uint8Array, lt?: Uint8Array): Promise<void> {
+  for (const { key } of await gapsIn(txn, join('g', gte), lt === undefined ? spaceEnd('g') : join('g', lt))) txn.remove(key)
+}
+
+async function gapsIn(storage: Pick<Storage, 'range'>, from: Key, lt: Key): Promise<readonly Entry[]> {
+  const found: Entry[] = []
+  for (let gte = from; ;) {
+    const entries = await storage.range({ gte, lt, limit: 1_024 })
+    found.push(...entries)
+    const last = entries.at(-1)
+    if (last === undefined || entries.length < 1_024) return found
+    gte = keyAfter(last.key)
+  }
+}
+
+export async function readChainRecord(storage: Pick<Storage, 'get' | 'range'>): Promise<ChainRecord> {
+  const [confirmedTip, headOverride, root, mark, gaps] = await Promise.all([
+    readTip(storage), readHead(storage), readRoot(storage), storage.get(MARK), gapsIn(storage, spaceStart('g'), spaceEnd('g')),
+  ])
+  return {
+    confirmedTip, headOverride, root, mark: mark === undefined ? undefined : decodeHeight(mark, 0),
+    gaps: gaps.map(({ key, value }) => ({ blockNumber: decodeHeight(key, 1), hash: Uint8Array.from(value) })),
+  }
+}
+
+// ---- rewinds
+
+/** Rewinds that are kept (SPEC §7). */
+const KEPT_REWINDS = 4_096
+
+export const putStoreId = (txn: Transaction): void => { txn.put(STORE, randomBytes(8)) }
+
+/** Canonical blocks from this height on were demoted by this transaction. */
+export async function putRewind(txn: Transaction, lowest: bigint): Promise<void> {
+  const number = await lastRewind(txn) + 1
+  txn.put(sequenceKey('w', number), encodeHeight(lowest))
+  if (number > KEPT_REWINDS) txn.remove(sequenceKey('w', number - KEPT_REWINDS))
+}
+
+async function lastRewind(storage: Pick<Storage, 'range'>): Promise<number> {
+  const [last] = await storage.range({ gte: spaceStart('w'), lt: spaceEnd('w'), limit: 1, reverse: true })
+  return last === undefined ? 0 : sequenceOf(last.key)
+}
+
+export async function readRewinds(storage: Storage, after: number): Promise<RewindsSince> {
+  const [id, missed, present] = await Promise.all([
+    storage.get(STORE), storage.range({ gte: sequenceKey('w', after + 1), lt: spaceEnd('w'), limit: KEPT_REWINDS }), lastRewind(storage),
+  ])
+  let to: bigint | undefined
+  for (const { value } of missed) {
+    const below = decodeHeight(value, 0) - 1n
+    if (to === undefined || below < to) to = below
+  }
+  const [first, newest] = [missed[0], missed.at(-1)]
+  const last = newest === undefined ? present : sequenceOf(newest.key)
+  return { store: hex(id ?? new Uint8Array()), last, to, known: after <= last && (first === undefined || sequenceOf(first.key) === after + 1) }
 }
 
 export function putMeta(txn: Transaction, name: string, value: string | null): void {
@@ -113,7 +193,7 @@ export function putMeta(txn: Transaction, name: string, value: string | null): v
   else txn.put(key, Buffer.from(value, 'utf8'))
 }
 
-export async function readMeta(storage: Storage, name: string): Promise<string | undefined> {
+export async function readMeta(storage: Pick<Storage, 'get'>, name: string): Promise<string | undefined> {
   const value = await storage.get(nameKey('m', name))
   return value === undefined ? undefined : Buffer.from(value).toString('utf8')
 }

@@ -3,10 +3,11 @@ import type { Discarded, Loss, LossKind } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { inspect } from './inspect.js'
 import type { Inspection } from './inspect.js'
-import { readHead, readTip } from './ledger.js'
-import { COUNTERS_KEY, SCHEMA_KEY, nameKey } from './schema.js'
+import { putRewind, putStoreId, readHead, readRoot, readTip } from './ledger.js'
+import { migrate } from './migrate.js'
+import { COUNTERS_KEY, SCHEMA_KEY, SCHEMA_VERSION, nameKey } from './schema.js'
 import { checkSchema } from './schema-record.js'
-import { closeSigning, readMark } from './signed-records.js'
+import { OPEN_MARK, closeSigning, readMark } from './signed-records.js'
 import { freshCounters, loadState, parseCounters, putCounters } from './state.js'
 import type { Storage } from './storage.js'
 import { Transaction } from './transaction.js'
@@ -30,6 +31,8 @@ export interface BeginOptions {
 export interface Begun {
   /** It was made just now, or the first start was cut short before anything was in it. */
   readonly created: boolean
+  /** The schema that it had, where that was an older one. */
+  readonly migratedFrom: number | undefined
   readonly loss: Loss | undefined
   readonly discarded: readonly Discarded[]
 }
@@ -66,12 +69,9 @@ async function beginOn(storage: Storage, { chainId, now, inspect: all }: BeginOp
   const discarded: Discarded[] = counted !== undefined && counters === undefined ? [{ kind: 'counters', hash: undefined, blockNumber: undefined }] : []
 
   const txn = new Transaction(storage)
-  if (schema !== undefined) txn.put(SCHEMA_KEY, schema)
-  if (empty) putCounters(txn, { counters: freshCounters() })
   const looked = !empty && (all || storage.repaired || counters === undefined) ? await inspect(storage) : undefined
   if (looked !== undefined) {
     for (const { key, value } of looked.writes) if (value === undefined) txn.remove(key); else txn.put(key, value)
-    putCounters(txn, looked)
     discarded.push(...toldOf(looked))
   }
   for (const [name, read] of SETTINGS) {
@@ -81,22 +81,37 @@ async function beginOn(storage: Storage, { chainId, now, inspect: all }: BeginOp
   }
   const mark = await readMark(storage)
   const what = missing ?? (looked?.signedLost === true || mark === undefined ? 'signed' : undefined)
+  const marked = { signing: mark ?? OPEN_MARK }
+  if (what !== undefined) {
+    closeSigning(txn, marked, horizonAfter(now), { what, at: now })
+    // Rewinds may be missing too, and be counted anew: no cursor of before is believed.
+    putStoreId(txn)
+  }
+  if (empty || looked !== undefined || what !== undefined) {
+    const all = looked?.counters ?? counters ?? freshCounters()
+    putCounters(txn, { counters: { ...all, commits: Math.max(all.commits, storage.witnessed ?? 0) + (what === undefined ? 0 : 1) } })
+  }
   if (txn.size > 0) await storage.write(txn.writes)
-  if (what === undefined) return { created: empty, loss: undefined, discarded }
+  if (what !== undefined || schema.write !== undefined) await follow(storage, schema, what !== undefined, discarded)
+  return { created: empty, migratedFrom: schema.was === SCHEMA_VERSION ? undefined : schema.was, loss: what === undefined ? undefined : marked.signing.loss, discarded }
+}
 
+/** What follows for the chain: what stood on a block that is gone waits, and an older database is brought to the present schema. */
+async function follow(storage: Storage, schema: ReturnType<typeof checkSchema>, lost: boolean, discarded: Discarded[]): Promise<void> {
   const state = await loadState(storage)
-  const closing = new Transaction(storage)
-  await waitAboveHole(closing, state, storage, discarded)
-  closeSigning(closing, state, horizonAfter(now), { what, at: now })
-  state.counters.commits = Math.max(state.counters.commits, storage.witnessed ?? 0) + 1
-  putCounters(closing, state)
-  await storage.write(closing.writes)
+  const txn = new Transaction(storage)
+  if (lost) await waitAboveHole(txn, state, storage, discarded)
+  if (schema.write !== undefined) {
+    await migrate(txn, state, schema.was)
+    txn.put(SCHEMA_KEY, schema.write)
+  }
+  putCounters(txn, state)
+  await storage.write(txn.writes)
   discarded.push(...state.discarded)
-  return { created: empty, loss: state.signing.loss, discarded }
 }
 
 /** What the application sets anew. */
-const SETTINGS = [['confirmedTip', readTip], ['headOverride', readHead]] as const
+const SETTINGS = [['confirmedTip', readTip], ['headOverride', readHead], ['root', readRoot]] as const
 
 async function isReadable(read: () => Promise<unknown>): Promise<boolean> {
   try {
@@ -120,6 +135,7 @@ async function waitAboveHole(txn: Transaction, state: Parameters<typeof waitAbov
   const hole = await firstHole(txn, (await readTip(storage))?.blockNumber)
   if (hole === undefined) return
   await waitAbove(txn, state, hole - 1n)
+  if (state.demoted !== undefined) await putRewind(txn, state.demoted)
   discarded.push({ kind: 'commitment', hash: undefined, blockNumber: hole })
 }
 

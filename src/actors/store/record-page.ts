@@ -8,7 +8,7 @@ const HASH_AT = 1
 const SIGNER_AT = HASH_AT + HASH_SIZE
 const SSZ_AT = SIGNER_AT + 20
 
-const STANDINGS: readonly Standing[] = ['canonical', 'pending', 'demoted']
+const STANDINGS: readonly Standing[] = ['canonical', 'pending', 'demoted', 'retired']
 export const standingByte = (standing: Standing): number => STANDINGS.indexOf(standing)
 export const standingOf = (byte: number): Standing => STANDINGS[byte] ?? 'demoted'
 
@@ -39,9 +39,6 @@ export class RecordPage implements Iterable<CommitmentRecord> {
     for (let index = 0; index < this.length; index++) yield this.at(index)
   }
 }
-
-/** Anew each time: its buffer may be given away. */
-export const emptyPage = (): RecordPage => new RecordPage(new Uint8Array())
 
 /** Writes one record; `at` is its index. */
 export function writeRecord(page: Uint8Array, at: number, { standing, hash, signer, ssz }: CommitmentPut): void {

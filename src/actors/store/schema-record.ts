@@ -26,14 +26,14 @@ function parse(value: Uint8Array): SchemaRecord | undefined {
 }
 
 /**
- * Whether the database is ours and of a version that we read. Gives the record to write, where there is none yet or it
- * gains a chain id. Older versions are migrated here, from their number on; there are none yet.
+ * Whether the database is ours and of a version that we read. `was`: the version that it has, where it is not new. `write`: the record
+ * to write, where there is none yet, it gains a chain id, or it is of an older version, which is migrated with it.
  *
  * @throws StoreError `schema_newer`, `foreign`, `damaged`
  */
 export function checkSchema(
   value: Uint8Array | undefined, { empty, lost, ours: known }: WhatIsThere, chainId: bigint | undefined,
-): Uint8Array | undefined {
+): { readonly was: number | undefined; readonly write: Uint8Array | undefined } {
   const ours = chainId === undefined ? {} : { chainId: chainId.toString() }
   const write = (record: SchemaRecord): Uint8Array => Buffer.from(JSON.stringify(record))
   const record = value === undefined ? undefined : parse(value)
@@ -42,7 +42,7 @@ export function checkSchema(
   }
   if (record === undefined) {
     // A first start that was cut short leaves an empty one; a damaged log may have had this record.
-    if (empty || (known && (lost || value !== undefined))) return write({ name: SCHEMA_NAME, schema: SCHEMA_VERSION, ...ours })
+    if (empty || (known && (lost || value !== undefined))) return { was: empty ? undefined : SCHEMA_VERSION, write: write({ name: SCHEMA_NAME, schema: SCHEMA_VERSION, ...ours }) }
     throw new StoreError('foreign', 'the database is not ours: nothing in it says so', { value: 'no schema' })
   }
   if (record.name !== SCHEMA_NAME) throw new StoreError('foreign', `the database is of ${record.name}`, { value: record.name })
@@ -50,12 +50,15 @@ export function checkSchema(
     const message = `the database has schema ${record.schema}, this version reads up to ${SCHEMA_VERSION}: use a newer version`
     throw new StoreError('schema_newer', message, { value: record.schema, limit: SCHEMA_VERSION })
   }
-  if (chainId === undefined || record.chainId === ours.chainId) return undefined
+  const newer = { ...record, schema: SCHEMA_VERSION }
+  if (chainId === undefined || record.chainId === ours.chainId) {
+    return { was: record.schema, write: record.schema < SCHEMA_VERSION ? write(newer) : undefined }
+  }
   if (record.chainId !== undefined) {
     const message = `the database is of chain ${record.chainId}, not ${chainId.toString()}`
     throw new StoreError('foreign', message, { value: record.chainId })
   }
-  return write({ ...record, ...ours })
+  return { was: record.schema, write: write({ ...newer, ...ours }) }
 }
 
 /** Of which chain the database is, where its record says so. */

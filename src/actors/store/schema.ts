@@ -18,14 +18,18 @@ import { OFFSETS } from '../../protocol/layout.js'
  *     d digest                             → the sequence of that evidence
  *     o signer window height kind          what we signed
  *     o signer window height kind digest   the same, where another is recorded in its place
- *     a name                               confirmed tip, head override, up to where nothing is signed any more
+ *     w number                             height down to which canonical blocks were demoted; the last 4,096
+ *     g height                             hash of a canonical block that was adopted without its parent
+ *     a name                               confirmed tip, head override, root, mark, id of this directory, up to where nothing is signed any more
  *     m name                               text of other rooms
+ *
+ * Version 1 had neither `w` nor `g`, and `demoted` for what is `retired` now: see migrate.ts.
  */
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 /** Says in the record under `s` that the database is ours. */
 export const SCHEMA_NAME = 'preconfirmation-p2p'
 
-export type Space = 's' | 'k' | 'c' | 'p' | 'x' | 't' | 'i' | 'r' | 'u' | 'e' | 'd' | 'o' | 'a' | 'm'
+export type Space = 's' | 'k' | 'c' | 'p' | 'x' | 't' | 'i' | 'r' | 'u' | 'e' | 'd' | 'o' | 'w' | 'g' | 'a' | 'm'
 
 export const HANDOVER = 0
 export const BLOCK = 1
@@ -99,7 +103,7 @@ export function join(space: Space, ...parts: readonly (Uint8Array | number)[]): 
 }
 
 /** A count of ours; below 2^48, so that it is exact as a number and as six bytes. */
-export function sequenceKey(space: 't' | 'u' | 'e', sequence: number): Key {
+export function sequenceKey(space: 't' | 'u' | 'e' | 'w', sequence: number): Key {
   const key = Buffer.allocUnsafe(7)
   key[0] = space.charCodeAt(0)
   key.writeUIntBE(sequence, 1, 6)

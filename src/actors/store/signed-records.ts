@@ -160,7 +160,7 @@ export function parseMark(value: Uint8Array | undefined): SigningMark | undefine
 export const readMark = async (storage: Storage): Promise<SigningMark | undefined> => parseMark(await storage.get(MARK))
 
 /** Closes every window that ends at or before `upTo` for signing; never opens one. @param loss why, where records may be missing */
-export function closeSigning(txn: Transaction, state: State, upTo: bigint, loss?: { readonly what: LossKind; readonly at: number }): void {
+export function closeSigning(txn: Transaction, state: Pick<State, 'signing'>, upTo: bigint, loss?: { readonly what: LossKind; readonly at: number }): void {
   const { signing } = state
   const closedUpTo = signing.closedUpTo === undefined || upTo > signing.closedUpTo ? upTo : signing.closedUpTo
   state.signing = { closedUpTo, loss: loss === undefined ? signing.loss : { ...loss, closedUpTo: upTo } }

@@ -52,6 +52,8 @@ export interface State {
   signing: SigningMark
   /** What a transaction met that was damaged, and took out. */
   discarded: Discarded[]
+  /** The lowest canonical block that the batch being applied has demoted. */
+  demoted: bigint | undefined
 }
 
 /** @throws StoreError `damaged` where the counters cannot be read: `open` counts anew */
@@ -70,6 +72,7 @@ export async function loadState(storage: Storage): Promise<State> {
     unreferenced: await Unreferenced.load(storage),
     signing: await readMark(storage) ?? OPEN_MARK,
     discarded: [],
+    demoted: undefined,
   }
 }
 

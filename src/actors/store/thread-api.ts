@@ -1,4 +1,4 @@
-import type { DatabaseLimits, Discarded, Evidence, MissingTxLists, Opened, OwnSigned, SignedBefore, Stats } from './database.js'
+import type { ChainRecord, DatabaseLimits, Discarded, Evidence, MissingTxLists, Opened, OwnSigned, RewindsSince, SignedBefore, Stats } from './database.js'
 import type { StoreErrorData } from './errors.js'
 
 /** What a call to the thread came to: errors are data, since a structured clone of an Error loses its code. */
@@ -26,7 +26,11 @@ export interface ThreadApi {
   canonicalRange (start: bigint, max: number): Promise<Outcome<Uint8Array>>
   scan (from: bigint, max: number, after: Uint8Array | undefined): Promise<Outcome<Uint8Array>>
   tail (count: number): Promise<Outcome<Uint8Array>>
-  pending (max: number): Promise<Outcome<Uint8Array>>
+  beside (max: number): Promise<Outcome<Uint8Array>>
+  /** A page of one record, or of none. */
+  blockAt (height: bigint): Promise<Outcome<Uint8Array>>
+  chainRecord (): Promise<Outcome<ChainRecord>>
+  rewinds (after: number): Promise<Outcome<RewindsSince>>
   /** A page of one record, or of none. */
   commitmentByHash (hash: Uint8Array): Promise<Outcome<Uint8Array>>
   txList (hash: Uint8Array): Promise<Outcome<Uint8Array | undefined>>

@@ -3,7 +3,7 @@ import { expose, transfer } from 'comlink/dist/esm/comlink.mjs'
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs'
 import { HASH_SIZE } from '../../protocol/layout.js'
 import { decodeBatch } from './batch-codec.js'
-import type { Database } from './database.js'
+import type { CommitmentRecord, Database } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { fileDatabase } from './file-database.js'
 import { PAGE_RECORD_SIZE, writeRecord } from './record-page.js'
@@ -34,6 +34,13 @@ async function giving(doing: string, work: () => Promise<Uint8Array>): Promise<O
   return 'ok' in result ? transfer(result, [result.ok.buffer as ArrayBuffer]) : result
 }
 
+function pageOf(record: CommitmentRecord | undefined): Uint8Array {
+  if (record === undefined) return new Uint8Array()
+  const page = new Uint8Array(PAGE_RECORD_SIZE)
+  writeRecord(page, 0, record)
+  return page
+}
+
 const api: ThreadApi = {
   open: options => outcome('open', async () => {
     const { tail, ...rest } = options
@@ -49,14 +56,11 @@ const api: ThreadApi = {
   canonicalRange: (start, max) => giving('read', () => opened().canonicalRange(start, max)),
   scan: (from, max, after) => giving('read', async () => (await opened().scan(from, max, after)).bytes),
   tail: count => giving('read', async () => (await opened().tail(count)).bytes),
-  pending: max => giving('read', async () => (await opened().pending(max)).bytes),
-  commitmentByHash: hash => giving('read', async () => {
-    const record = await opened().commitmentByHash(hash)
-    if (record === undefined) return new Uint8Array()
-    const page = new Uint8Array(PAGE_RECORD_SIZE)
-    writeRecord(page, 0, record)
-    return page
-  }),
+  beside: max => giving('read', async () => (await opened().beside(max)).bytes),
+  blockAt: height => giving('read', async () => pageOf(await opened().blockAt(height))),
+  chainRecord: () => outcome('read', () => opened().chainRecord()),
+  rewinds: after => outcome('read', () => opened().rewinds(after)),
+  commitmentByHash: hash => giving('read', async () => pageOf(await opened().commitmentByHash(hash))),
   txList: async hash => {
     const result = await outcome('read', () => opened().txList(hash))
     return 'ok' in result && result.ok !== undefined ? transfer(result, [result.ok.buffer as ArrayBuffer]) : result

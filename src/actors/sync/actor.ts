@@ -38,7 +38,7 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
       durable(room, message) { room.desk.judged(message); room.pump() },
       missingParent(room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
       // one of these comes with every block: the timer that they set is enough
-      missingTxList(room, { hash, height, from }) { room.backfill.missing(hash, height, from) },
+      missingTxList(room, { hash, height, from, signer }) { room.backfill.missing(hash, height, from, signer) },
       haveTxList(room, { hash }) { room.backfill.have(hash) },
       txListsMissing(room, { page }) { room.backfill.found(page); room.pump() },
       peersSeen(room, { peers }) { room.peersSeen(peers); room.pump() },

@@ -23,12 +23,20 @@ export interface SyncResult {
 export type SyncFailure =
   /** Chain did not take the pages of anybody at this height: they do not link to what we have, or cannot be judged yet. */
   | 'not_adopted'
-  /** Peers announce more, and none of them could show it. */
+  /** Peers announce more, or an elected signer's block waits above our head, and nobody could deliver what comes next. */
   | 'not_delivered'
   /** Validator or chain did not judge a page in time. */
   | 'not_judged'
   /** Chain or store did not answer. */
   | 'room_failed'
+
+/** More is known than a run could get (SPEC §9). */
+export interface Behind {
+  /** The highest block that is known. */
+  readonly known: bigint
+  /** `signed`: an elected signer's block waits above our head. `announced`: at least half of the peers asked announce it. */
+  readonly by: 'signed' | 'announced'
+}
 
 /** A peer as sync sees it. */
 export interface SyncPeer {
@@ -49,6 +57,10 @@ export interface SyncStanding {
   readonly peers: readonly SyncPeer[]
   /** Peers that are ahead of us round after round while their gossip does not reach us: they may have graylisted us (H42). */
   readonly unheard: readonly PeerKey[]
+  /** As the last run that ended found it; `undefined` where it got all that is known. */
+  readonly behind: Behind | undefined
+  /** Runs that have ended `incomplete` since one did not. */
+  readonly failedRuns: number
   readonly gaps: number
   readonly missingTxLists: number
   /** Counted since start: overflows of what is keyed by remote data, answers that nobody waited for, … */
@@ -103,7 +115,7 @@ export type SyncInternal =
 export type SyncMessage =
   | JudgedMessage
   | { readonly type: 'missingParent'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
-  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined }
+  | { readonly type: 'missingTxList'; readonly hash: Uint8Array; readonly height: bigint; readonly from: PeerKey | undefined; readonly signer?: Uint8Array }
   | { readonly type: 'haveTxList'; readonly hash: Uint8Array }
   | { readonly type: 'peerReady'; readonly peer: PeerKey; readonly agent: string }
   | { readonly type: 'peerGone'; readonly peer: PeerKey }

@@ -10,7 +10,7 @@ import { Desk, OURS } from './desk.js'
 import { Doubts } from './doubts.js'
 import { GapFill } from './gaps.js'
 import { HIGHEST_HEAD, Unheard } from './heads.js'
-import type { FaultReason, SyncEvent, SyncMessage, SyncResult, SyncStanding } from './ingress.js'
+import type { Behind, FaultReason, SyncEvent, SyncMessage, SyncResult, SyncStanding } from './ingress.js'
 import { PeerBook } from './peers.js'
 import type { SyncPeerState } from './peers.js'
 import { Run } from './run.js'
@@ -54,6 +54,8 @@ export class Room implements World {
   #headsSince = -Infinity
   #wakeAt = Infinity
   #rounds = 0
+  #behind: Behind | undefined
+  #failedRuns = 0
 
   constructor(private readonly ctx: Context<SyncMessage>, private readonly needs: SyncNeeds, readonly config: SyncConfig) {
     this.book = new PeerBook(config, needs.choosable)
@@ -79,6 +81,8 @@ export class Room implements World {
   handTxList(bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number {
     return this.#desk.handTxList(bytes, peer, height, tracked)
   }
+
+  rootAt(first: bigint): void { if (this.needs.chain.rootAt(first) !== 'ok') this.count('rootRefused') }
 
   parentUnavailable(hash: Uint8Array, peers: number): void {
     if (this.needs.chain.parentUnavailable(hash, peers) !== 'ok') this.count('parentUnavailableRefused')
@@ -228,6 +232,10 @@ export class Room implements World {
   #ended(result: SyncResult, run: Run): void {
     if (this.#run !== run) return
     this.#run = undefined
+    if (result.outcome !== 'cancelled') {
+      this.#behind = run.behind
+      this.#failedRuns = result.outcome === 'incomplete' ? this.#failedRuns + 1 : 0
+    }
     // behind for another reason
     if (result.outcome !== 'caught_up') this.#unheard.reset()
     else if (run.reason === 'round' && result.blocks >= Number(this.config.unheardBlocks)) {
@@ -296,6 +304,8 @@ export class Room implements World {
         inFlight: state.inFlight, latencyMs: state.latencyMs, delivered: state.delivered,
       })),
       unheard: this.#unheard.peers,
+      behind: this.#behind,
+      failedRuns: this.#failedRuns,
       gaps: this.#gaps.size,
       missingTxLists: this.#backfill.size,
       counters: { ...this.#counters },

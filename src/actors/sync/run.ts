@@ -3,13 +3,14 @@ import { Adoption } from './adoption.js'
 import type { Doubts } from './doubts.js'
 import { Fetch, openHeight } from './fetch.js'
 import { targetOf } from './heads.js'
-import type { SyncEvent, SyncFailure, SyncResult } from './ingress.js'
+import type { Behind, SyncEvent, SyncFailure, SyncResult } from './ingress.js'
 import type { SyncPeerState } from './peers.js'
 import { Pivot } from './pivot.js'
 import { Plan } from './plan.js'
 import type { Stretch } from './plan.js'
 import { Pace, etaMs } from './progress.js'
 import { RootSearch } from './root.js'
+import type { Root } from './root.js'
 import type { World } from './world.js'
 
 export type RunReason = Extract<SyncEvent, { type: 'syncStarted' }>['reason']
@@ -26,7 +27,8 @@ interface Outcome { readonly outcome: SyncResult['outcome']; readonly code: Sync
 
 /**
  * One catch-up (SPEC §9):
- *  1. Where chain stands says where to begin; without an anchor, what peers serve does (root.ts).
+ *  1. Where chain stands says where to begin; without an anchor, what peers serve does, and so it does again where the root leads to
+ *     nobody's head (root.ts).
  *  2. Peers are asked for one block, and those who agree on it are asked for the rest (pivot.ts).
  *  3. Stretches up to the target are asked of several peers at once, a late one of another peer as well (fetch.ts).
  *  4. A page is checked by itself (page-check.ts), then goes to the validator, in the order of the chain, a few at a time; what chain took
@@ -41,6 +43,10 @@ export class Run {
   readonly #pace = new Pace(PACE_OVER_MS)
   #phase: 'starting' | 'paging' | 'settling' | 'ended' = 'starting'
   #root: RootSearch | undefined
+  /** The highest block that waited above the head when the run began. */
+  #waits: bigint | undefined
+  /** Chain has no tip: where its root leads nowhere, it is left, once a run. */
+  #mayLeaveRoot = false
   #plan: Plan | undefined
   /** `none`: it was found that there is nothing to vote on. */
   #pivot: Pivot | 'none' | undefined
@@ -119,6 +125,8 @@ export class Run {
     if (this.#phase !== 'starting') return
     if (standing === undefined) { this.#end('incomplete', 'room_failed', 'chain did not say where it stands'); return }
     this.#adoption.lowest = standing.confirmedTip === undefined ? 0n : standing.confirmedTip.blockNumber + 1n
+    this.#waits = standing.highest
+    this.#mayLeaveRoot = standing.confirmedTip === undefined && standing.next !== undefined
     if (standing.next !== undefined) this.#open(standing.next)
     else this.#root = new RootSearch(this.world, this.headsLeft)
   }
@@ -128,11 +136,26 @@ export class Run {
     if (root === undefined) return
     this.#root?.stop()
     this.#root = undefined
+    const plan = this.#plan
+    if (plan !== undefined && (root === 'none' || root.page.start <= plan.frontier)) {
+      this.#phase = 'paging'
+      this.#conclude(plan)
+      return
+    }
     if (root === 'none') { this.#end(this.#alone() ? 'no_peers' : 'caught_up', undefined, ''); return }
+    this.world.rootAt(root.page.start)
+    this.#begun(root)
+  }
+
+  #begun(root: Root): void {
+    this.#plan?.clear()
+    this.#pivot = undefined
     this.#open(root.page.start)
     const plan = this.#plan as Plan
     plan.reach(root.page.start)
     plan.fill(plan.stretches[0] as Stretch, root.page, root.peer.peer)
+    // It was asked from below, so for less than a stretch.
+    plan.stretches[1]?.tried.delete(root.peer.peer)
     this.#show()
   }
 
@@ -221,8 +244,33 @@ export class Run {
     this.doubts.settle(plan.frontier, true)
     if (this.doubts.asking) return
     const left = this.#claims(plan)
-    if (left === undefined) this.#end(this.#alone() ? 'no_peers' : 'caught_up', undefined, '')
-    else this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
+    if (left !== undefined && this.#mayLeaveRoot) {
+      this.#mayLeaveRoot = false
+      this.#root = new RootSearch(this.world, this.headsLeft)
+      this.#phase = 'starting'
+      this.world.wake(1)
+      return
+    }
+    const { behind } = this
+    if (this.#alone()) this.#end('no_peers', undefined, '')
+    else if (left !== undefined) this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
+    else if (behind !== undefined) this.#end('incomplete', 'not_delivered', `block ${behind.known} is ${behind.by}, nobody delivers ${plan.frontier}`)
+    else this.#end('caught_up', undefined, '')
+  }
+
+  /** What is known above that this run has not got: a block that waited when it began, or what half of the peers announce, liars or not. */
+  get behind(): Behind | undefined {
+    const { at } = this
+    if (this.#waits !== undefined && this.#waits >= at) return { known: this.#waits, by: 'signed' }
+    let [asked, more, known] = [0, 0, at]
+    for (const { head, blind } of this.world.book.askable()) {
+      if (head === undefined && !blind) continue
+      asked++
+      if (head === undefined || head.blockNumber < at || (head.blockNumber === at && this.#adoption.handoverAt === at)) continue
+      more++
+      if (head.blockNumber > known) known = head.blockNumber
+    }
+    return more > 0 && 2 * more >= asked ? { known, by: 'announced' } : undefined
   }
 
   #alone(): boolean { return this.world.book.askable().next().done === true }

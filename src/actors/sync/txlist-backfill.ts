@@ -18,6 +18,8 @@ interface Want {
   readonly hash: Uint8Array
   readonly height: bigint
   readonly from: PeerKey | undefined
+  /** Who signed the block that names it. */
+  readonly signer: string
   /** Who said that it does not have it, or could not be made to say. */
   readonly tried: Set<PeerKey>
   readonly asking: Set<PeerKey>
@@ -30,10 +32,13 @@ interface Want {
 /**
  * Fetches missing txlists by hash (SPEC §9), a few at a time, in the order in which they were found missing, which is mostly that of the
  * chain. "Not found" (the echoed hash with an empty list) is no fault: another peer is asked; when all have said so, all again after a
- * while. What does not fit in the list stays in the store's own and is asked for when there is room.
+ * while. What does not fit in the list stays in the store's own and is asked for when there is room. Signers take turns, and share the list:
+ * where it is full, who has the most in it gives up a place, and what nobody has gives up its own (H51).
  */
 export class TxListBackfill {
   readonly #wants = new Map<string, Want>()
+  /** By signer: how many wants, and a height that none of them is above. */
+  readonly #shares = new Map<string, { readonly count: number; readonly top: bigint }>()
   #underWay = 0
   #askedAt = -Infinity
   /** Nothing can be done before this, unless something happens. */
@@ -53,12 +58,16 @@ export class TxListBackfill {
   get size(): number { return this.#wants.size }
 
   /** Chain found one missing, just now: it may come by gossip within moments. */
-  missing(hash: Uint8Array, height: bigint, from: PeerKey | undefined): void {
-    if (this.#wants.size < this.world.config.txLists) this.#want(hash, height, from, this.world.now() + this.world.config.gapAfter)
-    else this.#later(height)
+  missing(hash: Uint8Array, height: bigint, from: PeerKey | undefined, signer?: Uint8Array): void {
+    this.#want(hash, height, from, signer, this.world.now() + this.world.config.gapAfter)
   }
 
-  have(hash: Uint8Array): void { if (this.#wants.delete(toHex(hash))) this.#idleUntil = 0 }
+  have(hash: Uint8Array): void {
+    const want = this.#wants.get(toHex(hash))
+    if (want === undefined) return
+    this.#drop(want)
+    this.#idleUntil = 0
+  }
 
   /** The store's answer: a page of what it lacks, or nothing where it could not say. */
   found(page: MissingTxLists | undefined): void {
@@ -66,10 +75,7 @@ export class TxListBackfill {
     this.#idleUntil = 0
     if (page === undefined) return
     this.#cursor = page.next
-    for (const { hash, blockNumber } of page.missing) {
-      if (this.#wants.size >= this.world.config.txLists) { this.#later(blockNumber); return }
-      this.#want(hash, blockNumber, undefined)
-    }
+    for (const { hash, blockNumber, signer } of page.missing) if (!this.#want(hash, blockNumber, undefined, signer)) return
   }
 
   /** Looks the whole store through again: what was dropped or forgotten is found. */
@@ -98,7 +104,7 @@ export class TxListBackfill {
       return
     }
     const txListsInFlight = catchingUp ? 1 : this.world.config.txListsInFlight
-    for (const want of this.#wants.values()) {
+    for (const want of this.#inTurn()) {
       // those that are late give up their place, up to as many again
       if (busy >= txListsInFlight || this.#underWay >= 2 * txListsInFlight) break
       const next = this.#step(want, now)
@@ -122,6 +128,12 @@ export class TxListBackfill {
     const chosen = this.#prefer(want, fits) ?? this.world.book.choose('txList', now, fits)
     if (chosen === undefined) {
       if (late) return Infinity
+      if (this.#cursor !== undefined) {
+        // nobody is left, and others wait for its place: the store has it still
+        this.#drop(want)
+        this.world.count('txListsGivenUp')
+        return Infinity
+      }
       // nobody is left: all of them again, later
       want.tried.clear()
       return want.notBefore = now + this.world.config.txListRetryAfter
@@ -141,12 +153,56 @@ export class TxListBackfill {
     return chosen === undefined || 'readyAt' in chosen ? undefined : chosen
   }
 
-  #want(hash: Uint8Array, height: bigint, from: PeerKey | undefined, notBefore = 0): void {
+  /** Gives false where there is no room: the store is asked for it when there is. */
+  #want(hash: Uint8Array, height: bigint, from: PeerKey | undefined, signedBy: Uint8Array | undefined, notBefore = 0): boolean {
     const id = toHex(hash)
-    if (this.#wants.has(id)) return
+    const signer = signedBy === undefined ? '' : toHex(signedBy)
+    if (this.#wants.has(id)) return true
+    if (this.#wants.size >= this.world.config.txLists && !this.#makeRoom(signer, height)) {
+      this.#later(height)
+      return false
+    }
     this.#idleUntil = Math.min(this.#idleUntil, notBefore)
     if (notBefore > 0) this.world.wake(this.world.config.gapAfter)
-    this.#wants.set(id, { id, hash, height, from, tried: new Set(), asking: new Set(), askedAt: 0, notBefore, judging: false })
+    this.#wants.set(id, { id, hash, height, from, signer, tried: new Set(), asking: new Set(), askedAt: 0, notBefore, judging: false })
+    const share = this.#shares.get(signer)
+    this.#shares.set(signer, { count: (share?.count ?? 0) + 1, top: share === undefined || height > share.top ? height : share.top })
+    return true
+  }
+
+  #drop(want: Want): void {
+    this.#wants.delete(want.id)
+    const share = this.#shares.get(want.signer)
+    if (share === undefined) return
+    if (share.count <= 1) this.#shares.delete(want.signer)
+    else this.#shares.set(want.signer, { ...share, count: share.count - 1 })
+  }
+
+  /** One of each signer, then the next of each, in the order in which they were found missing. */
+  * #inTurn(): Iterable<Want> {
+    if (this.#shares.size < 2) { yield * this.#wants.values(); return }
+    const lists = new Map<string, Want[]>([...this.#shares.keys()].map(signer => [signer, []]))
+    for (const want of this.#wants.values()) lists.get(want.signer)?.push(want)
+    for (let at = 0, left = this.#wants.size; left > 0; at++) for (const list of lists.values()) {
+      if (list[at] === undefined) continue
+      left--
+      yield list[at] as Want
+    }
+  }
+
+  /** Takes the highest place of the signer that has the most, unless that would be the one who asks and its block is as high. */
+  #makeRoom(signer: string, height: bigint): boolean {
+    let most = signer
+    for (const [each, { count }] of this.#shares) if (count > (this.#shares.get(most)?.count ?? 0) + 1) most = each
+    if (most === signer && height >= (this.#shares.get(signer)?.top ?? 0n)) return false
+    let highest: Want | undefined
+    for (const want of this.#wants.values()) {
+      if (want.signer === most && want.asking.size === 0 && !want.judging && (highest === undefined || want.height > highest.height)) highest = want
+    }
+    if (highest === undefined || (most === signer && highest.height <= height)) return false
+    this.#drop(highest)
+    this.#later(highest.height)
+    return true
   }
 
   /** There is no room: the store is asked from this height on when there is. */
@@ -195,7 +251,7 @@ export class TxListBackfill {
     this.#idleUntil = 0
     if (this.#wants.get(want.id) !== want) return
     if (result?.verdict === 'accept' || result?.reason === 'duplicate') {
-      this.#wants.delete(want.id)
+      this.#drop(want)
       this.world.credit(peer)
       return
     }

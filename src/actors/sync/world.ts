@@ -41,6 +41,8 @@ export interface World {
   handPage(bytes: Uint8Array, peer: PeerKey, tracked: Tracked): number
   /** Hands a txlist (36 + n bytes) of the block at `height` to the validator. */
   handTxList(bytes: Uint8Array, peer: PeerKey, height: bigint, tracked: Tracked): number
+  /** Tells a chain without a tip where it begins. */
+  rootAt(first: bigint): void
   /** Tells chain that so many peers could not supply a parent. */
   parentUnavailable(hash: Uint8Array, peers: number): void
   /** Nothing that happens to this ticket matters any more. */

@@ -7,7 +7,7 @@ import type { ChainState } from './state.js'
  * hand-over may be lost for good. A block right above the head, of a later window than the head's, is then adopted on its elected signer's
  * word: after some peers, or some seconds, have failed to supply its parent.
  */
-export class Trust {
+export class HandoverFallback {
   constructor(private readonly state: ChainState) {}
 
   /** So many peers could not supply this parent. */
@@ -34,12 +34,12 @@ export class Trust {
   /** Whether only its parent keeps it from the head, and that parent can be a hand-over. */
   #isNext(child: Commitment): boolean {
     const { canon, memory } = this.state
-    return child.standing === 'pending' && !child.retired && child.number === canon.next && canon.link(child) === 'unknown'
+    return child.standing === 'pending' && !child.bare && child.number === canon.next && canon.link(child) === 'unknown'
       && memory.get(child.parentKey) === undefined && (canon.head === undefined || child.window > canon.head.window)
   }
 
   #adopt(child: Commitment): void {
-    child.onWord = true
+    child.adoptedWithoutParent = true
     this.state.canon.offerAgain(child)
   }
 }

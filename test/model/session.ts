@@ -1,0 +1,172 @@
+import { expect } from 'chai'
+import { ALICE, BOB, CAROL, MALLORY, build } from '../support/chain-builder.js'
+import type { Built } from '../support/chain-builder.js'
+import { Model } from './model.js'
+import type { Answer, Bounds, Commitment, Verdict } from './model.js'
+import { World, tipOf } from './world.js'
+
+/** What one history runs under. */
+export interface Scene {
+  readonly tip: 'hash' | 'no hash' | 'none'
+  readonly maxReorgDepth: number
+  readonly maxPending: number
+  /** Commitments that the store keeps. */
+  readonly commitments: number
+  readonly seed: number
+}
+
+/** A commitment that has been made, whether or not anybody has sent it. */
+export interface Made { readonly built: Built; readonly as: Commitment }
+
+const START = 1_800_000_000n
+export const FIRST_WINDOW = START + 12n
+export const FIRST_HEIGHT = 100n
+const SIGNERS = [ALICE, BOB, CAROL]
+export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+/** Whose slasher address stands for "the application's rules refuse it". */
+const REFUSED = 9
+
+/** Times in seconds; between whole ones, so that no step of a history ends on a deadline. */
+const HELD = { maxHeld: 600, maxHeldPerPeer: 400 }
+const TIMES = { holdFor: 60.4, handoverWait: 10.4, verdictWithin: 6.4 }
+
+/** One history under way: the same things happen to the model and to the real parts. */
+export class Session {
+  readonly model: Model
+  readonly world: World
+  readonly pool: Made[] = []
+  /** Windows of which the schedule knows nothing yet are those of index 5, 12, …, above this. */
+  revealed = 0n
+  readonly swapped = new Set<bigint>()
+  /** What happened, for the report. */
+  readonly log: string[]
+  readonly #bounds: Bounds
+  #answers: { readonly since: number; readonly what: Made; readonly expected: Answer; readonly real: () => Verdict | 'reject' | undefined }[] = []
+
+  constructor(readonly scene: Scene) {
+    const { maxReorgDepth, maxPending, commitments, seed } = scene
+    this.log = [`tip: ${scene.tip}, maxReorgDepth ${maxReorgDepth}, maxPending ${maxPending}`]
+    this.#bounds = { maxReorgDepth, maxPending, ...HELD, holdFor: TIMES.holdFor, verdictWithin: TIMES.verdictWithin, handoverWait: TIMES.handoverWait, windowHorizon: 3_600 }
+    const tip = scene.tip === 'none' ? undefined : { number: FIRST_HEIGHT - 1n, id: scene.tip === 'hash' ? hex(new Uint8Array(32)) : undefined }
+    const elected = (window: bigint) => this.elected(window)
+    this.model = new Model(this.#bounds, Number(START), window => { const signer = elected(window); return signer === undefined ? undefined : hex(signer) }, new Set([hex(ALICE)]), tip)
+    this.world = new World({
+      seed, commitments, elected,
+      refuses: ssz => ssz[0] === REFUSED,
+      config: {
+        maxReorgDepth, maxPendingParents: maxPending, ...HELD,
+        holdFor: TIMES.holdFor * 1_000, handoverWait: TIMES.handoverWait * 1_000, verdictWithin: TIMES.verdictWithin * 1_000,
+        scheduleRetryFirst: 500, scheduleRetryLast: 500,
+        ...(tip !== undefined && { confirmedTip: tipOf(tip.number, tip.id === undefined ? undefined : new Uint8Array(32)) }),
+      },
+    }, 3)
+  }
+
+  elected(window: bigint): Uint8Array | undefined {
+    const index = (window - FIRST_WINDOW) / 12n
+    if (index % 7n === 5n && index > this.revealed) return undefined
+    return SIGNERS[Number((index + (this.swapped.has(window) ? 1n : 0n)) % 3n + 3n) % 3]
+  }
+
+  make({ parent, number, window, kind, salt, forged, refused }: {
+    readonly parent: Made | undefined; readonly number: bigint; readonly window: bigint; readonly kind: 'block' | 'eop' | 'bare'
+    readonly salt: number; readonly forged: boolean; readonly refused: boolean
+  }): Made {
+    const signer = forged ? MALLORY : this.elected(window) ?? SIGNERS[Number((window - FIRST_WINDOW) / 12n % 3n + 3n) % 3]!
+    const built = build({
+      number, window, signer, salt, eop: kind === 'eop', bare: kind === 'bare', slasher: refused ? REFUSED : 0, ...(parent !== undefined && { parent: parent.built }),
+    })
+    const as: Commitment = {
+      id: hex(built.hash), parent: parent === undefined ? hex(new Uint8Array(32)) : parent.as.id, number, window, signer: hex(signer),
+      eop: kind !== 'block', bare: kind === 'bare', txList: hex(built.txListHash), refused,
+    }
+    return this.pool.find(each => each.as.id === as.id) ?? { built, as }
+  }
+
+  add(made: Made): void { if (!this.pool.some(({ as }) => as.id === made.as.id)) this.pool.push(made) }
+
+  /** The model's answer, and how to look at the real one: compared until there is one. */
+  expectAnswer(what: Made, expected: Answer, real: () => Verdict | 'reject' | undefined): void { this.#answers.push({ since: this.model.uptime, what, expected, real }) }
+
+  #compareAnswers(): void {
+    this.#answers = this.#answers.filter(({ since, what, expected, real }) => {
+      const said = real()
+      // A refusal may wait for the schedule to be asked once more, which is done at most once a second (H73).
+      if (said === undefined && expected.verdict === 'ignore' && this.model.uptime - since < 2) return true
+      expect(said === 'reject' ? 'ignore' : said ?? 'held', `verdict on ${this.name(what.as.id)}, ${this.world.reason()}`).to.equal(expected.verdict)
+      return said === undefined
+    })
+  }
+
+  /** Nobody will say any more. */
+  forgetAnswers(): void { this.#answers = [] }
+
+  name(id: string): string {
+    const at = this.pool.findIndex(({ as }) => as.id === id)
+    const as = this.pool[at]?.as
+    return as === undefined ? id.slice(0, 8) : `#${at} (${as.number}${as.bare ? 'h' : ''} window ${(as.window - FIRST_WINDOW) / 12n})`
+  }
+
+  /** After every step. */
+  async compare(): Promise<void> {
+    const { world, model } = this
+    await world.kit.settle()
+    this.#compareAnswers()
+    const { durable } = model
+    const lowest = await this.#evicted()
+    const head = durable.head
+    const { headHash } = await this.#standing()
+    expect(headHash === undefined ? 'none' : this.name(hex(headHash)), 'head').to.equal(head === undefined ? 'none' : this.name(head.id))
+    for (const { as, built } of this.pool) {
+      if (as.number < lowest) continue
+      const record = await world.database.commitmentByHash(built.hash)
+      expect(record?.standing ?? 'not kept', `standing of ${this.name(as.id)}`).to.equal(durable.kept.get(as.id)?.standing ?? 'not kept')
+    }
+    const page = await world.database.scan(lowest, 4_096)
+    const canonical = durable.canonical.filter(({ number }) => number >= lowest)
+    expect([...page].map(({ hash }) => this.name(hex(hash))), 'served').to.deep.equal(canonical.map(({ id }) => this.name(id)))
+    const blocks = new Map(canonical.filter(({ bare }) => !bare).map(({ number, id }) => [number, id]))
+    for (const [at, reader] of world.readers.entries()) {
+      expect(reader.complaints, `reader ${at}`).to.deep.equal([])
+      // Who has all there was follows what comes.
+      if (!reader.drained) continue
+      await reader.read(10_000, world.kit.settle)
+      expect(reader.complaints, `reader ${at}`).to.deep.equal([])
+      for (const height of new Set([...reader.chain.keys(), ...blocks.keys()])) {
+        if (height < lowest) continue
+        expect(this.name(reader.chain.get(height) ?? 'nothing'), `reader ${at} at ${height} (${reader.items.slice(-6).join(', ')})`).to.equal(this.name(blocks.get(height) ?? 'nothing'))
+      }
+    }
+  }
+
+  /** At the end every reader comes back, and has the chain. */
+  async finish(): Promise<void> {
+    const { world, model } = this
+    if (world.failing) {
+      world.failing = false
+      await world.kit.advance(11_000)
+      model.thaw()
+      model.pass(11)
+    }
+    for (const reader of world.readers) {
+      reader.attach()
+      await reader.read(10_000, world.kit.settle)
+      expect(reader.drained || !reader.attached, 'a reader at the end').to.equal(true)
+    }
+    await this.compare()
+  }
+
+  async #standing() {
+    const standing = this.world.chain.standing(1_000)
+    await this.world.kit.settle()
+    return standing
+  }
+
+  /** Which of a height leave first is not said: the model is told how far, once it is sure that they had to. */
+  async #evicted(): Promise<bigint> {
+    const { commitments, evictedCommitments } = await this.world.database.stats()
+    expect(commitments, 'kept').to.be.at.most(this.scene.commitments)
+    void evictedCommitments
+    return 0n
+  }
+}
