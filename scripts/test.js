@@ -18,7 +18,7 @@ const NOT_UNIT = [
   'discovery/{actor,discv5-node}.test.js',
   'kernel/boundary.test.js',
   'network/{actor,answers-taken,author-*,connections,costs-of-a-message,forgetting,gossip*,joined-writes,leaving,limits}.test.js',
-  'network/{load-libp2p,requests,scoring,serving,workarounds}.test.js',
+  'network/{envelope,handshake,load-libp2p,requests,scoring,serving,workarounds}.test.js',
   'protocol/worker.test.js', 'reputation/kept.test.js',
   'service/{life,publishing}.test.js',
   'store/{boundary,damage,database,disk-full,kill,lock,thread}.test.js',

@@ -14,7 +14,7 @@ export async function fetchAndDrop(
   addresses: readonly string[], { from, to, inFlight }: { readonly from: bigint; readonly to: bigint; readonly inFlight: number },
 ): Promise<number> {
   const needs = {
-    validator: new Validator(nothing('validator')), chain: new Chain(nothing('chain')), store: new Store(nothing('store')), events: nothing<never>('events'),
+    validator: new Validator(nothing('validator')), chain: new Chain(nothing('chain')), store: new Store(nothing('store')), events: nothing<Message>('events'),
   }
   const tree = supervisor('bench')
   const driver = new NetworkHandle(tree.child('network', () => network(needs, networkConfig({ listen: [] })), { stopWithin: 20_000 }))

@@ -15,7 +15,7 @@ export const startService: StartSubject = async ({ dataDir, listen = true, unbou
     confirmedTip: { blockNumber: BigInt(tip) },
     listen: listen ? '/ip4/127.0.0.1/tcp/0' : [],
     ...(dataDir !== undefined && { dataDir }),
-    network: { connections: { inboundPerSecond: 1_000 }, gossip: unbounded ? NO_BUDGET : {} },
+    network: { exemptSubnets: ['127.0.0.0/8'], gossip: unbounded ? NO_BUDGET : {} },
     ...(threads !== undefined && { validator: { pool: { threads } } }),
     ...ALONE,
   })

@@ -35,7 +35,7 @@ export async function runNode(options: RunOptions, signal: AbortSignal): Promise
     allowList: options.allowPeer ?? [],
     blockList: options.block ?? [],
     protectedPeers: options.protect ?? [],
-    network: { scoring: options.scoring, gater: gaterOf(options) },
+    network: { scoring: options.scoring, gater: gaterOf(options), exemptSubnets: options.exemptSubnet ?? [] },
     ...options.listen === undefined ? {} : { listen: options.listen },
     ...options.dataDir === undefined ? {} : { dataDir: options.dataDir },
     ...options.keyFile === undefined ? {} : { keyFile: options.keyFile },

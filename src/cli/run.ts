@@ -35,6 +35,7 @@ export interface RunOptions {
   readonly reputation: 'local' | 'reth'
   readonly allowPeer?: readonly string[]
   readonly block?: readonly string[]
+  readonly exemptSubnet?: readonly string[]
   readonly protect?: readonly string[]
   readonly stdio?: boolean
   readonly logLevel: string
@@ -73,6 +74,7 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
     .option('--gater-off <rule>', `one rule less, repeatable: ${gaterSwitches.join(', ')}`, collectOf(gaterSwitches))
     .option('--allow-peer <peer id>', 'only these peers may connect, repeatable', collect)
     .option('--block <rule>', 'refuse a peer id, an IP address or a subnet such as 10.0.0.0/8, repeatable', collect)
+    .option('--exempt-subnet <subnet>', 'no limit by address holds for this IP address or subnet, repeatable: for proxies and test networks', collect)
     .option('--protect <peer id>', 'never let this peer go for its score, repeatable', collect)
     .option('--domain <hex>', 'signing domain, 64 hex digits')
     .option('--slasher <address>', 'reject commitments that name another slasher')

@@ -13,6 +13,7 @@ export * from './layout.js'
 export {
   gossipMessageId, isPlausible, MESSAGE_ID_SIZE, messageId, topicBoundMessageId, type GossipMessageIdOptions,
 } from './message-id.js'
+export { snappySize } from './snappy.js'
 export { checkPage, packPage, viewPage } from './page.js'
 export * from './presets.js'
 export {

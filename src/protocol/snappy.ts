@@ -16,6 +16,12 @@ export function decompressSnappy(data: Uint8Array, limit: number): Uint8Array | 
   return decodesTo(data, header.end, header.length) ? fill(data, header.end, header.length) : undefined
 }
 
+/** Bytes that `data` decompresses to, where it is snappy and declares at most `limit`; else 0. Nothing is decompressed. */
+export function snappySize(data: Uint8Array, limit: number): number {
+  const header = readHeader(data)
+  return header !== undefined && header.length <= limit && decodesTo(data, header.end, header.length) ? header.length : 0
+}
+
 interface Header {
   /** Bytes declared. */
   readonly length: number

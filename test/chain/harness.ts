@@ -7,8 +7,8 @@ import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, Verdict, 
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import type { Port } from '../../src/actors/kernel/index.js'
-import { memoryDatabase } from '../../src/actors/store/index.js'
-import type { Database } from '../../src/actors/store/index.js'
+import { memoryDatabase } from '../../src/actors/store/memory.js'
+import type { Database } from '../../src/actors/store/database.js'
 import type { WriteBatch } from '../../src/actors/store/ingress.js'
 import { Finding } from '../../src/protocol/index.js'
 import { ALICE, checked, checkedTxList } from '../support/chain-builder.js'
@@ -18,23 +18,21 @@ type MessageOf<P> = P extends Port<infer M> ? M : never
 
 /** The store as chain sees it, over the database in memory. Acknowledges at once, or when the test says so. */
 export class FakeStore implements ChainStore {
-  readonly writes: { sequence: number; batch: WriteBatch }[] = []
+  readonly writes: { sequence: number; after: number | undefined; batch: WriteBatch }[] = []
   /** Off: writes wait for `acknowledge`. */
   automatic = true
   failing = false
-  resumed = 0
   onDurable: (sequence: number) => void = () => undefined
   #waiting: { sequence: number; batch: WriteBatch }[] = []
 
   constructor(readonly database: Database) {}
 
-  write(sequence: number, batch: WriteBatch) {
-    this.writes.push({ sequence, batch })
+  write(sequence: number, after: number | undefined, batch: WriteBatch) {
+    this.writes.push({ sequence, after, batch })
     this.#waiting.push({ sequence, batch })
     if (this.automatic) void this.acknowledge()
     return 'ok' as const
   }
-  resume() { this.resumed++; return 'ok' as const }
 
   /** Makes everything written so far durable, and says so. */
   async acknowledge(): Promise<void> {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { SignedLedger } from '../../src/actors/chain/signed-ledger.js'
 import { seededRandom } from '../../src/actors/kernel/index.js'
-import { memoryDatabase } from '../../src/actors/store/index.js'
+import { memoryDatabase } from '../../src/actors/store/memory.js'
 import type { OwnSigned } from '../../src/actors/store/ingress.js'
 import { COMMITMENT_SIZE } from '../../src/protocol/index.js'
 import { ALICE, BOB, WINDOW, build } from '../support/chain-builder.js'

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { minutes } from '../../src/actors/kernel/index.js'
 import { Finding } from '../../src/protocol/index.js'
-import { memoryDatabase } from '../../src/actors/store/index.js'
+import { memoryDatabase } from '../../src/actors/store/memory.js'
 import { ALICE, BOB, MALLORY, WINDOW, build, checkedTxList, chainOf, txListHashOf } from '../support/chain-builder.js'
 import type { Built } from '../support/chain-builder.js'
 import { FakeStore, house } from './harness.js'

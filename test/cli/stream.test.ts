@@ -36,8 +36,8 @@ function open({ service }: TestNode) {
   return { input, lines, ended, send, call, items: (stream: string) => lines.filter(line => line['stream'] === stream) }
 }
 
-async function signedChain(count: number, txListBytes = 50) {
-  const chain = await ChainMaker.create()
+async function signedChain(count: number, txListBytes = 50, windowEnd?: bigint) {
+  const chain = await ChainMaker.create(windowEnd)
   const crypto = await loadCrypto()
   return Promise.all(
     Array.from({ length: count }, () => chain.block({ txListBytes })).map(async ({ commitment, txList, hash }) => ({
@@ -121,7 +121,9 @@ describe('cli/stdio with a real node', function () {
     const publishers = [await net.start({}, [honest]), await net.start({}, [honest])]
     for (const node of [honest, ...publishers]) await node.meshed(node === honest ? 2 : 1)
     const [cheat, other] = publishers.map(open) as [ReturnType<typeof open>, ReturnType<typeof open>]
-    const [[first], [second]] = [await signedChain(1), await signedChain(1, 60)]
+    // One window for both, or it would not be one place.
+    const windowEnd = BigInt(Math.ceil(Date.now() / 1_000) + 600)
+    const [[first], [second]] = [await signedChain(1, 50, windowEnd), await signedChain(1, 60, windowEnd)]
     await Promise.all([
       cheat.call('publishCommitment', { ssz: first!.ssz }),
       other.call('publishCommitment', { ssz: second!.ssz }),

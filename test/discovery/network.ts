@@ -95,7 +95,7 @@ export async function startFinding(options: FindingNodeOptions = {}): Promise<Fi
   const learned = new Map<string, Uint8Array>()
   const privateKey = networkOptions?.privateKey ?? newPrivateKey()
   const driverConfig = networkConfig({
-    chainId, transport: 'tcp', listen: '/ip4/127.0.0.1/tcp/0', privateKey, ...networkOptions, connections: { inboundPerSecond: 1_000, ...networkOptions?.connections },
+    chainId, transport: 'tcp', listen: '/ip4/127.0.0.1/tcp/0', privateKey, exemptSubnets: ['127.0.0.0/8'], ...networkOptions,
   })
   const config = discoveryConfig({
     privateKey: Uint8Array.from(randomBytes(32)), networkPublicKey: publicKeyToProtobuf(privateKey.publicKey), chainId, listen: LOOPBACK,

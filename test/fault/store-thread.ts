@@ -1,10 +1,13 @@
+import { Session } from 'node:inspector'
+import type { NodeWorker } from 'node:inspector'
 import type { Worker } from 'node:worker_threads'
 import type { P2pService } from '../../src/index.js'
 import { until } from '../support/until.js'
 
-/** The database's thread of a node, from the outside: of the threads that its start makes, the one that the validator does not count as its own. */
+/** The store's thread of a node, from the outside. */
 export class StoreThread {
   readonly #running = new Set<Worker>()
+  #session: Session | undefined
   readonly #onWorker = (worker: Worker): void => {
     this.#running.add(worker)
     worker.once('exit', () => { this.#running.delete(worker) })
@@ -24,14 +27,33 @@ export class StoreThread {
   }
 
   /** Ends it as a native crash or a lack of memory would: at once, whatever it does. */
-  async kill(service: Pick<P2pService, 'figures'>): Promise<void> {
-    const { validator } = await service.figures()
-    const others = new Set(validator?.workers.map(({ threadId }) => threadId))
-    const worker = await until(() => [...this.#running].find(({ threadId }) => !others.has(threadId)), 'a thread of the store')
+  async kill(service: Pick<P2pService, 'describe'>): Promise<void> {
+    const worker = await until(() => {
+      const store = service.describe().children.find(({ name }) => name === 'store')
+      return store?.kind === 'actor' && store.phase === 'running' && [...this.#running].find(({ threadId }) => threadId === store.thread?.threadId)
+    }, 'a thread of the store')
     await worker.terminate()
   }
 
-  release(): void { process.off('worker', this.#onWorker) }
+  /** Makes its event loop stand still, as a library does that never returns. */
+  async hang(): Promise<void> {
+    const session = this.#session = new Session()
+    session.connect()
+    const id = await new Promise<string>((resolve, reject) => {
+      session.on('NodeWorker.attachedToWorker', ({ params: { sessionId, workerInfo } }: { readonly params: NodeWorker.AttachedToWorkerEventDataType }) => {
+        if (workerInfo.title.endsWith('] store')) resolve(sessionId)
+      })
+      session.post('NodeWorker.enable', { waitForDebuggerOnStart: false }, error => { if (error !== null) reject(error) })
+    })
+    const message = JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression: 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)' } })
+    session.post('NodeWorker.sendMessageToWorker', { sessionId: id, message })
+  }
+
+  release(): void {
+    this.#session?.disconnect()
+    this.#session = undefined
+    process.off('worker', this.#onWorker)
+  }
 }
 
 /** Threads that a piece of work starts and leaves behind. */

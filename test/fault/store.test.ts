@@ -8,6 +8,7 @@ import { P2pService, scheduleFromSigners } from '../../src/index.js'
 import type { Lagged, NetworkEvent } from '../../src/index.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
 import { listenOn } from '../support/transport.js'
+import { until } from '../support/until.js'
 import { Stage } from './stage.js'
 import { threadsLeftBy } from './store-thread.js'
 
@@ -87,7 +88,32 @@ describe('a running node whose store fails', () => {
     await stage.streamReaches(blocks)
     expect(await stage.claimsAreTrue()).to.equal(2 * blocks)
     expect(middle.of('storeFailing').map(({ code }) => code)).to.deep.equal(new Array(KILLS).fill('thread_died'))
-    expect(middle.of('actorFailed'), 'no actor had to be restarted').to.deep.equal([])
+    expect(new Set(middle.of('actorFailed').map(({ actor }) => actor)), 'no other actor had to be restarted').to.deep.equal(new Set(['p2p/store']))
+  })
+
+  it('H33 K97: its store\'s thread is made to hang: it is replaced within its limit, gossip goes on, nothing stored is lost', async () => {
+    const stage = await setStage()
+    const { middle, thread } = stage
+    await stage.relay(5)
+    await stage.streamReaches(5)
+    await thread.hang()
+    const began = performance.now()
+    let hung = true
+    let blocks = 5
+    const relaying = (async () => {
+      for (; hung; blocks++) await stage.relay(1)
+    })()
+    await until(() => middle.of('storeFailing').length > 0, 'it is noticed')
+    expect(middle.of('storeFailing').map(({ code }) => code)).to.deep.equal(['hung'])
+    expect(performance.now() - began, 'not before its limit').to.be.greaterThan(9_000)
+    expect(await stage.claimsAreTrue()).to.equal(2 * 5)
+    await stage.recovered()
+    hung = false
+    // relaying goes on
+    await relaying
+    await middle.headIs(TIP + BigInt(blocks))
+    await stage.streamReaches(blocks)
+    expect(await stage.claimsAreTrue()).to.equal(2 * blocks)
   })
 
   it('H33: its store\'s thread is killed while nothing happens: it says so, and has another one before anybody asks', async () => {

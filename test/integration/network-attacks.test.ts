@@ -111,7 +111,7 @@ describeReal('network: attacks on a whole node', function () {
     const clock = fastClock(FASTER)
     const victim = await net.start({
       clock, discovery: false, schedule: (window, options) => window <= WINDOW ? known(window, options) : 'unknown',
-      network: { connections: { inboundPerSecond: 1_000 }, gossip: scaled },
+      network: { gossip: scaled },
     })
     const honest = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } }, [victim])
     await Promise.all([victim.meshed(), honest.meshed()])

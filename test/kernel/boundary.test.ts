@@ -53,6 +53,15 @@ describe('kernel: thread boundary', () => {
     expect(crossed.stack).include('boundary.test')
     expect(toWire('thrown text')).deep.equal({ name: 'Error', message: 'thrown text' })
     expect(toWire(new KernelError('x', 'y', () => 1))).include({ value: '() => 1' })
+    expect(toWire({ code: 'E_X', message: 'm', value: 1, name: 'Odd' })).deep.equal({ name: 'Odd', code: 'E_X', message: 'm', value: 1 })
+    const aggregate = fromWire(structuredClone(toWire(new AggregateError([disk, 'text', { code: 'E' }], 'all'))))
+    expect(aggregate.errors?.map(({ message, code, limit }) => [message, code, limit])).deep.equal([
+      ['disk full', 'ENOSPC', 10n], ['text', undefined, undefined], ['[object Object]', 'E', undefined],
+    ])
+    let nested = new AggregateError(Array.from({ length: 100 }, () => disk))
+    for (let n = 0; n < 100; n++) nested = new AggregateError(Array.from({ length: 100 }, () => nested), '', { cause: nested })
+    const size = (wire: WireError): number => 1 + [...wire.errors ?? [], ...wire.cause === undefined ? [] : [wire.cause]].reduce((sum, each) => sum + size(each), 0)
+    expect(size(toWire(nested))).lessThan(1_000)
     const circular = new Error('a')
     circular.cause = circular
     expect(JSON.stringify(toWire(circular)).length).lessThan(100_000)

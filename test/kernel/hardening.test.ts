@@ -41,7 +41,8 @@ describe('kernel: hardening', () => {
       if (event.type === 'lagged') lagged.push(event)
     }
     expect(blocks).deep.equal(Array.from({ length: 64 }, (_, n) => n))
-    expect(lagged).deep.equal([{ type: 'lagged', count: 6_400 - 64, lane: 'notices' }])
+    expect(lagged.every(({ lane }) => lane === 'notices')).equal(true)
+    expect(lagged.reduce((sum, { count }) => sum + count, 0)).equal(6_400 - 64)
   })
 
   it('H30 a handler that throws does not end the process: the actor is restarted, the application gets the event', async () => {

@@ -70,7 +70,11 @@ describe('kernel: test kit', () => {
     expect([stock.send({ type: 'reserve', item: 'a' }), await rejection(stock.ask('level', { item: 'a' }, 10))])
       .deep.include('rejected').and.property('1').include({ code: 'rejected' })
     expect(stock.received.filter(({ type }) => type === 'reserve').length).equal(1)
-    expect(await stock.offer({ type: 'reserve', item: 'a' })).equal('ok')
+    const waiting = stock.offer({ type: 'reserve', item: 'b' })
+    expect(stock.received.length).equal(2)
+    stock.feedback = 'ok'
+    expect(await waiting).equal('ok')
+    stock.expect('reserve', { item: 'b' })
     stock.end()
     expect(await stock.offer({ type: 'reserve', item: 'a' })).equal('closed')
   })

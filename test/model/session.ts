@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { ALICE, BOB, CAROL, MALLORY, build } from '../support/chain-builder.js'
 import type { Built } from '../support/chain-builder.js'
+import type { Answer, Bounds, Commitment, Verdict } from './lasting.js'
 import { Model } from './model.js'
-import type { Answer, Bounds, Commitment, Verdict } from './model.js'
 import { World, tipOf } from './world.js'
 
 /** What one history runs under. */

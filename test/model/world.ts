@@ -1,16 +1,18 @@
 import { chain } from '../../src/actors/chain/index.js'
 import type { ChainConfig, ConfirmedTip } from '../../src/actors/chain/index.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
+import type { ChainMessage } from '../../src/actors/chain/ingress.js'
 import type { ChainEvent, JudgedMessage, Judgement, Verdict } from '../../src/actors/chain/ports.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit } from '../../src/actors/kernel/testing/index.js'
-import type { Port } from '../../src/actors/kernel/index.js'
+import type { Port, Ref } from '../../src/actors/kernel/index.js'
 import { blocks } from '../../src/actors/service/blocks.js'
 import { Wake } from '../../src/actors/service/wake.js'
-import { store } from '../../src/actors/store/actor.js'
+import { storeOver } from '../../src/actors/store/actor.js'
 import type { Database } from '../../src/actors/store/database.js'
 import { StoreError } from '../../src/actors/store/errors.js'
 import { Store } from '../../src/actors/store/ingress.js'
+import type { StorePorts } from '../../src/actors/store/ingress.js'
 import { MemoryGround } from '../../src/actors/store/memory.js'
 import { Finding } from '../../src/protocol/index.js'
 import { checked, checkedTxList } from '../support/chain-builder.js'
@@ -61,7 +63,7 @@ export class World {
     const kit = this.kit = testKit({ seed })
     if (this.#wall !== undefined) kit.clock.jump(this.#wall - kit.clock.now())
     const judged: Port<JudgedMessage> = { send: message => { if (message.type === 'judged') this.#judged.set(message.ticket, message.results); return 'ok' } }
-    const quiet: Port<never> = { send: () => 'ok' }
+    const quiet = { send: () => 'ok' as const }
     const events: Port<ChainEvent> = {
       send: event => {
         this.events.push(event)
@@ -69,18 +71,18 @@ export class World {
         return 'ok'
       },
     }
-    const handles: { chain?: Chain; store?: Store } = {}
+    const refs: { chain?: Ref<ChainMessage> } = {}
     const database = (): Database => this.#database = this.#faulty(this.#ground.database({ limits: { commitments } }))
-    const toChain = { durable: (sequence: number) => handles.chain?.durable(sequence) ?? 'ok' as const, storeReady: () => handles.chain?.storeReady() ?? 'ok' as const, lostTxList: () => 'ok' as const }
-    const storeRef = await kit.spawn(() => store({ chain: toChain, answers: quiet, events: quiet, database }))
-    this.store = handles.store = new Store(storeRef)
-    const chainRef = await kit.spawn(() => chain({
+    const toChain: StorePorts['chain'] = { send: message => refs.chain?.send(message) ?? 'ok' }
+    const storeRef = await kit.spawn(() => storeOver(database, { chain: toChain, answers: quiet, events: quiet }))
+    this.store = new Store(storeRef)
+    const chainRef = refs.chain = await kit.spawn(() => chain({
       store: this.store, events, judged, ownJudged: judged, answers: quiet, outcomes: quiet, gaps: quiet,
       verdicts: { send: ({ messageId, verdict }) => { this.#verdicts.set(messageId, verdict); return 'ok' } },
       schedule: window => { const signer = elected(window); return signer === undefined ? 'unknown' : { signer } },
       rules: ({ commitment }) => refuses(commitment.commitment.slasherAddress) ? { verdict: 'ignore', reason: 'refused' } : 'accept',
     }, config))
-    this.chain = handles.chain = new Chain(chainRef)
+    this.chain = new Chain(chainRef)
     this.#refs = { chain: chainRef, store: storeRef }
     await this.store.standing(WITHIN)
     await kit.settle()

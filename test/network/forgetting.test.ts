@@ -16,7 +16,7 @@ import { forgetDeparted, keepScores } from '../../src/actors/network/workarounds
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { describeTransports, itOverTcp, listenOn } from '../support/transport.js'
 import { until } from '../support/until.js'
-import { WITHIN, connect, meshed, startNode, stopAll } from './harness.js'
+import { WITHIN, connect, handshakeOf, meshed, startNode, stopAll } from './harness.js'
 import { heartbeats, rawPeer, stopRawPeers, topics } from './raw-peer.js'
 
 describeTransports('network: what is kept of peers that have left', transport => {
@@ -54,13 +54,13 @@ describeTransports('network: what is kept of peers that have left', transport =>
   })
 
   it('H22: libp2p keeps nothing of them after a sweep', async () => {
-    const config = networkConfig({ transport, listen: listenOn(transport), connections: { inboundPerSecond: 1_000 } })
+    const config = networkConfig({ transport, listen: listenOn(transport) })
     const counters = newCounters()
     const connections = new Connections({
       config, counters, standing: neutralStanding, refusals: undefined, clock: systemClock, random: () => 0.5, log: silentLogger, exchanges: new Exchanges(), changed: () => undefined, guarded: listener => listener,
       notices: new Notices({ send: () => 'ok' }, systemClock, 10),
     })
-    const node = await createNode(config, { topics, gater: connections.gater.hooks(), appScore: () => 0 })
+    const node = await createNode(config, { topics, gater: connections.gater.hooks(), handshake: handshakeOf(config), appScore: () => 0 })
     connections.watch(node)
     await node.start()
     const stays = await rawPeer(transport)
@@ -201,7 +201,7 @@ describe('network: host names', () => {
   itOverTcp('H17: what a /dnsaddr leads to is asked by its addresses too', async () => {
     const asked: string[] = []
     const node = await createNode(networkConfig({ listen: [] }), {
-      topics, appScore: () => 0, gater: { denyDialMultiaddr: address => { asked.push(address.toString()); return true } },
+      topics, appScore: () => 0, handshake: handshakeOf(), gater: { denyDialMultiaddr: address => { asked.push(address.toString()); return true } },
     })
     const { components } = node as unknown as { components: { dns: unknown } }
     const peer = peerKeyOf(newPrivateKey())

@@ -2,11 +2,13 @@ import '../../src/polyfill.js'
 import { encodeFrame } from '../../src/protocol/index.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
 import type { ChainMessage } from '../../src/actors/chain/ingress.js'
-import { supervisor } from '../../src/actors/kernel/index.js'
+import { silentLogger, supervisor, systemClock } from '../../src/actors/kernel/index.js'
 import type { SupervisorEvent } from '../../src/actors/kernel/index.js'
 import { ManualClock, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import { NetworkHandle, network, networkConfig, neutralStanding } from '../../src/actors/network/index.js'
-import type { AwaitedAnswers, DriverEvent, NetworkConfigInit, RefusalMemory, Topic } from '../../src/actors/network/index.js'
+import { newCounters } from '../../src/actors/network/figures.js'
+import { Handshake } from '../../src/actors/network/handshake/handshake.js'
+import type { AwaitedAnswers, DriverEvent, NetworkConfig, NetworkConfigInit, RefusalMemory, Topic } from '../../src/actors/network/index.js'
 import { Reputation } from '../../src/actors/reputation/ingress.js'
 import type { PeerStanding, ReputationMessage } from '../../src/actors/reputation/ingress.js'
 import { Store } from '../../src/actors/store/ingress.js'
@@ -20,6 +22,8 @@ import type { TestTransport } from '../support/transport.js'
 import { until } from '../support/until.js'
 
 export const CHAIN = 167_000n
+/** All nodes of a test share an address: only attacks are measured by the limits that hold for one. */
+export const LOOPBACK = ['127.0.0.0/8']
 export const WITHIN = 60_000
 
 /** A commitment in form only: the validator is a probe. Different for each number. */
@@ -124,8 +128,7 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
   const events = new Probe<DriverEvent>('events')
   const reputation = new Probe<ReputationMessage>('reputation')
   const config = networkConfig({
-    chainId: CHAIN, transport, listen: listenOn(transport), ...init,
-    connections: { inboundPerSecond: 1_000, ...init.connections },
+    chainId: CHAIN, transport, listen: listenOn(transport), exemptSubnets: LOOPBACK, ...init,
   })
   const tree = supervisor('test', { onEvent: event => { failures.push(event) }, ...clock !== undefined && { clock } })
   const needs = {
@@ -149,6 +152,14 @@ export async function startNode(transport: TestTransport, options: TestNodeOptio
   running.add(node)
   const stopped = started(() => node.end())
   return node
+}
+
+/** The room in front of a bare libp2p node. */
+export function handshakeOf(config: NetworkConfig = networkConfig()): Handshake {
+  return new Handshake({
+    limits: config.handshake, pendingInbound: config.connections.pendingInbound, inboundPerSecond: config.connections.inboundPerSecond,
+    exemptSubnets: LOOPBACK, clock: systemClock, log: silentLogger, counters: newCounters(), requestProtocols: [], violated: () => undefined,
+  })
 }
 
 /** Failures of a peer that were reported to the reputation. */

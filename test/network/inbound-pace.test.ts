@@ -3,6 +3,8 @@ import { expect } from 'chai'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { InboundPace } from '../../src/actors/network/gossip/inbound-pace.js'
+import { installInboundPipeline } from '../../src/actors/network/gossip/inbound-pipeline.js'
+import { PartialRpcs } from '../../src/actors/network/gossip/partial-rpcs.js'
 
 const turn = () => new Promise(resolve => { setImmediate(resolve) })
 const rpc = (count: number): Rpc => ({ messages: Array.from({ length: count }, () => ({ topic: 't' })) })
@@ -14,11 +16,18 @@ function setUp() {
   const streams = new Map<string, { rawStream: { readStatus: string; log: string[]; pause(): void; resume(): void; abort(): void } }>()
   const gossipsub = {
     streamsInbound: streams,
+    createInboundStream: () => undefined, pipePeerReadStream: () => undefined, decodeRpc: () => undefined, handlePeerReadStreamError: () => undefined,
+    score: { rejectInvalidMessage: () => undefined },
     async handleReceivedMessage(from: PeerId) { clock.advance(3); handled.push(from.toString()) },
     async handleReceivedRpc(from: PeerId, { messages }: Rpc) { for (const message of messages) await internals.handleReceivedMessage(from, message) },
   }
   const internals = gossipsub as unknown as GossipsubInternals
   const pace = new InboundPace(internals, clock)
+  installInboundPipeline({
+    gossipsub: internals, topics: new Map([['t', 'commitments']]), pace, stages: [],
+    partial: new PartialRpcs({ clock, maxBytes: 1, withinMs: 1, stuck: () => undefined }),
+    malformed: () => undefined, broken: () => undefined, badAuthor: () => undefined,
+  })
   const peer = (name: string, onResume: () => void = () => undefined) => {
     const stream = {
       readStatus: 'readable', log: [] as string[],

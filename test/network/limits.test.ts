@@ -108,7 +108,7 @@ describeTransports('network: limits on connections', transport => {
 
 describe('network: limits on what is not a connection yet', () => {
   itOverTcp('pending inbound: 40 that say nothing, and the next is closed; when they are gone all is well', async () => {
-    const hub = await startNode('tcp', { connections: { inboundPerSecond: 1_000 } })
+    const hub = await startNode('tcp', { handshake: { upgradeWithinMs: 60_000 } })
     const port = Number(/tcp\/(\d+)/.exec(hub.address)?.[1])
     const sockets: Socket[] = []
     let closed = 0
@@ -129,7 +129,7 @@ describe('network: limits on what is not a connection yet', () => {
     expect(await until(() => guest.network.dial(hub.address, WITHIN).catch(() => undefined), 'let in')).to.equal(hub.peerId)
   })
 
-  itOverTcp('H34: who says nothing after connecting is closed within 10 s', async () => {
+  itOverTcp('H34, H70: who says nothing after connecting is closed within 3 s', async () => {
     const hub = await startNode('tcp')
     const socket = connectTo(Number(/tcp\/(\d+)/.exec(hub.address)?.[1]), '127.0.0.1')
     socket.on('error', () => undefined)

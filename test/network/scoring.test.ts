@@ -8,7 +8,7 @@ import { konaScore, scorePreset, specScore } from '../../src/protocol/index.js'
 import type { ScorePreset } from '../../src/protocol/index.js'
 import { describeTransports, listenOn } from '../support/transport.js'
 import { until } from '../support/until.js'
-import { WITHIN, commitment, meshed, startNode, stopAll } from './harness.js'
+import { WITHIN, commitment, handshakeOf, meshed, startNode, stopAll } from './harness.js'
 import type { TestNode } from './harness.js'
 import { heartbeats, rawPeer, stopRawPeers, topics } from './raw-peer.js'
 import type { RawPeer } from './raw-peer.js'
@@ -116,9 +116,9 @@ describeTransports('network: scoring is live', transport => {
 
     it(`${preset.name}: a mesh whose median is below ${preset.thresholds.opportunisticGraft} takes a better peer in`, async () => {
       const better = new Set<string>()
-      const config = networkConfig({ chainId: 167_000n, transport, listen: listenOn(transport), scoring: preset, connections: { inboundPerSecond: 1_000 } })
+      const config = networkConfig({ chainId: 167_000n, transport, listen: listenOn(transport), scoring: preset })
       const node = await createNode(config, {
-        topics, gater: {}, appScore: peer => better.has(peer) ? preset.thresholds.opportunisticGraft + 1 : preset.thresholds.opportunisticGraft - 0.01,
+        topics, gater: {}, handshake: handshakeOf(config), appScore: peer => better.has(peer) ? preset.thresholds.opportunisticGraft + 1 : preset.thresholds.opportunisticGraft - 0.01,
       })
       await node.start()
       try {
@@ -151,7 +151,7 @@ describeTransports('network: scoring is live', transport => {
 
   it('does not start where gossipsub does not count by what it was given', async () => {
     const config = networkConfig({ chainId: 167_000n, transport, listen: [] })
-    const node = await createNode(config, { topics, gater: {}, appScore: () => 0 })
+    const node = await createNode(config, { topics, gater: {}, handshake: handshakeOf(config), appScore: () => 0 })
     const gossipsub = internalsOf(node.services.pubsub)
     checkScoringActive(gossipsub, [topics.commitments, topics.txLists])
     expect(() => { checkScoringActive(gossipsub, ['/another']) }).to.throw(NetworkError).with.property('code', 'scoring_inactive')
@@ -159,7 +159,7 @@ describeTransports('network: scoring is live', transport => {
 
   it('the application\'s part counts at once, and that of the plain library only a heartbeat later: once that fails the work-around can go', async () => {
     const app = { score: 0 }
-    const [plain, live] = await Promise.all([1, 2].map(() => createNode(networkConfig({ transport, listen: listenOn(transport) }), { topics, gater: {}, appScore: () => app.score })))
+    const [plain, live] = await Promise.all([1, 2].map(() => createNode(networkConfig({ transport, listen: listenOn(transport) }), { topics, gater: {}, handshake: handshakeOf(), appScore: () => app.score })))
     if (plain === undefined || live === undefined) throw new Error('no nodes')
     await Promise.all([plain.start(), live.start()])
     try {

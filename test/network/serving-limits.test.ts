@@ -224,13 +224,13 @@ describe('network: answer gate', () => {
     const leaves: Array<() => void> = []
     return {
       inside,
-      async enter(...names: readonly string[]) {
+      enter: async (...names: readonly string[]): Promise<void> => {
         for (const name of names) {
           void gate.enter(name.toLowerCase(), name !== name.toLowerCase(), never).then(leave => { inside.push(name); leaves.push(leave!) })
         }
         await settle()
       },
-      async leave() { leaves.shift()?.(); await settle() },
+      leave: async (): Promise<void> => { leaves.shift()?.(); await settle() },
     }
   }
 

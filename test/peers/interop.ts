@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { buildRustPeer, findCargo } from './cargo.js'
+import { compareEnvelopes } from './envelopes.js'
 import { fullPlan, quickPlan, runNetwork } from './network-run.js'
 import { checkLines, comparisonLines, networkLines } from './report.js'
 import { stopInTheMiddle } from './stopping.js'
@@ -13,7 +14,7 @@ function positive(text: string): number {
   return value
 }
 
-const PARTS = ['network', 'H40', ...rows]
+const PARTS = ['network', 'H40', 'H66', ...rows]
 function part(text: string): string {
   if (!PARTS.includes(text)) throw new InvalidArgumentError(`It is one of ${PARTS.join(', ')}.`)
   return text
@@ -37,6 +38,7 @@ async function run({ minutes, quick, only }: Options): Promise<boolean> {
   }
   if (wanted.includes('network')) say(networkLines(await runNetwork(program, quick === true ? quickPlan : fullPlan(minutes), log)))
   if (wanted.includes('H40')) say(checkLines(await stopInTheMiddle(program, quick === true ? 3 : 12, log)))
+  if (wanted.includes('H66')) say(checkLines(await compareEnvelopes(program, log)))
   const comparisons = await compareWorkarounds(program, wanted, log)
   if (comparisons.length > 0) say(comparisonLines(comparisons))
   console.log(ok ? '\nOurs and the Rust peers understand each other.' : '\nNOT everything is as it must be.')

@@ -2,10 +2,9 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { blocks } from '../../src/actors/service/blocks.js'
 import { Wake } from '../../src/actors/service/wake.js'
-import { Chain } from '../../src/actors/chain/ingress.js'
-import type { ChainMessage, ChainStanding } from '../../src/actors/chain/ingress.js'
+import type { ChainStanding } from '../../src/actors/chain/ingress.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
-import { store } from '../../src/actors/store/actor.js'
+import { storeOver } from '../../src/actors/store/actor.js'
 import type { CommitmentPut, WriteBatch } from '../../src/actors/store/database.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import { memoryDatabase } from '../../src/actors/store/memory.js'
@@ -26,12 +25,11 @@ describe('property: the ordered stream', () => {
     await fc.assert(fc.asyncProperty(fc.array(stepOf, { minLength: 1, maxLength: 40 }), async steps => {
       const kit = testKit()
       const chain = { standing: async () => ({ confirmedTip: { blockNumber: 0n } } as ChainStanding) }
-      const reading = new Store(await kit.spawn(store({ chain: new Chain(kit.probe<ChainMessage>('chain')), answers: kit.probe(), events: kit.probe(), database: () => memoryDatabase() })))
-      void reading.resume()
+      const reading = new Store(await kit.spawn(storeOver(() => memoryDatabase(), { chain: kit.probe(), answers: kit.probe(), events: kit.probe() })))
       const news = new Wake()
       let sequence = 0
       const write = async (batch: WriteBatch): Promise<void> => {
-        void reading.write(++sequence, batch)
+        void reading.write(++sequence, undefined, batch)
         await kit.settle()
         news.wake()
       }

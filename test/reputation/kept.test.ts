@@ -1,12 +1,10 @@
 import { expect } from 'chai'
 import { hours, minutes, seconds } from '../../src/actors/kernel/index.js'
-import type { Port } from '../../src/actors/kernel/index.js'
+import type { Message, Port } from '../../src/actors/kernel/index.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
-import { Chain } from '../../src/actors/chain/ingress.js'
-import type { ChainMessage } from '../../src/actors/chain/ingress.js'
 import { ReputationError } from '../../src/actors/reputation/index.js'
 import { damagedNameOf, nameOf } from '../../src/actors/reputation/saved.js'
-import { Store, store, threadDatabase } from '../../src/actors/store/index.js'
+import { Store, store } from '../../src/actors/store/index.js'
 import { inFolder } from '../store/fixtures.js'
 import { TestStore, alice, bob, fail, mallory, room, trent } from './support.js'
 
@@ -16,11 +14,8 @@ const from = (peer: string) => ({ direction: 'inbound', peer } as const)
 /** The store actor with its database on disk; time there is real, so its asks are given to the room as promises. */
 async function realStore(dataDir: string) {
   const kit = testKit()
-  const nowhere: Port<never> = { send: () => 'ok' }
-  const ref = await kit.spawn(store({
-    chain: new Chain(kit.probe<ChainMessage>('chain')), answers: nowhere, events: nowhere,
-    database: died => threadDatabase({ dataDir, chainId: 167_000n, died }),
-  }))
+  const nowhere: Port<Message> = { send: () => 'ok' }
+  const ref = await kit.spawn(store({ chain: nowhere, answers: nowhere, events: nowhere }, { dataDir, chainId: 167_000n }))
   return { store: new Store(ref), stop: kit.stop }
 }
 

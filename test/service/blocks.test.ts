@@ -4,7 +4,7 @@ import type { StreamItem } from '../../src/actors/service/blocks.js'
 import { cursorOf, parseCursor } from '../../src/actors/service/cursor.js'
 import { Wake } from '../../src/actors/service/wake.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
-import { store } from '../../src/actors/store/actor.js'
+import { storeOver } from '../../src/actors/store/actor.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import { memoryDatabase } from '../../src/actors/store/memory.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
@@ -35,13 +35,12 @@ async function rig(limits = {}) {
   const tip: { confirmedTip: ConfirmedTip | undefined } = { confirmedTip: undefined }
   judging.answer('standing', () => tip as ChainStanding)
   const chain = new Chain(judging)
-  const ref = await kit.spawn(store({ chain, answers: kit.probe(), events, database: () => memoryDatabase({ limits }) }))
+  const ref = await kit.spawn(storeOver(() => memoryDatabase({ limits }), { chain: judging, answers: kit.probe(), events }))
   const handle = new Store(ref)
-  void handle.resume()
   const news = new Wake()
   let sequence = 0
   const write = async (batch: WriteBatch) => {
-    void handle.write(++sequence, batch)
+    void handle.write(++sequence, undefined, batch)
     await kit.settle()
     news.wake()
     await kit.settle()

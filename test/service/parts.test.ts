@@ -119,7 +119,7 @@ describe('health', () => {
   }
   const peers = [{ connections: 1 }, { connections: 0 }]
 
-  function treeOf(changed: { readonly [part: string]: unknown } = {}, connected: unknown = peers): Tree {
+  function treeOf(changed: { readonly [part: string]: unknown } = {}, connected: unknown = peers, outage?: Tree['storeOutage']['failing']): Tree {
     const told: { readonly [part: string]: unknown } = { ...answers, ...changed }
     const ask = (value: unknown) => async () => {
       if (value === undefined) throw new Error('no answer')
@@ -127,7 +127,7 @@ describe('health', () => {
     }
     const part = (name: string) => ({ figures: ask(told[name]), standing: ask(told[name]), peers: ask(connected), bans: ask(told[name]), lists: async () => ({ blocked: [], protected: [], allowed: [] }) })
     const parts = Object.fromEntries(Object.keys(answers).map(name => [name, part(name)]))
-    return { ...parts, supervisor: { describe: () => ({}) } } as unknown as Tree
+    return { ...parts, storeOutage: { failing: outage }, supervisor: { describe: () => ({}) } } as unknown as Tree
   }
   const codes = async (...tree: Parameters<typeof treeOf>) => (await healthOf(treeOf(...tree), false, 0)).ailments.map(({ code }) => code)
 
@@ -138,6 +138,7 @@ describe('health', () => {
 
   it('names each ailment', async () => {
     expect(await codes({ store: { ...answers.store, failing: { code: 'disk_full', message: 'full' } } })).to.deep.equal(['store_failing'])
+    expect(await codes({ store: undefined }, peers, { code: 'hung', message: 'its thread does not answer' }), 'said once, by its reason').to.deep.equal(['store_failing'])
     expect(await codes({ validator: { ...answers.validator, degraded: true } })).to.deep.equal(['slow_signatures'])
     expect(await codes({ validator: { ...answers.validator, together: { off: true } } })).to.deep.equal(['batch_verification_off'])
     const withoutModule = (batchOff: string) => ({ validator: { ...answers.validator, workers: [{ recover: 'native', batchOff }] } })

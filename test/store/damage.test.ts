@@ -2,7 +2,6 @@ import { mkdir, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { expect } from 'chai'
-import { threadDatabase } from '../../src/actors/store/client.js'
 import { fileDatabase } from '../../src/actors/store/file-database.js'
 import { blocks, failureOf, hashOf, inFolder } from './fixtures.js'
 
@@ -19,13 +18,10 @@ async function filled(dataDir: string): Promise<string> {
   return join(dataDir, 'store')
 }
 
-/** The same outcome in the thread as without. */
 async function refuses(dataDir: string, expected: object): Promise<void> {
-  for (const make of [fileDatabase, threadDatabase]) {
-    const db = make({ dataDir, chainId: 7n })
-    expect(await failureOf(db.open())).to.include({ name: 'StoreError', ...expected })
-    await db.close()
-  }
+  const db = fileDatabase({ dataDir, chainId: 7n })
+  expect(await failureOf(db.open())).to.include({ name: 'StoreError', ...expected })
+  await db.close()
 }
 
 async function raw(folder: string, work: (level: ClassicLevel<string, string>) => Promise<void>): Promise<void> {

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { threadDatabase } from '../../src/actors/store/client.js'
 import type { Database, DatabaseLimits } from '../../src/actors/store/database.js'
 import { fileDatabase } from '../../src/actors/store/file-database.js'
 import { MemoryGround } from '../../src/actors/store/memory.js'
@@ -22,4 +21,3 @@ databaseContract('in memory', async () => {
   return { durable: false, make, remove: async () => undefined }
 })
 databaseContract('on disk', onDisk((dataDir, limits) => fileDatabase({ dataDir, limits })))
-databaseContract('in its thread', onDisk((dataDir, limits) => threadDatabase({ dataDir, limits })))

@@ -3,7 +3,6 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'chai'
-import { threadDatabase } from '../../src/actors/store/client.js'
 import { fileDatabase } from '../../src/actors/store/file-database.js'
 import { judge, readHolder, releaseLock, selfAsHolder, writeLock } from '../../src/actors/store/lock.js'
 import type { Holder } from '../../src/actors/store/lock.js'
@@ -26,14 +25,12 @@ describe('the lock of a data directory', () => {
   }
 
   it('names its holder, in the file and in the error, and is released on close', () => inFolder(async dataDir => {
-    const first = threadDatabase({ dataDir })
+    const first = fileDatabase({ dataDir })
     await first.open()
     expect(await readHolder(dataDir)).to.include({ pid: process.pid })
-    for (const make of [fileDatabase, threadDatabase]) {
-      const error = await failureOf(make({ dataDir }).open())
-      expect(error).to.include({ name: 'StoreError', code: 'locked', value: process.pid })
-      expect(String(error)).to.contain(`process ${process.pid}`)
-    }
+    const error = await failureOf(fileDatabase({ dataDir }).open())
+    expect(error).to.include({ name: 'StoreError', code: 'locked', value: process.pid })
+    expect(String(error)).to.contain(`process ${process.pid}`)
     await first.close()
     expect(await exists(join(dataDir, 'lock'))).to.equal(false)
     const second = fileDatabase({ dataDir })

@@ -2,7 +2,6 @@ import { cp, mkdir, readFile, readdir, rm, symlink, truncate, writeFile } from '
 import { join, relative } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { expect } from 'chai'
-import { threadDatabase } from '../../src/actors/store/client.js'
 import type { Discarded, Opened } from '../../src/actors/store/database.js'
 import { fileDatabase } from '../../src/actors/store/file-database.js'
 import { healing } from '../../src/actors/store/healing.js'
@@ -73,7 +72,7 @@ describe('H53 one data directory is opened once', () => {
     await mkdir(join(folder, 'x'))
     for (const first of names) {
       for (const second of names) {
-        const databases = [fileDatabase({ dataDir: first }), threadDatabase({ dataDir: second })]
+        const databases = [fileDatabase({ dataDir: first }), fileDatabase({ dataDir: second })]
         const outcomes = await Promise.allSettled(databases.map(db => db.open()))
         expect(outcomes.filter(({ status }) => status === 'fulfilled'), `${first} ${second}`).to.have.length(1)
         for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).to.include({ code: 'locked', value: process.pid })

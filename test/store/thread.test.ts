@@ -1,115 +1,133 @@
-import { Worker } from 'node:worker_threads'
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
-import { threadDatabase } from '../../src/actors/store/client.js'
-import type { ThreadDatabase, ThreadDatabaseOptions } from '../../src/actors/store/client.js'
-import { StoreError } from '../../src/actors/store/errors.js'
+import { silentLogger, supervisor } from '../../src/actors/kernel/index.js'
+import type { SupervisorEvent } from '../../src/actors/kernel/index.js'
+import { STORE_RESTARTS, Store, StoreError, store } from '../../src/actors/store/index.js'
+import type { StoreEvent, StorePorts } from '../../src/actors/store/index.js'
 import { until } from '../support/until.js'
-import { blocks, commitment, concat, failureOf, hex, inFolder } from './fixtures.js'
+import { blocks, concat, failureOf, hex, inFolder } from './fixtures.js'
 
-/** Hands the thread out, for a test to end it as a native crash or a lack of memory would. */
-function withWorker(
-  dataDir: string, options: Partial<ThreadDatabaseOptions> = {},
-): { readonly db: ThreadDatabase; readonly worker: () => Worker } {
-  let started: Worker | undefined
-  const startThread = (entry: URL): Worker => started = new Worker(entry)
-  const db = threadDatabase({ dataDir, startThread, ...options })
-  return { db, worker: () => { if (started === undefined) throw new Error('not started'); return started } }
+const SOON = 60_000
+const exists = (path: string) => access(path).then(() => true, () => false)
+
+/** The store as a node has it, with chain's part: what is not acknowledged is kept, and sent again when it is asked for. */
+class Rig {
+  readonly durable: number[] = []
+  readonly events: StoreEvent[] = []
+  readonly failures: SupervisorEvent[] = []
+  readonly #kept = new Map<number, object>()
+  readonly #workers: Worker[] = []
+  readonly #onWorker = (worker: Worker): void => { this.#workers.push(worker) }
+  readonly #root = supervisor('test', { log: silentLogger, onEvent: event => { if (event.type === 'failed') this.failures.push(event) } })
+  readonly store: Store
+
+  private constructor(dataDir: string) {
+    process.on('worker', this.#onWorker)
+    const chain: StorePorts['chain'] = {
+      send: message => {
+        if (message.type === 'durable') { this.durable.push(message.sequence); this.#kept.delete(message.sequence) }
+        else this.#sendAgain()
+        return 'ok'
+      },
+    }
+    const make = store({ chain, answers: { send: () => 'ok' }, events: { send: event => { this.events.push(event); return 'ok' } } }, { dataDir })
+    this.store = new Store(this.#root.child('store', make, { ...STORE_RESTARTS, backoff: { firstMs: 1, maxMs: 1, factor: 1, jitter: 0 } }))
+  }
+
+  static async open(dataDir: string): Promise<Rig> {
+    const rig = new Rig(dataDir)
+    await rig.#root.start()
+    return rig
+  }
+
+  /** The thread as it is now. */
+  get worker(): Worker { return this.#workers.at(-1)! }
+
+  write(sequence: number, batch: object): void {
+    const after = [...this.#kept.keys()].at(-1)
+    this.#kept.set(sequence, batch)
+    void this.store.write(sequence, after, batch)
+  }
+
+  #sendAgain(): void {
+    let after: number | undefined
+    for (const [sequence, batch] of this.#kept) { void this.store.write(sequence, after, batch); after = sequence }
+  }
+
+  async close(): Promise<void> {
+    process.off('worker', this.#onWorker)
+    await this.#root.stop()
+  }
 }
 
-describe('the database in its thread', () => {
-  it('H33: the thread ends in the middle of commits: typed errors, a new thread, nothing durable lost', () => inFolder(async dataDir => {
-    const deaths: StoreError[] = []
-    const { db, worker } = withWorker(dataDir, { died: error => { deaths.push(error) } })
-    await db.open()
-    const durable: bigint[] = []
-    let next = 1n
-    for (let round = 0; round < 5; round++) {
-      const begin = (count: number): Promise<void>[] => blocks(next, count).map(async one => {
-        const height = next++
-        await db.commit({ commitments: [one] })
-        durable.push(height)
-      })
-      const commits = begin(40)
-      // from the second round on when some are durable, and more have just begun
-      if (round > 0) {
-        await commits[(round - 1) * 8]
-        commits.push(...begin(40))
-      }
-      const settled = Promise.allSettled(commits)
-      await worker().terminate()
-      const failures = (await settled).filter(outcome => outcome.status === 'rejected').map(({ reason }) => reason as unknown)
-      for (const failure of failures) expect(failure).to.be.instanceOf(StoreError).and.include({ code: 'thread_died' })
-      await until(() => deaths.length === round + 1, 'its death is known')
-      expect(await failureOf(db.canonicalRange(1n, 10)), 'until it is opened again').to.include({ code: 'thread_died' })
-      const opened = await db.open()
-      expect(opened.created).to.equal(false)
+describe('the store in its thread', () => {
+  it('H33: the thread ends in the middle of writes, again and again: nothing acknowledged is lost, nothing is stored with a hole, all of it in the end', () => inFolder(async dataDir => {
+    const rig = await Rig.open(dataDir)
+    let next = 1
+    for (let round = 0; round < 6; round++) {
+      for (let count = 0; count < 40; count++, next++) rig.write(next, { commitments: blocks(BigInt(next), 1) })
+      // From the second round on when some are acknowledged, and more have just begun.
+      if (round > 0) await until(() => new Set(rig.durable).size > (round - 1) * 48, 'some are acknowledged')
+      const acknowledged = rig.durable.length
+      await rig.worker.terminate()
+      const { stats } = await rig.store.standing(SOON)
+      expect(stats.commitments, 'acknowledged').to.be.at.least(new Set(rig.durable.slice(0, acknowledged)).size)
+      expect(stats.commitments, 'without a hole').to.equal(Number(stats.highest ?? 0n))
     }
-    expect(durable.length, 'some were stored').to.be.greaterThan(0)
-    for (const height of durable) expect(hex(await db.canonicalRange(height, 1))).to.equal(concat(blocks(height, 1)))
-    await db.close()
-    expect(deaths.length, 'closing is not dying').to.equal(5)
+    await until(() => new Set(rig.durable).size === next - 1, 'every write')
+    expect((await rig.store.standing(SOON)).stats.canonical).to.equal(next - 1)
+    expect(hex(await rig.store.page(1n, 240, SOON))).to.equal(concat(blocks(1n, 240)))
+    expect(rig.failures.length).to.equal(6)
+    await rig.close()
+    expect(rig.failures.length, 'closing is not dying').to.equal(6)
+  }))
+
+  it('a restore is answered after the writes sent before it', () => inFolder(async dataDir => {
+    const rig = await Rig.open(dataDir)
+    for (let sequence = 1; sequence <= 200; sequence++) rig.write(sequence, { commitments: blocks(BigInt(sequence), 1), confirmedTip: { blockNumber: BigInt(sequence) } })
+    const restored = await rig.store.restore(10, 10, SOON)
+    expect([...restored.tail].map(({ blockNumber }) => blockNumber)).to.deep.equal(Array.from({ length: 10 }, (_, at) => BigInt(191 + at)))
+    expect(restored.confirmedTip).to.deep.equal({ blockNumber: 200n })
+    await rig.close()
   }))
 
   it('errors keep code, value and limit across the thread', () => inFolder(async dataDir => {
-    const db = threadDatabase({ dataDir })
-    await db.open()
-    const error = await failureOf(db.commit({ commitments: [{ ...commitment({ height: 1n }), ssz: new Uint8Array(5) }] }))
-    expect(error).to.be.instanceOf(StoreError).and.include({ name: 'StoreError', code: 'invalid', value: 5, limit: 382 })
-    await db.close()
+    const rig = await Rig.open(dataDir)
+    const error = await failureOf(rig.store.setMeta('x'.repeat(257), null, SOON))
+    expect(error).to.be.instanceOf(StoreError).and.include({ name: 'StoreError', code: 'invalid', value: 257, limit: 256 })
+    await rig.close()
   }))
 
   it('gives nothing of the caller away: what it is handed stays usable', () => inFolder(async dataDir => {
-    const db = threadDatabase({ dataDir })
-    await db.open()
+    const rig = await Rig.open(dataDir)
     const [one] = blocks(1n, 1)
     const hashes = [one!.hash]
-    await db.commit({ commitments: [one!], txLists: [{ hash: one!.hash, bytes: one!.ssz }] })
-    await Promise.all([db.hasTxLists(hashes), db.commitmentByHash(one!.hash), db.txList(one!.hash)])
+    rig.write(1, { commitments: [one!], txLists: [{ hash: one!.hash, bytes: one!.ssz }] })
+    await Promise.all([rig.store.hasTxLists(hashes, SOON), rig.store.commitment(one!.hash, SOON), rig.store.txList(one!.hash, SOON)])
     expect([one!.ssz.length, one!.hash.length]).to.deep.equal([382, 32])
-    await db.close()
+    await rig.close()
   }))
 
-  it('closes within its deadline though the thread does not answer, and lets the directory go', () => inFolder(async dataDir => {
-    const startThread = () => new Worker(new URL('./blocking-thread.js', import.meta.url))
-    const db = threadDatabase({ dataDir, closeWithin: 100, startThread })
-    await db.open()
-    void db.meta('block')
-    await db.close()
-    const again = threadDatabase({ dataDir })
-    await again.open()
-    await again.close()
+  it('lets the directory go at its end, also where its thread was ended before it could', () => inFolder(async dataDir => {
+    const rig = await Rig.open(dataDir)
+    expect(await exists(join(dataDir, 'lock'))).to.equal(true)
+    await rig.close()
+    expect(await exists(join(dataDir, 'lock'))).to.equal(false)
+    const second = await Rig.open(dataDir)
+    const closed = second.close()
+    await second.worker.terminate()
+    await closed
+    await until(async () => !await exists(join(dataDir, 'lock')), 'the lock file is gone')
+    const third = await Rig.open(dataDir)
+    await third.close()
   }))
 
-  it('a thread that throws outside of a call has died, and says why', () => inFolder(async dataDir => {
-    const startThread = () => new Worker(new URL('./blocking-thread.js', import.meta.url))
-    const db = threadDatabase({ dataDir, startThread })
-    await db.open()
-    const error = await failureOf(db.meta('throw'))
-    expect(error).to.include({ code: 'thread_died' })
-    expect(String(error)).to.contain('out of the blue')
-    await db.open()
-    await db.close()
-  }))
-
-  it('a sequenced batch is stored with all before it: none passes one that has failed', () => inFolder(async dataDir => {
-    let worker: Worker | undefined
-    const startThread = () => worker = new Worker(new URL('./blocking-thread.js', import.meta.url))
-    const db = threadDatabase({ dataDir, startThread })
-    await db.open()
-    const batch = (sequence: number) => ({ sequence, commitments: blocks(BigInt(sequence), 1) })
-    await db.commit(batch(1))
-    const blocked = failureOf(db.meta('block'))
-    const lost = failureOf(db.commit(batch(2)))
-    await worker?.terminate()
-    expect(await blocked).to.include({ code: 'thread_died' })
-    expect(await lost).to.include({ code: 'thread_died' })
-    await db.open()
-    expect(await failureOf(db.commit(batch(3)))).to.include({ code: 'thread_died' })
-    await db.commit({ meta: [{ name: 'unsequenced', value: 'passes' }] })
-    await db.commit(batch(2))
-    expect(await failureOf(db.commit(batch(4))), '3 was refused and has not come again').to.include({ code: 'thread_died' })
-    await Promise.all([db.commit(batch(3)), db.commit(batch(4)), db.commit(batch(5))])
-    expect((await db.stats()).canonical).to.equal(5)
-    await db.close()
+  it('a directory that cannot be opened is a start that fails, with its own error', () => inFolder(async dataDir => {
+    const first = await Rig.open(dataDir)
+    const error = await failureOf(Rig.open(dataDir)) as Error
+    expect(error.cause).to.be.instanceOf(StoreError).and.include({ code: 'locked', value: process.pid })
+    await first.close()
   }))
 })

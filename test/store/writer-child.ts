@@ -1,4 +1,3 @@
-import { threadDatabase } from '../../src/actors/store/client.js'
 import { fileDatabase } from '../../src/actors/store/file-database.js'
 import type { WriteBatch } from '../../src/actors/store/database.js'
 import { StoreError } from '../../src/actors/store/errors.js'
@@ -30,7 +29,7 @@ async function hold(): Promise<void> {
 }
 
 async function write(atOnce = 4, count = Infinity): Promise<void> {
-  const db = threadDatabase({ dataDir })
+  const db = fileDatabase({ dataDir })
   const opened = await db.open()
   await say(`opened ${opened.stats.highest?.toString() ?? 'none'}`)
   const first = opened.stats.highest ?? BigInt(from) - 1n
@@ -46,7 +45,7 @@ async function write(atOnce = 4, count = Infinity): Promise<void> {
 
 /** Writes until it fails, tries again, reads what it has stored, and says all of that. */
 async function fill(): Promise<void> {
-  const db = threadDatabase({ dataDir })
+  const db = fileDatabase({ dataDir })
   await db.open()
   let height = BigInt(from)
   const failing = async (): Promise<StoreError> => {

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
@@ -15,6 +17,7 @@ import { thorough } from '../support/samples.js'
 import { until } from '../support/until.js'
 import { commitments, poisoned, signing, txListMessages, withByte } from './samples.js'
 
+const run = promisify(execFile)
 const workerNamed = (name: string): URL => new URL(`./workers/${name}.js`, import.meta.url)
 
 describe('validator pool', () => {
@@ -134,12 +137,12 @@ describe('validator pool', () => {
     expect((await check(pool, 'commitments', [commitments[0]!])).finding(0)).to.equal(Finding.valid)
   })
 
-  it('H31: rejects the batches of a thread that died, and replaces it', async () => {
+  for (const how of ['exit', 'block', 'loop'] as const) it(`H31: rejects the batches of a thread that died or hangs (${how}), and replaces it`, async () => {
     let ready: (() => void) | undefined
     const replaced = new Promise<void>(resolve => { ready = resolve })
-    const pool = await start({ threads: 1, worker: workerNamed('poison') }, { ready: () => ready?.() })
+    const pool = await start({ threads: 1, worker: workerNamed('poison'), hangWithin: 500 }, { ready: () => ready?.() })
     const before = pool.workers[0]!.threadId
-    const batches = [[poisoned(commitments[0]!, 'exit')], [commitments[1]!]]
+    const batches = [[poisoned(commitments[0]!, how)], [commitments[1]!]]
     const lost = await Promise.all(batches.map(items => rejection(check(pool, 'commitments', items))))
     expect(lost.map(({ code }) => code)).to.deep.equal(['worker_died', 'worker_died'])
     expect(pool.room('commitments')).to.equal('full')
@@ -148,6 +151,28 @@ describe('validator pool', () => {
     expect(pool.workers[0]!.threadId).to.not.equal(before)
     expect((await check(pool, 'commitments', [commitments[0]!])).finding(0)).to.equal(Finding.valid)
   })
+
+  it('K97 a thread that is at work for longer than that is not ended, as long as batches come back', async () => {
+    const pool = await start({ threads: 1, hangWithin: 1_000 })
+    const until = performance.now() + 1_500
+    while (performance.now() < until) await Promise.all([check(pool, 'commitments', commitments), check(pool, 'commitments', commitments)])
+    expect(pool.deaths).to.equal(0)
+  })
+
+  it('H81 K108 its threads start whatever the flags of the process are', async () => {
+    const pool = new URL('../../src/actors/validator/index.js', import.meta.url).href
+    const kernel = new URL('../../src/actors/kernel/index.js', import.meta.url).href
+    const body = `
+      const { openPool, validatorConfig } = await import('${pool}')
+      const { silentLogger, systemClock } = await import('${kernel}')
+      const pool = await openPool({ clock: systemClock, log: silentLogger }, validatorConfig({ pool: { threads: 1 } }).pool, { ready() {}, broken() {} })
+      console.log(pool.workers.length)
+      await pool.close()`
+    for (const flags of [[], ['--expose-gc', '--max-old-space-size=96'], ['--unhandled-rejections=strict']]) {
+      const { stdout } = await run(process.execPath, [...flags, '--input-type=module', '-e', body], { env: { ...process.env, NODE_OPTIONS: '--no-warnings' } })
+      expect(stdout.trim(), flags.join(' ')).to.equal('1')
+    }
+  }).timeout(60_000)
 
   for (const how of ['load', 'exit', 'greet'] as const) {
     /** Time passes only for what does not say by itself that it fails. */

@@ -47,8 +47,8 @@ export function withByte(bytes: Uint8Array, at: number, value: number): Uint8Arr
 export const POISON_MARK: readonly number[] = [0xde, 0xad, 0xfe, 0xed]
 export const POISON_AT = OFFSETS.proverAuth
 /** How `workers/poison.ts` dies of a commitment. */
-export type Poison = 'exit' | 'throw' | 'memory' | 'originals'
-export const POISONS: readonly Poison[] = ['exit', 'throw', 'memory', 'originals']
+export type Poison = 'exit' | 'throw' | 'memory' | 'originals' | 'block' | 'loop'
+export const POISONS: readonly Poison[] = ['exit', 'throw', 'memory', 'originals', 'block', 'loop']
 
 /** A commitment that kills the thread of `workers/poison.ts` that gets it. */
 export function poisoned(bytes: Uint8Array, how: Poison): Uint8Array {

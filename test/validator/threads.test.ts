@@ -81,9 +81,9 @@ describe('validator with threads', () => {
     expect(batches).to.be.below(876 / 3)
   })
 
-  for (const how of ['exit', 'throw', 'memory'] satisfies Poison[]) {
+  for (const how of ['exit', 'throw', 'memory', 'block'] satisfies Poison[]) {
     it(`H31: every message gets its verdict when one kills its thread (${how}), and only that one is given up`, async () => {
-      const { room, chain } = await start({ pool: { threads: 2, worker: poison, heapMb: 32 } })
+      const { room, chain } = await start({ pool: { threads: 2, worker: poison, heapMb: 32, hangWithin: 500 } })
       const messages = someCommitments(300)
       messages[137] = poisoned(messages[137]!, how)
       messages.forEach((bytes, index) => { void room.commitment(bytes, gossip(index)) })

@@ -1,7 +1,7 @@
 import { equalBytes } from '../../protocol/bytes.js'
 import { PRECONFIRMATION_SIZE, loadCrypto, preconfirmationHash } from '../../protocol/index.js'
 import { actor } from '../kernel/index.js'
-import type { Context, Later, Port } from '../kernel/index.js'
+import type { Context, Deferral, Later, Port } from '../kernel/index.js'
 import type { CommitmentRecord } from '../store/ingress.js'
 import { chainConfig } from './config.js'
 import type { ChainConfig } from './config.js'
@@ -10,7 +10,7 @@ import { REWOUND_TOP } from './decisions.js'
 import type { Found, LookUp } from './decisions.js'
 import { ChainError } from './errors.js'
 import { chainMailbox } from './ingress.js'
-import type { ChainMessage } from './ingress.js'
+import type { ChainInternal, ChainMessage } from './ingress.js'
 import type { ChainPorts, Outside } from './outside.js'
 import { EQUIVOCATION, SETTLED } from './own-desk.js'
 import type { ChainEvent, ChainStore } from './ports.js'
@@ -30,8 +30,14 @@ type Decision = (found?: readonly Found[]) => LookUp | undefined
 interface State {
   readonly core: ChainCore
   /** The decision that reads the store and goes on afterwards: one at a time. */
-  deciding: { readonly run: Decision; readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined
+  deciding: { readonly run: Decision; readonly answer: Deferral<void> } | undefined
 }
+
+/**
+ * How long the store may take to read or to record what we are about to sign, ms: twice that is less than who asks for it waits. A store
+ * that is being started again does not refuse, it answers later.
+ */
+const RECORD_WITHIN = 4_000
 
 /** How often time is looked at, ms: every bound in time is kept to within this. */
 const TICK = 250
@@ -44,7 +50,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
   const config = chainConfig(options)
   const { store } = needs
 
-  const outsideOf = (ctx: Context<ChainMessage>): Outside => {
+  const outsideOf = (ctx: Context<ChainMessage, ChainInternal, 'tick'>): Outside => {
     const lookUps = callsOf<bigint, ScheduleAnswer, number>(ctx.signal, (window, signal) => needs.schedule(window, { signal }), (window, promise, generation) => ctx.pipe(promise, {
       ok: answer => ({ type: 'scheduleAnswered', window, answer, generation }),
       failed: error => ({ type: 'scheduleFailed', window, error, generation }),
@@ -57,9 +63,8 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       verdicts: needs.verdicts, answers: needs.answers, outcomes: needs.outcomes, gaps: needs.gaps, judged: needs.judged, ownJudged: needs.ownJudged,
       lookUps, rules: ruleCalls,
       event: event => { void needs.events.send(event) },
-      write: (sequence, batch) => store.write(sequence, batch),
-      resume: () => store.resume(),
-      readSigned: (signer, window) => ctx.pipe(store.signedWindow(signer, window, config.storeWithin), {
+      write: (sequence, after, batch) => store.write(sequence, after, batch),
+      readSigned: (signer, window) => ctx.pipe(store.signedWindow(signer, window, Math.min(config.storeWithin, RECORD_WITHIN)), {
         ok: answer => ({ type: 'signedKnown', signer, window, answer }),
         failed: () => ({ type: 'signedKnown', signer, window, answer: undefined }),
       }),
@@ -86,27 +91,27 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
   }
 
   /** Runs a decision of the application, with what it has to see first; answers when it is durable. */
-  const decide = (state: State, ctx: Context<ChainMessage>, run: Decision): Later<void> => {
+  const decide = (state: State, ctx: Context<ChainMessage, ChainInternal, 'tick'>, run: Decision): Later<void> => {
     const { core } = state
-    // A refusal is the asker's: thrown here it would crash the actor.
-    if (state.deciding !== undefined) return ctx.later(Promise.reject(new ChainError('busy', 'another decision reads the store')))
+    if (state.deciding !== undefined) return ctx.refuse(new ChainError('busy', 'another decision reads the store'))
     let wanted: LookUp | undefined
     try {
       wanted = run()
     } catch (error) {
-      if (error instanceof ChainError) return ctx.later(Promise.reject(error))
+      if (error instanceof ChainError) return ctx.refuse(error)
       throw error
     }
     if (wanted === undefined) {
-      const durable = new Promise<void>(resolve => core.state.whenDurable(resolve))
-      core.flush()
-      return ctx.later(durable)
+      return ctx.defer(answer => {
+        core.state.whenDurable(() => { answer.resolve() })
+        core.flush()
+      })
     }
     ctx.pipe(lookUp(wanted), { ok: records => ({ type: 'recordsRead', records }), failed: error => ({ type: 'readFailed', error }) })
-    return ctx.later(new Promise<void>((resolve, reject) => { state.deciding = { run, resolve, reject } }))
+    return ctx.defer(answer => { state.deciding = { run, answer } })
   }
 
-  return actor<ChainMessage, State>({
+  return actor<ChainMessage, State, ChainInternal, 'tick'>({
     name: 'chain',
     mailbox: chainMailbox,
     async init(ctx) {
@@ -128,7 +133,6 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
         const wanted = core.decisions.confirm(confirmedTip)
         if (wanted !== undefined) core.decisions.confirm(confirmedTip, await lookUp(wanted))
       }
-      void store.resume()
       core.flush()
       needs.schedule.subscribe?.((from, to) => { void ctx.self.send({ type: 'scheduleChanged', from, to }) }, { signal: ctx.signal })
       ctx.every('tick', TICK)
@@ -150,6 +154,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
         }
         core.flush()
       },
+      scheduleChanged({ core }, { from, to }) { core.judge.scheduleChanged(from, to); core.flush() },
       rootAt({ core }, { first }) { core.state.canon.rootAt(first); core.flush() },
       parentUnavailable({ core }, { hash, peers }) { core.handoverFallback.parentUnavailable(hash, peers); core.flush() },
       confirm: (state, { tip }, ctx) => decide(state, ctx, found => state.core.decisions.confirm(tip, found)),
@@ -167,10 +172,10 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       },
       lostTxList({ core }, { hash, height }) { core.txLists.lost(hash, height) },
       standing: ({ core }) => core.standing(),
-
+    },
+    internal: {
       scheduleAnswered({ core }, { window, answer, generation }, ctx) { core.judge.lookedUp(core.judge.schedules.answered(window, answer, ctx.clock.monotonic(), generation)); core.flush() },
       scheduleFailed({ core }, { window, error, generation }, ctx) { core.judge.lookedUp(core.judge.schedules.failed(window, error, ctx.clock.monotonic(), generation)); core.flush() },
-      scheduleChanged({ core }, { from, to }) { core.judge.scheduleChanged(from, to); core.flush() },
       ruled({ core }, { id, answer }) { core.judge.ruled(id, answer); core.flush() },
       rulesFailed({ core }, { id, error }) { core.judge.rulesFailed(id, error); core.flush() },
       signedKnown({ core }, { signer, window, answer }) { core.judge.signedKnown(signer, window, answer); core.flush() },
@@ -183,14 +188,14 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
           deciding.run(records)
         } catch (error) {
           if (!(error instanceof ChainError)) throw error
-          deciding.reject(error)
+          deciding.answer.reject(error)
           return
         }
-        core.state.whenDurable(deciding.resolve)
+        core.state.whenDurable(() => { deciding.answer.resolve() })
         core.flush()
       },
       readFailed(state, { error }) {
-        state.deciding?.reject(error)
+        state.deciding?.answer.reject(error)
         state.deciding = undefined
       },
     },

@@ -59,11 +59,13 @@ export type ChainMessage =
   | { readonly type: 'page'; readonly peer: PeerKey; readonly ticket: number; readonly items: readonly Checked[] }
   /** From the store: every write up to and including `sequence` is durable. */
   | { readonly type: 'durable'; readonly sequence: number }
-  /** From the store: it started (again). Answered with `store.resume()`, then everything unacknowledged from the oldest on. */
+  /** From the store: it started (again), or lacks a write. Answered with everything unacknowledged, from the oldest on. */
   | { readonly type: 'storeReady' }
   /** From network: answer `get_head` to this inbound request. */
   | { readonly type: 'serveHead'; readonly request: number }
   | { readonly type: 'updateHead'; readonly head: Head | undefined }
+  /** From the application's schedule: windows from `from` to `to` may have another answer now. */
+  | { readonly type: 'scheduleChanged'; readonly from: bigint; readonly to: bigint }
   /** From sync: without a tip, most peers can serve the chain from this height on (SPEC §7, Anchor). */
   | { readonly type: 'rootAt'; readonly first: bigint }
   /** From sync: so many peers could not supply a parent (SPEC §6, EOP: it may be a hand-over that nobody keeps). */
@@ -77,14 +79,11 @@ export type ChainMessage =
   /** From the store: this txlist was damaged, and is not there any more. */
   | { readonly type: 'lostTxList'; readonly hash: Uint8Array; readonly height: bigint | undefined }
   | Ask<'standing', object, ChainStanding>
-  | ChainInternal
 
 /** What the room tells itself when something that it waited for is there. Never sent by others. */
 export type ChainInternal =
   | { readonly type: 'scheduleAnswered'; readonly window: bigint; readonly answer: unknown; readonly generation: number }
   | { readonly type: 'scheduleFailed'; readonly window: bigint; readonly error: unknown; readonly generation: number }
-  /** Windows from `from` to `to` may have another answer now. */
-  | { readonly type: 'scheduleChanged'; readonly from: bigint; readonly to: bigint }
   | { readonly type: 'ruled'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'rulesFailed'; readonly id: number; readonly error: unknown }
   /** What was signed in a window; `undefined` where the store did not say. */
@@ -94,8 +93,6 @@ export type ChainInternal =
   /** Records that a rewind, a tip or a name has to look at. */
   | { readonly type: 'recordsRead'; readonly records: readonly Found[] }
   | { readonly type: 'readFailed'; readonly error: unknown }
-
-const own = keep('piped to itself; as many as this room has under way')
 
 export const chainMailbox = mailbox<ChainMessage>({
   capacity: 8_192,
@@ -116,7 +113,7 @@ export const chainMailbox = mailbox<ChainMessage>({
     caughtUp: reject('the caller is told'),
     lostTxList: dropOldest('the store is asked again for what is missing'),
     standing: reject('the caller is told'),
-    scheduleAnswered: own, scheduleFailed: own, scheduleChanged: keep('the application\'s schedule sends it'), ruled: own, rulesFailed: own, signedKnown: own, recalled: own, recordsRead: own, readFailed: own,
+    scheduleChanged: keep('the application\'s schedule sends it'),
   },
 })
 

@@ -366,7 +366,7 @@ export class Judge {
     const { verdict, reason, penalty, hash } = judgement
     const accepted = verdict === 'accept'
     if (origin.kind === 'gossip') {
-      if (!late) void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict })
+      if (!late) void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict, reason })
       if (accepted) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'accepted' })
       else if (penalty && !late) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'failure' })
     } else {

@@ -22,8 +22,8 @@ export interface Outside extends ChainPorts {
   /** `undefined` where the application has no rules of its own. */
   readonly rules: RuleAsks | undefined
   event(event: ChainEvent): void
-  write(sequence: number, batch: WriteBatch): Feedback
-  resume(): Feedback
+  /** `after`: the write before it, where that is not acknowledged. */
+  write(sequence: number, after: number | undefined, batch: WriteBatch): Feedback
   /** Asks the store what was signed in a window; comes back as `signedKnown`. */
   readSigned(signer: Uint8Array, window: bigint): void
   /** Asks the store what it knows of a hash; comes back as `recalled`. */

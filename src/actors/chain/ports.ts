@@ -11,8 +11,7 @@ export type Standing = CommitmentRecord['standing']
 
 /** Of the store, what chain needs: writes that are acknowledged, and reads whose results come back as messages. */
 export interface ChainStore {
-  write(sequence: number, batch: WriteBatch): Feedback
-  resume(): Feedback
+  write(sequence: number, after: number | undefined, batch: WriteBatch): Feedback
   restore(tail: number, beside: number, within: Deadline): Promise<Restored>
   blockAt(height: bigint, within: Deadline): Promise<CommitmentRecord | undefined>
   evidence(from: number, max: number, within: Deadline): Promise<readonly Evidence[]>
@@ -26,7 +25,7 @@ export interface ChainStore {
 }
 
 /** To network: the one verdict on a gossip message (SPEC §5). */
-export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict }>
+export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason: string }>
 
 /** To network: the answer to an inbound request, an SSZ body without its frame. */
 export type Answers = Port<{ readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }>

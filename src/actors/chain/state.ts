@@ -57,8 +57,9 @@ export class ChainState {
     const turn = this.changes.take()
     const waiting = this.#whenDurable
     this.#whenDurable = []
-    const entry = turn === undefined ? this.unstored.newest : this.unstored.add(turn, this.headNow)
-    if (turn !== undefined && entry !== undefined) void this.outside.write(entry.sequence, turn.batch)
+    const before = this.unstored.newest
+    const entry = turn === undefined ? before : this.unstored.add(turn, this.headNow)
+    if (turn !== undefined && entry !== undefined) void this.outside.write(entry.sequence, before?.sequence, turn.batch)
     if (entry === undefined) waiting.forEach(run => run())
     else entry.whenDurable.push(...waiting)
   }
@@ -75,11 +76,8 @@ export class ChainState {
     }
   }
 
-  /** The store has started again: everything that it has not acknowledged, in order. */
-  sendAgain(): void {
-    void this.outside.resume()
-    for (const { sequence, batch } of this.unstored) void this.outside.write(sequence, batch)
-  }
+  /** The store has started again, or lacks a write: everything that it has not acknowledged, in order. */
+  sendAgain(): void { for (const { sequence, after, batch } of this.unstored) void this.outside.write(sequence, after, batch) }
 }
 
 export function headAt(block: Commitment | undefined): HeadAt {

@@ -87,7 +87,7 @@ export class TxListDesk {
     const { outside } = this.state
     const { verdict, reason, penalty } = judgement
     if (origin.kind === 'gossip') {
-      void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict })
+      void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict, reason })
       if (penalty) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'failure' })
     } else {
       const judged = origin.kind === 'own' ? outside.ownJudged : outside.judged

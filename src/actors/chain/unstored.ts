@@ -58,8 +58,12 @@ export class Unstored {
     return done
   }
 
-  /** In order, to be sent again. */
-  * [Symbol.iterator](): IterableIterator<{ readonly sequence: number; readonly batch: WriteBatch }> {
-    for (const { sequence, turn: { batch } } of this.#entries) yield { sequence, batch }
+  /** In order, to be sent again: each names the one before it. */
+  * [Symbol.iterator](): IterableIterator<{ readonly sequence: number; readonly after: number | undefined; readonly batch: WriteBatch }> {
+    let after: number | undefined
+    for (const { sequence, turn: { batch } } of this.#entries) {
+      yield { sequence, after, batch }
+      after = sequence
+    }
   }
 }

@@ -2,7 +2,7 @@ import { actor } from '../kernel/index.js'
 import type { ActorSpec } from '../kernel/index.js'
 import type { DiscoveryConfig } from './config.js'
 import { discoveryMailbox } from './ingress.js'
-import type { DiscoveryMessage } from './ingress.js'
+import type { DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 import type { DiscoveryNeeds, Room } from './room.js'
 
 export type { DiscoveryNeeds } from './room.js'
@@ -12,8 +12,8 @@ export type { DiscoveryNeeds } from './room.js'
  * of others is in its own memory and, for those that were ready once, in the store; a restart begins with these.
  * `init` fails with DiscoveryError `bind_failed` where the UDP port cannot be had; a socket that breaks later crashes the actor.
  */
-export function discovery(needs: DiscoveryNeeds, config: DiscoveryConfig): ActorSpec<DiscoveryMessage, Room> {
-  return actor<DiscoveryMessage, Room>({
+export function discovery(needs: DiscoveryNeeds, config: DiscoveryConfig): ActorSpec<DiscoveryMessage, Room, DiscoveryInternal> {
+  return actor<DiscoveryMessage, Room, DiscoveryInternal>({
     name: 'discovery',
     mailbox: discoveryMailbox,
     async init(ctx) {
@@ -29,12 +29,14 @@ export function discovery(needs: DiscoveryNeeds, config: DiscoveryConfig): Actor
         try {
           room.desk.add(bootnode)
         } catch (error) {
-          return ctx.later(Promise.reject(error instanceof Error ? error : new Error(String(error))))
+          return ctx.refuse(error)
         }
         room.desk.round()
         return undefined
       },
       found(room, { record }) { room.found(record); room.pump() },
+    },
+    internal: {
       lookedUp(room, { records }) { room.lookedUp(records); room.pump() },
       peersSeen(room, { peers }) { room.peersSeen(peers) },
       dialled(room, message) { room.dialled(message); room.pump() },

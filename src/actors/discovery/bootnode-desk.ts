@@ -6,10 +6,10 @@ import type { DiscoveryConfig } from './config.js'
 import type { Discv5Node } from './discv5-node.js'
 import { DiscoveryError } from './errors.js'
 import { waitAfter } from './targets.js'
-import type { DiscoveryEvent, DiscoveryMessage } from './ingress.js'
+import type { DiscoveryEvent, DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 
 export interface BootnodeDeskNeeds {
-  readonly ctx: Context<DiscoveryMessage>
+  readonly ctx: Context<DiscoveryMessage, DiscoveryInternal>
   readonly config: DiscoveryConfig
   readonly node: Discv5Node
   tell(event: DiscoveryEvent): void
@@ -54,7 +54,7 @@ export class BootnodeDesk {
       if (entry.asking || bootnode.kind === 'peer' || entry.notBefore > now) continue
       entry.asking = true
       const { text } = bootnode
-      const failed = (error: unknown): DiscoveryMessage => ({ type: 'bootnodeAsked', bootnode: text, record: undefined, endpoint: undefined, error })
+      const failed = (error: unknown): DiscoveryInternal => ({ type: 'bootnodeAsked', bootnode: text, record: undefined, endpoint: undefined, error })
       if (bootnode.kind === 'record') {
         const { record } = bootnode
         this.needs.use(bootnode)

@@ -29,9 +29,11 @@ export type DiscoveryMessage =
   | Ask<'figures', object, DiscoveryFigures>
   /** Taken when it answers, not yet reached; a bad one is refused with a `DiscoveryError`. */
   | Ask<'addBootnode', { bootnode: string }, void>
-  // from here on what the actor tells itself
-  /** Another node told of this one, or it wrote to us. */
+  /** Another node told of this one, or it wrote to us. Sent by the actor itself. */
   | { readonly type: 'found'; readonly record: ENR }
+
+/** What the room tells itself when something that it waited for is there. Never sent by others. */
+export type DiscoveryInternal =
   | { readonly type: 'lookedUp'; readonly records: readonly ENR[] }
   | { readonly type: 'peersSeen'; readonly peers: readonly PeerInfo[] | undefined }
   | { readonly type: 'dialled'; readonly key: string; readonly peer: PeerKey; readonly address: string; /** Undefined: connected. */ readonly error: unknown }
@@ -56,15 +58,8 @@ export const discoveryMailbox = mailbox<DiscoveryMessage>({
     figures: reject('the caller is told'),
     addBootnode: reject('the caller is told'),
     found: dropOldest('the next lookup finds it again'),
-    ...ownResults(),
   },
 })
-
-/** They come through the system lane (`ctx.pipe`), one for each thing under way. */
-function ownResults() {
-  const never = reject('never sent to the queue')
-  return { lookedUp: never, peersSeen: never, dialled: never, pinged: never, bootnodeAsked: never, recordStored: never, knownSaved: never }
-}
 
 /** Finds peers by discv5 (SPEC §8). */
 export class Discovery extends Handle<DiscoveryMessage> {

@@ -2,7 +2,7 @@ import type { Context } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Store } from '../store/ingress.js'
 import type { DiscoveryConfig } from './config.js'
-import type { DiscoveryMessage } from './ingress.js'
+import type { DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 import { KnownPeers } from './known-peers.js'
 
 /** Where the store keeps the peers to come back to. */
@@ -16,7 +16,7 @@ export class KnownKeeper {
 
   /** @param restored what the store had */
   constructor(
-    private readonly ctx: Context<DiscoveryMessage>, private readonly store: Pick<Store, 'setMeta'>,
+    private readonly ctx: Context<DiscoveryMessage, DiscoveryInternal>, private readonly store: Pick<Store, 'setMeta'>,
     private readonly config: DiscoveryConfig, restored: string | undefined,
   ) {
     this.peers = new KnownPeers(config.knownPeers)

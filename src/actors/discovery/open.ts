@@ -2,7 +2,7 @@ import '../../polyfill.js'
 import type { Context } from '../kernel/index.js'
 import type { DiscoveryConfig } from './config.js'
 import { openDiscv5 } from './discv5-node.js'
-import type { DiscoveryMessage } from './ingress.js'
+import type { DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 import { sameIp } from './ip.js'
 import { KNOWN_META, KnownKeeper } from './known-keeper.js'
 import { useNativeVerification } from './native-verify.js'
@@ -12,7 +12,7 @@ import type { DiscoveryNeeds } from './room.js'
 import { SoundRecords } from './sound.js'
 
 /** Begins discovery: listens, with our record and whom we knew. @throws DiscoveryError `bind_failed` */
-export async function openRoom(ctx: Context<DiscoveryMessage>, needs: DiscoveryNeeds, config: DiscoveryConfig): Promise<Room> {
+export async function openRoom(ctx: Context<DiscoveryMessage, DiscoveryInternal>, needs: DiscoveryNeeds, config: DiscoveryConfig): Promise<Room> {
   const { network, store } = needs
   const verification = await useNativeVerification()
   if (verification !== 'secp256k1') ctx.log.warn({ verification }, 'ENRs are verified in JavaScript: about 20 times slower')

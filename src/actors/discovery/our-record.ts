@@ -3,7 +3,7 @@ import type { Context } from '../kernel/index.js'
 import type { Store } from '../store/ingress.js'
 import type { DiscoveryConfig } from './config.js'
 import type { Discv5Node } from './discv5-node.js'
-import type { DiscoveryMessage } from './ingress.js'
+import type { DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 import { endpointOf, isUnspecified, reachOf, sameIp } from './ip.js'
 import type { Ip, Reach } from './ip.js'
 import { says, signRecord } from './record.js'
@@ -15,7 +15,7 @@ import type { Endpoint } from './votes.js'
 export const RECORD_META = 'discovery.enr'
 
 export interface OurRecordNeeds {
-  readonly ctx: Context<DiscoveryMessage>
+  readonly ctx: Context<DiscoveryMessage, DiscoveryInternal>
   readonly config: DiscoveryConfig
   readonly store: Pick<Store, 'setMeta'>
   readonly node: Discv5Node

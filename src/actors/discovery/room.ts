@@ -14,7 +14,7 @@ import type { Reachable } from './candidate.js'
 import type { DiscoveryConfig } from './config.js'
 import type { Discv5Init, Discv5Node } from './discv5-node.js'
 import { DiscoveryError } from './errors.js'
-import type { DiscoveryEvent, DiscoveryFigures, DiscoveryMessage } from './ingress.js'
+import type { DiscoveryEvent, DiscoveryFigures, DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 import { endpointOf, holderOf, reachOf, sameIp } from './ip.js'
 import type { Reach } from './ip.js'
 import type { KnownKeeper } from './known-keeper.js'
@@ -45,7 +45,7 @@ const TOLD_AT_ONCE = 16
 interface Connected { readonly direction: 'inbound' | 'outbound'; readonly address: string; ready: boolean; tied: boolean; /** When it came. */ readonly round: number }
 
 export interface RoomInit {
-  readonly ctx: Context<DiscoveryMessage>
+  readonly ctx: Context<DiscoveryMessage, DiscoveryInternal>
   readonly needs: DiscoveryNeeds
   readonly config: DiscoveryConfig
   readonly node: Discv5Node
@@ -197,7 +197,7 @@ export class Room {
     this.pump()
   }
 
-  dialled({ address, error, key, peer }: ByType<DiscoveryMessage, 'dialled'>): void {
+  dialled({ address, error, key, peer }: ByType<DiscoveryInternal, 'dialled'>): void {
     if (error === undefined) {
       // the event of it may still be on its way; if it has closed already, the next round shows it
       this.#came(peer, 'outbound', address)
@@ -238,7 +238,7 @@ export class Room {
     if (target !== undefined && this.#sharesAddress(target)) this.#tied(target)
   }
 
-  bootnodeAsked({ bootnode, endpoint, error, record }: ByType<DiscoveryMessage, 'bootnodeAsked'>): void {
+  bootnodeAsked({ bootnode, endpoint, error, record }: ByType<DiscoveryInternal, 'bootnodeAsked'>): void {
     const stranger = record !== undefined && namesOtherChain(record, this.#chain)
     this.desk.asked(bootnode, stranger ? new DiscoveryError('bootnode_other_chain', `bootnode ${bootnode}: of another chain`, { value: bootnode }) : error)
     if (record === undefined || stranger) return

@@ -3,18 +3,19 @@ import type { Clock } from './clock.js'
 import type { Inbox } from './inbox.js'
 import type { Feedback } from './mailbox.js'
 import type { Message } from './message.js'
-import type { Deadline, OfferOptions, Ref } from './ref.js'
+import { attempt } from './outside.js'
+import type { Deadline, Offered, OfferOptions, Ref } from './ref.js'
 
 /** One end, and who wants to know of it. */
 export class Ending {
   happened = false
   readonly #listeners = new Set<() => void>()
 
-  /** @param threw takes what a listener throws, so that the others hear of it all the same */
+  /** @param threw takes what a listener throws or rejects with, so that the others hear of it all the same */
   constructor(private readonly threw: (error: unknown) => void) {}
 
   once(listener: () => void): () => void {
-    const once = (): void => { try { listener() } catch (error) { this.threw(error) } }
+    const once = (): void => { attempt(listener, this.threw) }
     if (this.happened) once()
     else this.#listeners.add(once)
     return () => { this.#listeners.delete(once) }
@@ -40,7 +41,7 @@ export class Address implements Ref<Message> {
     return feedback
   }
 
-  offer(message: Message, options?: OfferOptions): Promise<'ok' | 'closed'> {
+  offer(message: Message, options?: OfferOptions): Promise<Offered> {
     const offered = this.inbox.offer(message, this.path, options)
     this.wake()
     return offered

@@ -3,15 +3,24 @@ import { CancelledError, KernelError, TimeoutError } from './errors.js'
 import type { Message } from './message.js'
 import type { Deadline } from './ref.js'
 
+/** Where an ask waits for its turn. */
+export interface Waiting { forget(asked: Asked): void }
+
 /** An ask on its way: the message, its asker's promise and deadline. Settles once; then timer and listener are gone. */
-export class Asked {
+export class Asked implements Message {
+  readonly type: string
   settled = false
+  /** The queue that it stands in, and where. */
+  queue: Waiting | undefined
+  at = 0
+  /** Told when it settles while its answer is due. */
   onSettled: (() => void) | undefined
   #resolve!: (reply: unknown) => void
   #reject!: (error: unknown) => void
   #timer: TimerHandle | undefined
   #signal: AbortSignal | undefined
   #callee: AbortController | undefined
+  #calledOff = false
 
   /** @throws never: a bad deadline is a rejection like any other */
   static send(message: Message, what: string, within: Deadline, clock: Clock, put: (asked: Asked) => void): Promise<unknown> {
@@ -23,13 +32,31 @@ export class Asked {
     })
   }
 
-  private constructor(readonly message: Message, private readonly what: string, private readonly clock: Clock) {}
+  /** One whose asker is elsewhere, and says with `cancel` that it has given up. */
+  static open(message: Message, what: string, clock: Clock, resolve: (reply: unknown) => void, reject: (error: unknown) => void): Asked {
+    const asked = new Asked(message, what, clock)
+    asked.#resolve = resolve
+    asked.#reject = reject
+    return asked
+  }
 
-  /** Aborted when the asker has given up. */
+  private constructor(readonly message: Message, private readonly what: string, private readonly clock: Clock) {
+    this.type = message.type
+  }
+
+  /** No answer is of use any more. */
+  get expired(): boolean { return this.settled || this.#calledOff }
+
+  /** Aborted when the asker has given up, and when the incarnation that has it in hand begins to end. */
   get signal(): AbortSignal {
     this.#callee ??= new AbortController()
-    if (this.settled) this.#callee.abort()
+    if (this.expired) this.#callee.abort()
     return this.#callee.signal
+  }
+
+  callOff(): void {
+    this.#calledOff = true
+    this.#callee?.abort()
   }
 
   /** Gives false when it comes too late. */
@@ -44,6 +71,8 @@ export class Asked {
     this.#reject(error)
     return true
   }
+
+  cancel(): void { this.#cancelled() }
 
   #arm(within: Deadline): boolean {
     const limits: { readonly ms?: number; readonly signal?: AbortSignal } =
@@ -70,6 +99,7 @@ export class Asked {
     this.settled = true
     if (this.#timer !== undefined) this.clock.clearTimeout(this.#timer)
     this.#signal?.removeEventListener('abort', this.#cancelled)
+    this.queue?.forget(this)
     this.onSettled?.()
     return true
   }

@@ -14,16 +14,28 @@ export interface Clock {
 /** A number in [0, 1). */
 export type Random = () => number
 
-/** The longest delay that the platform can count; longer ones fire early, after 24.8 days. */
+/** The longest delay that the platform's timer can count, 24.8 days. */
 const LONGEST_DELAY = 2 ** 31 - 1
+
+/** A longer one, in several steps. */
+class LongTimer {
+  #step: NodeJS.Timeout | undefined
+  constructor(fn: () => void, ms: number) { this.#next(fn, ms) }
+  clear(): void { clearTimeout(this.#step) }
+
+  #next(fn: () => void, left: number): void {
+    const ms = Math.min(left, LONGEST_DELAY)
+    this.#step = setTimeout(() => { if (left > ms) this.#next(fn, left - ms); else fn() }, ms)
+  }
+}
 
 /* eslint-disable no-restricted-properties -- here, and nowhere else in an actor, time and chance come in */
 /** The machine's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
-  setTimeout: (fn, ms) => setTimeout(fn, Math.min(ms, LONGEST_DELAY)),
-  clearTimeout: handle => { clearTimeout(handle as NodeJS.Timeout) },
+  setTimeout: (fn, ms) => ms > LONGEST_DELAY ? new LongTimer(fn, ms) : setTimeout(fn, ms),
+  clearTimeout: handle => { if (handle instanceof LongTimer) handle.clear(); else clearTimeout(handle as NodeJS.Timeout) },
 }
 
 export const systemRandom: Random = () => Math.random()

@@ -6,10 +6,12 @@ export class KernelError extends Error {
   }
 }
 
-/** A deadline passed first. `value`: the milliseconds given. */
+/** A deadline passed first. `value`: the milliseconds given; `cause`: what was known to be wrong by then. */
 export class TimeoutError extends KernelError {
   override readonly name = 'TimeoutError'
-  constructor(what: string, ms: number) { super('timeout', `${what}: nothing within ${ms} ms`, ms) }
+  constructor(what: string, ms: number, cause?: unknown) {
+    super('timeout', `${what}: nothing within ${ms} ms${cause === undefined ? '' : `: ${textOf(cause)}`}`, ms, cause === undefined ? {} : { cause })
+  }
 }
 
 /** The caller's signal was aborted. `cause`: the signal's reason. */
@@ -36,22 +38,27 @@ export class CrashedError extends KernelError {
   constructor(path: string, cause: unknown) { super('crashed', `${path} crashed`, path, { cause }) }
 }
 
-/** The actor was ended or restarted before it had answered; asking again may succeed. `value`: its path. */
+/** The actor was ended or restarted before it had answered; asking again may succeed. `value`: its path; `cause`: its failure. */
 export class InterruptedError extends KernelError {
   override readonly name = 'InterruptedError'
-  constructor(path: string) { super('interrupted', `${path} ended before it was done`, path) }
+  constructor(path: string, cause?: unknown) {
+    super('interrupted', `${path} ended before it was done`, path, cause === undefined ? {} : { cause })
+  }
 }
 
 /** A child did not start; those before it are stopped again. `value`: its path; `cause`: what was thrown. */
 export class StartError extends KernelError {
   override readonly name = 'StartError'
-  constructor(path: string, cause: unknown) { super('start_failed', `${path} did not start: ${text(cause)}`, path, { cause }) }
+  constructor(path: string, cause: unknown) { super('start_failed', `${path} did not start: ${textOf(cause)}`, path, { cause }) }
 }
 
 /** A child failed more often than its budget allows. `value`: its path; `cause`: the last failure. */
 export class EscalatedError extends KernelError {
   override readonly name = 'EscalatedError'
-  constructor(path: string, cause: unknown) { super('escalated', `${path} keeps failing: ${text(cause)}`, path, { cause }) }
+  constructor(path: string, cause: unknown) { super('escalated', `${path} keeps failing: ${textOf(cause)}`, path, { cause }) }
 }
 
-const text = (error: unknown): string => error instanceof Error ? error.message : String(error)
+/** What anything thrown says of itself; never throws, whatever it is. */
+export function textOf(thrown: unknown): string {
+  try { return String(thrown instanceof Error ? thrown.message : thrown) } catch { return 'something that cannot be told' }
+}

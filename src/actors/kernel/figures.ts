@@ -7,7 +7,10 @@ export type DropReason =
   | 'stopped'         // still queued at the end
   | 'crashed'         // the message that its handler threw at
   | 'ask_expired'     // its asker had given up before its turn
-  | 'late_reply'      // answered after its asker had given up
+  | 'late_reply'      // answered after its asker had given up, or refused where nobody had asked
+  | 'unknown'         // no message, or of a type that the actor has no handler for
+  | 'overloaded'      // more offers wait, or more answers are due, than the mailbox allows
+  | 'not_cloneable'   // could not cross to or from a thread
   | 'stale'           // the result of a pipe, a timer or a watch of an incarnation that is gone
 
 export type Drops = Readonly<Partial<Record<DropReason, number>>>
@@ -82,8 +85,19 @@ export interface ActorSnapshot {
   readonly drops: Drops
   readonly wait: HistogramSnapshot
   readonly handling: HistogramSnapshot
+  /** Where it lives in a thread of its own. */
+  readonly thread?: ThreadSnapshot
   /** Trees that this actor holds (`SupervisorOptions.under`). */
   readonly holds: readonly TreeSnapshot[]
+}
+
+export interface ThreadSnapshot {
+  /** −1 before it has started. */
+  readonly threadId: number
+  /** Messages that have crossed and are not done. They count in the window, no more in `depth`. */
+  readonly inThread: number
+  /** There and back: from posting to the report, without the wait and the handling in the thread. */
+  readonly crossing: HistogramSnapshot
 }
 
 export interface TreeSnapshot {

@@ -1,10 +1,15 @@
 import { Asked } from './asked.js'
+import type { Waiting } from './asked.js'
 import type { Clock } from './clock.js'
+import { displaceable } from './displaceable.js'
+import type { Displaceable } from './displaceable.js'
 import { CancelledError } from './errors.js'
 import type { DropReason } from './figures.js'
-import type { Feedback, MailboxSpec, Policy } from './mailbox.js'
+import type { Feedback, MailboxSpec } from './mailbox.js'
 import type { Message } from './message.js'
-import type { OfferOptions } from './ref.js'
+import { Offers } from './offers.js'
+import { checked } from './options.js'
+import type { OfferOptions, Offered } from './ref.js'
 import { Ring } from './ring.js'
 
 /** A message, or one whose asker waits. */
@@ -21,27 +26,34 @@ const BACKOFF_SHARE = 0.75
 /** One message in so many is timed. A power of two. */
 const SAMPLE_EVERY = 16
 
-/** Stands where a displaced message stood. */
+/** Stands where a message stood that gave way, or whose asker gave up. */
 const GONE: Message = Object.freeze({ type: '' })
+/** Counted in place of what is no message. */
+const NO_MESSAGE: Message = Object.freeze({ type: '?' })
 
 interface Stamp { readonly at: number; readonly putAt: number }
-interface Waiter { readonly message: Message; admitted(outcome: 'ok' | 'closed'): void }
 
 /** The user lane: first in first out, bounded, a policy per type, all in constant time. The hot path allocates nothing. */
-export class Inbox {
+export class Inbox implements Waiting {
   depth = 0
   highWater = 0
   capacity = UNBOUND_CAPACITY
+  maxWaiting = UNBOUND_CAPACITY
   closed = false
   /** When the entry that `take` gave was put, in ms; −1 where it is not one of the sample. */
   sampled = -1
   #backoffAt = UNBOUND_CAPACITY
   #spec: MailboxSpec<Message> | undefined
   #displaceable: ReadonlyMap<string, Displaceable> | undefined
+  readonly #ring = new Ring<Entry>()
+  /** The positions of what may be displaced, and who remembers it: all that is known of a message was learned when it came. */
+  readonly #markedAt = new Ring<number>()
+  readonly #marks = new Ring<Displaceable>()
   #nextStamp: Stamp | undefined
   readonly #stamps = new Ring<Stamp>()
-  readonly #ring = new Ring<Entry>()
-  readonly #waiters = new Set<Waiter>()
+  /** When messages came that have coalesced, by position. */
+  readonly #restamped = new Map<number, number>()
+  readonly #offers = new Offers()
   readonly #sampleMask: number
 
   constructor(
@@ -50,26 +62,35 @@ export class Inbox {
   ) { this.#sampleMask = timeAll ? 0 : SAMPLE_EVERY - 1 }
 
   /** Callers of `offer` that wait for room. */
-  get offering(): number { return this.#waiters.size }
+  get offering(): number { return this.#offers.size }
 
-  /** Takes over a bound and policies. What is queued passes them in order at the first time, and when the bound shrinks. */
-  bind(spec: MailboxSpec<Message>): void {
+  /**
+   * Takes over a bound and policies. What is queued passes them in order at the first time, and when the bound shrinks.
+   * @throws KernelError `bad_option`
+   */
+  bind(spec: MailboxSpec<Message>, whose: string): void {
     if (spec === this.#spec) return
+    for (const name of ['capacity', 'maxWaiting', 'maxAnswering'] as const) {
+      checked(whose, `mailbox.${name}`, name === 'capacity' ? spec.capacity : spec[name] ?? spec.capacity)
+    }
     const keepAll = this.#spec !== undefined && spec.capacity >= this.capacity
     const queued = this.#empty()
     this.#spec = spec
     this.#displaceable = displaceable(spec)
     this.capacity = spec.capacity
+    this.maxWaiting = spec.maxWaiting ?? Math.max(spec.capacity, UNBOUND_CAPACITY)
     this.#backoffAt = Math.ceil(spec.capacity * BACKOFF_SHARE)
-    for (const entry of queued) if (keepAll) this.#append(entry); else void this.put(entry)
+    for (const entry of queued) if (keepAll) this.#append(entry); else void this.#accept(entry, false)
     this.#admit()
   }
 
   put(entry: Entry): Feedback {
-    if (this.closed) { this.dropped(entry, 'closed'); return 'closed' }
-    if (this.depth >= this.capacity) return this.#overflow(entry)
-    this.#append(entry)
-    return this.depth >= this.#backoffAt ? 'backoff' : 'ok'
+    const isKnown = isMessage(entry)
+    if (this.closed || !isKnown) {
+      this.dropped(isKnown || entry instanceof Asked ? entry : NO_MESSAGE, this.closed ? 'closed' : 'unknown')
+      return this.closed ? 'closed' : 'rejected'
+    }
+    return this.#accept(entry, this.#offers.size > 0)
   }
 
   take(): Entry | undefined {
@@ -78,35 +99,45 @@ export class Inbox {
       const entry = this.#ring.shift()
       if (entry === undefined) return undefined
       this.sampled = -1
-      if (this.#nextStamp?.at === at) {
-        this.sampled = this.#nextStamp.putAt
-        this.#nextStamp = this.#stamps.shift()
-      }
+      if (this.#nextStamp?.at === at) this.sampled = this.#unstamp(at)
+      if (this.#displaceable !== undefined && this.#markedAt.peek() === at) this.#unmark(at)
       if (entry === GONE) continue
       this.depth--
-      if (this.#displaceable !== undefined) {
-        const message = messageOf(entry)
-        this.#displaceable.get(message.type)?.taken(at, message)
-      }
-      if (this.#waiters.size > 0) this.#admit()
+      if (entry instanceof Asked) entry.queue = undefined
+      if (this.#offers.size > 0) this.#admit()
       return entry
     }
   }
 
-  offer(message: Message, what: string, { signal }: OfferOptions = {}): Promise<'ok' | 'closed'> {
+  offer(message: Message, what: string, { signal }: OfferOptions = {}): Promise<Offered> {
     if (signal?.aborted === true) return Promise.reject(new CancelledError(what, signal.reason))
-    if (this.closed || this.depth < this.capacity) {
-      return Promise.resolve(this.put(message) === 'closed' ? 'closed' : 'ok')
+    if (this.closed || this.depth < this.capacity || !isMessage(message)) {
+      const feedback = this.put(message)
+      return Promise.resolve(feedback === 'backoff' ? 'ok' : feedback)
     }
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        message,
-        admitted(outcome) { signal?.removeEventListener('abort', cancelled); resolve(outcome) },
-      }
-      const cancelled = (): void => { this.#waiters.delete(waiter); reject(new CancelledError(what, signal?.reason)) }
-      signal?.addEventListener('abort', cancelled, { once: true })
-      this.#waiters.add(waiter)
-    })
+    if (this.#offers.size >= this.maxWaiting) {
+      this.dropped(message, 'overloaded')
+      return Promise.resolve('rejected')
+    }
+    return this.#offers.wait(message, what, signal)
+  }
+
+  /** Entries that were taken and not begun stand at the head again, over the bound if need be. */
+  putBack(entries: readonly Entry[]): void {
+    const queued = this.closed ? [] : this.#empty()
+    for (const entry of entries) {
+      if (this.closed) this.dropped(entry, 'stopped')
+      else if (entry instanceof Asked && entry.settled) this.dropped(entry, 'ask_expired')
+      else this.#append(entry)
+    }
+    for (const entry of queued) this.#append(entry)
+  }
+
+  /** The asker has given up: there is room again. */
+  forget(asked: Asked): void {
+    this.#ring.replace(asked.at, GONE)
+    this.#left(asked, 'ask_expired')
+    this.#admit()
   }
 
   /** For good: what is queued is dropped as `stopped`, whoever waits is told `closed`. */
@@ -114,97 +145,122 @@ export class Inbox {
     if (this.closed) return
     this.closed = true
     for (const entry of this.#empty()) this.dropped(entry, 'stopped')
-    for (const waiter of this.#waiters) waiter.admitted('closed')
-    this.#waiters.clear()
+    this.#offers.close()
+  }
+
+  #accept(entry: Entry, othersWait: boolean): Feedback {
+    if (this.depth >= this.capacity) return this.#overflow(entry, othersWait)
+    this.#append(entry)
+    return this.depth >= this.#backoffAt ? 'backoff' : 'ok'
   }
 
   #append(entry: Entry): void {
     const at = this.#ring.push(entry)
     if (++this.depth > this.highWater) this.highWater = this.depth
-    if ((at & this.#sampleMask) === 0) this.#stamp(at)
-    if (this.#displaceable !== undefined) {
-      const message = messageOf(entry)
-      this.#displaceable.get(message.type)?.added(at, message)
-    }
+    if ((at & this.#sampleMask) === 0) this.#stamp({ at, putAt: this.clock.monotonic() })
+    if (entry instanceof Asked) { entry.queue = this; entry.at = at }
+    const mark = this.#displaceable?.get(entry.type)
+    if (mark === undefined) return
+    this.#markedAt.push(at)
+    this.#marks.push(mark)
+    mark.came(at, messageOf(entry))
   }
 
-  #stamp(at: number): void {
-    const stamp = { at, putAt: this.clock.monotonic() }
+  #stamp(stamp: Stamp): void {
     if (this.#nextStamp === undefined) this.#nextStamp = stamp
     else this.#stamps.push(stamp)
   }
 
-  #overflow(entry: Entry): Feedback {
-    const message = messageOf(entry)
-    const policy = this.#spec?.whenFull[message.type]?.kind
-    const at = this.#displaceable?.get(message.type)?.next(message)
-    if (policy === 'keep' && this.depth < this.capacity * KEEP_FACTOR) {
+  #unstamp(at: number): number {
+    const { putAt } = this.#nextStamp!
+    this.#nextStamp = this.#stamps.shift()
+    return this.#restamped.get(at) ?? putAt
+  }
+
+  #unmark(at: number): Displaceable {
+    this.#markedAt.shift()
+    this.#restamped.delete(at)
+    const mark = this.#marks.shift()!
+    mark.left(at)
+    return mark
+  }
+
+  /** @param othersWait for room: then nobody is taken over the bound, or in place of another, before them */
+  #overflow(entry: Entry, othersWait: boolean): Feedback {
+    const policy = this.#spec?.whenFull[entry.type]?.kind
+    const mayGoOver = policy === 'keep' && !othersWait && this.depth < this.capacity * KEEP_FACTOR
+    const mayDisplace = policy === 'coalesce' || (policy === 'drop_oldest' && !othersWait)
+    const at = mayDisplace ? this.#displaceable?.get(entry.type)?.next(messageOf(entry), this.#isQueued) : undefined
+    if (mayGoOver) {
       this.#append(entry)
     } else if (at === undefined) {
       this.dropped(entry, 'rejected')
       return 'rejected'
+    } else if (policy === 'coalesce') {
+      this.#replace(at, entry)
     } else {
-      this.#displace(at, entry, policy === 'coalesce')
+      const oldest = this.#ring.at(at)!
+      this.#ring.replace(at, GONE)
+      this.#left(oldest, 'dropped_oldest')
+      this.#append(entry)
     }
     return 'backoff'
   }
 
-  #displace(at: number, entry: Entry, inPlace: boolean): void {
-    const displaced = this.#ring.at(at)!
-    this.#ring.replace(at, inPlace ? entry : GONE)
-    if (!inPlace) {
-      this.depth--
-      // Gaps are closed once per `capacity` of them: constant time on average, and bounded memory.
-      if (this.#ring.length - this.depth >= this.capacity) for (const each of this.#empty()) this.#append(each)
-      this.#append(entry)
-    }
-    this.dropped(displaced, inPlace ? 'coalesced' : 'dropped_oldest')
+  readonly #isQueued = (at: number): boolean => this.#ring.at(at) !== GONE
+
+  #replace(at: number, entry: Entry): void {
+    const replaced = this.#ring.at(at)!
+    this.#ring.replace(at, entry)
+    this.#restamped.set(at, this.clock.monotonic())
+    if (entry instanceof Asked) { entry.queue = this; entry.at = at }
+    if (replaced instanceof Asked) replaced.queue = undefined
+    this.dropped(replaced, 'coalesced')
   }
 
-  #admit(): void {
-    for (const waiter of this.#waiters) {
-      if (this.depth >= this.capacity) return
-      this.#waiters.delete(waiter)
-      this.#append(waiter.message)
-      waiter.admitted('ok')
+  /** Its place is empty. Gaps are closed once per `capacity` of them: constant time on average, and bounded memory. */
+  #left(entry: Entry, reason: DropReason): void {
+    this.depth--
+    if (entry instanceof Asked) entry.queue = undefined
+    if (this.#ring.length - this.depth >= this.capacity) this.#closeGaps()
+    this.dropped(entry, reason)
+  }
+
+  /** Turns the ring once round, without those that are gone. */
+  #closeGaps(): void {
+    for (let left = this.#ring.length; left > 0; left--) {
+      const from = this.#ring.head
+      const entry = this.#ring.shift()!
+      const restamped = this.#restamped.get(from)
+      const putAt = this.#nextStamp?.at === from ? this.#unstamp(from) : undefined
+      const mark = this.#markedAt.peek() === from ? this.#unmark(from) : undefined
+      if (entry === GONE) continue
+      const at = this.#ring.push(entry)
+      if (entry instanceof Asked) entry.at = at
+      if (putAt !== undefined) this.#stamp({ at, putAt })
+      if (mark === undefined) continue
+      this.#markedAt.push(at)
+      this.#marks.push(mark)
+      mark.moved(at)
+      if (restamped !== undefined) this.#restamped.set(at, restamped)
     }
   }
+
+  #admit(): void { this.#offers.admit(() => this.depth < this.capacity, message => { this.#append(message) }) }
 
   #empty(): Entry[] {
     this.depth = 0
     this.#stamps.drain()
     this.#nextStamp = undefined
+    this.#restamped.clear()
+    this.#markedAt.drain()
+    this.#marks.drain()
     this.#displaceable = this.#spec && displaceable(this.#spec)
-    return this.#ring.drain().filter(entry => entry !== GONE)
+    const entries = this.#ring.drain().filter(entry => entry !== GONE)
+    for (const entry of entries) if (entry instanceof Asked) entry.queue = undefined
+    return entries
   }
 }
 
-/** The positions of the queued messages of one type that a newer one may displace. */
-interface Displaceable {
-  added(at: number, message: Message): void
-  taken(at: number, message: Message): void
-  /** Which one gives way to this message. */
-  next(message: Message): number | undefined
-}
-
-function displaceable(spec: MailboxSpec<Message>): ReadonlyMap<string, Displaceable> | undefined {
-  const types = Object.entries<Policy<Message>>(spec.whenFull).flatMap(([type, policy]) =>
-    policy.kind === 'drop_oldest' ? [[type, oldestFirst()] as const]
-      : policy.kind === 'coalesce' ? [[type, newestOfKey(message => policy.key(message))] as const] : [])
-  return types.length > 0 ? new Map(types) : undefined
-}
-
-function oldestFirst(): Displaceable {
-  const positions = new Ring<number>()
-  return { added: at => { positions.push(at) }, taken: () => { positions.shift() }, next: () => positions.shift() }
-}
-
-function newestOfKey(key: (message: Message) => string): Displaceable {
-  const positions = new Map<string | undefined, number>()
-  const keyOf = (message: Message): string | undefined => { try { return key(message) } catch { return undefined } }
-  return {
-    added: (at, message) => { positions.set(keyOf(message), at) },
-    taken: (at, message) => { if (positions.get(keyOf(message)) === at) positions.delete(keyOf(message)) },
-    next: message => positions.get(keyOf(message)),
-  }
-}
+/** What comes from outside may be anything. */
+const isMessage = (entry: Entry | null | undefined): boolean => typeof entry?.type === 'string'

@@ -1,5 +1,5 @@
 export { actor } from './actor.js'
-export type { ActorSpec, Answer, Context, Later } from './actor.js'
+export type { ActorSpec, Answer, Context, Deferral, Later } from './actor.js'
 export { boundary, fromWire, RemoteError, toWire } from './boundary.js'
 export type { Boundary, CallsOf, Crossing, Direction, WireError } from './boundary.js'
 export type { RestartOptions } from './budget.js'
@@ -18,12 +18,14 @@ export { coalesce, dropOldest, keep, mailbox, reject } from './mailbox.js'
 export type { Feedback, MailboxSpec, Policy } from './mailbox.js'
 export type { Ask, AskTypes, BodyOf, ByType, Message, ReplyOf } from './message.js'
 export { Handle } from './ref.js'
-export type { Deadline, OfferOptions, Port, Ref, Watchable } from './ref.js'
+export type { Deadline, Offered, OfferOptions, Port, Ref, Watchable } from './ref.js'
 export { Ring } from './ring.js'
 export { TurnScheduler } from './scheduler.js'
 export type { Runnable, Scheduler } from './scheduler.js'
 export { supervisor, treeActor } from './supervisor.js'
 export type {
-  Action, ChildOptions, Decision, Failure, Holder, Kind, Strategy, Supervisor, SupervisorEvent, SupervisorOptions, Termination,
+  Action, ChildOptions, Decision, Failure, Holder, Kind, PoolOptions, Strategy, Supervisor, SupervisorEvent, SupervisorOptions, Termination,
   TreeOptions,
 } from './supervisor.js'
+export { behaviour, crossesIn, crossesOut, HangWatch, ownFlags, threadActor, threadBoundary } from './threads/index.js'
+export type { Behaviour, ErrorClass, Samples, ThreadActor, ThreadBoundary, ThreadFlags, ThreadOptions } from './threads/index.js'

@@ -28,6 +28,10 @@ export const keep = (why: string): Policy => ({ kind: 'keep', why })
 export interface MailboxSpec<M extends Message> {
   /** Queued messages at most. */
   readonly capacity: number
+  /** Callers of `offer` that wait for room, at most. As many as the capacity, and at least 1,024. */
+  readonly maxWaiting?: number
+  /** Asks that are answered later, at most; at that number further asks are refused. As many as the capacity, and at least 1,024. */
+  readonly maxAnswering?: number
   /** A message without a policy does not compile. */
   readonly whenFull: { readonly [T in M['type']]: Policy<ByType<M, T>> }
 }

@@ -18,4 +18,4 @@ export type ReplyOf<M> = typeof reply extends keyof M
 export type AskTypes<M extends Message> = { [T in M['type']]: typeof reply extends keyof ByType<M, T> ? T : never }[M['type']]
 
 /** What an asker has to give: the message without its type and its reply. */
-export type BodyOf<M> = Omit<M, 'type' | typeof reply>
+export type BodyOf<M> = M extends unknown ? Omit<M, 'type' | typeof reply> : never

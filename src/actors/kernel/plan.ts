@@ -7,16 +7,24 @@ export interface Planned { plan: Plan | undefined }
 export class Plan<C extends Planned = Planned> {
   stage: 'halting' | 'waiting' | 'launching' = 'halting'
   readonly until: number
+  readonly #children: C[] = []
   #timer: TimerHandle | undefined
   #wake: (() => void) | undefined
 
   /** Waits at least as long as the plans would have from which it takes children over. */
-  constructor(readonly children: readonly C[], private readonly clock: Clock, delayMs = 0) {
+  constructor(children: readonly C[], private readonly clock: Clock, delayMs = 0) {
     this.until = Math.max(clock.monotonic() + delayMs, ...children.map(child => child.plan?.until ?? 0))
-    for (const child of children) {
-      child.plan?.leave(child)
-      child.plan = this
-    }
+    for (const child of children) this.join(child)
+  }
+
+  /** In order. */
+  get children(): readonly C[] { return this.#children }
+
+  /** Comes after those that are in it. */
+  join(child: C): void {
+    child.plan?.leave(child)
+    child.plan = this
+    this.#children.push(child)
   }
 
   has(child: C): boolean { return child.plan === this as Plan }
@@ -44,6 +52,7 @@ export class Plan<C extends Planned = Planned> {
 
 /** True when the promise is fulfilled in time, false when not. A rejection passes through; the timer is always cleared. */
 export async function withinMs(clock: Clock, ms: number, promise: Promise<void>): Promise<boolean> {
+  if (ms === Infinity) return promise.then(() => true)
   let timer!: TimerHandle
   const late = new Promise<false>(resolve => { timer = clock.setTimeout(() => { resolve(false) }, ms) })
   try { return await Promise.race([promise.then(() => true), late]) } finally { clock.clearTimeout(timer) }

@@ -1,10 +1,16 @@
+import { systemClock } from './clock.js'
+import { inNoContext } from './outside.js'
 import { Ring } from './ring.js'
 
 /** Something with messages to handle. `run` handles at most `limit` and gives how many; what is left announces itself again. */
 export interface Runnable { run(limit: number): number }
 
 /** Decides when and in which order ready actors run. */
-export interface Scheduler { ready(runnable: Runnable): void }
+export interface Scheduler {
+  ready(runnable: Runnable): void
+  /** Where chance decides the order (in tests): takes over when something arrives that others may be ahead of. Left out: at once. */
+  readonly arrive?: ((arrival: () => void) => void) | undefined
+}
 
 /** Messages that one actor handles before the next one's turn. */
 const BATCH = 16
@@ -31,20 +37,23 @@ export class TurnScheduler implements Scheduler {
     queueMicrotask(this.#turn)
   }
 
-  readonly #turn = (): void => {
+  readonly #turn = (): void => { inNoContext(this.#run) }
+
+  readonly #run = (): void => {
     let now = this.monotonic()
     if (this.#sliceEnd === undefined) {
       this.#sliceEnd = now + SLICE_MS
       this.#left = SLICE_MESSAGES
       setImmediate(this.#nextSlice)
     }
-    for (let batch = BATCH; this.#ready.length > 0 && this.#left > 0 && now < this.#sliceEnd;) {
-      const before = now
-      this.#left -= this.#ready.shift()!.run(batch)
-      now = this.monotonic()
-      batch = now - before > SLOW_BATCH_MS ? 1 : BATCH
-    }
-    this.#armed = this.#ready.length > 0
+    try {
+      for (let batch = BATCH; this.#ready.length > 0 && this.#left > 0 && now < this.#sliceEnd;) {
+        const before = now
+        this.#left -= this.#ready.shift()!.run(batch)
+        now = this.monotonic()
+        batch = now - before > SLOW_BATCH_MS ? 1 : BATCH
+      }
+    } finally { this.#armed = this.#ready.length > 0 } // what is left, also after a throw, runs in the next slice
   }
 
   readonly #nextSlice = (): void => {
@@ -52,3 +61,6 @@ export class TurnScheduler implements Scheduler {
     if (this.#ready.length > 0) this.#turn()
   }
 }
+
+/** All trees of this thread share their turns, so that the slice holds for all of them together. */
+export const sharedScheduler = new TurnScheduler(() => systemClock.monotonic())

@@ -4,7 +4,7 @@ import type { Clock, Random } from './clock.js'
 import type { Trace, TreeSnapshot } from './figures.js'
 import type { Logger } from './log.js'
 import type { Message } from './message.js'
-import type { Ref } from './ref.js'
+import type { Ref, Watchable } from './ref.js'
 import type { Scheduler } from './scheduler.js'
 import { Tree } from './tree.js'
 
@@ -42,12 +42,12 @@ export type Holder = Pick<Context<never>, 'path' | 'clock' | 'random' | 'log' | 
 /** Options of a root: what its whole tree shares. */
 export interface SupervisorOptions extends TreeOptions {
   /** Every handled message. Off by default; then it costs nothing. */
-  readonly trace?: (trace: Trace) => void
+  readonly trace?: ((trace: Trace) => void) | undefined
   readonly clock?: Clock
   readonly random?: Random
   readonly log?: Logger
   readonly scheduler?: Scheduler
-  /** The actor that holds this tree: clock, chance, log and scheduler come from there, and the tree shows in its snapshot. */
+  /** The actor that holds this tree: clock, chance, log and scheduler come from there; it shows in its snapshot and ends with its incarnation. */
   readonly under?: Holder
 }
 
@@ -60,6 +60,15 @@ export interface ChildOptions extends RestartOptions {
   readonly startWithin?: number
 }
 
+/** Several actors of one kind. */
+export interface PoolOptions<M extends Message, S, I extends Message = never, K extends string = string> extends TreeOptions {
+  /** How many. */
+  readonly size: number
+  readonly make: () => ActorSpec<M, S, I, K>
+  /** Of each. */
+  readonly child?: ChildOptions
+}
+
 export type SupervisorEvent =
   | { readonly type: 'started' | 'restarted' | 'stopped'; readonly path: string }
   | { readonly type: 'failed'; readonly path: string; readonly error: unknown; readonly action: Action }
@@ -70,15 +79,21 @@ export type SupervisorEvent =
 
 export type Termination = { readonly reason: 'stopped' } | { readonly reason: 'escalated'; readonly error: unknown }
 
-export interface Supervisor extends AsyncDisposable {
-  readonly path: string
+export interface Supervisor extends AsyncDisposable, Watchable {
   /**
    * Declares a child. Its reference takes messages at once, so wiring may be cyclic; after `start` the child starts now.
-   * @throws KernelError `duplicate_name`, `too_many_children`, `closed`
+   * @throws KernelError `duplicate_name`, `too_many_children`, `bad_option`, `closed`
    */
-  child<M extends Message, S>(name: string, make: () => ActorSpec<M, S>, options?: ChildOptions): Ref<M>
+  child<M extends Message, S, I extends Message = never, K extends string = string>(
+    name: string, make: () => ActorSpec<M, S, I, K>, options?: ChildOptions,
+  ): Ref<M>
   /** A tree as a child of this one, started and stopped with it. Its escalation is this one's failure. */
   tree(name: string, options?: TreeOptions, asChild?: ChildOptions): Supervisor
+  /**
+   * A tree of `size` actors, `name/0` and so on, behind one reference: each message goes to the one that has least to do.
+   * @throws KernelError as `child`
+   */
+  pool<M extends Message, S, I extends Message = never, K extends string = string>(name: string, options: PoolOptions<M, S, I, K>): Ref<M>
   /** Stops a child for good and forgets it. */
   remove(name: string): Promise<void>
   /** Children in order, each after the former's `init`. Rejects with `StartError` when one fails; then all are stopped again. */

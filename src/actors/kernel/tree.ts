@@ -1,31 +1,39 @@
 import type { ActorSpec } from './actor.js'
-import { Budget } from './budget.js'
+import { Ending } from './address.js'
+import { Budget, restartDefaults } from './budget.js'
+import type { RestartOptions } from './budget.js'
 import { Cell } from './cell.js'
 import { systemClock, systemRandom } from './clock.js'
+import { ActorContext } from './context.js'
 import { DeadLetters } from './dead-letters.js'
 import { ClosedError, EscalatedError, InterruptedError, KernelError, StartError, TimeoutError } from './errors.js'
 import type { Phase, TreeSnapshot } from './figures.js'
-import { Incarnation } from './incarnation.js'
 import type { Spec } from './incarnation.js'
 import { silentLogger } from './log.js'
-import type { Logger } from './log.js'
 import type { Message } from './message.js'
+import { pathOf } from './node.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
+import { checked, validated } from './options.js'
+import { guarded, SafeLogger } from './outside.js'
 import { Plan, withinMs } from './plan.js'
 import type { Planned } from './plan.js'
+import { Pool } from './pool.js'
 import type { Ref } from './ref.js'
-import { TurnScheduler } from './scheduler.js'
+import { sharedScheduler } from './scheduler.js'
 import type {
-  Action, ChildOptions, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions,
+  Action, ChildOptions, PoolOptions, Supervisor, SupervisorEvent, SupervisorOptions, Termination, TreeOptions,
 } from './supervisor.js'
 
-const treeDefaults = { strategy: 'one_for_one', maxChildren: 1_024, stopWithin: 30_000 } as const
+type Defaulted = 'strategy' | 'maxChildren' | 'stopWithin' | keyof RestartOptions
+const treeDefaults: TreeOptions & Required<Pick<TreeOptions, Defaulted>> = {
+  ...restartDefaults, strategy: 'one_for_one', maxChildren: 1_024, stopWithin: 30_000,
+}
 const childDefaults = { kind: 'permanent', startWithin: 30_000, stopWithin: 5_000 } as const
 
 interface Child extends Planned {
   readonly name: string
   readonly node: Node
-  readonly options: ChildOptions & Required<Pick<ChildOptions, keyof typeof childDefaults>>
+  readonly options: Required<ChildOptions>
   readonly budget: Budget
   launched: boolean
   /** Its end for good, once that has begun. */
@@ -36,25 +44,38 @@ interface Child extends Planned {
 export class Tree implements Supervisor, Node, Overseer {
   readonly terminated: Promise<Termination>
   #terminate!: (termination: Termination) => void
+  readonly #ending: Ending
   readonly #options
   readonly #children: Child[] = []
   #phase: Phase = 'declared'
   #halting: Promise<void> = Promise.resolve()
   #escalation: EscalatedError | undefined
+  /** The start that is under way, or the last one. */
+  #starting: Plan<Child> | undefined
   #restarts = 0
 
   static root(name: string, options: SupervisorOptions): Tree {
     const { under, trace } = options
-    const holder = under instanceof Incarnation ? under : undefined
+    const holder = under instanceof ActorContext ? under : undefined
+    if (holder?.ended === true) throw new ClosedError(holder.path)
     const clock = options.clock ?? under?.clock ?? systemClock
-    const log = options.log ?? under?.log ?? silentLogger
-    const tree = new Tree(name, under === undefined ? name : `${under.path}/${name}`, options, undefined, {
-      clock, log, trace: trace && (seen => { guarded(log, 'trace', () => { trace(seen) }) }),
+    const log = SafeLogger.over(options.log ?? under?.log ?? silentLogger)
+    const tree = new Tree(name, under === undefined ? name : pathOf(under.path, name), options, undefined, {
+      clock, log, trace: trace && (seen => { guarded(log, 'trace', () => trace(seen)) }),
       random: options.random ?? under?.random ?? systemRandom,
-      scheduler: options.scheduler ?? holder?.scheduler ?? new TurnScheduler(() => clock.monotonic()),
-      deadLetters: new DeadLetters(clock, log),
+      scheduler: options.scheduler ?? holder?.runtime.scheduler ?? sharedScheduler,
+      deadLetters: new DeadLetters(clock, log), nest: holder => Tree.nest(holder),
     })
-    holder?.holds.push(tree)
+    holder?.holds.add(tree)
+    tree.onceTerminated(() => { holder?.holds.delete(tree) })
+    return tree
+  }
+
+  /** An actor's own tree, running at once; its paths are the actor's with a step more. */
+  static nest(holder: ActorContext): Tree {
+    const tree = Tree.root('children', { under: holder, trace: holder.runtime.trace })
+    tree.#phase = 'running'
+    void tree.terminated.then(end => { if (end.reason === 'escalated') holder.fail(end.error) })
     return tree
   }
 
@@ -62,24 +83,42 @@ export class Tree implements Supervisor, Node, Overseer {
     private readonly name: string, readonly path: string, options: TreeOptions,
     private readonly parent: Tree | undefined, private readonly runtime: Runtime,
   ) {
-    this.#options = { ...treeDefaults, ...options }
+    this.#options = validated(path, treeDefaults, options)
     this.terminated = new Promise(resolve => { this.#terminate = resolve })
+    this.#ending = new Ending(error => { runtime.log.error({ path, err: error }, 'a listener threw') })
   }
+
+  onceTerminated(listener: () => void): () => void { return this.#ending.once(listener) }
 
   // ---- children
 
-  child<M extends Message, S>(name: string, make: () => ActorSpec<M, S>, options: ChildOptions = {}): Ref<M> {
-    const cell = new Cell(`${this.path}/${name}`, name, this.runtime, this, make as unknown as () => Spec)
-    this.#add(name, cell, options)
-    return cell.self as unknown as Ref<M>
+  child<M extends Message, S, I extends Message = never, K extends string = string>(
+    name: string, make: () => ActorSpec<M, S, I, K>, options?: ChildOptions,
+  ): Ref<M> {
+    return this.#cell(name, make, options).self as unknown as Ref<M>
   }
 
-  tree(name: string, options: TreeOptions = {}, asChild: ChildOptions = {}): Supervisor {
+  #cell(name: string, make: unknown, options: ChildOptions = {}): Cell {
+    const cell = new Cell(pathOf(this.path, name), name, this.runtime, this, make as () => Spec)
+    this.#add(name, cell, options)
+    return cell
+  }
+
+  tree(name: string, options: TreeOptions = {}, asChild: ChildOptions = {}): Tree {
     const { clock, log, deadLetters } = this.runtime
     const runtime = { ...this.runtime, deadLetters: new DeadLetters(clock, log, deadLetters) }
-    const tree = new Tree(name, `${this.path}/${name}`, options, this, runtime)
-    this.#add(name, tree, { stopWithin: tree.#options.stopWithin, startWithin: Infinity, ...asChild })
+    const tree = new Tree(name, pathOf(this.path, name), options, this, runtime)
+    this.#add(name, tree, asChild, { stopWithin: tree.#options.stopWithin, startWithin: Infinity })
     return tree
+  }
+
+  pool<M extends Message, S, I extends Message, K extends string>(
+    name: string, { size, make, child, ...options }: PoolOptions<M, S, I, K>,
+  ): Ref<M> {
+    checked(pathOf(this.path, name), 'size', size)
+    const tree = this.tree(name, options)
+    const members = Array.from({ length: size }, (_, n) => tree.#cell(`${n}`, make, child))
+    return new Pool(tree, members)
   }
 
   async remove(name: string): Promise<void> {
@@ -87,17 +126,19 @@ export class Tree implements Supervisor, Node, Overseer {
     if (child !== undefined) await this.#dismiss(child)
   }
 
-  #add(name: string, node: Node, options: ChildOptions): void {
+  #add(name: string, node: Node, given: ChildOptions, defaults: ChildOptions = {}): void {
     const { maxChildren } = this.#options
     if (this.#phase === 'stopping' || this.#phase === 'stopped') throw new ClosedError(this.path)
     if (this.#children.some(each => each.name === name)) throw new KernelError('duplicate_name', `${this.path} has ${name}`, name)
     if (this.#children.length >= maxChildren) throw new KernelError('too_many_children', `${this.path} is full`, maxChildren)
+    const options = validated(node.path, { ...this.#options, ...childDefaults, ...defaults }, given)
     const child: Child = {
-      name, node, options: { ...childDefaults, ...options }, launched: false, leaving: undefined, restarts: 0, plan: undefined,
-      budget: new Budget({ ...this.#options, ...options }, this.runtime.clock, this.runtime.random),
+      name, node, options, launched: false, leaving: undefined, restarts: 0, plan: undefined,
+      budget: new Budget(options, this.runtime.clock, this.runtime.random),
     }
     this.#children.push(child)
-    if (this.#phase === 'running' || this.#phase === 'starting') void this.#carryOut(new Plan([child], this.runtime.clock))
+    if (this.#phase === 'starting') this.#starting?.join(child)
+    else if (this.#phase === 'running') void this.#carryOut(new Plan([child], this.runtime.clock))
   }
 
   // ---- life
@@ -119,7 +160,7 @@ export class Tree implements Supervisor, Node, Overseer {
   async launch(): Promise<void> {
     this.#phase = 'starting'
     this.#escalation = undefined
-    const plan = new Plan(this.#children.filter(each => each.leaving === undefined), this.runtime.clock)
+    const plan = this.#starting = new Plan(this.#children.filter(each => each.leaving === undefined), this.runtime.clock)
     await plan.wait()
     for (const child of plan.children) {
       if (!plan.has(child)) continue
@@ -159,6 +200,7 @@ export class Tree implements Supervisor, Node, Overseer {
   #over(reason: HaltReason): void {
     this.#phase = reason === 'stop' ? 'stopped' : 'down'
     if (reason === 'restart') return
+    this.#ending.happen()
     this.#terminate(this.#escalation === undefined ? { reason: 'stopped' } : { reason: 'escalated', error: this.#escalation })
   }
 
@@ -171,9 +213,11 @@ export class Tree implements Supervisor, Node, Overseer {
       this.#restarts++
     }
     child.launched = true
-    if (!await withinMs(this.runtime.clock, startWithin, node.launch())) {
+    const launching = node.launch()
+    if (!await withinMs(this.runtime.clock, startWithin, launching)) {
       node.abandon('restart')
-      throw new TimeoutError(`start of ${node.path}`, startWithin)
+      const why: unknown = await launching.catch((error: unknown) => error)
+      throw new TimeoutError(`start of ${node.path}`, startWithin, why instanceof InterruptedError ? undefined : why)
     }
     child.budget.started()
     if (plan.has(child)) plan.leave(child)
@@ -212,8 +256,8 @@ export class Tree implements Supervisor, Node, Overseer {
   finished(node: Node): void {
     const child = this.#children.find(each => each.node === node)
     if (child === undefined) return
-    if (child.options.kind !== 'permanent') { if (this.#mends(child)) void this.#dismiss(child); return }
-    this.#failed(child, new KernelError('finished', `${node.path} ended, though permanent`, node.path))
+    if (child.options.kind === 'permanent') this.#failed(child, new KernelError('finished', `${node.path} ended, though permanent`, node.path))
+    else if (this.#lives) void this.#dismiss(child)
   }
 
   #failed(child: Child, error: unknown): void {
@@ -227,13 +271,15 @@ export class Tree implements Supervisor, Node, Overseer {
 
   /** Not while this tree ends, nor when the child is about to be restarted anyway. */
   #mends(child: Child): boolean {
-    const lives = this.#phase === 'running' || this.#phase === 'starting'
-    return lives && child.leaving === undefined && child.plan?.stage !== 'halting'
+    return this.#lives && child.leaving === undefined && child.plan?.stage !== 'halting'
   }
+
+  get #lives(): boolean { return this.#phase === 'running' || this.#phase === 'starting' }
 
   #decide({ name, restarts, options, budget }: Child, error: unknown): 'restart' | 'stop' | 'escalate' {
     const decision = guarded(this.runtime.log, 'decide', () => this.#options.decide?.({ child: name, error, restarts }))
-    if (decision !== undefined && decision !== 'default') return decision
+    if (decision === 'restart' || decision === 'stop' || decision === 'escalate') return decision
+    if (decision !== undefined && decision !== 'default') this.runtime.log.error({ path: this.path, decision }, 'decide gave an unknown decision')
     if (options.kind === 'temporary') return 'stop'
     return budget.spend() ? 'restart' : 'escalate'
   }
@@ -296,13 +342,7 @@ export class Tree implements Supervisor, Node, Overseer {
   }
 
   #emit(event: SupervisorEvent): void {
-    guarded(this.runtime.log, 'onEvent', () => { this.#options.onEvent?.(event) })
+    guarded(this.runtime.log, 'onEvent', () => this.#options.onEvent?.(event))
     if (this.parent !== undefined) this.parent.#emit(event)
   }
-}
-
-/** Runs the application's own code, which must not get between us and our children. */
-function guarded<T>(log: Logger, what: string, run: () => T): T | undefined {
-  try { return run() } catch (error) { log.error({ err: error }, `${what} threw`) }
-  return undefined
 }

@@ -19,7 +19,7 @@ export function network(needs: DriverNeeds, config: NetworkConfig): ActorSpec<Ne
     mailbox: networkMailbox,
     async init(ctx) {
       const driver = new NetworkDriver(config, needs, {
-        clock: ctx.clock, random: ctx.random, log: ctx.log, failed: error => { ctx.fail(error) },
+        clock: ctx.clock, random: ctx.random, log: ctx.log, children: () => ctx.children, failed: error => { ctx.fail(error) },
       })
       await driver.start()
       ctx.every('verdicts', EXPIRE_EVERY_MS)
@@ -28,7 +28,7 @@ export function network(needs: DriverNeeds, config: NetworkConfig): ActorSpec<Ne
     },
     receive: {
       publish: (driver, { topic, bytes }, ctx) => ctx.later(driver.publish(topic, bytes).then(recipients => ({ recipients }))),
-      verdict: (driver, { messageId, verdict }) => { driver.verdict(messageId, verdict) },
+      verdict: (driver, { messageId, verdict, reason }) => { driver.verdict(messageId, verdict, reason) },
       answer: (driver, { request, body }) => { driver.answer(request, body) },
       request: (driver, { kind, body, peer, exclude }, ctx) => ctx.later(driver.request(kind, body, { peer, exclude, signal: ctx.askSignal })),
       dial: (driver, { address }, ctx) => ctx.later(driver.dial(address, ctx.askSignal)),

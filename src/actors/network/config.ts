@@ -1,10 +1,12 @@
 import type { PrivateKey } from '@libp2p/interface'
 import { DEFAULT_CHAIN_ID, FORWARD_WITHIN_MS, MAX_GOSSIP_BYTES, ProtocolError, checkScorePreset, scorePreset, topicsOf } from '../../protocol/index.js'
 import type { ScorePreset, ScorePresetName } from '../../protocol/index.js'
-import { addressWithPeer, parseAddress } from './addresses.js'
+import { addressWithPeer, parseAddress, subnetsOf } from './addresses.js'
 import { DEFAULT_LISTEN } from './default-listen.js'
 import { NetworkError } from './errors.js'
 import type { Gate } from './connections/gater.js'
+import { defaultHandshake } from './handshake/limits.js'
+import type { HandshakeLimits } from './handshake/limits.js'
 import { gaterPresets } from './connections/gater-rules.js'
 import type { GaterPreset, GaterRules } from './connections/gater-rules.js'
 import { newPrivateKey } from './identity.js'
@@ -149,10 +151,13 @@ export interface NetworkConfig {
   readonly messageIds: 'snappy' | 'topic-bound'
   readonly scoring: ScorePreset
   readonly connections: ConnectionLimits
+  readonly handshake: HandshakeLimits
   readonly gossip: GossipLimits
   readonly requests: RequestLimits
   readonly serving: ServingLimits
   readonly redial: RedialPolicy
+  /** IP addresses and subnets (CIDR) that no limit by address holds for (SPEC §8): loopback networks, proxies. */
+  readonly exemptSubnets: readonly string[]
   /** The rules that dials and inbound connections must pass (SPEC §8). */
   readonly gater: GaterRules
   /** The application's own rule, asked after those. */
@@ -165,7 +170,7 @@ export interface NetworkConfig {
   readonly sweepEveryMs: number
 }
 
-type Nested = 'connections' | 'gossip' | 'requests' | 'serving' | 'redial'
+type Nested = 'connections' | 'handshake' | 'gossip' | 'requests' | 'serving' | 'redial'
 /** The same with everything optional. */
 export type NetworkConfigInit = Partial<Omit<NetworkConfig, Nested | 'listen' | 'scoring' | 'gater'>> & {
   readonly [K in Nested]?: Partial<NetworkConfig[K]>
@@ -231,10 +236,12 @@ export function networkConfig(init: NetworkConfigInit = {}): NetworkConfig {
     messageIds: init.messageIds ?? 'snappy',
     scoring: typeof init.scoring === 'object' ? init.scoring : scorePreset(init.scoring),
     connections: { ...defaultConnections, ...init.connections },
+    handshake: { ...defaultHandshake, ...init.handshake },
     gossip: { ...defaultGossip, ...init.gossip },
     requests: { ...defaultRequests, ...init.requests },
     serving: { ...defaultServing, ...init.serving },
     redial: { ...defaultRedial, ...init.redial },
+    exemptSubnets: init.exemptSubnets ?? [],
     gater: gaterRules(init.gater),
     gate: init.gate,
     drainWithinMs: init.drainWithinMs ?? defaultRequests.withinMs,
@@ -249,12 +256,13 @@ function check(config: NetworkConfig): void {
   topicsOf(config.chainId)
   for (const address of [...config.listen, ...config.announce]) parseAddress(address)
   for (const address of config.staticPeers) addressWithPeer(address)
+  subnetsOf(config.exemptSubnets)
   for (const option of ['drainWithinMs', 'noticesPerSecond'] as const) {
     if (!(config[option] >= 0)) throw new NetworkError('bad_config', `${option} is a number from 0`, { value: config[option] })
   }
   checkScoring(config.scoring)
   checkGater(config.gater)
-  for (const group of ['connections', 'gossip', 'requests', 'serving', 'redial'] as const) {
+  for (const group of ['connections', 'handshake', 'gossip', 'requests', 'serving', 'redial'] as const) {
     for (const [option, value] of Object.entries(config[group]) as Array<[string, unknown]>) {
       if (typeof value !== 'number' || !(value >= 0)) throw new NetworkError('bad_config', `${group}.${option} is a number from 0`, { value })
     }

@@ -3,17 +3,19 @@ import { protocolsOf, topicsOf } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Chain } from '../chain/ingress.js'
 import type { Verdict } from '../chain/ports.js'
-import type { Clock, Feedback, Logger, Port, Random } from '../kernel/index.js'
+import type { Clock, Feedback, Logger, Port, Random, Supervisor } from '../kernel/index.js'
 import type { PeerStanding, Reputation } from '../reputation/ingress.js'
 import type { Store } from '../store/ingress.js'
 import type { Validator } from '../validator/ingress.js'
 import { AGENT_NAME } from './config.js'
 import type { NetworkConfig } from './config.js'
 import { Connections } from './connections/connections.js'
-import { NetworkError, RequestError, describeError, errorName } from './errors.js'
+import { NetworkError, RequestError, describeError } from './errors.js'
 import { newCounters } from './figures.js'
 import type { NetworkFigures, Violation } from './figures.js'
+import { startAuthors } from './gossip/author-verifier.js'
 import { Gossip } from './gossip/gossip.js'
+import { Handshake } from './handshake/handshake.js'
 import { guard } from './guard.js'
 import type { Guard } from './guard.js'
 import { checkScoringActive, internalsOf } from './gossip/gossipsub-internals.js'
@@ -59,6 +61,8 @@ export interface DriverGround {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Actors that end with the driver. */
+  children(): Pick<Supervisor, 'child'>
   /** The driver can not go on: it is to be stopped and built anew. */
   failed(error: unknown): void
 }
@@ -101,6 +105,7 @@ export class NetworkDriver {
   readonly #notices: Notices
   readonly #guarded: Guard
   readonly #connections: Connections
+  readonly #handshake: Handshake
   readonly #quota: OutboundQuota
   readonly #answers: AwaitedAnswers
   readonly #client: RequestClient
@@ -124,6 +129,14 @@ export class NetworkDriver {
       ...shared, config, random, log: ground.log, notices: this.#notices, guarded: this.#guarded, standing: this.#standing, refusals: needs.refusals,
       changed: () => { this.#client.peersChanged() },
     })
+    this.#handshake = new Handshake({
+      limits: config.handshake, pendingInbound: config.connections.pendingInbound, inboundPerSecond: config.connections.inboundPerSecond,
+      exemptSubnets: config.exemptSubnets, clock, log: ground.log, counters: this.#counters, requestProtocols: Object.values(protocolsOf(config.chainId)),
+      violated: (peer, refusal) => {
+        this.#violated(peer, 'connection', 'handshake', refusal)
+        if (refusal !== 'negotiation') for (let more = 1; more < FAILURES_OF_A_FLOOD; more++) this.#blame(peer)
+      },
+    })
     const { book } = this.#connections
     this.#quota = quotaOf(config.privateKey, config.requests, clock.monotonic())
     this.#client = new RequestClient({
@@ -145,15 +158,21 @@ export class NetworkDriver {
     const { createNode } = await loadLibp2p()
     const node = await createNode(this.#config, {
       topics,
-      gater: this.#connections.gater.hooks(),
+      gater: this.#connections.gater.hooks(), handshake: this.#handshake,
       appScore: peer => this.#standing.appScore(peer),
     })
     const pubsub = node.services.pubsub
     const internals = internalsOf(pubsub)
     const gossip = new Gossip({
-      pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock,
+      pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock, startAuthors: () => startAuthors(this.#ground.children()),
       counters: this.#counters, limits: this.#config.gossip, guarded: this.#guarded,
-      standing: this.#standing,
+      standing: this.#standing, messageIds: this.#config.messageIds,
+      otherIdForm: (isOther, counts) => {
+        const { log } = this.#ground
+        if (isOther) log.warn({ ...counts, messageIds: this.#config.messageIds }, 'most peers use the other form of message ids: everything comes more than once')
+        else log.info({ ...counts, messageIds: this.#config.messageIds }, 'most peers use our form of message ids again')
+      },
+      isProtected: peer => this.#connections.gater.isProtected(peer),
       isBlocked: peer => this.#connections.gater.isRefused(peer),
       violated: (peer, violation, code, hangUp) => {
         this.#violated(peer, 'gossip', violation, code)
@@ -193,7 +212,6 @@ export class NetworkDriver {
     this.#server.stop()
     if (!await this.#connections.leave()) this.#ground.log.warn({ exchanges: this.#exchanges.count() }, 'stopped with exchanges under way')
     await this.#running?.node.stop()
-    await this.#running?.gossip.close()
   }
 
   /** See `NetworkHandle.publish`. @throws NetworkError `not_started`, `stopping`, and those of `Gossip.publish` */
@@ -203,7 +221,7 @@ export class NetworkDriver {
     return this.#running.gossip.publish(topic, bytes)
   }
 
-  verdict(messageId: string, verdict: Verdict): void { this.#running?.gossip.verdict(messageId, verdict) }
+  verdict(messageId: string, verdict: Verdict, reason?: string): void { this.#running?.gossip.verdict(messageId, verdict, reason) }
   answer(request: number, body: Uint8Array): void { void this.#answers.send({ type: 'answer', request, body }) }
 
   /** See `NetworkHandle.request`. @throws RequestError */
@@ -241,6 +259,8 @@ export class NetworkDriver {
       now: {
         peers: book.size,
         connections: book.inbound + book.outbound,
+        pendingInbound: this.#handshake.pending,
+        offenders: this.#handshake.offenders,
         verdictsPending: this.#running?.gossip.pending ?? 0,
         pausedPeers: this.#running?.gossip.pausedPeers ?? 0,
         requestsWaiting: this.#client.waiting,
@@ -250,6 +270,7 @@ export class NetworkDriver {
         servingWaiting: this.#server.waiting,
         servingUsed: this.#server.used,
         partialGossipBytes: this.#running?.gossip.partialBytes ?? 0,
+        messageIdForms: this.#running?.gossip.messageIdForms ?? { ours: 0, other: 0 },
         largestGossipBuffer: this.#running?.gossip.largestBuffer ?? 0,
       },
     }
@@ -265,6 +286,7 @@ export class NetworkDriver {
   sweep(): void {
     this.#quota.sweep(this.#ground.clock.monotonic())
     this.#server.sweep()
+    this.#handshake.sweep()
     this.#connections.sweep()
     const running = this.#running
     if (running === undefined || this.#stopping) return
@@ -302,7 +324,7 @@ export class NetworkDriver {
     })
   }
 
-  /** Gossip streams that are lost are opened again; who sends what is no frame is hung up on. */
+  /** Gossip streams that are lost are opened again. */
   #keepStreams(node: Node, internals: GossipsubInternals): void {
     const { gossip } = this.#counters
     const keeper = new GossipStreamKeeper({
@@ -314,13 +336,6 @@ export class NetworkDriver {
     })
     node.addEventListener('connection:close', this.#guarded(({ detail }) => { keeper.connectionClosed(detail.remotePeer) }))
     node.services.pubsub.addEventListener('gossipsub:heartbeat', this.#guarded(() => { keeper.heartbeat() }))
-    const onReadError = internals.handlePeerReadStreamError.bind(internals)
-    internals.handlePeerReadStreamError = (error, peerId) => {
-      onReadError(error, peerId)
-      if (!isFrameError(error)) return
-      this.#violated(peerId.toString(), 'gossip', 'gossip_frame', errorName(error))
-      this.#connections.letGo(peerId.toString())
-    }
   }
 
   /** Nothing that we gossip reaches this peer any more: a new connection may help. */
@@ -345,7 +360,7 @@ export class NetworkDriver {
 
   #score(peer: PeerKey): number { return this.#running?.internals.getScore(peer) ?? 0 }
 
-  #violated(peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
+  #violated(peer: PeerKey, kind: RequestKind | 'gossip' | 'connection', violation: Violation, code: string): void {
     this.#counters.violations[violation]++
     this.#blame(peer)
     this.#notices.violation(peer, kind, violation, code)
@@ -356,9 +371,4 @@ export class NetworkDriver {
     // the mailbox drops the oldest: a lost report costs one point at most
     void this.#needs.reputation?.report(peer, 'failure')
   }
-}
-
-/** Errors of a gossip stream that only its sender can have caused. */
-function isFrameError(error: Error): boolean {
-  return ['InvalidDataLengthError', 'InvalidDataLengthLengthError', 'InvalidMessageLengthError'].includes(error.name)
 }

@@ -1,4 +1,7 @@
 import type { RequestErrorCode } from './errors.js'
+import { HANDSHAKE_REFUSALS } from './handshake/limits.js'
+import type { HandshakeRefusal } from './handshake/limits.js'
+import type { Offender } from './handshake/offenders.js'
 import type { RequestKind, Topic } from './ingress.js'
 
 /** Why a gossip message went no further than this room. */
@@ -13,7 +16,9 @@ export const REFUSALS = [
   'blocked',
   /** More than its sender may bring in a time, whatever it is (`GossipLimits`): Ignore, before anything is computed of it. */
   'over_budget',
-  /** Its author's signature is missing or wrong: rejected, with penalty. */
+  /** Its envelope is not in the form of SPEC §5, on which all makes of node agree: dropped, without penalty. */
+  'envelope',
+  /** Its author's signature is wrong: rejected, with penalty. */
   'bad_author',
   /** Our own, coming back. */
   'own_message',
@@ -48,6 +53,8 @@ export const VIOLATIONS = [
   'gossip_partial',
   /** It sent more gossip than it may for longer than 10 s: told every 10 s. */
   'gossip_flood',
+  /** It broke a limit before anything else accounts for it: too many proposals, or yamux frames that it may not send (H63 to H65). */
+  'handshake',
 ] as const
 export type Violation = typeof VIOLATIONS[number]
 
@@ -61,10 +68,14 @@ export interface GossipFigures {
   /** Verdicts for messages that nobody waits for any more. */
   verdictsUnknown: number
   refused: Record<Topic | 'other', Record<Refusal, number>>
+  /** Ids of messages that were ignored for no reason of their content: another copy may come (H67). */
+  idsForgotten: number
   /** RPCs that protobuf or the decode limits refused. */
   malformedRpcs: number
   /** Sends left out because the peer's buffer was full. */
   sendsHeldBack: number
+  /** Peers that took nothing of what waited for them, and left our meshes. */
+  prunedSilent: number
   /** Streams asked for again, and peers for whom that did not help. */
   streamsReopened: number
   streamsLost: number
@@ -110,6 +121,8 @@ export interface Counters {
   readonly requests: RequestFigures
   readonly serving: ServingFigures
   readonly connections: ConnectionFigures
+  /** What went no further than `handshake/`, by reason. */
+  readonly handshake: Record<HandshakeRefusal, number>
   readonly violations: Record<Violation, number>
 }
 
@@ -118,6 +131,9 @@ export interface NetworkFigures extends Counters {
   readonly now: {
     readonly peers: number
     readonly connections: number
+    /** Inbound connections that are being upgraded, and the addresses that broke limits lately, the worst first. */
+    readonly pendingInbound: number
+    readonly offenders: readonly Offender[]
     readonly verdictsPending: number
     /** Peers whose gossip is held back, because there is more of it than this thread can handle. */
     readonly pausedPeers: number
@@ -130,6 +146,8 @@ export interface NetworkFigures extends Counters {
     readonly servingUsed: number
     /** Bytes of gossip RPCs that have begun to arrive and have not been handled, of all peers. */
     readonly partialGossipBytes: number
+    /** Peers that use our form of message ids, and the other one (SPEC §5), as far as they have shown it. */
+    readonly messageIdForms: { readonly ours: number; readonly other: number }
     /** Bytes in the fullest gossip buffer towards a peer. */
     readonly largestGossipBuffer: number
   }
@@ -149,13 +167,14 @@ export function newCounters(): Counters {
     gossip: {
       received: perTopic(), receivedBytes: perTopic(), published: perTopic(), publishedBytes: perTopic(),
       verdicts: { commitments: perVerdict(), txLists: perVerdict() },
-      verdictsUnknown: 0,
+      verdictsUnknown: 0, idsForgotten: 0,
       refused: { commitments: zeros(REFUSALS), txLists: zeros(REFUSALS), other: zeros(REFUSALS) },
-      malformedRpcs: 0, sendsHeldBack: 0, streamsReopened: 0, streamsLost: 0,
+      malformedRpcs: 0, sendsHeldBack: 0, prunedSilent: 0, streamsReopened: 0, streamsLost: 0,
     },
     requests: { sent: perKind(), answered: perKind(), bytes: perKind(), failed: {} },
     serving: { served: perKind(), bytes: perKind(), empty: perKind(), delayed: perKind(), busyMs: 0 },
     connections: { opened: 0, closed: 0, denied: {}, dials: 0, dialsFailed: 0, refused: 0, expelled: {}, pruned: 0 },
+    handshake: zeros(HANDSHAKE_REFUSALS),
     violations: zeros(VIOLATIONS),
   }
 }

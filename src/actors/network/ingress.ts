@@ -44,7 +44,7 @@ type ConnectionsMessage = Connections extends Port<infer M> ? M : never
 export type NetworkCommand =
   | Ask<'publish', { topic: Topic; bytes: Uint8Array }, Published>
   /** The verdict on a gossip message; one that is unknown, or came too late, only loses the forwarding. */
-  | { readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict }
+  | { readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason?: string | undefined }
   /** The answer to an inbound request: an SSZ body without its frame. */
   | { readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }
   /** Asks a peer. Without a named one the driver chooses. Waits for the quota of SPEC §8; at most 15 s after its turn. */
@@ -94,13 +94,13 @@ export type DriverEvent =
   /** An inbound request was answered; with 0 bytes where nobody found an answer in time. Told at a limited rate. */
   | { readonly type: 'served'; readonly peer: PeerKey; readonly kind: RequestKind; readonly bytes: number }
   /** A remote broke the protocol on a stream, or did not keep a deadline. Told at a limited rate. */
-  | { readonly type: 'violation'; readonly peer: PeerKey; readonly kind: RequestKind | 'gossip'; readonly violation: Violation; readonly code: string }
+  | { readonly type: 'violation'; readonly peer: PeerKey; readonly kind: RequestKind | 'gossip' | 'connection'; readonly violation: Violation; readonly code: string }
 
 /** The driver's mailbox, as the other rooms hold it. */
 export class NetworkHandle extends Handle<NetworkCommand> {
   /** Publishes to a topic; answers with the number of peers it went to. */
   publish(topic: Topic, bytes: Uint8Array, within: Deadline) { return this.ask('publish', { topic, bytes }, within) }
-  verdict(messageId: string, peer: PeerKey, verdict: Verdict) { return this.send({ type: 'verdict', messageId, peer, verdict }) }
+  verdict(messageId: string, peer: PeerKey, verdict: Verdict, reason?: string) { return this.send({ type: 'verdict', messageId, peer, verdict, reason }) }
   answer(request: number, body: Uint8Array) { return this.send({ type: 'answer', request, body }) }
   /** One request to a peer (SPEC §3, §8): its SSZ body, or a `RequestError`. */
   request(kind: RequestKind, body: Uint8Array, options: { peer?: PeerKey | undefined; exclude?: readonly PeerKey[] | undefined }, within: Deadline) {

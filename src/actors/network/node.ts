@@ -16,6 +16,7 @@ import { IDENTIFY_PROTOCOL } from './config.js'
 import type { NetworkConfig } from './config.js'
 import { NetworkError } from './errors.js'
 import { gossipsubOptions } from './gossip/options.js'
+import type { Handshake } from './handshake/handshake.js'
 import { mendedYamux } from './workarounds/connection.js'
 import { keepSigningKey } from './workarounds/signing-key.js'
 
@@ -24,6 +25,7 @@ export type Node = Libp2p<{ identify: Identify; ping: unknown; pubsub: GossipSub
 export interface NodeNeeds {
   readonly topics: Topics
   readonly gater: ConnectionGater
+  readonly handshake: Handshake
   appScore(peer: PeerKey): number
 }
 
@@ -40,26 +42,29 @@ const WINDOW_BYTES = 2 * 1024 * 1024
 /** A libp2p node after SPEC §8, not started. */
 export async function createNode(config: NetworkConfig, needs: NodeNeeds): Promise<Node> {
   const { connections, gater } = config
+  const { handshake } = needs
   const [name = '', version = ''] = config.agent.split('/')
-  return createLibp2p({
+  const node = await createLibp2p({
     start: false,
     privateKey: keepSigningKey(config.privateKey),
     nodeInfo: { name, version, userAgent: config.agent },
     addresses: { listen: [...config.listen], announce: [...config.announce] },
     transports: [config.transport === 'memory' ? memory() : tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [limitedNoise(handshake)],
     streamMuxers: [mendedYamux({
       maxInboundStreams: STREAMS_PER_CONNECTION, maxOutboundStreams: STREAMS_PER_CONNECTION, maxEarlyStreams: STREAMS_PER_CONNECTION,
       streamOptions: { maxStreamWindowSize: WINDOW_BYTES },
-    })],
-    connectionGater: needs.gater,
+    }, handshake)],
+    connectionGater: handshake.gate(needs.gater),
     connectionManager: {
       // the gater counts (SPEC §8); above this libp2p would close connections by itself, whatever is under way on them
       maxConnections: gater.limits ? connections.total + connections.pendingInbound + connections.pendingOutbound : Number.MAX_SAFE_INTEGER,
-      maxIncomingPendingConnections: connections.pendingInbound,
+      // pending places and arrivals by address are `handshake`'s: libp2p knows neither subnets nor who is to give way
+      maxIncomingPendingConnections: Infinity,
+      inboundConnectionThreshold: Infinity,
+      inboundUpgradeTimeout: config.handshake.upgradeWithinMs,
       maxDialQueueLength: connections.pendingOutbound,
       maxParallelDials: connections.dialConcurrency,
-      inboundConnectionThreshold: connections.inboundPerSecond,
       dialTimeout: connections.dialTimeoutMs,
       resolvers: { dnsaddr: dnsaddrResolver, host: hostResolver() },
     },
@@ -70,6 +75,22 @@ export async function createNode(config: NetworkConfig, needs: NodeNeeds): Promi
       pubsub: gossipsub(gossipsubOptions(config, needs.topics, peer => needs.appScore(peer))),
     },
   })
+  handshake.serves(() => node.getProtocols())
+  return node
+}
+
+/** noise, whose connections have their negotiation of a muxer under the handshake's limits. */
+function limitedNoise(handshake: Handshake): ReturnType<typeof noise> {
+  return components => {
+    const encrypter = noise()(components)
+    const secure = encrypter.secureInbound.bind(encrypter)
+    encrypter.secureInbound = async (connection, options) => {
+      const secured = await secure(connection, options)
+      if (secured.streamMuxer === undefined) handshake.encrypted(secured.connection)
+      return secured
+    }
+    return encrypter
+  }
 }
 
 const identifyOf = identify({ maxInboundStreams: 4, maxOutboundStreams: 4 })

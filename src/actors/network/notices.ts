@@ -30,7 +30,7 @@ export class Notices {
     if (this.#may('refused')) this.emit({ type: 'refused', topic, from, reason, penalty })
   }
 
-  violation(peer: PeerKey, kind: RequestKind | 'gossip', violation: Violation, code: string): void {
+  violation(peer: PeerKey, kind: RequestKind | 'gossip' | 'connection', violation: Violation, code: string): void {
     if (this.#may('violation')) this.emit({ type: 'violation', peer, kind, violation, code })
   }
 

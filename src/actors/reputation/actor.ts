@@ -1,4 +1,4 @@
-import { actor, keep, mailbox, seconds } from '../kernel/index.js'
+import { actor, seconds } from '../kernel/index.js'
 import type { Context, Later, Port } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Store } from '../store/ingress.js'
@@ -28,7 +28,8 @@ export interface ReputationNeeds {
 type Internal =
   | { readonly type: 'saved'; readonly section: Section }
   | { readonly type: 'notSaved'; readonly section: Section; readonly error: unknown }
-type Received = ReputationMessage | Internal
+
+type Timers = 'tick' | 'saveScores' | 'retry'
 
 interface State {
   readonly book: Book
@@ -42,15 +43,6 @@ type ConnectionsMessage = Parameters<Connections['send']>[0]
 const MAX_UNSENT = 1_024
 /** At the stop the last state is written within this. */
 const LAST_WRITE_WITHIN = seconds(2)
-
-const receivedMailbox = mailbox<Received>({
-  capacity: reputationMailbox.capacity,
-  whenFull: {
-    ...reputationMailbox.whenFull,
-    saved: keep('one write of a section at a time'),
-    notSaved: keep('one write of a section at a time'),
-  },
-})
 
 /**
  * All options, filled in and checked, the lists too: so a wrong one is told before anything starts.
@@ -69,9 +61,9 @@ export function reputationConfig(options: ReputationOptions): ReputationConfig {
  */
 export const reputation = (needs: ReputationNeeds, options: ReputationOptions = {}) => {
   const config = reputationConfig(options)
-  return actor<Received, State>({
+  return actor<ReputationMessage, State, Internal, Timers>({
     name: 'reputation',
-    mailbox: receivedMailbox,
+    mailbox: reputationMailbox,
     async init(ctx) {
       const { kept, unsaved } = recall(needs, ctx) ?? await read(needs, config, ctx)
       const book = new Book(config, { publicKeyOf: needs.publicKeyOf, failed: tellOnce(ctx) })
@@ -120,6 +112,8 @@ export const reputation = (needs: ReputationNeeds, options: ReputationOptions = 
       }),
       unprotect: (state, { peer }, ctx) => refusable(ctx, () => durable(state, 'lists', peer, state.book.unprotect(peer))),
       lists: ({ book }) => book.lists(),
+    },
+    internal: {
       saved({ saver }, { section }, ctx) {
         const wasFailing = saver.failing
         saver.written(section)
@@ -154,7 +148,7 @@ export const reputation = (needs: ReputationNeeds, options: ReputationOptions = 
 }
 
 /** What follows from changes: the application is told, and network acts. */
-function follow(state: State, changes: readonly Change[], needs: ReputationNeeds, ctx: Context<Received>): void {
+function follow(state: State, changes: readonly Change[], needs: ReputationNeeds, ctx: Context<ReputationMessage, Internal, Timers>): void {
   for (const change of changes) {
     void needs.events.send(change)
     if (change.type === 'greylisted') continue
@@ -181,12 +175,12 @@ async function durable<T>(state: State, section: Section, value: unknown, answer
 }
 
 /** An answer that comes when it is on disk; a refusal goes to the asker alone. */
-function refusable<T>(ctx: Context<Received>, answer: () => Promise<T>): Later<T> {
+function refusable<T>(ctx: Context<ReputationMessage, Internal, Timers>, answer: () => Promise<T>): Later<T> {
   return ctx.later((async () => answer())())
 }
 
 /** The application's functions are called for every message: what one of them does wrong is logged the first time. */
-function tellOnce(ctx: Context<Received>): (where: string, error: unknown) => void {
+function tellOnce(ctx: Context<ReputationMessage, Internal, Timers>): (where: string, error: unknown) => void {
   const told = new Set<string>()
   return (where, error) => {
     if (!told.has(where)) ctx.log.error({ where, error }, 'a function that the application gave failed; it is passed over, and not logged again')
@@ -194,7 +188,7 @@ function tellOnce(ctx: Context<Received>): (where: string, error: unknown) => vo
   }
 }
 
-function saverOf({ store }: ReputationNeeds, config: ReputationConfig, book: Book, ctx: Context<Received>): Saver {
+function saverOf({ store }: ReputationNeeds, config: ReputationConfig, book: Book, ctx: Context<ReputationMessage, Internal, Timers>): Saver {
   return new Saver({
     retryFirst: config.retryFirst,
     retryLast: config.retryLast,

@@ -4,7 +4,7 @@ import type { DiscoveryEvent } from '../discovery/ingress.js'
 import type { DriverEvent } from '../network/ingress.js'
 import type { ReputationEvent } from '../reputation/ingress.js'
 import type { SyncEvent } from '../sync/ingress.js'
-import type { StoreEvent } from '../store/actor.js'
+import type { StoreEvent } from '../store/ingress.js'
 import type { PublisherEvent } from './publisher.js'
 import type { GateEvent } from './signing-gate.js'
 

@@ -106,17 +106,17 @@ const LOSSES: Readonly<Record<LossKind, string>> = {
 
 /** Never rejects: a part that does not answer is an ailment. */
 export async function healthOf(tree: Tree, stopping: boolean, now: number): Promise<Health> {
+  const outage = tree.storeOutage.failing
   const [figures, peers] = await Promise.all([figuresOf(tree), orUndefined(tree.network.peers(ANSWER_WITHIN))])
   const { validator, chain, store, sync } = figures
   const connected = peers?.filter(({ connections }) => connections > 0).length ?? 0
   const ailments: Ailment[] = []
   const parts = ['validator', 'network', 'chain', 'store', 'sync', 'reputation', ...tree.discovery === undefined ? [] : ['discovery' as const]] as const
   for (const part of parts) {
-    if (figures[part] === undefined) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
+    if (figures[part] === undefined && !(part === 'store' && outage !== undefined)) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
   }
-  if (store?.failing !== undefined) {
-    ailments.push({ code: 'store_failing', message: `${store.failing.code}: ${store.failing.message}` })
-  }
+  const failing = outage ?? store?.failing
+  if (failing !== undefined) ailments.push({ code: 'store_failing', message: `${failing.code}: ${failing.message}` })
   ailments.push(...ofSigning(figures, tree.gate?.held === true, now))
   const signatures = [...new Set(validator?.workers.map(({ recover }) => recover))].join(', ')
   if (validator?.degraded === true) {

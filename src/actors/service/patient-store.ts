@@ -5,8 +5,8 @@ import type { CommitmentRecord, RewindsSince, Stats, Store, StoreStanding } from
 const WITHIN = 10_000
 const AGAIN_AFTER = 500
 
-/** Failures of the store that pass: it opens its database again, or its supervisor starts it again. */
-const PASSING: ReadonlySet<unknown> = new Set(['thread_died', 'closed', 'timeout', 'crashed', 'io', 'rejected'])
+/** Failures of the store that pass: its supervisor starts it again. */
+const PASSING: ReadonlySet<unknown> = new Set(['interrupted', 'closed', 'timeout', 'crashed', 'io', 'rejected'])
 
 /** The store as the ordered stream reads it: what fails for a while is tried again until it works or the reader has gone. */
 export class PatientStore {

@@ -1,5 +1,5 @@
 import { Handle, actor, keep, mailbox, reject } from '../kernel/index.js'
-import type { Ask, Clock, Context, Deadline, Port, TimerHandle } from '../kernel/index.js'
+import type { Ask, Clock, Context, Deadline, Deferral, Port, TimerHandle } from '../kernel/index.js'
 import { CommitmentView, toHex } from '../../protocol/index.js'
 import type { JudgedMessage, Judgement } from '../chain/ports.js'
 import type { NetworkHandle, Topic } from '../network/ingress.js'
@@ -20,6 +20,9 @@ export type PublisherMessage =
   /** `bytes`: a signed commitment (382) or a txlist gossip message, as SSZ. */
   | Ask<'publish', { topic: Topic; bytes: Uint8Array; behind: boolean }, PublishResult>
   | JudgedMessage
+
+/** What the network made of it. */
+type Internal =
   | { readonly type: 'sent'; readonly ticket: number; readonly recipients: number }
   | { readonly type: 'notSent'; readonly ticket: number; readonly error: unknown }
 
@@ -29,8 +32,6 @@ export const publisherMailbox = mailbox<PublisherMessage>({
     publish: reject('the caller is told'),
     judged: keep('one a message of ours under way'),
     durable: keep('one a message of ours under way'),
-    sent: keep('one a message of ours under way'),
-    notSent: keep('one a message of ours under way'),
   },
 })
 
@@ -51,8 +52,7 @@ interface Needs {
 interface UnderWay {
   readonly topic: Topic
   readonly bytes: Uint8Array
-  readonly resolve: (result: PublishResult) => void
-  readonly reject: (error: unknown) => void
+  readonly answer: Deferral<PublishResult>
   judgement: Judgement | undefined
   stored: boolean
   /** Runs while it is judged and not durable. */
@@ -79,28 +79,28 @@ export const publisher = ({ validator, network, events }: Needs) => {
     if (message.waitsForStore !== undefined) clock.clearTimeout(message.waitsForStore)
     message.waitsForStore = undefined
   }
-  const settle = (state: State, ticket: number, { clock }: Context<PublisherMessage>, how: (message: UnderWay) => void) => {
+  const settle = (state: State, ticket: number, { clock }: Context<PublisherMessage, Internal>, how: (message: UnderWay) => void) => {
     const message = state.underWay.get(ticket)
     if (message === undefined) return
     state.underWay.delete(ticket)
     waitsNoMore(message, clock)
     how(message)
   }
-  const sendOut = (ticket: number, message: UnderWay, ctx: Context<PublisherMessage>) => {
+  const sendOut = (ticket: number, message: UnderWay, ctx: Context<PublisherMessage, Internal>) => {
     ctx.pipe(network.publish(message.topic, message.bytes, SEND_WITHIN), {
       ok: ({ recipients }) => ({ type: 'sent', ticket, recipients }),
       failed: error => ({ type: 'notSent', ticket, error }),
     })
   }
 
-  const storeInTime = (state: State, ticket: number, message: UnderWay, ctx: Context<PublisherMessage>) => {
+  const storeInTime = (state: State, ticket: number, message: UnderWay, ctx: Context<PublisherMessage, Internal>) => {
     message.waitsForStore = ctx.clock.setTimeout(() => {
       const error = new ServiceError('not_stored', `not durable within ${STORE_WITHIN} ms`, STORE_WITHIN, STORE_WITHIN)
-      settle(state, ticket, ctx, ({ reject }) => { reject(error) })
+      settle(state, ticket, ctx, ({ answer }) => { answer.reject(error) })
     }, STORE_WITHIN)
   }
 
-  return actor<PublisherMessage, State>({
+  return actor<PublisherMessage, State, Internal>({
     name: 'publisher',
     mailbox: publisherMailbox,
     // Tickets of an earlier incarnation may still be answered: start where it cannot have been.
@@ -112,12 +112,14 @@ export const publisher = ({ validator, network, events }: Needs) => {
           ? validator.commitment(bytes, { kind: 'own', ticket, behind })
           : validator.txList(bytes, { kind: 'own', ticket })
         if (feedback === 'rejected' || feedback === 'closed') {
-          return ctx.later(Promise.reject(new ServiceError('overloaded', `the validator takes nothing now (${feedback})`, topic)))
+          return ctx.refuse(new ServiceError('overloaded', `the validator takes nothing now (${feedback})`, topic))
         }
-        ctx.askSignal?.addEventListener('abort', () => { settle(state, ticket, ctx, () => undefined) }, { once: true })
-        return ctx.later(new Promise<PublishResult>((resolve, reject) => {
-          state.underWay.set(ticket, { topic, bytes, resolve, reject, judgement: undefined, stored: false, waitsForStore: undefined })
-        }))
+        ctx.askSignal?.addEventListener('abort', () => {
+          if (!ctx.signal.aborted) settle(state, ticket, ctx, () => undefined)
+        }, { once: true })
+        return ctx.defer<PublishResult>(answer => {
+          state.underWay.set(ticket, { topic, bytes, answer, judgement: undefined, stored: false, waitsForStore: undefined })
+        })
       },
       judged(state, { ticket, results }, ctx) {
         const message = state.underWay.get(ticket)
@@ -125,9 +127,11 @@ export const publisher = ({ validator, network, events }: Needs) => {
         if (message === undefined || judgement === undefined) return
         if (judgement.verdict !== 'accept') {
           const { reason } = judgement
-          settle(state, ticket, ctx, ({ topic, bytes, reject }) => reject(reason === 'behind' && topic === 'commitments'
-            ? new ServiceError('behind', 'blocks of elected signers are known that wait above our head', new CommitmentView(bytes).blockNumber)
-            : new ServiceError('refused', `our own rules refuse it: ${reason}`, reason)))
+          settle(state, ticket, ctx, ({ topic, bytes, answer }) => {
+            answer.reject(reason === 'behind' && topic === 'commitments'
+              ? new ServiceError('behind', 'blocks of elected signers are known that wait above our head', new CommitmentView(bytes).blockNumber)
+              : new ServiceError('refused', `our own rules refuse it: ${reason}`, reason))
+          })
           return
         }
         message.judgement = judgement
@@ -141,21 +145,23 @@ export const publisher = ({ validator, network, events }: Needs) => {
         waitsNoMore(message, ctx.clock)
         if (message.topic === 'commitments' && message.judgement !== undefined) sendOut(ticket, message, ctx)
       },
+    },
+    internal: {
       sent(state, { ticket, recipients }, ctx) {
-        settle(state, ticket, ctx, ({ topic, judgement, stored, resolve }) => {
+        settle(state, ticket, ctx, ({ topic, judgement, stored, answer }) => {
           const hash = judgement?.hash ?? new Uint8Array(32)
           ctx.log.debug({ topic, hash: toHex(hash), recipients }, 'published')
           void events.send({ type: 'published', topic, hash, recipients })
-          resolve({ hash, recipients, stored })
+          answer.resolve({ hash, recipients, stored })
         })
       },
       notSent(state, { ticket, error }, ctx) {
-        settle(state, ticket, ctx, ({ reject }) => reject(error))
+        settle(state, ticket, ctx, ({ answer }) => { answer.reject(error) })
       },
     },
     stop(state, ctx) {
       for (const ticket of state.underWay.keys()) {
-        settle(state, ticket, ctx, ({ reject }) => reject(new ServiceError('stopped', 'the publisher stopped')))
+        settle(state, ticket, ctx, ({ answer }) => { answer.reject(new ServiceError('stopped', 'the publisher stopped')) })
       }
     },
   })

@@ -18,8 +18,7 @@ import { StandingView, reputation } from '../reputation/index.js'
 import type { ReputationConfig } from '../reputation/index.js'
 import { Reputation } from '../reputation/ingress.js'
 import type { ReputationMessage } from '../reputation/ingress.js'
-import { memoryDatabase, store, threadDatabase } from '../store/index.js'
-import type { StoreError } from '../store/index.js'
+import { STORE_RESTARTS, store } from '../store/index.js'
 import { Store } from '../store/ingress.js'
 import type { StoreMessage } from '../store/ingress.js'
 import { sync } from '../sync/index.js'
@@ -36,6 +35,7 @@ import { Publisher, publisher } from './publisher.js'
 import type { PublisherMessage } from './publisher.js'
 import { SigningGate } from './signing-gate.js'
 import type { GateEvent } from './signing-gate.js'
+import { StoreOutage } from './store-outage.js'
 import { Wake } from './wake.js'
 
 /** The running parts, as the façade holds them. */
@@ -54,6 +54,8 @@ export interface Tree {
   readonly gate: SigningGate | undefined
   /** The driver's own mailbox, for an application that commands it directly. */
   readonly commands: Port<NetworkCommand>
+  /** Why the store is not there, where it is not. */
+  readonly storeOutage: Pick<StoreOutage, 'failing'>
   /** Woken whenever a reader of the chain may find something new. */
   readonly news: Wake
   /**
@@ -101,14 +103,18 @@ const BATCH_ALARM = 'validator.batchAlarm'
 export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Broadcast<NetworkEvent>): Tree {
   const { discovery: discoveryConfig, signer } = configs
   const { clock, random, log } = config
-  const onEvent = (event: SupervisorEvent): void => { report(event, events) }
+  const onEvent = (event: SupervisorEvent): void => {
+    report(event, events)
+    storeOutage.see(event)
+  }
   const root = supervisor('p2p', { strategy: 'one_for_one', clock, random, log, stopWithin: STOP_WITHIN, onEvent })
 
+  const storeOutage = new StoreOutage('p2p/store', told => { events.publish(told) })
   const standing = new StandingView()
   const threads = new EarlyPool()
   const answers = new AwaitedAnswers()
 
-  const storing: Ref<StoreMessage> = root.child('store', () => store({ ...handles, answers, events: out, database }))
+  const storing: Ref<StoreMessage> = root.child('store', () => makeStore(), STORE_RESTARTS)
   const scoring: Ref<ReputationMessage> = root.child('reputation', () => reputation({
     store: handles.store, events: out, connections: driving, view: standing, publicKeyOf,
   }, configs.reputation))
@@ -177,9 +183,8 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     handles.store.setMeta(BATCH_ALARM, evidenceText(evidence), STORE_WITHIN)
       .catch((error: unknown) => { log.error({ error }, 'the evidence against batch verification is in the log only') })
   }
-  const database = (died: (error: StoreError) => void) => config.dataDir === undefined
-    ? memoryDatabase({ chainId: config.chainId, limits: MEMORY_LIMITS })
-    : threadDatabase({ dataDir: config.dataDir, chainId: config.chainId, died })
+  const { dataDir, chainId } = config
+  const makeStore = store({ chain: judging, answers, events: out }, { dataDir, chainId, ...dataDir === undefined && { limits: MEMORY_LIMITS } })
   const start = async (): Promise<void> => {
     threads.begin({ clock, log: log.child({ actor: `${root.path}/validator` }) }, configs.validator.pool)
     const starting = root.start().finally(() => threads.close())
@@ -191,7 +196,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     loadLibp2p().catch(() => undefined)
     await starting
   }
-  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, commands: driving, news, start }
+  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, commands: driving, news, storeOutage, start }
 }
 
 const withoutBatches = (config: ValidatorConfig): ValidatorConfig =>

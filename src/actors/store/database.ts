@@ -100,10 +100,11 @@ export interface HeadRecord { readonly blockNumber: bigint; readonly submissionW
  */
 export interface WriteBatch {
   /**
-   * Batches that carry a sequence are stored without a hole: when one has failed, those above it are refused with its
-   * error until it is committed again. So a crash finds each with all before it.
+   * Batches with a sequence are stored without a hole: one that names the sequence of the batch before it (`after`) is refused with
+   * `out_of_order` where that was not the last taken, or failed. So a crash finds each with all before it.
    */
-  readonly sequence?: number
+  readonly sequence?: number | undefined
+  readonly after?: number | undefined
   /** What bears our key, recorded with what follows or not at all. One that conflicts with what is recorded is kept beside it. */
   readonly signed?: readonly OwnSigned[]
   /** Windows that end at or before this one are closed for signing from now on, because records of what we signed may be missing. */

@@ -16,10 +16,8 @@ export const STORE_ERROR_CODES = [
   'invalid',
   /** Not open, or closed. */
   'closed',
-  /** The database's thread ended with this call under way: unknown whether a write took place. `open` starts another one. */
-  'thread_died',
-  /** The database did not open or close within its deadline: `value` is that, in ms. */
-  'timeout',
+  /** The write before it is not here: `value` is its sequence. Nothing of the batch was stored. */
+  'out_of_order',
 ] as const
 
 export type StoreErrorCode = typeof STORE_ERROR_CODES[number]
@@ -27,12 +25,6 @@ export type StoreErrorCode = typeof STORE_ERROR_CODES[number]
 export interface StoreErrorDetail {
   readonly value?: string | number
   readonly limit?: number
-}
-
-/** A `StoreError` as plain data: a structured clone of an Error loses its `code`. */
-export interface StoreErrorData extends StoreErrorDetail {
-  readonly code: StoreErrorCode
-  readonly message: string
 }
 
 /** Every failure of this room. */
@@ -48,18 +40,6 @@ export class StoreError extends Error {
     this.code = code
     this.value = detail.value
     this.limit = detail.limit
-  }
-
-  toJSON(): StoreErrorData {
-    return {
-      code: this.code, message: this.message,
-      ...(this.value === undefined ? {} : { value: this.value }),
-      ...(this.limit === undefined ? {} : { limit: this.limit }),
-    }
-  }
-
-  static fromJSON({ code, message, ...detail }: StoreErrorData): StoreError {
-    return new StoreError(code, message, detail)
   }
 }
 

@@ -1,5 +1,4 @@
 import { StoreError, storeErrorOf } from './errors.js'
-import { SequenceGuard } from './sequence-guard.js'
 import type { Storage } from './storage.js'
 import { Transaction } from './transaction.js'
 
@@ -10,8 +9,10 @@ const MOST_WRITES = 16_384
 /** Puts its writes into the transaction; what it gives is its caller's answer once they are durable. */
 type Plan<S, T> = (txn: Transaction, state: S) => Promise<T>
 
+/** Where a write stands among others: after the one that it names, if that is not known to be durable. */
+export interface Place { readonly sequence?: number | undefined; readonly after?: number | undefined }
+
 interface Waiting<S> {
-  readonly sequence: number | undefined
   plan (txn: Transaction, state: S): Promise<void>
   done (): void
   failed (error: StoreError): void
@@ -40,7 +41,8 @@ export class GroupCommit<S> {
   #failed = false
   #running: Promise<void> | undefined
   #closed = false
-  readonly #order = new SequenceGuard()
+  /** The last write with a sequence that was taken, unless it or one before it has failed. */
+  #last: number | undefined
 
   constructor(needs: Needs<S>) { this.#needs = needs }
 
@@ -50,14 +52,14 @@ export class GroupCommit<S> {
   /** Before anything is enqueued. */
   async start(): Promise<S> { return this.#state = await this.#needs.load() }
 
-  /** Resolves when the plan's writes are durable. @throws StoreError when they are not known to be */
-  async enqueue<T>(plan: Plan<S, T>, sequence?: number): Promise<T> {
+  /** Resolves when the plan's writes are durable. @throws StoreError when they are not known to be; `out_of_order`: the one before it is not here */
+  async enqueue<T>(plan: Plan<S, T>, { sequence, after }: Place = {}): Promise<T> {
     if (this.#closed) throw new StoreError('closed', 'the database is closed')
-    this.#order.admit(sequence)
+    if (after !== undefined && after !== this.#last) throw new StoreError('out_of_order', `the write before it, ${after}, is not here`, { value: after })
+    if (sequence !== undefined) this.#last = sequence
     return new Promise<T>((resolve, reject) => {
       let result: { readonly value: T } | undefined
       this.#queue.push({
-        sequence,
         plan: async (txn, state) => { result = { value: await plan(txn, state) } },
         done: () => { if (result !== undefined) resolve(result.value) },
         failed: reject,
@@ -91,13 +93,10 @@ export class GroupCommit<S> {
         for (const waiting of group) waiting.done()
       } catch (error) {
         this.#failed = true
-        this.#state = undefined
+        this.#state = this.#last = undefined
         // What waits behind it came after it, and must not be stored without it. The callers decide when to try again.
         const failure = storeErrorOf(error, 'commit')
-        for (const waiting of [...group, ...this.#queue.splice(0)]) {
-          this.#order.failed(waiting.sequence, failure)
-          waiting.failed(failure)
-        }
+        for (const waiting of [...group, ...this.#queue.splice(0)]) waiting.failed(failure)
       }
     }
     // In the same turn in which the queue was found empty: what comes next starts another run.

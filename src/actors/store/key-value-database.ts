@@ -106,7 +106,7 @@ export class KeyValueDatabase implements Database {
     return this.#open().writer.enqueue(async (txn, state) => {
       await this.#apply(txn, state, batch)
       return state.discarded.splice(0)
-    }, batch.sequence)
+    }, batch)
   }
 
   async discard(damaged: string, waiting: boolean): Promise<readonly Discarded[]> {

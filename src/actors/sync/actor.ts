@@ -2,7 +2,7 @@ import { actor } from '../kernel/index.js'
 import { syncConfig } from './config.js'
 import type { SyncConfig } from './config.js'
 import { syncMailbox } from './ingress.js'
-import type { SyncMessage } from './ingress.js'
+import type { SyncInternal, SyncMessage, SyncTimers } from './ingress.js'
 import { Room } from './room.js'
 import type { SyncNeeds } from './room.js'
 
@@ -15,7 +15,7 @@ export type { SyncNeeds } from './room.js'
  */
 export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
   const config = syncConfig(options)
-  return actor<SyncMessage, Room>({
+  return actor<SyncMessage, Room, SyncInternal, SyncTimers>({
     name: 'sync',
     mailbox: syncMailbox,
     init(ctx) {
@@ -26,6 +26,23 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
       return room
     },
     receive: {
+      judged(room, message) { room.desk.judged(message); room.pump() },
+      durable(room, message) { room.desk.judged(message); room.pump() },
+      missingParent(room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
+      // one of these comes with every block: the timer that they set is enough
+      missingTxList(room, { hash, height, from, signer }) { room.backfill.missing(hash, height, from, signer) },
+      haveTxList(room, { hash }) { room.backfill.have(hash) },
+      peerReady(room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },
+      peerGone(room, { peer }) { room.peerGone(peer); room.pump() },
+      cancel(room) { room.cancel(); room.pump() },
+      sync(room, _message, ctx) {
+        const result = room.sync(ctx.askSignal)
+        room.pump()
+        return ctx.later(result)
+      },
+      standing(room) { return room.describe() },
+    },
+    internal: {
       answered(room, { exchange, response }) { room.answered(exchange, response); room.pump() },
       unanswered(room, { exchange, error }) { room.unanswered(exchange, error); room.pump() },
       stood(room, { query, standing, error }, ctx) {
@@ -34,24 +51,9 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
         room.pump()
       },
       handed(room, { ticket, result }) { room.desk.handed(ticket, result); room.pump() },
-      judged(room, message) { room.desk.judged(message); room.pump() },
-      durable(room, message) { room.desk.judged(message); room.pump() },
-      missingParent(room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
-      // one of these comes with every block: the timer that they set is enough
-      missingTxList(room, { hash, height, from, signer }) { room.backfill.missing(hash, height, from, signer) },
-      haveTxList(room, { hash }) { room.backfill.have(hash) },
       txListsMissing(room, { page }) { room.backfill.found(page); room.pump() },
       peersSeen(room, { peers }) { room.peersSeen(peers); room.pump() },
-      peerReady(room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },
-      peerGone(room, { peer }) { room.peerGone(peer); room.pump() },
       gaveUp(room, { asker }) { room.gaveUp(asker); room.pump() },
-      cancel(room) { room.cancel(); room.pump() },
-      sync(room, _message, ctx) {
-        const result = room.sync(ctx.askSignal)
-        room.pump()
-        return ctx.later(result)
-      },
-      standing(room) { return room.describe() },
     },
     timers: {
       round(room) { room.round('round'); room.pump() },

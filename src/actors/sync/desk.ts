@@ -1,4 +1,4 @@
-import type { Context } from '../kernel/index.js'
+import type { Context, Offered } from '../kernel/index.js'
 import type { ChainStanding } from '../chain/ingress.js'
 import type { JudgedMessage } from '../chain/ports.js'
 import type { NetworkHandle, RequestKind, Response } from '../network/ingress.js'
@@ -7,7 +7,7 @@ import type { Validator } from '../validator/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { toHex } from '../../protocol/index.js'
 import type { SyncConfig } from './config.js'
-import type { SyncMessage } from './ingress.js'
+import type { SyncInternal, SyncMessage, SyncTimers } from './ingress.js'
 import type { SyncPeerState } from './peers.js'
 import type { Answer, Tracked } from './world.js'
 
@@ -37,7 +37,7 @@ export class Desk {
   #last: number
 
   constructor(
-    private readonly ctx: Context<SyncMessage>, private readonly config: SyncConfig,
+    private readonly ctx: Context<SyncMessage, SyncInternal, SyncTimers>, private readonly config: SyncConfig,
     private readonly needs: { readonly network: NetworkHandle; readonly validator: Validator; readonly chain: Chain },
     private readonly stray: (what: string) => void,
   ) {
@@ -110,8 +110,8 @@ export class Desk {
     return ticket
   }
 
-  handed(ticket: number, result: 'ok' | 'closed'): void {
-    if (result === 'closed') this.#lose(ticket)
+  handed(ticket: number, result: Offered): void {
+    if (result !== 'ok') this.#lose(ticket)
   }
 
   judged(message: JudgedMessage): void {

@@ -1,5 +1,5 @@
 import { Handle, coalesce, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
-import type { Ask, Deadline, Feedback } from '../kernel/index.js'
+import type { Ask, Deadline, Feedback, Offered } from '../kernel/index.js'
 import type { ChainStanding, Head } from '../chain/ingress.js'
 import type { JudgedMessage } from '../chain/ports.js'
 import type { DriverEvent, PeerInfo, Response } from '../network/ingress.js'
@@ -106,11 +106,13 @@ export type SyncInternal =
   | { readonly type: 'answered'; readonly exchange: number; readonly response: Response }
   | { readonly type: 'unanswered'; readonly exchange: number; readonly error: unknown }
   | { readonly type: 'stood'; readonly query: number; readonly standing: ChainStanding | undefined; readonly error: unknown }
-  | { readonly type: 'handed'; readonly ticket: number; readonly result: 'ok' | 'closed' }
+  | { readonly type: 'handed'; readonly ticket: number; readonly result: Offered }
   | { readonly type: 'txListsMissing'; readonly page: MissingTxLists | undefined }
   | { readonly type: 'peersSeen'; readonly peers: readonly PeerInfo[] | undefined }
   /** Who asked for a catch-up waits no longer. */
   | { readonly type: 'gaveUp'; readonly asker: number }
+
+export type SyncTimers = 'round' | 'progress' | 'pump'
 
 export type SyncMessage =
   | JudgedMessage
@@ -123,9 +125,6 @@ export type SyncMessage =
   | { readonly type: 'cancel' }
   | Ask<'sync', object, SyncResult>
   | Ask<'standing', object, SyncStanding>
-  | SyncInternal
-
-const own = keep('piped to itself; as many as this room has under way')
 
 export const syncMailbox = mailbox<SyncMessage>({
   capacity: 8_192,
@@ -140,8 +139,6 @@ export const syncMailbox = mailbox<SyncMessage>({
     cancel: dropOldest('one cancels as well as two'),
     sync: reject('the caller is told'),
     standing: reject('the caller is told'),
-    answered: own, unanswered: own, stood: own, handed: own, txListsMissing: own, peersSeen: own,
-    gaveUp: keep('one an ask of a catch-up'),
   },
 })
 

@@ -10,7 +10,7 @@ import { Desk, OURS } from './desk.js'
 import { Doubts } from './doubts.js'
 import { GapFill } from './gaps.js'
 import { HIGHEST_HEAD, Unheard } from './heads.js'
-import type { Behind, FaultReason, SyncEvent, SyncMessage, SyncResult, SyncStanding } from './ingress.js'
+import type { Behind, FaultReason, SyncEvent, SyncInternal, SyncMessage, SyncTimers, SyncResult, SyncStanding } from './ingress.js'
 import { PeerBook } from './peers.js'
 import type { SyncPeerState } from './peers.js'
 import { Run } from './run.js'
@@ -57,7 +57,7 @@ export class Room implements World {
   #behind: Behind | undefined
   #failedRuns = 0
 
-  constructor(private readonly ctx: Context<SyncMessage>, private readonly needs: SyncNeeds, readonly config: SyncConfig) {
+  constructor(private readonly ctx: Context<SyncMessage, SyncInternal, SyncTimers>, private readonly needs: SyncNeeds, readonly config: SyncConfig) {
     this.book = new PeerBook(config, needs.choosable)
     this.#desk = new Desk(ctx, config, needs, what => { this.count(what) })
     this.#doubts = new Doubts(this)
@@ -203,7 +203,10 @@ export class Room implements World {
   sync(asker: AbortSignal | undefined): Promise<SyncResult> {
     const id = ++this.#askers
     const result = new Promise<SyncResult>(resolve => { this.#waiting.set(id, resolve) })
-    asker?.addEventListener('abort', () => { if (this.#waiting.has(id)) void this.ctx.self.send({ type: 'gaveUp', asker: id }) }, { once: true })
+    if (asker !== undefined) {
+      const gaveUp = (): SyncInternal => ({ type: 'gaveUp', asker: id })
+      this.ctx.pipe(new Promise(resolve => { asker.addEventListener('abort', resolve, { once: true }) }), { ok: gaveUp, failed: gaveUp })
+    }
     if (this.#run === undefined) this.#start('asked')
     else this.#askHeads()
     return result

@@ -29,20 +29,19 @@ export interface ValidatorNeeds {
   readonly onBatchAlarm?: (evidence: BatchEvidence) => void
 }
 
-/** What the actor tells itself. */
-type Internal =
-  /** Behind everything that is in the mailbox by now: what came together leaves together. */
+type Inbound =
+  | ValidatorMessage
+  /** Sent by the actor itself, behind everything that is in the mailbox by now: what came together leaves together. */
   | { readonly type: 'dispatch' }
-  | { readonly type: 'landed'; readonly flight: Flight; readonly outcome: Outcome }
 
-type Inbound = ValidatorMessage | Internal
+/** What the pool made of a batch. */
+interface Landed { readonly type: 'landed'; readonly flight: Flight; readonly outcome: Outcome }
 
 const inbound = mailbox<Inbound>({
   capacity: validatorMailbox.capacity,
   whenFull: {
     ...validatorMailbox.whenFull,
     dispatch: keep('one at a time, and one for each thread that was replaced'),
-    landed: keep('one a batch in flight, at most two a worker'),
   },
 })
 
@@ -71,7 +70,7 @@ const LINGER = 'linger'
  * 2. A batch leaves when the pool is idle, when it is full, or after a short wait for company (`dispatch.ts`).
  * 3. What comes back goes on (`settle.ts`); a batch whose thread died is tried again and split (`retry.ts`).
  */
-export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): ActorSpec<Inbound, State> => actor<Inbound, State>({
+export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): ActorSpec<Inbound, State, Landed> => actor<Inbound, State, Landed>({
   name: 'validator',
   mailbox: inbound,
 
@@ -116,7 +115,9 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
       state.pending = false
       pump(state, ctx)
     },
+  },
 
+  internal: {
     landed(state, { flight, outcome }, ctx) {
       if ('error' in outcome) {
         ctx.log.warn({ err: outcome.error, messages: flight.batch.entries.length }, 'a batch came back without findings')
@@ -148,7 +149,7 @@ function condemned(bytes: Uint8Array): Finding | undefined {
 }
 
 /** A commitment of ours that comes alone; none overtakes another. */
-function judgedAtOnce({ dispatch, lanes, settlement, ownAtOnce }: State, entry: Entry, ctx: Context<Inbound>): boolean {
+function judgedAtOnce({ dispatch, lanes, settlement, ownAtOnce }: State, entry: Entry, ctx: Context<Inbound, Landed>): boolean {
   if (dispatch.commitmentsUnderWay > 0 || lanes.messages('live') > 0) return false
   const records = ownAtOnce.judge(entry.bytes, ctx.clock.monotonic())
   if (records !== undefined) settlement.checked('live', [entry], records)
@@ -156,7 +157,7 @@ function judgedAtOnce({ dispatch, lanes, settlement, ownAtOnce }: State, entry: 
 }
 
 /** Puts a message into its lane, or has it refused. */
-function admit(state: State, lane: 'live' | 'txLists', entry: Entry, finding: Finding | undefined, ctx: Context<Inbound>): void {
+function admit(state: State, lane: 'live' | 'txLists', entry: Entry, finding: Finding | undefined, ctx: Context<Inbound, Landed>): void {
   const refusal = finding ?? (state.lanes.add(lane, [entry], ctx.clock.monotonic()) ? undefined : Finding.overloaded)
   wake(state, ctx)
   if (refusal !== undefined) state.settlement.refuse(lane, entry, refusal)
@@ -164,12 +165,12 @@ function admit(state: State, lane: 'live' | 'txLists', entry: Entry, finding: Fi
   else if (state.lanes.messages(lane) % state.full === 0) pump(state, ctx)
 }
 
-function wake(state: State, ctx: Context<Inbound>): void {
+function wake(state: State, ctx: Context<Inbound, Landed>): void {
   if (!state.pending) state.pending = ctx.self.send({ type: 'dispatch' }) !== 'closed'
 }
 
 /** Sends off what may leave, and wakes up again for what waits for company. */
-function pump(state: State, ctx: Context<Inbound>): void {
+function pump(state: State, ctx: Context<Inbound, Landed>): void {
   state.settlement.flush()
   const now = ctx.clock.monotonic()
   for (let flight = state.dispatch.next(now); flight !== undefined; flight = state.dispatch.next(now)) {
@@ -182,7 +183,7 @@ function pump(state: State, ctx: Context<Inbound>): void {
   linger(state, now, ctx)
 }
 
-function linger(state: State, now: number, ctx: Context<Inbound>): void {
+function linger(state: State, now: number, ctx: Context<Inbound, Landed>): void {
   const wait = state.dispatch.wait(now)
   if (wait === undefined || state.lingerAt !== undefined) return
   state.lingerAt = now + wait
@@ -190,7 +191,7 @@ function linger(state: State, now: number, ctx: Context<Inbound>): void {
 }
 
 /** Runs what is queued and in flight to its end, for so many ms. */
-async function drain(dispatch: Dispatch, ctx: Context<Inbound>, ms: number): Promise<void> {
+async function drain(dispatch: Dispatch, ctx: Context<Inbound, Landed>, ms: number): Promise<void> {
   let timer: TimerHandle | undefined
   const late = new Promise<'late'>(resolve => { timer = ctx.clock.setTimeout(() => { resolve('late') }, ms) })
   try {

@@ -25,6 +25,8 @@ export interface PoolConfig {
   readonly nice: number
   /** ms from a thread's start to its first answer. */
   readonly startWithin: number
+  /** A thread that gives nothing back for so long while it has a batch is ended and replaced, ms of our own loop's turning. */
+  readonly hangWithin: number
   /** ms that running batches get at close. */
   readonly closeWithin: number
   /** The thread's module, a JavaScript file that exports `greet` and `check`. */
@@ -88,6 +90,7 @@ export function validatorConfig({ pool, batch, lanes, drainMs = 2_000 }: Validat
       heapMb: 256,
       nice: 3,
       startWithin: 30_000,
+      hangWithin: 10_000,
       closeWithin: 2_000,
       worker: new URL('./worker.js', import.meta.url),
       ...pool,
@@ -108,6 +111,7 @@ export function validatorConfig({ pool, batch, lanes, drainMs = 2_000 }: Validat
 function check({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
   atLeast('pool.threads', pool.threads, 1)
   atLeast('pool.nice', pool.nice, 0)
+  atLeast('pool.hangWithin', pool.hangWithin, 1)
   whole('pool.together.sampleEvery', pool.together.sampleEvery, 0, 1_000_000)
   whole('pool.together.signers', pool.together.signers, 1, 256)
   if (pool.domain.length !== 32) throw new ValidatorError('bad_config', 'pool.domain has 32 bytes', pool.domain.length)

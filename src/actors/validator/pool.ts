@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type * as PiscinaLibrary from 'piscina'
+import { HangWatch, ownFlags } from '../kernel/index.js'
 import type { Clock, Logger, TimerHandle } from '../kernel/index.js'
 import type { PoolConfig } from './config.js'
 import { ValidatorError } from './errors.js'
@@ -80,6 +81,7 @@ class PiscinaPool implements CheckPool {
   readonly #slots: Slots
   readonly #board = new SignerBoard()
   readonly #reports = new Map<number, WorkerReport>()
+  readonly #watches = new Map<number, HangWatch>()
   readonly #piscina: PiscinaLibrary.Piscina<ArrayBuffer | undefined, unknown>
   #starting = true
   #closing: Promise<void> | undefined
@@ -111,6 +113,7 @@ class PiscinaPool implements CheckPool {
       niceIncrement: process.platform === 'linux' ? config.nice : 0,
       resourceLimits: { maxOldGenerationSizeMb: config.heapMb },
       workerData: data,
+      ...ownFlags(),
       loadBalancer: (_task, workers) => workers.find(({ id }) => id === this.#target) ?? null,
     })
     const greetings: Promise<void>[] = []
@@ -157,6 +160,7 @@ class PiscinaPool implements CheckPool {
     // Asked of a thread that is gone, Piscina would keep the batch for nobody.
     if (!this.#alive(slot.id)) throw this.#explain(new Error('it is gone'), slot)
     this.#slots.take(slot, kind, alone)
+    this.#watches.get(slot.id)?.begin()
     try {
       const answer = await this.#onThread(slot.id, 'check', batch)
       if (!(answer instanceof ArrayBuffer)) {
@@ -183,6 +187,7 @@ class PiscinaPool implements CheckPool {
         this.needs.log.warn({ err: error, running: this.running }, 'batches are lost with their threads')
       })
     }
+    for (const watch of this.#watches.values()) watch.end()
     // Not `close`: it never ends where a thread dies meanwhile.
     await this.#piscina.destroy()
   }
@@ -202,11 +207,20 @@ class PiscinaPool implements CheckPool {
     try {
       const report = await within(this.needs.clock, this.config.startWithin, this.#onThread(id, 'greet')) as WorkerReport
       this.#reports.set(id, report)
-      this.#slots.add(id)
+      this.#watch(this.#slots.add(id))
       this.#log(report)
     } catch (error) {
       throw broken(error)
     }
+  }
+
+  /** A batch takes milliseconds. A thread that has one and gives none back hangs: it is ended, which loses what it has in hand. */
+  #watch(slot: Slot): void {
+    const { hangWithin } = this.config
+    this.#watches.set(slot.id, new HangWatch(hangWithin, () => slot.returned, () => slot.running > 0, () => {
+      this.needs.log.error({ threadId: slot.id, hangWithin }, 'a validator thread hangs and is ended')
+      void this.#piscina.threads.find(({ threadId }) => threadId === slot.id)?.terminate()
+    }))
   }
 
   #log(report: WorkerReport): void {
@@ -230,6 +244,8 @@ class PiscinaPool implements CheckPool {
   #bury(id: number): void {
     if (!this.#slots.remove(id)) return
     this.#reports.delete(id)
+    this.#watches.get(id)?.end()
+    this.#watches.delete(id)
     this.deaths++
     this.needs.log.warn({ threadId: id, deaths: this.deaths }, 'a validator thread died and is replaced')
   }

@@ -10,6 +10,8 @@ export interface Slot {
   readonly reserved: boolean
   /** Batches given to it and not yet back. */
   running: number
+  /** How many it has given back. */
+  returned: number
   /** One of them is of txlists. */
   txLists: boolean
   /** The batch in hand is a suspect: nothing else may be lost with it. */
@@ -32,7 +34,7 @@ export class Slots {
   /** A worker is ready. The first takes the reserve, and so does the successor of a reserved one that died. */
   add(id: number): Slot {
     const reserved = this.threads > 1 && !this.#some(slot => slot.reserved)
-    const slot: Slot = { id, reserved, running: 0, txLists: false, alone: false }
+    const slot: Slot = { id, reserved, running: 0, returned: 0, txLists: false, alone: false }
     this.#slots.set(id, slot)
     return slot
   }
@@ -71,6 +73,7 @@ export class Slots {
   /** A batch came back. Nothing but txlists goes behind txlists, so the mark holds until all are back. */
   release(slot: Slot): void {
     slot.running--
+    slot.returned++
     if (slot.running > 0) return
     slot.txLists = false
     slot.alone = false

@@ -45,7 +45,7 @@ export class NodeProcess {
   /** Starts a process at once; `ready` says when it listens. */
   constructor(readonly name: string, args: readonly string[], onEvent: (line: NodeLine) => void) {
     this.#onEvent = onEvent
-    this.#child = spawn(process.execPath, [MAIN, 'run', '--stdio', ...args], { stdio: 'pipe' })
+    this.#child = spawn(process.execPath, [MAIN, 'run', '--stdio', '--exempt-subnet', '127.0.0.0/8', ...args], { stdio: 'pipe' })
     this.exited = new Promise(resolve => {
       const end = (how: string): void => {
         this.#alive = false

@@ -13,6 +13,9 @@ const deaths: Readonly<Record<Poison, () => void>> = {
   exit: () => process.exit(7),
   throw: () => { queueMicrotask(() => { throw new Error('poisoned') }) },
   memory: () => { for (const held: string[] = []; ;) held.push(`${'x'.repeat(2_000)}${held.length}`) },
+  // The thread does not end: its event loop stands still.
+  block: () => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0) },
+  loop: () => { for (;;) { /* without an end */ } },
   // Kills only threads that were started while the test said so.
   originals: () => { if (process.env['VALIDATOR_TEST_ORIGINAL'] === '1') process.exit(7) },
 }

@@ -1,5 +1,6 @@
 import type { ActorSpec } from '../actor.js'
 import type { Message } from '../message.js'
+import { isThenable } from '../outside.js'
 
 export interface Crash<M extends Message> {
   /** A message's type, or a step of the life. */
@@ -8,26 +9,33 @@ export interface Crash<M extends Message> {
   readonly nth?: number
   /** What is thrown. */
   readonly error?: Error
-  /** After the handler has done its work rather than before. */
+  /** After the handler has done its work, what it awaits included, rather than before. */
   readonly after?: boolean
 }
 
 /** The same behaviour, but it throws at one point. For `spawn` or `child` as it is: the count goes on over restarts. */
-export function crashing<M extends Message, S>(make: () => ActorSpec<M, S>, crash: Crash<M>): () => ActorSpec<M, S> {
+export function crashing<M extends Message, S, I extends Message = never, K extends string = string>(
+  make: () => ActorSpec<M, S, I, K>, crash: Crash<M | I>,
+): () => ActorSpec<M, S, I, K> {
   const { on, nth = 1, error = new Error(`injected at ${on} ${nth}`), after = false } = crash
   let count = 0
   const injected = <A extends unknown[], R>(inner: (...args: A) => R) => (...args: A): R => {
     const now = ++count === nth
     if (now && !after) throw error
     const result = inner(...args)
-    if (now) throw error
-    return result
+    if (!now) return result
+    if (isThenable(result)) return Promise.resolve(result).then(() => { throw error }) as R
+    throw error
   }
   return () => {
     const spec = make()
     if (on === 'init') return { ...spec, init: injected(spec.init.bind(spec)) }
     if (on === 'stop') return { ...spec, stop: injected(spec.stop?.bind(spec) ?? (() => undefined)) }
-    const type: M['type'] = on
-    return { ...spec, receive: { ...spec.receive, [type]: injected(spec.receive[type].bind(spec.receive)) } }
+    const crashed = <T extends object>(table: T): T => {
+      const handlers = table as Record<string, (...args: unknown[]) => unknown>
+      const handler = handlers[on]
+      return handler === undefined ? table : { ...table, [on]: injected(handler.bind(table)) }
+    }
+    return { ...spec, receive: crashed(spec.receive), ...spec.internal && { internal: crashed(spec.internal) } }
   }
 }

@@ -1,6 +1,6 @@
 export { crashing } from './crashing.js'
 export type { Crash } from './crashing.js'
-export { echoEvery } from './echo.js'
+export { echoEvery, withSamples } from './echo.js'
 export { interleavings } from './interleavings.js'
 export type { InterleavingOptions } from './interleavings.js'
 export { testKit } from './kit.js'

@@ -1,9 +1,11 @@
+import { inspect, isDeepStrictEqual } from 'node:util'
 import { Ending } from '../address.js'
 import { Asked } from '../asked.js'
-import { DroppedError, KernelError } from '../errors.js'
+import { CancelledError, ClosedError, DroppedError, KernelError } from '../errors.js'
 import type { Feedback } from '../mailbox.js'
 import type { AskTypes, BodyOf, ByType, Message, ReplyOf } from '../message.js'
-import type { Deadline, OfferOptions, Ref } from '../ref.js'
+import { Offers } from '../offers.js'
+import type { Deadline, Offered, OfferOptions, Ref } from '../ref.js'
 import type { ManualClock } from './manual-clock.js'
 
 /** A mailbox that a test holds: it takes what it is sent, says what it is told to say, and lets the test look. */
@@ -12,30 +14,45 @@ export class TestProbe<M extends Message> implements Ref<M> {
   readonly #queue: M[] = []
   readonly #all: M[] = []
   readonly #answers = new Map<string, (message: M) => unknown>()
+  readonly #offers = new Offers()
+  readonly #asked = new Set<Asked>()
   readonly #ending = new Ending(error => { throw error })
-  /** What `send` returns; `rejected` and `closed` also mean that the message is not taken. */
-  feedback: Feedback = 'ok'
+  #feedback: Feedback = 'ok'
 
   constructor(readonly path: string, private readonly clock: ManualClock, private readonly settle: () => Promise<void>) {}
+
+  /** What `send` returns; `rejected` and `closed` also mean that the message is not taken, and `rejected` that offers wait. */
+  get feedback(): Feedback { return this.#ending.happened ? 'closed' : this.#feedback }
+
+  set feedback(feedback: Feedback) {
+    this.#feedback = feedback
+    if (feedback === 'closed') this.#offers.close()
+    else this.#offers.admit(() => this.#takes, message => { this.#take(message as M) })
+  }
+
+  get #takes(): boolean { return this.feedback === 'ok' || this.feedback === 'backoff' }
 
   // ---- as a mailbox
 
   send(message: M): Feedback {
-    if (this.#ending.happened) return 'closed'
-    if (this.feedback === 'ok' || this.feedback === 'backoff') { this.#queue.push(message); this.#all.push(message) }
+    if (this.#takes) this.#take(message)
     return this.feedback
   }
 
-  offer(message: M, options?: OfferOptions): Promise<'ok' | 'closed'> {
-    void options
-    return Promise.resolve(this.send(message) === 'closed' ? 'closed' : 'ok')
+  offer(message: M, { signal }: OfferOptions = {}): Promise<Offered> {
+    if (signal?.aborted === true) return Promise.reject(new CancelledError(this.path, signal.reason))
+    const feedback = this.send(message)
+    return feedback === 'rejected' ? this.#offers.wait(message, this.path, signal) : Promise.resolve(feedback === 'closed' ? 'closed' : 'ok')
   }
 
   ask<T extends AskTypes<M>>(type: T, body: BodyOf<ByType<M, T>>, within: Deadline): Promise<ReplyOf<ByType<M, T>>> {
-    const message = { type, ...body } as unknown as M
+    const message = { ...body, type } as unknown as M
     return Asked.send(message, `${this.path} ${type}`, within, this.clock, asked => {
       const feedback = this.send(message)
-      if (feedback === 'rejected' || feedback === 'closed') { asked.refuse(new DroppedError(this.path, feedback)); return }
+      if (feedback === 'closed') { asked.refuse(new ClosedError(this.path)); return }
+      if (feedback === 'rejected') { asked.refuse(new DroppedError(this.path, feedback)); return }
+      this.#asked.add(asked)
+      asked.onSettled = () => { this.#asked.delete(asked) }
       const answer = this.#answers.get(type)
       if (answer === undefined) return
       Promise.resolve(message).then(answer).then(reply => { asked.answer(reply) }, (error: unknown) => { asked.refuse(error) })
@@ -54,22 +71,27 @@ export class TestProbe<M extends Message> implements Ref<M> {
     return this
   }
 
-  /** Ends for good: watchers get their `terminated`. */
-  end(): void { if (!this.#ending.happened) this.#ending.happen() }
+  /** Ends for good: watchers get their `terminated`, who waits is told that it is closed. */
+  end(): void {
+    if (this.#ending.happened) return
+    this.#ending.happen()
+    this.#offers.close()
+    for (const asked of this.#asked) asked.refuse(new ClosedError(this.path))
+  }
 
   // ---- as the test's eye
 
   /** Everything taken so far. */
   get received(): readonly M[] { return this.#all }
 
-  /** The oldest message of this type that was not expected yet and has these fields; takes it. */
+  /** The oldest message of this type that was not expected yet and has these fields, by `isDeepStrictEqual`; takes it. */
   expect<T extends M['type']>(type: T, fields: Partial<ByType<M, T>> = {}): ByType<M, T> {
-    return this.#take(`${type} ${show(fields)}`, message => message.type === type && includes(message, fields)) as ByType<M, T>
+    return this.#find(`${type} ${show(fields)}`, message => message.type === type && includes(message, fields)) as ByType<M, T>
   }
 
   /** The oldest message not expected yet that satisfies the predicate; takes it. */
   expectWhere(predicate: (message: M) => boolean, what = 'a message that satisfies the predicate'): M {
-    return this.#take(what, predicate)
+    return this.#find(what, predicate)
   }
 
   /** Nothing (of this type) that was not expected yet. */
@@ -90,7 +112,12 @@ export class TestProbe<M extends Message> implements Ref<M> {
     }
   }
 
-  #take(what: string, matches: (message: M) => boolean): M {
+  #take(message: M): void {
+    this.#queue.push(message)
+    this.#all.push(message)
+  }
+
+  #find(what: string, matches: (message: M) => boolean): M {
     const at = this.#queue.findIndex(matches)
     if (at < 0) throw new KernelError('expected', `${this.path}: expected ${what}, have ${show(this.#queue)}`, what)
     return this.#queue.splice(at, 1)[0]!
@@ -98,14 +125,7 @@ export class TestProbe<M extends Message> implements Ref<M> {
 }
 
 function includes(message: object, fields: object): boolean {
-  return Object.entries(fields).every(([key, value]) => show((message as Record<string, unknown>)[key]) === show(value))
+  return Object.entries(fields).every(([key, value]) => isDeepStrictEqual((message as Record<string, unknown>)[key], value))
 }
 
-function show(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => {
-    if (typeof part === 'bigint') return `${part}n`
-    if (part instanceof Uint8Array) return `0x${Buffer.from(part).toString('hex')}`
-    if (part instanceof Map || part instanceof Set) return [...part] as unknown[]
-    return part instanceof Error ? `${part.name}: ${part.message}` : part
-  }) ?? 'undefined'
-}
+const show = (value: unknown): string => inspect(value, { depth: 6, breakLength: Infinity, maxArrayLength: 1_000, maxStringLength: 10_000 })

@@ -1,10 +1,9 @@
 /**
- * Signatures on their way to the thread that verifies them (`author-thread.ts`), one after the other in one ArrayBuffer, which is
- * transferred:
+ * Signatures on their way to the thread that verifies them (`author-thread.ts`), one after the other in one buffer, which moves:
  *
  *     count u32 | count × (key 32 | signature 64 | length u32 | what was signed)
  *
- * Integers are little-endian. The answer is one byte for each: 1 where it is authentic.
+ * Integers are little-endian.
  */
 import { createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
@@ -30,10 +29,9 @@ export function nativeKey(raw: Uint8Array): KeyObject {
   return createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') } })
 }
 
-export function packSigned(items: readonly Signed[]): ArrayBuffer {
-  const buffer = new ArrayBuffer(items.reduce((size, { bytes }) => size + HEAD_SIZE + bytes.length, COUNT_SIZE))
-  const packed = new Uint8Array(buffer)
-  const view = new DataView(buffer)
+export function packSigned(items: readonly Signed[]): Uint8Array<ArrayBuffer> {
+  const packed = new Uint8Array(items.reduce((size, { bytes }) => size + HEAD_SIZE + bytes.length, COUNT_SIZE))
+  const view = new DataView(packed.buffer)
   view.setUint32(0, items.length, true)
   let at = COUNT_SIZE
   for (const { key, signature, bytes } of items) {
@@ -43,13 +41,12 @@ export function packSigned(items: readonly Signed[]): ArrayBuffer {
     packed.set(bytes, at + HEAD_SIZE)
     at += HEAD_SIZE + bytes.length
   }
-  return buffer
+  return packed
 }
 
 /** Views of the buffer. @throws RangeError for anything that `packSigned` does not give */
-export function unpackSigned(buffer: ArrayBuffer): Signed[] {
-  const packed = new Uint8Array(buffer)
-  const view = new DataView(buffer)
+export function unpackSigned(packed: Uint8Array<ArrayBuffer>): Signed[] {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
   let at = COUNT_SIZE
   return Array.from({ length: view.getUint32(0, true) }, () => {
     const length = view.getUint32(at + KEY_SIZE + SIGNATURE_SIZE, true)

@@ -8,7 +8,7 @@ import { LRUCache } from 'lru-cache'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import { NetworkError } from '../errors.js'
 import { nativeKey } from './author-batch.js'
-import { AuthorVerifier } from './author-verifier.js'
+import type { AuthorVerifier } from './author-verifier.js'
 import type { GossipsubInternals, RpcMessage } from './gossipsub-internals.js'
 
 /** Verdicts of gossipsub's first look at a message. Only those that are given here. */
@@ -72,12 +72,11 @@ const SIGNATURE_SIZE = 64
  * goes to gossipsub itself, which looks at all of it again, and punishes. A peer's messages keep their order. Of a peer who has
  * brought us something good the first in a turn of the event loop is verified at once, since a thread would take longer to wake up; of strangers
  * none is, since a flood is theirs.
- * Gives the verifier, which is to be closed with the node.
  * @throws NetworkError `library_changed`
  */
 export function verifyAuthorsAside(
-  gossipsub: GossipsubInternals, isProven: (peer: PeerKey) => boolean = () => false, verifier = new AuthorVerifier(),
-): AuthorVerifier {
+  gossipsub: GossipsubInternals, verifier: Pick<AuthorVerifier, 'verify'>, isProven: (peer: PeerKey) => boolean = () => false,
+): void {
   const internals = checked(gossipsub)
   const firstLook = internals.validateReceivedMessage.bind(internals)
   const receive = internals.handleReceivedMessage.bind(internals)
@@ -116,7 +115,6 @@ export function verifyAuthorsAside(
     lanes.set(peer, lane)
     await lane.admit(message.data?.length ?? 0, receive.bind(undefined, from, message), () => { if (lanes.get(peer) === lane) lanes.delete(peer) })
   }
-  return verifier
 }
 
 /** One peer's messages. */

@@ -1,14 +1,16 @@
 import { verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { Worker } from 'node:worker_threads'
-import { packSigned } from './author-batch.js'
+import { ClosedError, DroppedError } from '../../kernel/index.js'
+import type { Ref, Supervisor } from '../../kernel/index.js'
 import type { Signed } from './author-batch.js'
+import { AUTHORS_RESTARTS, authorActor } from './author-ingress.js'
+import type { AuthorMessage } from './author-ingress.js'
 
 /** A signature, and its key in the form that Node takes. */
 export interface Claim extends Signed { readonly native: KeyObject }
 
-/** The part of a thread that is used. */
-export type AuthorThread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'terminate' | 'unref'>
+/** The actor in its thread, as it is used here. */
+export type Authors = Pick<Ref<AuthorMessage>, 'ask'>
 
 interface Waiting { readonly claim: Claim; readonly resolve: (isAuthentic: boolean) => void }
 
@@ -18,29 +20,31 @@ const THREAD_AFTER = 128
 const MAX_BYTES = 4_096
 /** More would keep each from its answer for longer. */
 const MAX_BATCH = 32
+/** A batch takes a few milliseconds. What has no answer by then is verified here, ms. */
+const ANSWER_WITHIN = 1_000
+/** How long it is waited for a thread that starts, before it is asked again, ms. */
+const READY_WITHIN = 60_000
 
 /**
  * Verifies Ed25519 signatures off the main thread. With each a job of libuv's, a message costs six changes of threads, in which the main
  * thread loses its core; so where there are many, those of one turn of the event loop go to one thread in one message. It starts when it
- * is first worth it. Until then, and where it has ended, libuv's threads do it.
+ * is first worth it. Until then, and while it is being started again, libuv's threads do it.
  */
 export class AuthorVerifier {
-  #thread: AuthorThread | undefined
-  /** `none`: not yet, or not any more. */
-  #state: 'none' | 'starting' | 'ready' | 'off' = 'none'
+  #authors: Authors | undefined
+  /** It has answered, and not failed since. */
+  #ready = false
   #verified = 0
   /** Of this turn. */
   #waiting: Waiting[] = []
-  /** In the thread, in their order. */
-  #batches: Waiting[][] = []
 
-  /** @param start gives a thread that runs `author-thread.ts`; another one in tests */
-  constructor(private readonly start: () => AuthorThread = startThread, private readonly threadAfter = THREAD_AFTER) {}
+  /** @param start gives the actor; another one in tests */
+  constructor(private readonly start: () => Authors, private readonly threadAfter = THREAD_AFTER) {}
 
   /** Whether the signature is its author's. Never rejects. */
   async verify(claim: Claim): Promise<boolean> {
-    if (this.#state === 'none' && ++this.#verified > this.threadAfter) this.#begin()
-    if (this.#state !== 'ready' || claim.bytes.length > MAX_BYTES) return onLibuv(claim)
+    if (this.#authors === undefined && ++this.#verified > this.threadAfter) this.#begin()
+    if (!this.#ready || claim.bytes.length > MAX_BYTES) return onLibuv(claim)
     return new Promise(resolve => {
       if (this.#waiting.length === 0) setImmediate(() => { this.#post() })
       this.#waiting.push({ claim, resolve })
@@ -48,54 +52,44 @@ export class AuthorVerifier {
     })
   }
 
-  /** Ends the thread. What it has not answered is verified on libuv's. */
-  async close(): Promise<void> {
-    const thread = this.#thread
-    this.#end()
-    await thread?.terminate()
+  #begin(): void {
+    this.#verified = 0
+    try {
+      this.#authors = this.start()
+      void this.#becomesReady(this.#authors)
+    } catch { /* the node is stopping: it is done without */ }
   }
 
-  #begin(): void {
-    this.#state = 'starting'
-    try {
-      const thread = this.start()
-      this.#thread = thread
-      thread.unref()
-      thread.once('online', () => { if (this.#state === 'starting') this.#state = 'ready' })
-      thread.on('message', (answers: ArrayBuffer) => { this.#answered(new Uint8Array(answers)) })
-      thread.on('error', () => { this.#end() })
-      thread.once('exit', () => { this.#end() })
-    } catch {
-      this.#end()
+  async #becomesReady(authors: Authors): Promise<void> {
+    for (;;) {
+      try {
+        await authors.ask('verify', { claims: [] }, READY_WITHIN)
+        this.#ready = true
+        return
+      } catch (error) { if (error instanceof ClosedError) return }
     }
   }
 
   #post(): void {
     const batch = this.#waiting
-    if (batch.length === 0) return
     this.#waiting = []
-    if (this.#state !== 'ready') { instead(batch); return }
-    this.#batches.push(batch)
-    const packed = packSigned(batch.map(({ claim }) => claim))
-    this.#thread?.postMessage(packed, [packed])
-  }
-
-  #answered(answers: Uint8Array): void {
-    const batch = this.#batches.shift()
-    batch?.forEach(({ resolve }, at) => { resolve(answers[at] === 1) })
-  }
-
-  /** It is not started again: whatever ended it would do so again. */
-  #end(): void {
-    this.#state = 'off'
-    this.#thread = undefined
-    for (const batch of [...this.#batches.splice(0), this.#waiting.splice(0)]) instead(batch)
+    if (batch.length === 0) return
+    if (!this.#ready) { instead(batch); return }
+    const claims = batch.map(({ claim: { key, signature, bytes } }) => ({ key, signature, bytes }))
+    this.#authors!.ask('verify', { claims }, ANSWER_WITHIN).then(
+      answers => { batch.forEach(({ resolve }, at) => { resolve(answers[at] === 1) }) },
+      (error: unknown) => {
+        instead(batch)
+        if (error instanceof DroppedError || !this.#ready) return
+        this.#ready = false
+        void this.#becomesReady(this.#authors!)
+      },
+    )
   }
 }
 
-function startThread(): AuthorThread {
-  return new Worker(new URL('./author-thread.js', import.meta.url), { name: 'authors', resourceLimits: { maxOldGenerationSizeMb: 32 } })
-}
+/** Starts the actor among the driver's children: it ends with the driver. */
+export const startAuthors = (children: Pick<Supervisor, 'child'>): Authors => children.child('authors', authorActor, AUTHORS_RESTARTS)
 
 function instead(batch: readonly Waiting[]): void {
   for (const { claim, resolve } of batch) void onLibuv(claim).then(resolve)

@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
-import { SIGNED_COMMITMENT_SIZE } from '../../../protocol/index.js'
+import { MAX_GOSSIP_BYTES, SIGNED_COMMITMENT_SIZE, snappySize } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
 import type { GossipLimits } from '../config.js'
 import type { Rpc, RpcMessage } from './gossipsub-internals.js'
+import type { RpcCost } from './rpc-cost.js'
 import { FairShare } from '../reqresp/fair-share.js'
 import { SlidingWindow } from '../reqresp/sliding-window.js'
 
@@ -19,6 +20,11 @@ const PLACE_BYTES = 65_536
 const MESSAGE_MS = 0.25
 const TXLIST_MS = 1
 const COPY_MS = 0.03
+/** What it takes to make the id of a message that is snappy, by the bytes that it decompresses to. ms. */
+const SNAPPY_MS_A_BYTE = 5.5 / (1_024 * 1_024)
+/** Besides its messages an RPC counts as one control message for so many fields, and for so many bytes: what these take to decode. */
+const FIELDS_A_CONTROL = 64
+const BYTES_A_CONTROL = 4_096
 /** Peers kept at most; who sent longest ago gives way. */
 const MAX_PEERS = 4_096
 /** Up to this size it is worth looking whether a message is a copy: that costs a hash of it. */
@@ -101,6 +107,15 @@ export class GossipBudget {
   /** Peers with an account at this moment. */
   get size(): number { return this.#accounts.size }
 
+  /** Charges what an RPC takes to decode, beside its messages, before it is; says whether there is room. */
+  admitBytes(peer: PeerKey, { fields, overhead }: RpcCost): boolean {
+    const controls = Math.floor(fields / FIELDS_A_CONTROL) + Math.floor(overhead / BYTES_A_CONTROL)
+    const account = this.#accountOf(peer)
+    if (takeAll(account.controls, controls, this.#clock.monotonic())) return true
+    account.refused.controls += controls
+    return false
+  }
+
   /** Charges an RPC to the peer that brought it. */
   admit(peer: PeerKey, rpc: Rpc): Admitted {
     const account = this.#accountOf(peer)
@@ -108,7 +123,8 @@ export class GossipBudget {
     const refused: RpcMessage[] = []
     const guaranteed = this.#needs.isProven(peer) ? account : this.#newcomers
     const messages = rpc.messages.filter(message => {
-      if (isGuaranteed(guaranteed, this.#together, message, now) || this.#fitsSurplus(peer, message, now)) return true
+      const size = sizeOf(message)
+      if (isGuaranteed(guaranteed, this.#together, size.bytes, now) || this.#fitsSurplus(peer, message, size, now)) return true
       refused.push(message)
       return false
     })
@@ -142,10 +158,10 @@ export class GossipBudget {
     return messages >= budgetMessages || bytes >= budgetBytes || controls >= budgetControls
   }
 
-  #fitsSurplus(peer: PeerKey, message: RpcMessage, now: number): boolean {
-    const bytes = message.data?.length ?? 0
+  #fitsSurplus(peer: PeerKey, message: RpcMessage, { bytes, declared }: Size, now: number): boolean {
     const isCopy = bytes <= SMALL_BYTES && this.#needs.isKnown(message)
-    const cost = { requests: 0, bytes, ms: isCopy ? COPY_MS : bytes === SIGNED_COMMITMENT_SIZE ? MESSAGE_MS : TXLIST_MS }
+    const ms = isCopy ? COPY_MS : bytes === SIGNED_COMMITMENT_SIZE ? MESSAGE_MS : TXLIST_MS
+    const cost = { requests: 0, bytes, ms: ms + declared * SNAPPY_MS_A_BYTE }
     if (now >= this.#wantingUntil) {
       this.#wanting = new Set()
       this.#wantingUntil = now + WANTING_MS
@@ -186,8 +202,18 @@ function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudget
   }
 }
 
-function isGuaranteed(own: Guarantee, together: Guarantee, { data }: RpcMessage, now: number): boolean {
-  const count = Math.floor((data?.length ?? 0) / PLACE_BYTES)
+/** Bytes that a message is charged by, and of these the ones that it only declares. */
+interface Size { readonly bytes: number; readonly declared: number }
+
+/** What a message declares to be when decompressed is decompressed for its id: it is charged like bytes that came (H72). */
+function sizeOf({ data }: RpcMessage): Size {
+  if (data === undefined) return { bytes: 0, declared: 0 }
+  const declared = snappySize(data, MAX_GOSSIP_BYTES)
+  return { bytes: Math.max(data.length, declared), declared }
+}
+
+function isGuaranteed(own: Guarantee, together: Guarantee, bytes: number, now: number): boolean {
+  const count = Math.floor(bytes / PLACE_BYTES)
   const both = [own, together]
   if (!both.every(({ messages, places }) => messages.hasRoom(now) && places.used(now) + count <= places.limit)) return false
   for (const { messages, places } of both) { messages.take(now); takeAll(places, count, now) }

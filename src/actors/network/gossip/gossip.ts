@@ -1,6 +1,5 @@
 import type { GossipSub, GossipsubMessage } from '@libp2p/gossipsub'
-import type { PeerId } from '@libp2p/interface'
-import { MAX_TXLIST_BYTES, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, isPlausible } from '../../../protocol/index.js'
+import { MAX_TXLIST_BYTES, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, gossipParams, isPlausible } from '../../../protocol/index.js'
 import type { Topics } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Verdict } from '../../chain/ports.js'
@@ -8,20 +7,35 @@ import type { Clock } from '../../kernel/index.js'
 import type { PeerStanding } from '../../reputation/ingress.js'
 import type { Validator } from '../../validator/ingress.js'
 import { verifyAuthorsAside } from './author-signatures.js'
-import type { AuthorVerifier } from './author-verifier.js'
+import { AuthorVerifier } from './author-verifier.js'
+import type { Authors } from './author-verifier.js'
 import type { GossipLimits } from '../config.js'
 import { NetworkError, describeError, errorName } from '../errors.js'
 import type { Counters, Refusal, Violation } from '../figures.js'
 import { GossipBudget } from './budget.js'
-import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
+import { canonicalEnvelope } from './envelope.js'
+import type { GossipsubInternals, RpcMessage } from './gossipsub-internals.js'
 import type { Guard } from '../guard.js'
 import { InboundPace } from './inbound-pace.js'
+import { installInboundPipeline } from './inbound-pipeline.js'
+import type { InboundStage } from './inbound-pipeline.js'
+import { MessageIdForms } from './message-id-forms.js'
+import type { MessageIdForm, MessageIdFormCounts } from './message-id-forms.js'
+import { costOf } from './rpc-cost.js'
 import type { Topic } from '../ingress.js'
 import { OutboundGuard } from './outbound-guard.js'
 import { PartialRpcs } from './partial-rpcs.js'
 import { leaveAuthorOut } from '../workarounds/forward-to-author.js'
 import { liveScores } from '../workarounds/live-scores.js'
 import { forgetDeparted, forgetScore, keepScores } from '../workarounds/score-over-reconnection.js'
+
+/** Why a message is ignored that says nothing of its content: its id is forgotten with it (SPEC §5, H67). */
+const REASONS_OF_OURS: ReadonlySet<string> = new Set([
+  'no_room', 'overloaded', 'not_held', 'schedule_unknown', 'schedule_failed', 'store_behind', 'store_unavailable', 'rules_failed', 'rules_overloaded',
+])
+
+/** Proven peers outside the mesh that get what we publish: as many as a mesh has. */
+const PROVEN_AT_ONCE = gossipParams.D
 
 /** Bytes of a message of each topic at most. */
 export const MESSAGE_SIZES: Record<Topic, number> = {
@@ -38,8 +52,15 @@ export interface GossipNeeds {
   readonly clock: Clock
   readonly counters: Counters
   readonly limits: GossipLimits
+  /** Starts the actor that verifies authors' signatures in its thread, where it is worth it. */
+  readonly startAuthors: () => Authors
   readonly guarded: Guard
   readonly standing: PeerStanding
+  /** The form of message ids that we use, and who is told when most peers use the other one, or no longer do. */
+  readonly messageIds: MessageIdForm
+  otherIdForm(isOther: boolean, counts: MessageIdFormCounts): void
+  /** Static, or protected by the operator. */
+  isProtected(peer: PeerKey): boolean
   /** Banned or on a list. */
   isBlocked(peer: PeerKey): boolean
   /** It broke the protocol in a way that has nothing to do with what a message says; with `hangUp` nothing more can come of it. */
@@ -53,16 +74,20 @@ interface Pending {
   readonly source: PeerKey
   readonly author: PeerKey
   readonly until: number
+  /** By which gossipsub knows copies without looking at their id. */
+  readonly fastId: string | undefined
 }
 
 /**
  * Both directions of gossip. An inbound message's way:
  *
- * 1. before the seen cache and before its author's signature is verified: may its sender bring so much, is it of one of our topics, and can
- *    it be a message of that topic at all? What cannot is rejected at once, at the cost of a look at a few bytes;
+ * 1. before the seen cache and before its author's signature is verified (`inbound-pipeline.ts`): may its sender bring so much, is it of one
+ *    of our topics, can it be a message of that topic at all, and is its envelope in the form that all take? What cannot is rejected at
+ *    once, at the cost of a look at a few bytes;
  * 2. gossipsub verifies the author and asks its seen cache, by SPEC §5's message id;
  * 3. it goes to the validator, and waits here for its verdict, 6 s at most;
- * 4. the verdict is told to gossipsub, which forwards it to all but its senders and its author.
+ * 4. the verdict is told to gossipsub, which forwards it to all but its senders and its author. What is ignored for a reason that is not
+ *    its content's is forgotten, so that another copy may come (H67).
  */
 export class Gossip {
   readonly #needs: GossipNeeds
@@ -70,11 +95,12 @@ export class Gossip {
   readonly #pace: InboundPace
   readonly #budget: GossipBudget
   readonly #partial: PartialRpcs
-  readonly #authors: AuthorVerifier
+  readonly #forms: MessageIdForms
   readonly #names: ReadonlyMap<string, Topic>
   /** By message id, in order of their deadlines: all have the same time. */
   readonly #pending = new Map<string, Pending>()
-  #publishing: Promise<unknown> = Promise.resolve()
+  /** Of each topic one after the other: a commitment does not wait for a txlist that nobody takes. */
+  readonly #publishing: Record<Topic, Promise<unknown>> = { commitments: Promise.resolve(), txLists: Promise.resolve() }
 
   constructor(needs: GossipNeeds) {
     this.#needs = needs
@@ -83,22 +109,26 @@ export class Gossip {
       pauseOutboundBytes: needs.limits.pauseOutboundBytes,
       totalOutboundBytes: needs.limits.totalOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
+      prunedSilent: () => { needs.counters.gossip.prunedSilent++ },
+      worthy: subscribers => this.#worthy(subscribers),
     })
     const isProven = (peer: PeerKey): boolean => needs.standing.appScore(peer) > 0 || needs.standing.isProtected(peer)
     this.#budget = new GossipBudget(needs.limits, needs.clock, { isKnown: message => this.#isKnown(message), isProven })
     keepScores(needs.internals)
     liveScores(needs.internals, needs.standing)
-    this.#authors = verifyAuthorsAside(needs.internals, isProven)
-    this.#refuseEarly()
+    verifyAuthorsAside(needs.internals, new AuthorVerifier(needs.startAuthors), isProven)
+    this.#forms = new MessageIdForms(needs.topics, needs.messageIds, (isOther, counts) => { needs.otherIdForm(isOther, counts) })
     this.#partial = new PartialRpcs({
-      gossipsub: needs.internals, clock: needs.clock, maxBytes: needs.limits.maxPartialBytes, withinMs: needs.limits.partialWithinMs,
-      malformed: (peer, error) => {
-        needs.counters.gossip.malformedRpcs++
-        needs.violated(peer, 'gossip_rpc', errorName(error), false)
-      },
+      clock: needs.clock, maxBytes: needs.limits.maxPartialBytes, withinMs: needs.limits.partialWithinMs,
       stuck: (peer, code) => { needs.violated(peer, 'gossip_partial', code, true) },
     })
     this.#pace = new InboundPace(needs.internals, needs.clock)
+    installInboundPipeline({
+      gossipsub: needs.internals, topics: this.#names, partial: this.#partial, pace: this.#pace, stages: this.#stages(),
+      malformed: (peer, error) => { this.#malformed(peer, errorName(error)) },
+      broken: (peer, error) => { needs.violated(peer, 'gossip_frame', errorName(error), true) },
+      badAuthor: (peer, name) => { this.#rejected(peer, name, 'bad_author') },
+    })
     needs.pubsub.addEventListener('gossipsub:message', needs.guarded(({ detail }) => { this.#received(detail) }))
   }
 
@@ -108,41 +138,43 @@ export class Gossip {
   get pausedPeers(): number { return this.#pace.paused }
   /** Bytes of RPCs that have begun to arrive and have not been handled. */
   get partialBytes(): number { return this.#partial.bytes }
+  /** Which form of message id peers use. */
+  get messageIdForms(): MessageIdFormCounts { return this.#forms.counts }
   /** Bytes in the fullest buffer towards a peer. */
   get largestBuffer(): number { return this.#guard.largest }
 
   /** To be called once gossipsub runs. */
   subscribe(): void { for (const topic of this.#names.keys()) this.#needs.pubsub.subscribe(topic) }
 
-  /** Ends what runs beside this thread. To be called once gossipsub has stopped. */
-  async close(): Promise<void> { await this.#authors.close() }
-
   /**
-   * Publishes, one message after the other and no faster than the mesh takes them; gives the number of peers it went to.
+   * Publishes at once to all who have room (SPEC §8), and waits only while nobody has; gives the number of peers it went to.
    * @throws NetworkError `too_large`, `duplicate`, `congested`, `publish_failed`
    */
   publish(topic: Topic, bytes: Uint8Array): Promise<number> {
     const limit = MESSAGE_SIZES[topic]
     if (bytes.length > limit) throw new NetworkError('too_large', `${bytes.length} bytes on ${topic}, at most ${limit}`, { value: bytes.length, limit })
-    const published = this.#publishing.then(() => this.#publish(topic, bytes))
-    this.#publishing = published.catch(() => undefined)
+    const published = this.#publishing[topic].then(() => this.#publish(topic, bytes))
+    this.#publishing[topic] = published.catch(() => undefined)
     return published
   }
 
   /** The verdict on a message. One that is unknown, or came too late, is only counted. */
-  verdict(messageId: string, verdict: Verdict): void {
+  verdict(messageId: string, verdict: Verdict, reason = ''): void {
     const pending = this.#pending.get(messageId)
     if (pending === undefined) { this.#needs.counters.gossip.verdictsUnknown++; return }
     this.#report(messageId, pending, verdict)
+    if (verdict === 'ignore' && REASONS_OF_OURS.has(reason)) this.#forget(messageId, pending)
   }
 
   /** Ignores what has no verdict in time, and lets go of who does not end what it begins to send. */
   expire(): void {
     this.#partial.expire()
+    this.#guard.expire()
     const now = this.#needs.clock.monotonic()
     for (const [messageId, pending] of this.#pending) {
       if (pending.until > now) return
       this.#report(messageId, pending, 'ignore')
+      this.#forget(messageId, pending)
       this.#refused(pending.topic, pending.source, 'no_verdict', false)
     }
   }
@@ -167,8 +199,8 @@ export class Gossip {
 
   async #publish(topic: Topic, bytes: Uint8Array): Promise<number> {
     const { counters, limits, pubsub, topics } = this.#needs
-    if (!await this.#guard.ready(topics[topic], limits.publishWithinMs)) {
-      throw new NetworkError('congested', `the mesh took nothing within ${limits.publishWithinMs} ms`, { value: this.#guard.largest })
+    if (!await this.#guard.ready(topics[topic], bytes.length, limits.publishWithinMs)) {
+      throw new NetworkError('congested', `nobody had room for it within ${limits.publishWithinMs} ms`, { value: this.#guard.largest })
     }
     try {
       const { recipients } = await pubsub.publish(topics[topic], bytes)
@@ -181,39 +213,84 @@ export class Gossip {
     }
   }
 
-  /** Step 1. */
-  #refuseEarly(): void {
-    const { internals } = this.#needs
-    const receiveRpc = internals.handleReceivedRpc.bind(internals)
-    internals.handleReceivedRpc = async (from: PeerId, rpc: Rpc) => {
-      const peer = from.toString()
-      const admitted = this.#budget.admit(peer, rpc)
-      for (const { topic } of admitted.refused) this.#refused(this.#names.get(topic) ?? topic, peer, 'over_budget', false)
-      if (admitted.refusedControls) this.#refused('control', peer, 'over_budget', false)
-      for (const { topic } of admitted.rpc.messages) if (!this.#names.has(topic)) this.#refused(topic, peer, 'unknown_topic', false)
-      await receiveRpc(from, admitted.rpc)
-    }
-    const { score } = internals
+  /** Step 1, in this order. */
+  #stages(): readonly InboundStage[] {
+    const { score } = this.#needs.internals
+    // the library's own: what the pipeline puts in its place counts authors
     const penalise = score.rejectInvalidMessage.bind(score)
-    const rejected = (peer: PeerKey, name: string, reason: Refusal): void => {
-      penalise(peer, name)
-      const topic = this.#names.get(name)
-      if (topic === undefined) return
-      this.#needs.counters.gossip.verdicts[topic].reject++
-      this.#refused(topic, peer, reason, true)
+    return [
+      // charged by what came, before it is decoded
+      {
+        bytes: (peer, rpc) => {
+          const cost = costOf(rpc)
+          if (cost === undefined) this.#malformed(peer, 'too_many_fields')
+          else if (this.#budget.admitBytes(peer, cost)) return true
+          else this.#refused('control', peer, 'over_budget', false)
+          return false
+        },
+      },
+      // charged by message, before anything is computed of one
+      {
+        rpc: (peer, rpc) => {
+          const admitted = this.#budget.admit(peer, rpc)
+          for (const { topic } of admitted.refused) this.#refused(this.#names.get(topic) ?? topic, peer, 'over_budget', false)
+          if (admitted.refusedControls) this.#refused('control', peer, 'over_budget', false)
+          for (const { topic } of admitted.rpc.messages) if (!this.#names.has(topic)) this.#refused(topic, peer, 'unknown_topic', false)
+          return admitted.rpc
+        },
+      },
+      this.#forms,
+      // its sender may have been banned since it sent it
+      {
+        message: (peer, topic, message) => {
+          if (!this.#needs.isBlocked(peer)) return message
+          this.#refused(topic, peer, 'blocked', false)
+          return undefined
+        },
+      },
+      // what cannot be a message of its topic
+      {
+        message: (peer, topic, message) => {
+          const reason = this.#impossible(topic, message)
+          if (reason === undefined) return message
+          penalise(peer, message.topic)
+          this.#rejected(peer, message.topic, reason)
+          return undefined
+        },
+      },
+      // the envelope on which all makes agree
+      {
+        message: (peer, topic, message) => {
+          const canonical = canonicalEnvelope(message)
+          if (canonical === undefined) this.#refused(topic, peer, 'envelope', false)
+          return canonical
+        },
+      },
+    ]
+  }
+
+  #malformed(peer: PeerKey, code: string): void {
+    this.#needs.counters.gossip.malformedRpcs++
+    this.#needs.violated(peer, 'gossip_rpc', code, false)
+  }
+
+  #rejected(peer: PeerKey, name: string, reason: Refusal): void {
+    const topic = this.#names.get(name)
+    if (topic === undefined) return
+    this.#needs.counters.gossip.verdicts[topic].reject++
+    this.#refused(topic, peer, reason, true)
+  }
+
+  /** Static and protected peers, and of those who have brought us something good the best few. */
+  #worthy(subscribers: Iterable<PeerKey>): readonly PeerKey[] {
+    const { internals, standing } = this.#needs
+    const kept: PeerKey[] = []
+    const proven: Array<readonly [PeerKey, number]> = []
+    for (const peer of subscribers) {
+      if (this.#needs.isProtected(peer)) kept.push(peer)
+      else if (standing.appScore(peer) > 0) proven.push([peer, internals.getScore(peer)])
     }
-    // gossipsub calls it for one reason: the author's signature
-    score.rejectInvalidMessage = (peer, topic) => { rejected(peer, topic, 'bad_author') }
-    const receiveMessage = internals.handleReceivedMessage.bind(internals)
-    internals.handleReceivedMessage = async (from: PeerId, message: RpcMessage) => {
-      const topic = this.#names.get(message.topic)
-      if (topic === undefined) return
-      const peer = from.toString()
-      if (this.#needs.isBlocked(peer)) { this.#refused(topic, peer, 'blocked', false); return }
-      const reason = this.#impossible(topic, message)
-      if (reason === undefined) await receiveMessage(from, message)
-      else rejected(peer, message.topic, reason)
-    }
+    return [...kept, ...proven.sort(([, a], [, b]) => b - a).slice(0, PROVEN_AT_ONCE).map(([peer]) => peer)]
   }
 
   #isKnown(message: RpcMessage): boolean {
@@ -229,16 +306,20 @@ export class Gossip {
 
   /** Step 3. */
   #received({ msg, msgId, propagationSource }: GossipsubMessage): void {
-    const { clock, counters, limits, self } = this.#needs
+    const { clock, counters, internals, limits, self } = this.#needs
     const topic = this.#names.get(msg.topic)
     if (topic === undefined || msg.type !== 'signed') return
+    const message = internals.mcache.msgs.get(msgId)?.message
     const pending: Pending = {
       topic, source: propagationSource.toString(), author: msg.from.toString(), until: clock.monotonic() + limits.verdictWithinMs,
+      fastId: message === undefined ? undefined : internals.fastMsgIdFn(message),
     }
     const refuse = (reason: Refusal): void => {
       this.#report(msgId, pending, 'ignore')
+      if (reason === 'overloaded') this.#forget(msgId, pending)
       this.#refused(topic, pending.source, reason, false)
     }
+    this.#forms.known(msgId, msg.topic, msg.data)
     if (pending.author === self) { refuse('own_message'); return }
     if (this.#pending.size >= limits.maxPending) { refuse('overloaded'); return }
     this.#pending.set(msgId, pending)
@@ -263,6 +344,14 @@ export class Gossip {
     counters.gossip.verdicts[topic][verdict]++
     if (verdict === 'accept') leaveAuthorOut(internals.mcache, messageId, author)
     internals.reportMessageValidationResult(messageId, source, verdict)
+  }
+
+  /** Its id is free again: another copy is looked at like the first. */
+  #forget(messageId: string, { fastId }: Pending): void {
+    const { fastMsgIdCache, seenCache } = this.#needs.internals
+    seenCache.entries.delete(messageId)
+    if (fastId !== undefined) fastMsgIdCache.entries.delete(fastId)
+    this.#needs.counters.gossip.idsForgotten++
   }
 
   #refused(topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void {

@@ -42,7 +42,15 @@ export interface GossipsubInternals {
   readonly streamsInbound: ReadonlyMap<string, { readonly rawStream: Stream }>
   /** Replaced at each start of gossipsub: read it when it is used. */
   readonly outboundInflightQueue: { push(item: { readonly peerId: PeerId; readonly connection: Connection }): unknown }
-  readonly mcache: { readonly size: number; observeDuplicate(messageId: string, peer: string): void }
+  readonly mcache: {
+    readonly size: number
+    readonly msgs: ReadonlyMap<string, { readonly message: RpcMessage }>
+    observeDuplicate(messageId: string, peer: string): void
+  }
+  readonly seenCache: { readonly entries: Map<string, unknown> }
+  /** Who has subscribed to a topic, and who is in our mesh of it. */
+  readonly topics: ReadonlyMap<string, ReadonlySet<string>>
+  readonly mesh: ReadonlyMap<string, Set<string>>
   readonly score: {
     readonly peerStats: Map<string, PeerStats>
     /** `reputation`: ours (live-scores.ts). */
@@ -53,7 +61,7 @@ export interface GossipsubInternals {
     addPeer(peer: string): void
     removeIP(peer: string, ip: string): void
   }
-  readonly fastMsgIdCache: { has(id: string): boolean }
+  readonly fastMsgIdCache: { readonly entries: Map<string, unknown>; has(id: string): boolean }
   fastMsgIdFn(this: void, message: RpcMessage): string
   getScore(peer: string): number
   getMeshPeers(topic: string): string[]
@@ -68,11 +76,16 @@ export interface GossipsubInternals {
   createInboundStream(peerId: PeerId, stream: Stream): void
   pipePeerReadStream(peerId: PeerId, frames: AsyncIterable<Frame>): Promise<void>
   sendRpc(peer: string, rpc: Rpc): boolean
+  selectPeersToPublish(topic: string, floodPublish?: boolean): { readonly tosend: Set<string>; readonly tosendCount: object }
+  /** Counts the prune, and gives its control message. */
+  makePrune(peer: string, topic: string, doPX: boolean, onUnsubscribe: boolean): Promise<object>
+  addBackoff(peer: string, topic: string): void
 }
 
 const METHODS = [
   'getScore', 'getMeshPeers', 'reportMessageValidationResult', 'onPeerConnected', 'handleReceivedRpc', 'handleReceivedMessage',
   'handlePeerReadStreamError', 'decodeRpc', 'createInboundStream', 'pipePeerReadStream', 'sendRpc', 'fastMsgIdFn',
+  'selectPeersToPublish', 'makePrune', 'addBackoff',
 ] as const satisfies ReadonlyArray<keyof GossipsubInternals>
 
 /**
@@ -88,7 +101,9 @@ export function checkScoringActive({ score }: GossipsubInternals, topics: readon
 export function internalsOf(pubsub: GossipSub): GossipsubInternals {
   const internals = pubsub as unknown as GossipsubInternals
   for (const method of METHODS) if (typeof internals[method] !== 'function') throw missing(method)
-  for (const map of ['peers', 'streamsOutbound', 'streamsInbound'] as const) if (!(internals[map] instanceof Map)) throw missing(map)
+  for (const map of ['peers', 'streamsOutbound', 'streamsInbound', 'topics', 'mesh'] as const) if (!(internals[map] instanceof Map)) throw missing(map)
+  for (const cache of ['seenCache', 'fastMsgIdCache'] as const) if (!(internals[cache]?.entries instanceof Map)) throw missing(`${cache}.entries`)
+  if (!(internals.mcache?.msgs instanceof Map)) throw missing('mcache.msgs')
   if (typeof internals.mcache?.observeDuplicate !== 'function') throw missing('mcache.observeDuplicate')
   for (const method of ['score', 'rejectInvalidMessage', 'addPeer', 'removeIP'] as const) if (typeof internals.score?.[method] !== 'function') throw missing(`score.${method}`)
   for (const map of ['peerStats', 'scoreCache'] as const) if (!(internals.score[map] instanceof Map)) throw missing(`score.${map}`)

@@ -1,4 +1,4 @@
-import type { PeerId, Stream } from '@libp2p/interface'
+import type { Stream } from '@libp2p/interface'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
@@ -23,22 +23,15 @@ interface Lane {
  * but reads on meanwhile into a queue without a bound.)
  */
 export class InboundPace {
-  readonly #gossipsub: GossipsubInternals
+  readonly #gossipsub: Pick<GossipsubInternals, 'streamsInbound'>
   readonly #clock: Clock
   readonly #lanes = new Map<PeerKey, Lane>()
   #sliceStart: number | undefined
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(gossipsub: GossipsubInternals, clock: Clock) {
+  constructor(gossipsub: Pick<GossipsubInternals, 'streamsInbound'>, clock: Clock) {
     this.#gossipsub = gossipsub
     this.#clock = clock
-    const receiveRpc = gossipsub.handleReceivedRpc.bind(gossipsub)
-    gossipsub.handleReceivedRpc = (from, rpc) => this.#during(from, () => receiveRpc(from, rpc))
-    const receiveMessage = gossipsub.handleReceivedMessage.bind(gossipsub)
-    gossipsub.handleReceivedMessage = async (from, message) => {
-      await receiveMessage(from, message)
-      await this.#yield(from)
-    }
   }
 
   /** Peers whose streams are paused. */
@@ -48,14 +41,14 @@ export class InboundPace {
     return count
   }
 
-  async #during(from: PeerId, handle: () => Promise<void>): Promise<void> {
-    const peer = from.toString()
+  /** A peer's RPC, which is handled by this. */
+  async rpc(peer: PeerKey, handle: () => Promise<void>): Promise<void> {
     const lane = this.#lanes.get(peer) ?? { working: 0, paused: undefined }
     this.#lanes.set(peer, lane)
     lane.working++
     try {
       await handle()
-      await this.#yield(from)
+      await this.message(peer)
     } finally {
       lane.working--
       if (lane.paused === undefined) this.#forget(peer, lane)
@@ -64,15 +57,14 @@ export class InboundPace {
     }
   }
 
-  /** Waits for the next turn of the loop where this one has been used up. */
-  async #yield(from: PeerId): Promise<void> {
+  /** After each message of a peer: waits for the next turn of the loop where this one has been used up. */
+  async message(peer: PeerKey): Promise<void> {
     const now = this.#clock.monotonic()
     if (this.#sliceStart === undefined) {
       this.#sliceStart = now
       this.#turn = new Promise(resolve => { setImmediate(() => { this.#sliceStart = undefined; resolve() }) })
     }
     if (now - this.#sliceStart < SLICE_MS) return
-    const peer = from.toString()
     const lane = this.#lanes.get(peer)
     if (lane !== undefined && lane.paused === undefined) lane.paused = pause(this.#gossipsub.streamsInbound.get(peer)?.rawStream)
     await this.#turn

@@ -9,20 +9,36 @@ export interface OutboundGuardOptions {
   readonly totalOutboundBytes: number
   /** A message was not given to a full stream. */
   heldBack(): void
+  /** A peer took nothing for so long that it has left our meshes. */
+  prunedSilent(peer: PeerKey): void
+  /** Peers that get what we publish whether they are in our mesh or not, the most deserving first: static and proven ones. */
+  worthy(subscribers: Iterable<PeerKey>): readonly PeerKey[]
 }
 
 /** What a stream may hold whatever the others hold: a few hundred commitments. Bytes. */
 const SMALL_BUFFER = 262_144
 /** A stream that is full at so many sweeps in a row has a peer that does not read. */
 const STUCK_AFTER_SWEEPS = 3
+/** Who takes nothing of what waits for it for so long leaves our meshes (SPEC §8), and at so many looks. Milliseconds. */
+const SILENT_AFTER_MS = 2_000
+const SILENT_LOOKS = 4
+/** What is no larger than this has room beside a large message that waits: a commitment behind its txlist. Bytes. */
+const SMALL_MESSAGE = 65_536
+const ROOM_FOR_SMALL = 1_048_576
 
 /** Between two looks at the buffers while a publisher waits, in milliseconds. */
 const LOOK_EVERY_MS = 10
 
+/** How long a peer has taken nothing of what waits for it. */
+interface Silence { buffered: number; since: number; looks: number }
+
 /**
- * Keeps gossipsub's outbound buffers from overrunning, which the library answers by killing the stream for good (H35). Two parts:
- * no message is given to a stream whose buffer is full already (forwarding to a slow peer is lost, IHAVE brings it later); and our own
- * messages wait until the mesh can take them.
+ * Keeps gossipsub's outbound buffers from overrunning, which the library answers by killing the stream for good (H35), and those who do not read
+ * from holding up those who do (H68):
+ *
+ * - no message is given to a stream whose buffer is full already (forwarding to a slow peer is lost, IHAVE brings it later);
+ * - what we publish goes at once to all who have room, in the mesh, static or proven, and waits only where nobody has;
+ * - who takes nothing for two seconds leaves the mesh.
  *
  * It also sends every message in an RPC of its own: the library puts all that an IWANT asks for into one, and refuses RPCs over 4 MiB,
  * so that whoever asks for three large txlists would get none.
@@ -33,6 +49,8 @@ export class OutboundGuard {
   readonly #options: OutboundGuardOptions
   /** At how many sweeps in a row a peer's stream was full. */
   readonly #fullSince = new Map<PeerKey, number>()
+  /** Peers for whom something waits. */
+  readonly #silences = new Map<PeerKey, Silence>()
 
   constructor(gossipsub: GossipsubInternals, clock: Clock, options: OutboundGuardOptions) {
     this.#gossipsub = gossipsub
@@ -40,6 +58,12 @@ export class OutboundGuard {
     this.#options = options
     const send = gossipsub.sendRpc.bind(gossipsub)
     gossipsub.sendRpc = (peer, rpc) => this.#send(send, peer, rpc)
+    const select = gossipsub.selectPeersToPublish.bind(gossipsub)
+    gossipsub.selectPeersToPublish = (topic, floodPublish) => {
+      const selected = select(topic, floodPublish)
+      for (const peer of options.worthy(gossipsub.topics.get(topic) ?? [])) selected.tosend.add(peer)
+      return selected
+    }
   }
 
   /** Bytes that wait for a peer. */
@@ -55,22 +79,46 @@ export class OutboundGuard {
   }
 
   /**
-   * Resolves when the buffers of at least half of the topic's mesh can take a message, at the latest after `ms`; says whether they can.
-   * Half of it: one peer that does not read must not hold our publishing up.
+   * Resolves when anybody to whom a message of so many bytes would go has room for it, at the latest after `ms`; says whether there is one. Where it
+   * would go to nobody there is nobody to wait for.
    */
-  async ready(topic: string, ms: number): Promise<boolean> {
+  async ready(topic: string, bytes: number, ms: number): Promise<boolean> {
     const until = this.#clock.monotonic() + ms
-    while (!this.#mostCanTake(topic)) {
+    while (!this.#anyCanTake(topic, bytes)) {
       if (this.#clock.monotonic() >= until) return false
       await new Promise<void>(resolve => { this.#clock.setTimeout(resolve, LOOK_EVERY_MS) })
     }
     return true
   }
 
-  #mostCanTake(topic: string): boolean {
-    const mesh = this.#gossipsub.getMeshPeers(topic)
-    const full = mesh.filter(peer => this.#isFull(peer)).length
-    return full * 2 <= mesh.length && (mesh.length !== 1 || full === 0)
+  #anyCanTake(topic: string, bytes: number): boolean {
+    const { tosend } = this.#gossipsub.selectPeersToPublish(topic)
+    return tosend.size === 0 || [...tosend].some(peer => !this.#isFull(peer, bytes))
+  }
+
+  /** To be called a few times a second: who takes nothing leaves our meshes. */
+  expire(): void {
+    const now = this.#clock.monotonic()
+    for (const [peer, { rawStream: { writeBufferLength: buffered } }] of this.#gossipsub.streamsOutbound) {
+      const silence = this.#silences.get(peer)
+      if (buffered === 0) this.#silences.delete(peer)
+      else if (silence === undefined || buffered < silence.buffered) this.#silences.set(peer, { buffered, since: now, looks: 0 })
+      else {
+        silence.buffered = buffered
+        if (++silence.looks >= SILENT_LOOKS && now - silence.since >= SILENT_AFTER_MS) this.#prune(peer)
+      }
+    }
+    for (const peer of this.#silences.keys()) if (!this.#gossipsub.streamsOutbound.has(peer)) this.#silences.delete(peer)
+  }
+
+  #prune(peer: PeerKey): void {
+    const topics = [...this.#gossipsub.mesh].filter(([, peers]) => peers.delete(peer)).map(([topic]) => topic)
+    if (topics.length === 0) return
+    this.#options.prunedSilent(peer)
+    for (const topic of topics) {
+      this.#gossipsub.addBackoff(peer, topic)
+      void this.#gossipsub.makePrune(peer, topic, false, false).then(prune => this.#gossipsub.sendRpc(peer, { messages: [], control: { prune: [prune] } }))
+    }
   }
 
   /** To be called every 10 s: peers that have not read for 20 s or more, and whose connection is better closed. */
@@ -88,9 +136,10 @@ export class OutboundGuard {
     return stuck
   }
 
-  #isFull(peer: PeerKey): boolean {
+  #isFull(peer: PeerKey, bytes = Infinity): boolean {
     const buffered = this.buffered(peer)
-    if (buffered >= this.#options.pauseOutboundBytes) return true
+    if (buffered >= this.#options.pauseOutboundBytes + (bytes <= SMALL_MESSAGE ? ROOM_FOR_SMALL : 0)) return true
+    if (bytes <= SMALL_MESSAGE) return false
     return buffered > SMALL_BUFFER && this.#total() >= this.#options.totalOutboundBytes
   }
 
@@ -109,7 +158,7 @@ export class OutboundGuard {
   }
 
   #sendOne(send: (peer: string, rpc: Rpc) => boolean, peer: PeerKey, rpc: Rpc): boolean {
-    if (!this.#isFull(peer)) return send(peer, rpc)
+    if (!this.#isFull(peer, rpc.messages[0]?.data?.length ?? 0)) return send(peer, rpc)
     this.#options.heldBack()
     // what the message carried with it still goes: it is small, and the mesh depends on it
     if (rpc.control !== undefined) send(peer, { ...rpc, messages: [] })

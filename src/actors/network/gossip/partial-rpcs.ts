@@ -1,17 +1,14 @@
-import type { PeerId, Stream } from '@libp2p/interface'
+import type { Stream } from '@libp2p/interface'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
-import type { Frame, GossipsubInternals } from './gossipsub-internals.js'
+import type { Frame } from './gossipsub-internals.js'
 
 export interface PartialRpcsNeeds {
-  readonly gossipsub: GossipsubInternals
   readonly clock: Clock
   /** Bytes of all peers together. */
   readonly maxBytes: number
   /** Milliseconds. */
   readonly withinMs: number
-  /** A whole RPC that could not be decoded. */
-  malformed(peer: PeerKey, error: unknown): void
   /** A stream was reset for what it held: the peer is to be hung up on. */
   stuck(peer: PeerKey, code: 'too_slow' | 'too_much'): void
 }
@@ -37,30 +34,12 @@ interface Inbound {
 export class PartialRpcs {
   readonly #needs: PartialRpcsNeeds
   readonly #streams = new Set<Inbound>()
-  /** The stream that gossipsub is taking up, and whose frame it decodes, at this moment. */
+  /** The stream that gossipsub is taking up at this moment. */
   #opening: Inbound | undefined
-  #decoding: PeerKey | undefined
   #bytes = 0
 
   constructor(needs: PartialRpcsNeeds) {
     this.#needs = needs
-    const { gossipsub } = needs
-    const create = gossipsub.createInboundStream.bind(gossipsub)
-    gossipsub.createInboundStream = (peerId, stream) => { this.#open(peerId, stream, () => { create(peerId, stream) }) }
-    const read = gossipsub.pipePeerReadStream.bind(gossipsub)
-    gossipsub.pipePeerReadStream = (peerId, frames) => {
-      const inbound = this.#opening
-      return read(peerId, inbound === undefined ? frames : this.#counted(inbound, frames))
-    }
-    const decode = gossipsub.decodeRpc.bind(gossipsub)
-    gossipsub.decodeRpc = bytes => {
-      try {
-        return decode(bytes)
-      } catch (error) {
-        if (this.#decoding !== undefined) needs.malformed(this.#decoding, error)
-        throw error
-      }
-    }
   }
 
   /** Bytes held for all peers. */
@@ -76,9 +55,10 @@ export class PartialRpcs {
     }
   }
 
-  #open(peerId: PeerId, stream: Stream, create: () => void): void {
+  /** gossipsub takes a stream up, by `create`, in which it asks for its frames (`counted`). */
+  open(peer: PeerKey, stream: Stream, create: () => void): void {
     const { clock, maxBytes } = this.#needs
-    const inbound: Inbound = { peer: peerId.toString(), stream, bytes: 0, since: clock.monotonic(), handling: false }
+    const inbound: Inbound = { peer, stream, bytes: 0, since: clock.monotonic(), handling: false }
     this.#opening = inbound
     try { create() } finally { this.#opening = undefined }
     // after gossipsub's own listener, so that none of it is told before that is there
@@ -94,14 +74,18 @@ export class PartialRpcs {
     })
   }
 
-  async * #counted(inbound: Inbound, frames: AsyncIterable<Frame>): AsyncGenerator<Frame> {
+  /** The frames of the stream that is being taken up, and what is held of it meanwhile. */
+  counted(frames: AsyncIterable<Frame>): AsyncIterable<Frame> {
+    return this.#opening === undefined ? frames : this.#count(this.#opening, frames)
+  }
+
+  async * #count(inbound: Inbound, frames: AsyncIterable<Frame>): AsyncGenerator<Frame> {
     this.#streams.add(inbound)
     try {
       for await (const frame of frames) {
         this.#add(inbound, -Math.min(inbound.bytes, frame.byteLength + prefixLength(frame.byteLength)))
         inbound.handling = true
-        // gossipsub takes the bytes and decodes them in one step
-        yield { byteLength: frame.byteLength, subarray: () => { this.#decoding = inbound.peer; return frame.subarray() } }
+        yield frame
         inbound.handling = false
         inbound.since = this.#needs.clock.monotonic()
       }

@@ -1,0 +1,8 @@
+export { behaviour, crossesIn, crossesOut, threadBoundary } from './behaviour.js'
+export type { Behaviour, Samples, ThreadBoundary } from './behaviour.js'
+export type { ErrorClass } from './revive.js'
+export { threadActor } from './thread-actor.js'
+export type { ThreadActor, ThreadOptions } from './thread-actor.js'
+export { ownFlags } from './thread.js'
+export type { ThreadFlags } from './thread.js'
+export { HangWatch } from './watch.js'
