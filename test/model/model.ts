@@ -74,6 +74,9 @@ export class Lasting {
     return head
   }
 
+  /** Txlists that are fetched: those of canonical blocks that are not here. */
+  get wants(): string[] { return this.canonical.filter(({ bare, txList }) => !bare && !this.txLists.has(txList)).map(({ txList }) => txList) }
+
   copy(): Lasting {
     const copy = Object.assign(new Lasting(), { tip: this.tip, anchor: this.anchor, mark: this.mark, override: this.override, order: this.order })
     for (const [id, each] of this.kept) copy.kept.set(id, { ...each })
@@ -102,6 +105,12 @@ export class Model {
   ) { if (tip !== undefined) this.confirm(tip) }
 
   get head(): Kept | undefined { return this.now.head }
+  /** What `get_head` is answered: what the application says, or the head; zeros where there is none. */
+  get servedHead(): { readonly number: bigint; readonly window: bigint } {
+    const { number, window } = this.now.override ?? this.durable.head ?? { number: 0n, window: 0n }
+    return { number, window }
+  }
+
   /** As of the last write that is on disk. */
   get durable(): Lasting { return this.#disk ?? this.now }
 
@@ -436,6 +445,9 @@ export class Model {
     this.#afterwards()
     now.mark = this.head?.number ?? now.anchor?.number ?? 0n
   }
+
+  /** A txlist whose hash is right, and whose sender has room (§6, Txlists). */
+  takeTxList(hash: string): void { this.now.txLists.add(hash) }
 
   // ---- §7: what we signed
 

@@ -37,6 +37,7 @@ export class Session {
   readonly pool: Made[] = []
   /** Windows of which the schedule knows nothing yet are those of index 5, 12, …, above this. */
   revealed = 0n
+  /** Windows that another signer has been given. */
   readonly swapped = new Set<bigint>()
   /** What happened, for the report. */
   readonly log: string[]
@@ -56,7 +57,6 @@ export class Session {
       config: {
         maxReorgDepth, maxPendingParents: maxPending, ...HELD,
         holdFor: TIMES.holdFor * 1_000, handoverWait: TIMES.handoverWait * 1_000, verdictWithin: TIMES.verdictWithin * 1_000,
-        scheduleRetryFirst: 500, scheduleRetryLast: 500,
         ...(tip !== undefined && { confirmedTip: tipOf(tip.number, tip.id === undefined ? undefined : new Uint8Array(32)) }),
       },
     }, 3)
@@ -122,6 +122,9 @@ export class Session {
       const record = await world.database.commitmentByHash(built.hash)
       expect(record?.standing ?? 'not kept', `standing of ${this.name(as.id)}`).to.equal(durable.kept.get(as.id)?.standing ?? 'not kept')
     }
+    const missing = await world.database.missingTxLists(0n, 4_096)
+    expect(missing.missing.map(({ hash }) => hex(hash)), 'wanted txlists').to.deep.equal(durable.wants)
+    expect(await this.#servedHead(), 'served head').to.deep.equal(model.servedHead)
     const page = await world.database.scan(lowest, 4_096)
     const canonical = durable.canonical.filter(({ number }) => number >= lowest)
     expect([...page].map(({ hash }) => this.name(hex(hash))), 'served').to.deep.equal(canonical.map(({ id }) => this.name(id)))
@@ -154,6 +157,12 @@ export class Session {
       expect(reader.drained || !reader.attached, 'a reader at the end').to.equal(true)
     }
     await this.compare()
+  }
+
+  async #servedHead() {
+    void this.world.chain.serveHead(1)
+    await this.world.kit.settle()
+    return this.world.servedHead()
   }
 
   async #standing() {

@@ -373,9 +373,13 @@ export class ForkChoice {
       if (oldest.standing === 'retired') this.memory.remove(oldest)
       else this.forget(oldest)
     }
-    if (this.head === undefined) return
+    if (this.head === undefined) {
+      // What begins anew may begin below.
+      this.#prunedTo = 0n
+      return
+    }
     const floor = this.head.number - BigInt(memoryBlocks)
-    if (floor - this.#prunedTo >= PRUNE_STEP) {
+    if (floor - this.#prunedTo >= PRUNE_STEP && (this.anchor?.kind === 'tip' || floor > (this.anchor?.height ?? 0n))) {
       this.#prunedTo = floor
       this.#prune(floor)
     }
