@@ -1,7 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Model } from './model.js'
-import { FIRST_HEIGHT, FIRST_WINDOW } from './session.js'
+import { CHAIN_DEFAULTS } from '../../src/actors/chain/index.js'
+import { COMMITMENT_SIZE } from '../../src/protocol/index.js'
+import { FIRST_HEIGHT, FIRST_WINDOW, OURS } from './session.js'
 import type { Made, Session } from './session.js'
 import { tipOf } from './world.js'
 
@@ -163,6 +165,35 @@ const head = fc.constantFrom(undefined, 7n, 2n ** 64n - 2n).map(number => comman
   return `${number ?? 'its own'}`
 }))
 
+/** Whether the ledger of what we signed is there: see below, ALL. */
+const SIGNS = 'ownAddresses' in CHAIN_DEFAULTS
+
+/** We sign, and publish what we have signed. */
+const sign = fc.record({ on: place, kind: fc.constantFrom('block' as const, 'block' as const, 'eop' as const, 'bare' as const), salt: fc.nat(1), refused: fc.constantFrom(false, false, false, true) })
+  .map(given => command('sign', given, (session, { on, kind, salt, refused }) => {
+    const parent = placed(session, on)
+    let window = parent?.as.window ?? FIRST_WINDOW
+    for (let later = 0; later < 8 && session.elected(window) !== OURS; later++) window += 12n
+    if (session.elected(window) !== OURS) return undefined
+    const number = parent === undefined ? FIRST_HEIGHT : parent.as.bare ? parent.as.number : parent.as.number + 1n
+    return session.make({ parent, number, window, kind, salt, forged: false, refused })
+  }, async (session, made) => {
+    const { world, model } = session
+    session.add(made)
+    if (world.failing || session.elected(made.as.window) !== OURS) return 'not now'
+    const expected = model.sign(made.as)
+    const { signer, hash, ssz } = made.built
+    const outcome = await world.decide((chain, within) => chain.reserve({ signer, hash, ssz: ssz.subarray(0, COMMITMENT_SIZE) }, within))
+    expect(outcome === undefined ? 'signed' : 'refused', `signing ${nameOf(session, made)} (${outcome ?? 'done'})`).to.equal(expected)
+    if (expected === 'signed') {
+      const judged = world.own(made.built)
+      model.arrive(made.as, 'us')
+      await world.kit.settle()
+      expect(judged()?.verdict, `publishing ${nameOf(session, made)}`).to.equal('accept')
+    }
+    return `${nameOf(session, made)}: ${outcome ?? 'done'}`
+  }))
+
 const confirm = fc.record({ on: place, ahead: fc.constantFrom(0, 0, 0, 0, 1, 5), hash: fc.constantFrom('its own', 'its own', 'none', 'another') })
   .map(given => command('confirm', given, (session, { on, ahead, hash }) => {
     const block = placed(session, on)
@@ -257,11 +288,11 @@ const leave = fc.nat(2).map(who => command('leave', { who }, () => who, session 
   return `reader ${who}`
 }))
 
-const ALL = { extend, again, edge, time, clock, schedule, reelect, txList, head, confirm, rewind, reinstate, unavailable, disk, kill, crash, read, leave }
-const WEIGHTS: Partial<Record<keyof typeof ALL, number>> = { extend: 5, read: 2 }
+const ALL = { ...(SIGNS && { sign }), extend, again, edge, time, clock, schedule, reelect, txList, head, confirm, rewind, reinstate, unavailable, disk, kill, crash, read, leave }
+const WEIGHTS = { extend: 5, read: 2, sign: 2 }
 const only = process.env['ONLY']?.split(',')
 
 export const history = (length: number) => fc.commands(
-  Object.entries(ALL).filter(([name]) => only === undefined || only.includes(name)).flatMap(([name, each]) => Array.from({ length: WEIGHTS[name as 'extend'] ?? 1 }, () => each)),
+  Object.entries(ALL).filter(([name]) => only === undefined || only.includes(name)).flatMap(([name, each]) => Array.from({ length: WEIGHTS[name as keyof typeof WEIGHTS] ?? 1 }, () => each)),
   { maxCommands: length, size: 'max' },
 )

@@ -131,8 +131,8 @@ export class Model {
     const { kept, tip } = this.now
     const { number, window, signer, eop } = commitment
     const all = [...kept.values()]
-    if (number > LAST_HEIGHT) return 'ignore'
     this.see(commitment)
+    if (number > LAST_HEIGHT) return 'ignore'
     if (tip !== undefined && number <= tip.number) return 'ignore'
     if (kept.has(commitment.id) || this.#seen.has(commitment.id)) return 'ignore'
     const elected = this.isFar(window) ? undefined : this.elected(window)
@@ -454,16 +454,20 @@ export class Model {
   /** Whatever bears our key counts, whoever sent it. */
   see(commitment: Commitment): void { if (this.ours.has(commitment.signer)) this.now.signed.set(commitment.id, commitment) }
 
-  /** Signs it, unless it conflicts: with another of the same window, height and kind, or with an end of our turn on either side. */
-  sign(commitment: Commitment): string | undefined {
-    for (const each of this.now.signed.values()) {
-      if (!sameTurn(each, commitment) || each.id === commitment.id) continue
-      if (each.bare === commitment.bare && each.number === commitment.number) return 'conflicting_commitment'
-      if (!commitment.eop && each.eop && commitment.number >= next(each)) return 'after_own_eop'
-      if (commitment.eop && !each.eop && each.number >= next(commitment)) return 'eop_below_own_block'
-    }
+  /** Signs it, unless it would be refused, or conflicts: another block of that window and height, or an end of our turn on either side. */
+  sign(commitment: Commitment): 'signed' | 'refused' {
+    const { now } = this
+    const seen = new Set(this.#seen)
+    // Nothing of a turn comes after its end.
+    const conflicts = [...now.signed.values()].some(each => sameTurn(each, commitment) && each.id !== commitment.id
+      && (sameSlot(each, commitment) || (each.eop && commitment.number >= next(each)) || (commitment.eop && each.number >= next(commitment))))
+    this.now = now.copy()
+    const fits = now.kept.has(commitment.id) || this.#judge(commitment) === 'accept'
+    this.now = now
+    this.#seen = seen
+    if (conflicts || !fits) return 'refused'
     this.see(commitment)
-    return undefined
+    return 'signed'
   }
 
   // ---- §7: a crash, and a disk that fails

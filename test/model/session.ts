@@ -21,6 +21,8 @@ export interface Made { readonly built: Built; readonly as: Commitment }
 const START = 1_800_000_000n
 export const FIRST_WINDOW = START + 12n
 export const FIRST_HEIGHT = 100n
+/** The key of this node. */
+export const OURS = ALICE
 const SIGNERS = [ALICE, BOB, CAROL]
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 /** Whose slasher address stands for "the application's rules refuse it". */
@@ -50,11 +52,12 @@ export class Session {
     this.#bounds = { maxReorgDepth, maxPending, ...HELD, holdFor: TIMES.holdFor, verdictWithin: TIMES.verdictWithin, handoverWait: TIMES.handoverWait, windowHorizon: 3_600 }
     const tip = scene.tip === 'none' ? undefined : { number: FIRST_HEIGHT - 1n, id: scene.tip === 'hash' ? hex(new Uint8Array(32)) : undefined }
     const elected = (window: bigint) => this.elected(window)
-    this.model = new Model(this.#bounds, Number(START), window => { const signer = elected(window); return signer === undefined ? undefined : hex(signer) }, new Set([hex(ALICE)]), tip)
+    this.model = new Model(this.#bounds, Number(START), window => { const signer = elected(window); return signer === undefined ? undefined : hex(signer) }, new Set([hex(OURS)]), tip)
     this.world = new World({
       seed, commitments, elected,
       refuses: ssz => ssz[0] === REFUSED,
       config: {
+        ...{ ownAddresses: [OURS] },
         maxReorgDepth, maxPendingParents: maxPending, ...HELD,
         holdFor: TIMES.holdFor * 1_000, handoverWait: TIMES.handoverWait * 1_000, verdictWithin: TIMES.verdictWithin * 1_000,
         ...(tip !== undefined && { confirmedTip: tipOf(tip.number, tip.id === undefined ? undefined : new Uint8Array(32)) }),

@@ -76,7 +76,7 @@ export class World {
     const answers: Answers = { send: ({ body }) => { this.#answer = body; return 'ok' } }
     const handles: { chain?: Chain; store?: Store } = {}
     const database = (): Database => this.#database = this.#faulty(this.#ground.database({ limits: { commitments } }))
-    const toChain = { durable: (sequence: number) => handles.chain?.durable(sequence) ?? 'ok' as const, storeReady: () => handles.chain?.storeReady() ?? 'ok' as const }
+    const toChain = { durable: (sequence: number) => handles.chain?.durable(sequence) ?? 'ok' as const, storeReady: () => handles.chain?.storeReady() ?? 'ok' as const, lostTxList: () => 'ok' as const }
     const storeRef = await kit.spawn(() => store({ chain: toChain, answers: quiet, events: quiet, database }))
     this.store = handles.store = new Store(storeRef)
     const chainRef = await kit.spawn(() => chain({
