@@ -136,6 +136,7 @@ const edge = fc.record({ what: fc.constantFrom('number' as const, 'window' as co
 const clock = fc.constantFrom(-7_200, -600, 600, 7_200).map(seconds => command('clock', { seconds }, () => seconds, async session => {
   session.world.kit.clock.jump(seconds * 1_000)
   session.model.wall += seconds
+  session.model.scheduleChanged()
   await session.world.kit.advance(1_000)
   session.model.pass(1)
   return `set by ${seconds} s`
@@ -154,7 +155,7 @@ const txList = fc.record({ which: fc.nat(), peer: fc.nat(2) }).map(given => comm
 }, (session, made) => {
   session.add(made)
   session.world.txList(made.built, 'peer-0')
-  session.model.takeTxList(made.as.txList)
+  session.model.now.txLists.add(made.as.txList)
   return nameOf(session, made)
 }))
 

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { ALICE, BOB, CAROL, MALLORY, build } from '../support/chain-builder.js'
 import type { Built } from '../support/chain-builder.js'
 import { Model } from './model.js'
-import type { Answer, Bounds, Commitment, Verdict } from './model.js'
+import type { Answer, Bounds, Commitment } from './state.js'
 import { World, tipOf } from './world.js'
 
 /** What one history runs under. */
@@ -44,7 +44,7 @@ export class Session {
   /** What happened, for the report. */
   readonly log: string[]
   readonly #bounds: Bounds
-  #answers: { readonly since: number; readonly what: Made; readonly expected: Answer; readonly real: () => Verdict | 'reject' | undefined }[] = []
+  #answers: { readonly since: number; readonly what: Made; readonly expected: Answer; readonly real: () => Answer['verdict'] | 'reject' | undefined }[] = []
 
   constructor(readonly scene: Scene) {
     const { maxReorgDepth, maxPending, commitments, seed } = scene
@@ -89,7 +89,7 @@ export class Session {
   add(made: Made): void { if (!this.pool.some(({ as }) => as.id === made.as.id)) this.pool.push(made) }
 
   /** The model's answer, and how to look at the real one: compared until there is one. */
-  expectAnswer(what: Made, expected: Answer, real: () => Verdict | 'reject' | undefined): void { this.#answers.push({ since: this.model.uptime, what, expected, real }) }
+  expectAnswer(what: Made, expected: Answer, real: () => Answer['verdict'] | 'reject' | undefined): void { this.#answers.push({ since: this.model.uptime, what, expected, real }) }
 
   #compareAnswers(): void {
     this.#answers = this.#answers.filter(({ since, what, expected, real }) => {
@@ -123,7 +123,7 @@ export class Session {
     for (const { as, built } of this.pool) {
       if (as.number < lowest) continue
       const record = await world.database.commitmentByHash(built.hash)
-      expect(record?.standing ?? 'not kept', `standing of ${this.name(as.id)}`).to.equal(durable.kept.get(as.id)?.standing ?? 'not kept')
+      expect(record?.standing ?? 'not kept', `standing of ${this.name(as.id)}`).to.equal(this.#stands(as.id))
     }
     const missing = await world.database.missingTxLists(0n, 4_096)
     expect(missing.missing.map(({ hash }) => hex(hash)), 'wanted txlists').to.deep.equal(durable.wants)
@@ -160,6 +160,12 @@ export class Session {
       expect(reader.drained || !reader.attached, 'a reader at the end').to.equal(true)
     }
     await this.compare()
+  }
+
+  /** A rival is not kept as a commitment: it is evidence. */
+  #stands(id: string): string {
+    const standing = this.model.durable.kept.get(id)?.standing
+    return standing === undefined || standing === 'rival' ? 'not kept' : standing
   }
 
   async #servedHead() {
