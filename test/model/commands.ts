@@ -291,9 +291,7 @@ const leave = fc.nat(2).map(who => command('leave', { who }, () => who, session 
 
 const ALL = { ...(SIGNS && { sign }), extend, again, edge, time, clock, schedule, reelect, txList, head, confirm, rewind, reinstate, unavailable, disk, kill, crash, read, leave }
 const WEIGHTS = { extend: 5, read: 2, sign: 2 }
-const only = process.env['ONLY']?.split(',')
-
 export const history = (length: number) => fc.commands(
-  Object.entries(ALL).filter(([name]) => only === undefined || only.includes(name)).flatMap(([name, each]) => Array.from({ length: WEIGHTS[name as keyof typeof WEIGHTS] ?? 1 }, () => each)),
+  Object.entries(ALL).flatMap(([name, each]) => Array.from({ length: WEIGHTS[name as keyof typeof WEIGHTS] ?? 1 }, () => each)),
   { maxCommands: length, size: 'max' },
 )

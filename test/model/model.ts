@@ -9,17 +9,8 @@
  *
  * Hashes, signers and txlists are texts of the driver's choosing; times are seconds; a window is the second at which it ends.
  */
-import { Lasting, compare } from './state.js'
-import type { Answer, Bounds, Commitment, Kept, Standing, Tip } from './state.js'
-
-interface Held { readonly commitment: Commitment; readonly peer: string; readonly since: number; readonly answer: Answer }
-
-const LAST_HEIGHT = 2n ** 64n - 2n
-const next = ({ number, bare }: Commitment): bigint => bare ? number : number + 1n
-const sameTurn = (a: Commitment, b: Commitment): boolean => a.signer === b.signer && a.window === b.window
-const sameSlot = (a: Commitment, b: Commitment): boolean => !a.bare && !b.bare && a.number === b.number && sameTurn(a, b)
-/** `late` is signed in a turn that `end` had ended. */
-const comesAfter = (late: Commitment, end: Commitment): boolean => end.eop && sameTurn(late, end) && late.number >= next(end)
+import { LAST_HEIGHT, Lasting, comesAfter, compare, next, sameSlot } from './state.js'
+import type { Answer, Bounds, Commitment, Held, Kept, Standing, Tip } from './state.js'
 
 export class Model {
   now = new Lasting()
@@ -35,6 +26,7 @@ export class Model {
   constructor(readonly bounds: Bounds, public wall: number, readonly elected: (window: bigint) => string | undefined, readonly ours: ReadonlySet<string>, tip?: Tip) {
     if (tip !== undefined) this.confirm(tip)
   }
+  get pending(): Kept[] { return this.now.having('pending') }
   get head(): Kept | undefined { return this.now.head }
   /** As of the last write that is on disk. */
   get durable(): Lasting { return this.#disk ?? this.now }
@@ -43,12 +35,8 @@ export class Model {
     const { number, window } = this.now.override ?? this.durable.head ?? { number: 0n, window: 0n }
     return { number, window }
   }
-  #having(standing: Standing): Kept[] { return [...this.now.kept.values()].filter(each => each.standing === standing) }
-  get pending(): Kept[] { return this.#having('pending') }
-  #childrenOf({ id }: Commitment): Kept[] { return [...this.now.kept.values()].filter(({ parent }) => parent === id) }
 
   // ---- §6: the verdict
-
   arrive(commitment: Commitment, peer: string): Answer {
     const answer = { verdict: this.#judge(commitment) }
     if (answer.verdict !== 'held') return answer
@@ -60,7 +48,7 @@ export class Model {
     return answer
   }
   #letGo(held: Held): void {
-    this.held.splice(this.held.indexOf(held), 1)
+    this.held = this.held.filter(each => each !== held)
     held.answer.verdict = 'ignore'
   }
 
@@ -80,7 +68,7 @@ export class Model {
       return 'ignore'
     }
     const against = commitment.eop ? undefined : others.find(end => comesAfter(commitment, end))
-    if (against !== undefined || this.link(commitment) === 'misnumbered') {
+    if (against !== undefined || this.now.link(commitment) === 'misnumbered') {
       this.#convict(against ?? kept.get(commitment.parent) ?? commitment, commitment)
       return 'ignore'
     }
@@ -94,9 +82,10 @@ export class Model {
   isFar(window: bigint): boolean { return window > BigInt(Math.floor(this.wall) + this.bounds.windowHorizon) }
   isKnown(window: bigint): boolean { return !this.isFar(window) && this.elected(window) !== undefined }
 
-  /** What is held is judged anew: the schedule says more than before, or time has passed. */
+  /** What is held is judged anew, window by window: the schedule says more than before, or time has passed. */
   scheduleChanged(): void {
-    for (const each of this.held.filter(({ commitment }) => this.isKnown(commitment.window))) {
+    const windows = [...new Set(this.held.map(({ commitment }) => commitment.window))].filter(window => this.isKnown(window))
+    for (const each of windows.flatMap(window => this.held.filter(({ commitment }) => commitment.window === window))) {
       this.held.splice(this.held.indexOf(each), 1)
       const verdict = this.#judge(each.commitment)
       if (each.answer.verdict === 'held') each.answer.verdict = verdict
@@ -119,11 +108,10 @@ export class Model {
   }
 
   // ---- §6, EOP: a block that links to a hand-over which nobody supplies is adopted on its signer's word
-
   /** Blocks that only their parent keeps from being next; of a later window, since that parent must be a hand-over. */
   #lackParent(): Kept[] {
     const { head, now: { anchor, kept } } = this
-    return this.pending.filter(each => !each.bare && each.number - 1n === (head ?? anchor)?.number && !kept.has(each.parent) && this.link(each) === 'unknown'
+    return this.pending.filter(each => !each.bare && each.number - 1n === (head ?? anchor)?.number && !kept.has(each.parent) && this.now.link(each) === 'unknown'
       && (head === undefined || each.window > head.window))
   }
   parentUnavailable(id: string, peers: number): void {
@@ -136,19 +124,6 @@ export class Model {
   }
 
   // ---- §7: the canonical chain
-
-  /** How a commitment stands to the canonical chain by its parent, which is found by hash. */
-  link(commitment: Commitment & { readonly gap?: boolean }): 'linked' | 'beside' | 'waits' | 'unknown' | 'misnumbered' {
-    const { anchor, kept } = this.now
-    const { parent: id, number, gap = false } = commitment
-    const parent = kept.get(id)
-    const isFirst = anchor !== undefined && number === anchor.number + 1n
-    if (parent !== undefined && number !== next(parent)) return 'misnumbered'
-    if (parent?.standing === 'canonical' || (isFirst && (anchor.id === undefined || anchor.id === id))) return 'linked'
-    if (parent !== undefined) return parent.standing === 'pending' || parent.standing === 'rival' ? 'waits' : 'beside'
-    if (anchor?.isTip === true && anchor.id === id) return 'misnumbered'
-    return gap && (isFirst || this.now.blockAt(number - 1n) !== undefined) ? 'linked' : 'unknown'
-  }
   #keep(commitment: Commitment, standing: Standing): Kept {
     const kept: Kept = { ...commitment, standing, gap: false, nextSince: undefined, order: this.now.order++ }
     this.now.kept.delete(kept.id)
@@ -159,7 +134,7 @@ export class Model {
     this.now.anchor ??= { number: commitment.number - 1n, id: commitment.parent, isTip: false }
     const kept = this.#keep(commitment, 'pending')
     this.#judgeChildren(kept)
-    const link = this.link(kept)
+    const link = this.now.link(kept)
     if (link === 'linked') this.#offer([kept])
     else if (link === 'beside') this.#setAside(kept)
     else if (link === 'waits') this.#follow(kept)
@@ -167,7 +142,7 @@ export class Model {
   }
   /** A parent has come: children whose number does not follow are out, within the bound; one adopted without it is looked at again. */
   #judgeChildren(parent: Kept): void {
-    for (const child of this.#childrenOf(parent)) {
+    for (const child of this.now.childrenOf(parent)) {
       if (child.number === next(parent)) { if (child.gap) this.#look.add(child); continue }
       this.#convict(parent, child)
       if (child.standing !== 'canonical' || this.demote(child.number)) this.now.kept.delete(child.id)
@@ -182,7 +157,7 @@ export class Model {
       group = taken.filter(each => this.#promote(each)).flatMap(each => this.#candidates(each)).concat(taken === bare ? rest : [])
     }
   }
-  #candidates(parent: Kept): Kept[] { return this.#childrenOf(parent).filter(each => (each.standing === 'pending' || each.standing === 'demoted') && this.link(each) === 'linked') }
+  #candidates(parent: Kept): Kept[] { return this.now.childrenOf(parent).filter(each => (each.standing === 'pending' || each.standing === 'demoted') && this.now.link(each) === 'linked') }
   #promote(candidate: Kept): boolean {
     const present = candidate.bare ? undefined : this.now.blockAt(candidate.number)
     if (candidate.standing === 'canonical' || candidate.standing === 'retired') return false
@@ -193,20 +168,20 @@ export class Model {
   }
   #makeCanonical(block: Kept): void {
     block.standing = 'canonical'
-    for (const child of this.#childrenOf(block)) if (child.standing === 'rival') this.#look.add(child)
+    for (const child of this.now.childrenOf(block)) if (child.standing === 'rival') this.#look.add(child)
     if (!block.bare && block.number > this.now.mark) this.now.mark = block.number
   }
   /** It is known and not canonical, and so are those that waited for it. */
   #setAside(kept: Kept): false {
     kept.standing = 'demoted'
-    for (const child of this.#childrenOf(kept)) if (child.standing === 'pending') this.#setAside(child); else if (child.gap) this.#look.add(child)
+    for (const child of this.now.childrenOf(kept)) if (child.standing === 'pending') this.#setAside(child); else if (child.gap) this.#look.add(child)
     return false
   }
   /** The one way to demote: the block at `from` and what is above it. False where that is too deep: nothing changes (`deepReorg`). */
   demote(from: bigint, by: 'network' | 'application' = 'network', handoversAt: 'stay' | 'go' = 'stay', to: Standing = 'retired'): boolean {
     const { mark, tip } = this.now
     if (by === 'network' && ((tip !== undefined && from <= tip.number) || mark - from >= BigInt(this.bounds.maxReorgDepth))) return false
-    for (const each of this.#having('canonical')) {
+    for (const each of this.now.having('canonical')) {
       if (each.number > from || (each.number === from && (!each.bare || handoversAt === 'go'))) Object.assign(each, { standing: by === 'network' ? 'demoted' : to, gap: false })
     }
     return true
@@ -216,13 +191,12 @@ export class Model {
       this.#look.delete(each)
       if (this.now.kept.get(each.id) !== each) continue
       if (each.standing === 'rival') this.#followAny(each)
-      else if (each.standing === 'canonical' && each.gap && this.link(each) === 'beside' && this.demote(each.number) && this.head !== undefined) this.#offer(this.#candidates(this.head))
+      else if (each.standing === 'canonical' && each.gap && this.now.link(each) === 'beside' && this.demote(each.number) && this.head !== undefined) this.#offer(this.#candidates(this.head))
     }
     for (const oldest of this.pending.slice(0, Math.max(0, this.pending.length - this.bounds.maxPending))) this.now.kept.delete(oldest.id)
   }
 
   // ---- §7: a rival is followed once a later window's elected signer has built on it
-
   #rival(commitment: Commitment): void {
     const rival = this.#keep(commitment, 'rival')
     this.#judgeChildren(rival)
@@ -230,13 +204,13 @@ export class Model {
     this.#afterwards()
   }
   #followAny(rival: Kept): void {
-    const builtOn = (on: Kept): Kept[] => this.#childrenOf(on).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired').flatMap(each => [each, ...builtOn(each)])
+    const builtOn = (on: Kept): Kept[] => this.now.childrenOf(on).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired').flatMap(each => [each, ...builtOn(each)])
     const [latest] = builtOn(rival).filter(({ bare }) => !bare).sort((a, b) => compare(b.window, a.window))
     if (latest !== undefined) this.#follow(latest)
   }
   #follow(latest: Kept): void {
     const path: Kept[] = [latest]
-    while (this.link(path[0]!) !== 'linked') {
+    while (this.now.link(path[0]!) !== 'linked') {
       const parent = this.now.kept.get(path[0]!.parent)
       if (parent === undefined || parent.standing === 'canonical' || parent.standing === 'retired') return
       path.unshift(parent)
@@ -244,21 +218,20 @@ export class Model {
     const first = path[0]!
     if (first.standing !== 'rival' || path.some(({ refused }) => refused) || latest.bare || latest.window <= first.window) return
     // Later than all of ours, so that no two rivals take turns.
-    if (this.#having('canonical').some(({ bare, number, window }) => !bare && number >= first.number && window >= latest.window)) return
+    if (this.now.having('canonical').some(({ bare, number, window }) => !bare && number >= first.number && window >= latest.window)) return
     if (this.now.blockAt(first.number) !== undefined && !this.demote(first.number)) return
     for (const each of path) if (each.standing === 'rival') this.#keep(each, 'pending')
     this.#offer([this.now.kept.get(first.id)!])
   }
 
   // ---- §7: the application decides. Each gives the code of its refusal, or `undefined`.
-
   confirm({ number, id }: Tip): string | undefined {
     const { now, head, now: { tip, anchor, kept } } = this
     if (number < 0n || number > LAST_HEIGHT) return 'height_out_of_range'
     if (tip !== undefined && number < tip.number) return 'tip_below_present'
     if (tip?.number === number && tip.id === id) return undefined
     const isWithin = head !== undefined && anchor !== undefined && anchor.number < number && number <= head.number
-    const ours = isWithin ? now.blockAt(number)?.id : anchor?.number === number ? anchor.id ?? this.#blockBelow(now.blockAt(number + 1n)) : 'none'
+    const ours = isWithin ? now.blockAt(number)?.id : anchor?.number === number ? anchor.id ?? this.now.blockBelow(now.blockAt(number + 1n)) : 'none'
     const agrees = ours !== 'none' && (id === undefined || ours === undefined || ours === id)
     const replaces = !agrees && (isWithin || (now.blockAt(number)?.id ?? id) !== id)
     // Ours is not the confirmed chain; or it begins above, and waits for what is between.
@@ -269,15 +242,10 @@ export class Model {
     const named = agrees || id === undefined ? undefined : kept.get(id)
     if (named?.number === number && !named.bare) this.#name(named)
     for (const each of this.pending) if (each.number <= number) kept.delete(each.id)
-    this.#offer(this.pending.filter(each => this.link(each) === 'linked'))
+    this.#offer(this.pending.filter(each => this.now.link(each) === 'linked'))
     this.#afterwards()
     if (replaces) this.#decided()
     return undefined
-  }
-  /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
-  #blockBelow(block: Commitment | undefined): string | undefined {
-    const parent = block === undefined ? undefined : this.now.kept.get(block.parent)
-    return parent?.bare === true && parent.standing === 'canonical' ? this.#blockBelow(parent) : block?.parent
   }
   rewind(to: bigint): string | undefined {
     const { head, now: { tip, anchor } } = this
@@ -287,7 +255,7 @@ export class Model {
     if (head === undefined || to > head.number) return undefined
     this.demote(to + 1n, 'application', 'go')
     // What stands beside the chain there does not come back instead.
-    for (const each of this.#having('demoted')) if (each.number > to) each.standing = 'retired'
+    for (const each of this.now.having('demoted')) if (each.number > to) each.standing = 'retired'
     this.#decided()
     return undefined
   }
@@ -297,7 +265,7 @@ export class Model {
     if (found === undefined) return 'unknown_block'
     if (tip !== undefined && found.number <= tip.number) return 'below_confirmed_tip'
     if (kept.get(id)?.standing === 'canonical') return undefined
-    if (this.link(found) !== 'linked') return 'not_linked'
+    if (this.now.link(found) !== 'linked') return 'not_linked'
     if (!found.bare) this.demote(found.number, 'application')
     this.#name(found)
     this.#decided()
@@ -312,14 +280,13 @@ export class Model {
   #decided(): void {
     const { now, now: { kept, anchor } } = this
     const isBarred = (rival: Kept): boolean => [...kept.values()].some(each => sameSlot(each, rival) && each.standing !== 'retired' && each.standing !== 'rival')
-    const free = this.#having('rival').filter(rival => rival.number > (anchor?.number ?? -1n) && !isBarred(rival))
-    for (const each of free.map(rival => this.#keep(rival, 'pending'))) if (each.standing === 'pending' && this.link(each) === 'linked') this.#offer([each])
+    const free = this.now.having('rival').filter(rival => rival.number > (anchor?.number ?? -1n) && !isBarred(rival))
+    for (const each of free.map(rival => this.#keep(rival, 'pending'))) if (each.standing === 'pending' && this.now.link(each) === 'linked') this.#offer([each])
     this.#afterwards()
     now.mark = this.head?.number ?? anchor?.number ?? 0n
   }
 
   // ---- §7: what we signed
-
   /** Whatever bears our key counts, whoever sent it. */
   see(commitment: Commitment): void { if (this.ours.has(commitment.signer)) this.now.signed.set(commitment.id, commitment) }
   /** Unless it would be refused, or conflicts: with another block of that window and height, or across an end of our turn. */
@@ -334,7 +301,6 @@ export class Model {
   }
 
   // ---- §7: a crash, and a disk that takes nothing until `thaw`
-
   freeze(): void { this.#disk ??= this.now.copy() }
   thaw(): void { this.#disk = undefined }
   restart(): void {

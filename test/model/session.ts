@@ -10,8 +10,6 @@ export interface Scene {
   readonly tip: 'hash' | 'no hash' | 'none'
   readonly maxReorgDepth: number
   readonly maxPending: number
-  /** Commitments that the store keeps. */
-  readonly commitments: number
   readonly seed: number
 }
 
@@ -47,14 +45,14 @@ export class Session {
   #answers: { readonly since: number; readonly what: Made; readonly expected: Answer; readonly real: () => Answer['verdict'] | 'reject' | undefined }[] = []
 
   constructor(readonly scene: Scene) {
-    const { maxReorgDepth, maxPending, commitments, seed } = scene
+    const { maxReorgDepth, maxPending, seed } = scene
     this.log = [`tip: ${scene.tip}, maxReorgDepth ${maxReorgDepth}, maxPending ${maxPending}`]
     this.#bounds = { maxReorgDepth, maxPending, ...HELD, holdFor: TIMES.holdFor, verdictWithin: TIMES.verdictWithin, handoverWait: TIMES.handoverWait, windowHorizon: 3_600 }
     const tip = scene.tip === 'none' ? undefined : { number: FIRST_HEIGHT - 1n, id: scene.tip === 'hash' ? hex(new Uint8Array(32)) : undefined }
     const elected = (window: bigint) => this.elected(window)
     this.model = new Model(this.#bounds, Number(START), window => { const signer = elected(window); return signer === undefined ? undefined : hex(signer) }, new Set([hex(OURS)]), tip)
     this.world = new World({
-      seed, commitments, elected,
+      seed, elected,
       refuses: ssz => ssz[0] === REFUSED,
       config: {
         ...{ ownAddresses: [OURS] },
@@ -116,20 +114,18 @@ export class Session {
     await world.kit.settle()
     this.#compareAnswers()
     const { durable } = model
-    const lowest = await this.#evicted()
     const head = durable.head
     const { headHash } = await this.#standing()
     expect(headHash === undefined ? 'none' : this.name(hex(headHash)), 'head').to.equal(head === undefined ? 'none' : this.name(head.id))
     for (const { as, built } of this.pool) {
-      if (as.number < lowest) continue
       const record = await world.database.commitmentByHash(built.hash)
       expect(record?.standing ?? 'not kept', `standing of ${this.name(as.id)}`).to.equal(this.#stands(as.id))
     }
     const missing = await world.database.missingTxLists(0n, 4_096)
     expect(missing.missing.map(({ hash }) => hex(hash)), 'wanted txlists').to.deep.equal(durable.wants)
     expect(await this.#servedHead(), 'served head').to.deep.equal(model.servedHead)
-    const page = await world.database.scan(lowest, 4_096)
-    const canonical = durable.canonical.filter(({ number }) => number >= lowest)
+    const page = await world.database.scan(0n, 4_096)
+    const { canonical } = durable
     expect([...page].map(({ hash }) => this.name(hex(hash))), 'served').to.deep.equal(canonical.map(({ id }) => this.name(id)))
     const blocks = new Map(canonical.filter(({ bare }) => !bare).map(({ number, id }) => [number, id]))
     for (const [at, reader] of world.readers.entries()) {
@@ -139,7 +135,6 @@ export class Session {
       await reader.read(10_000, world.kit.settle)
       expect(reader.complaints, `reader ${at}`).to.deep.equal([])
       for (const height of new Set([...reader.chain.keys(), ...blocks.keys()])) {
-        if (height < lowest) continue
         expect(this.name(reader.chain.get(height) ?? 'nothing'), `reader ${at} at ${height} (${reader.items.slice(-6).join(', ')})`).to.equal(this.name(blocks.get(height) ?? 'nothing'))
       }
     }
@@ -180,11 +175,4 @@ export class Session {
     return standing
   }
 
-  /** Which of a height leave first is not said: the model is told how far, once it is sure that they had to. */
-  async #evicted(): Promise<bigint> {
-    const { commitments, evictedCommitments } = await this.world.database.stats()
-    expect(commitments, 'kept').to.be.at.most(this.scene.commitments)
-    void evictedCommitments
-    return 0n
-  }
 }

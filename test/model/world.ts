@@ -19,8 +19,6 @@ import { Reader } from './reader.js'
 
 export interface Setup {
   readonly config: Partial<ChainConfig>
-  /** Commitments that the store keeps. */
-  readonly commitments: number
   /** Permutes the order in which actors run. */
   readonly seed: number
   readonly elected: (window: bigint) => Uint8Array | undefined
@@ -61,7 +59,7 @@ export class World {
   get database(): Database { return this.#database }
 
   async open(): Promise<void> {
-    const { config, commitments, seed, elected, refuses } = this.setup
+    const { config, seed, elected, refuses } = this.setup
     const kit = this.kit = testKit({ seed })
     if (this.#wall !== undefined) kit.clock.jump(this.#wall - kit.clock.now())
     const judged: Port<JudgedMessage> = { send: message => { if (message.type === 'judged') this.#judged.set(message.ticket, message.results); return 'ok' } }
@@ -75,7 +73,7 @@ export class World {
     }
     const answers: Answers = { send: ({ body }) => { this.#answer = body; return 'ok' } }
     const handles: { chain?: Chain; store?: Store } = {}
-    const database = (): Database => this.#database = this.#faulty(this.#ground.database({ limits: { commitments } }))
+    const database = (): Database => this.#database = this.#faulty(this.#ground.database())
     const toChain = { durable: (sequence: number) => handles.chain?.durable(sequence) ?? 'ok' as const, storeReady: () => handles.chain?.storeReady() ?? 'ok' as const, lostTxList: () => 'ok' as const }
     const storeRef = await kit.spawn(() => store({ chain: toChain, answers: quiet, events: quiet, database }))
     this.store = handles.store = new Store(storeRef)
