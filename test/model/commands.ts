@@ -169,6 +169,9 @@ const head = fc.constantFrom(undefined, 7n, 2n ** 64n - 2n).map(number => comman
 /** Whether the ledger of what we signed is there: see below, ALL. */
 const SIGNS = 'ownAddresses' in CHAIN_DEFAULTS
 
+/** Asked for by name: that blocks wait above the head is no reason here (§9). */
+const BEHIND = { behind: true }
+
 /** We sign, and publish what we have signed. */
 const sign = fc.record({ on: place, kind: fc.constantFrom('block' as const, 'block' as const, 'eop' as const, 'bare' as const), salt: fc.nat(1), refused: fc.constantFrom(false, false, false, true) })
   .map(given => command('sign', given, (session, { on, kind, salt, refused }) => {
@@ -184,7 +187,7 @@ const sign = fc.record({ on: place, kind: fc.constantFrom('block' as const, 'blo
     if (world.failing || session.elected(made.as.window) !== OURS) return 'not now'
     const expected = model.sign(made.as)
     const { signer, hash, ssz } = made.built
-    const outcome = await world.decide((chain, within) => chain.reserve({ signer, hash, ssz: ssz.subarray(0, COMMITMENT_SIZE) }, within))
+    const outcome = await world.decide((chain, within) => chain.reserve({ ...BEHIND, signer, hash, ssz: ssz.subarray(0, COMMITMENT_SIZE) }, within))
     expect(outcome === undefined ? 'signed' : 'refused', `signing ${nameOf(session, made)} (${outcome ?? 'done'})`).to.equal(expected)
     if (expected === 'signed') {
       const judged = world.own(made.built)

@@ -292,7 +292,7 @@ export class Model {
   /** Unless it would be refused, or conflicts: with another block of that window and height, or across an end of our turn. */
   sign(commitment: Commitment): 'signed' | 'refused' {
     const { now } = this
-    if ([...now.signed.values()].some(each => each.id !== commitment.id && (sameSlot(each, commitment) || comesAfter(each, commitment) || comesAfter(commitment, each)))) return 'refused'
+    if (!now.signed.has(commitment.id) && [...now.signed.values()].some(each => sameSlot(each, commitment) || comesAfter(each, commitment) || comesAfter(commitment, each))) return 'refused'
     this.now = now.copy()
     const fits = now.kept.has(commitment.id) || this.#judge(commitment) === 'accept'
     this.now = now

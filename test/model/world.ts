@@ -132,7 +132,7 @@ export class World {
 
   own(what: Built): () => Judgement | undefined {
     const ticket = this.#tickets++
-    void this.chain.commitments([checked(what, { kind: 'own', ticket })])
+    void this.chain.commitments([checked(what, { kind: 'own', ticket, behind: true })])
     return () => this.#judged.get(ticket)?.[0]
   }
 
