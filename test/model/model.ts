@@ -294,7 +294,7 @@ export class Model {
     const { now } = this
     if (!now.signed.has(commitment.id) && [...now.signed.values()].some(each => sameSlot(each, commitment) || comesAfter(each, commitment) || comesAfter(commitment, each))) return 'refused'
     this.now = now.copy()
-    const fits = now.kept.has(commitment.id) || this.#judge(commitment) === 'accept'
+    const fits = this.#judge(commitment) === 'accept' || (now.kept.has(commitment.id) && commitment.number > (now.tip?.number ?? -1n))
     this.now = now
     if (fits) this.see(commitment)
     return fits ? 'signed' : 'refused'
