@@ -227,7 +227,7 @@ export class Model {
   // ---- §7: the application decides. Each gives the code of its refusal, or `undefined`.
   confirm({ number, id }: Tip): string | undefined {
     const { now, head, now: { tip, anchor, kept } } = this
-    if (number < 0n || number > LAST_HEIGHT) return 'height_out_of_range'
+    if (number < 0n || number > LAST_HEIGHT) return number < 0n ? 'invalid_value' : 'height_out_of_range'
     if (tip !== undefined && number < tip.number) return 'tip_below_present'
     if (tip?.number === number && tip.id === id) return undefined
     const isWithin = head !== undefined && anchor !== undefined && anchor.number < number && number <= head.number
@@ -249,7 +249,7 @@ export class Model {
   }
   rewind(to: bigint): string | undefined {
     const { head, now: { tip, anchor } } = this
-    if (to < 0n || to > LAST_HEIGHT) return 'height_out_of_range'
+    if (to < 0n || to > LAST_HEIGHT) return to < 0n ? 'invalid_value' : 'height_out_of_range'
     if (tip !== undefined && to < tip.number) return 'below_confirmed_tip'
     if (anchor !== undefined && to < anchor.number) return 'below_anchor'
     if (head === undefined || to > head.number) return undefined
