@@ -30,7 +30,7 @@ function watchLoop(): void {
   overlook(watch)
 }
 
-// Before any test file could look for threads.
+// For as long as the process lives; a test that counts threads leaves it out (`isOverlooked`).
 watchLoop()
 
 /** Of the test that runs. */
