@@ -211,7 +211,7 @@ describeReal('network: attacks on a whole node', function () {
     await until(() => dialled >= 1_600, 'dialled')
     stop()
     // beside those that are pending: closed at the door
-    await until(() => sockets.size < 120, 'closed')
+    await until(() => sockets.size < 120, 'closed', 200_000)
     for (const socket of sockets) socket.destroy()
     const last = await work.stop()
     await victim.headIs(last)
