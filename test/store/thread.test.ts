@@ -4,8 +4,9 @@ import type { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import { silentLogger, supervisor } from '../../src/actors/kernel/index.js'
 import type { SupervisorEvent } from '../../src/actors/kernel/index.js'
-import { STORE_RESTARTS, Store, StoreError, store } from '../../src/actors/store/index.js'
+import { STORE_CHILD, Store, StoreError, store } from '../../src/actors/store/index.js'
 import type { StoreEvent, StorePorts } from '../../src/actors/store/index.js'
+import { started } from '../setup/registry.js'
 import { until } from '../support/until.js'
 import { blocks, commitment, concat, failureOf, hex, inFolder } from './fixtures.js'
 
@@ -33,11 +34,12 @@ class Rig {
       },
     }
     const make = store({ chain, answers: { send: () => 'ok' }, events: { send: event => { this.events.push(event); return 'ok' } } }, { dataDir })
-    this.store = new Store(this.#root.child('store', make, { ...STORE_RESTARTS, backoff: { firstMs: 1, maxMs: 1, factor: 1, jitter: 0 } }))
+    this.store = new Store(this.#root.child('store', make, { ...STORE_CHILD, backoff: { firstMs: 1, maxMs: 1, factor: 1, jitter: 0 } }))
   }
 
   static async open(dataDir: string): Promise<Rig> {
     const rig = new Rig(dataDir)
+    started(() => rig.#root.stop())
     await rig.#root.start()
     return rig
   }
@@ -91,6 +93,15 @@ describe('the store in its thread', () => {
     expect([...restored.tail].map(({ blockNumber }) => blockNumber)).to.deep.equal(Array.from({ length: 10 }, (_, at) => BigInt(191 + at)))
     expect(restored.confirmedTip).to.deep.equal({ blockNumber: 200n })
     await rig.close()
+  }))
+
+  it('H33: a stop writes what was sent before it', () => inFolder(async dataDir => {
+    const rig = await Rig.open(dataDir)
+    for (let sequence = 1; sequence <= 600; sequence++) rig.write(sequence, { commitments: blocks(BigInt(sequence), 1) })
+    await rig.close()
+    const again = await Rig.open(dataDir)
+    expect((await again.store.standing(SOON)).stats.canonical).to.equal(600)
+    await again.close()
   }))
 
   it('errors keep code, value and limit across the thread', () => inFolder(async dataDir => {

@@ -40,13 +40,66 @@ describe('kernel: an actor in a thread, its life', function () {
     expect(s.figures.handled).equal(8)
   })
 
+  both('K89 what was accepted is handled and answered, then the stop hook runs', async stage => {
+    const begun = performance.now()
+    const s = await stage({ credits: 4, capacity: 200, child: { drainWithin: WITHIN, stopWithin: 2 * WITHIN } })
+    void s.ref.send({ type: 'hold', gate: 0, how: 'await' })
+    await s.held(1)
+    for (const n of range(41)) void s.ref.send({ type: 'note', n })
+    const later = s.ref.ask('held', { gate: 1, later: true }, WITHIN)
+    const asked = s.ref.ask('double', { n: 3 }, WITHIN)
+    void s.ref.send({ type: 'hold', gate: 2, how: 'await' })
+    const stopped = s.root.stop()
+    await new Promise(setImmediate)
+    expect(s.ref.send({ type: 'note', n: 99 })).equal('closed')
+    s.open(0)
+    expect(await asked).equal(6)
+    s.open(1)
+    expect(await later).equal('gate 1')
+    await s.held(3)
+    s.open(2)
+    await stopped
+    expect(s.told).deep.equal(['init 1', ...range(41).map(n => `note ${n}`), 'stop stop'])
+    expect(s.figures.drops).deep.equal({ closed: 1 })
+    expect(performance.now() - begun).lessThan(WITHIN)
+  })
+
+  both('K89 an answer that nobody waits for any more does not keep the stop', async stage => {
+    const begun = performance.now()
+    const s = await stage({ child: { drainWithin: WITHIN, stopWithin: 2 * WITHIN } })
+    const given = new AbortController()
+    const asked = failure(s.ref.ask('held', { gate: 0, later: true }, given.signal))
+    await s.held(1)
+    await s.flushed()
+    void s.ref.send({ type: 'call', what: 'after', n: 1 })
+    const stopped = s.root.stop()
+    await s.says('tick')
+    given.abort()
+    await stopped
+    expect(await asked).include({ code: 'cancelled' })
+    expect(performance.now() - begun).lessThan(WITHIN)
+  })
+
+  inThread('K89 a thread that was too busy to hear of the stop is not waited for in vain', async stage => {
+    const begun = performance.now()
+    const s = await stage({ child: { drainWithin: WITHIN, stopWithin: 2 * WITHIN } })
+    await s.flushed() // the first message is timed, and its time told
+    void s.ref.send({ type: 'hold', gate: 0, how: 'block' })
+    await s.held(1)
+    const stopped = s.root.stop()
+    await until(() => s.ref.send({ type: 'note', n: 1 }) === 'closed', 'the stop to begin')
+    s.open(0)
+    await stopped
+    expect(performance.now() - begun).lessThan(WITHIN)
+  })
+
   both('K95 `ctx.fail` and a regular end reach the supervisor', async stage => {
     const s = await stage()
     void s.ref.send({ type: 'call', what: 'fail', n: 5 })
-    await until(() => s.lives === 2, 'its second life')
+    await s.says('init 2')
     expect(s.failures()[0]).instanceOf(SubjectError).and.include({ code: 'ground', value: 5 })
     void s.ref.send({ type: 'call', what: 'finish', n: 0 })
-    await until(() => s.lives === 3, 'its third life')
+    await s.says('init 3')
     expect(s.failures()[1]).include({ code: 'finished' })
     expect(s.told).deep.equal(['init 1', 'stop restart', 'init 2', 'stop restart', 'init 3'])
   })

@@ -13,6 +13,8 @@ export type ToThread =
   | readonly [kind: 'cancel', ask: number]
   /** So many records, with so many bytes, have been dealt with. */
   | readonly [kind: 'taken', records: number, bytes: number]
+  /** Say `room` now, and whenever a message is done. */
+  | readonly [kind: 'drain']
   | readonly [kind: 'halt', reason: HaltReason]
 
 /**
