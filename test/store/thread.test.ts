@@ -7,6 +7,7 @@ import type { SupervisorEvent } from '../../src/actors/kernel/index.js'
 import { STORE_CHILD, Store, StoreError, store } from '../../src/actors/store/index.js'
 import type { StoreEvent, StorePorts } from '../../src/actors/store/index.js'
 import { started } from '../setup/registry.js'
+import { ended } from '../support/threads.js'
 import { until } from '../support/until.js'
 import { blocks, commitment, concat, failureOf, hex, inFolder } from './fixtures.js'
 
@@ -73,7 +74,7 @@ describe('the store in its thread', () => {
       // From the second round on when some are acknowledged, and more have just begun.
       if (round > 0) await until(() => new Set(rig.durable).size > (round - 1) * 48, 'some are acknowledged')
       const acknowledged = rig.durable.length
-      await rig.worker.terminate()
+      await ended(rig.worker)
       const { stats } = await rig.store.standing(SOON)
       expect(stats.commitments, 'acknowledged').to.be.at.least(new Set(rig.durable.slice(0, acknowledged)).size)
       expect(stats.commitments, 'without a hole').to.equal(Number(stats.highest ?? 0n))
@@ -128,7 +129,7 @@ describe('the store in its thread', () => {
     expect(await exists(join(dataDir, 'lock'))).to.equal(false)
     const second = await Rig.open(dataDir)
     const closed = second.close()
-    await second.worker.terminate()
+    await ended(second.worker)
     await closed
     await until(async () => !await exists(join(dataDir, 'lock')), 'the lock file is gone')
     const third = await Rig.open(dataDir)

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { ClosedError, InterruptedError, KernelError, StartError } from '../../../src/actors/kernel/index.js'
 import { until } from '../../support/until.js'
 import { Stage, both, inThread, workers } from './stage.js'
-import { SubjectError } from './subject.js'
+import { EXITED, SubjectError } from './subject.js'
 import type { Task } from './subject.js'
 
 const WITHIN = 20_000
@@ -93,6 +93,18 @@ describe('kernel: an actor in a thread, its life', function () {
     await stopped
     expect(performance.now() - begun).lessThan(WITHIN)
   })
+
+  for (const how of ['await', 'block'] as const) {
+    inThread(`K98 a thread that is given up in a handler (${how}) exits by itself where its event loop turns, and is terminated where not`, async stage => {
+      const s = await stage({ child: { stopWithin: 50 } })
+      void s.ref.send({ type: 'hold', gate: 0, how })
+      await s.held(1)
+      await s.root.stop()
+      await until(() => workers() === 0, 'its end')
+      expect(s.word(EXITED)).equal(how === 'await' ? 1 : 0)
+      expect(s.told).deep.equal(['init 1'])
+    })
+  }
 
   both('K95 `ctx.fail` and a regular end reach the supervisor', async stage => {
     const s = await stage()

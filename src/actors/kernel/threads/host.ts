@@ -119,6 +119,7 @@ export class ThreadHost implements Host, Runnable, Queue {
         case 'cancel': if (record[1] > this.#lastAsk) this.#expired.add(record[1]); else this.#asks.get(record[1])?.cancel(); break
         case 'taken': this.#out.taken(record[1], record[2]); break
         case 'drain': this.#draining = true; this.#out.push(['room']); break
+        case 'exit': process.exit(); break
         case 'halt': void this.#halt(record[1]); break
       }
     }

@@ -16,6 +16,8 @@ export type ToThread =
   /** Say `room` now, and whenever a message is done. */
   | readonly [kind: 'drain']
   | readonly [kind: 'halt', reason: HaltReason]
+  /** End the thread, now. */
+  | readonly [kind: 'exit']
 
 /**
  * A message, told from the other records by its number, and its weight. `ask`: the number of the ask, 0 where nobody waits. `at`: not 0
