@@ -75,7 +75,6 @@ export class Thread {
     if (this.#killing !== undefined) return
     const record: ToThread = ['exit']
     this.#worker.postMessage([record])
-    // eslint-disable-next-line no-restricted-globals -- real time: no thread ends by a clock of ours
     this.#killing = setTimeout(() => { void this.#worker.terminate() }, EXITS_WITHIN).unref()
   }
 
