@@ -17,7 +17,7 @@ import { StandingView, reputation } from '../reputation/index.js'
 import type { ReputationConfig } from '../reputation/index.js'
 import { Reputation } from '../reputation/ingress.js'
 import type { ReputationMessage } from '../reputation/ingress.js'
-import { STORE_RESTARTS, store } from '../store/index.js'
+import { STORE_CHILD, store } from '../store/index.js'
 import { Store } from '../store/ingress.js'
 import type { StoreMessage } from '../store/ingress.js'
 import { sync } from '../sync/index.js'
@@ -108,7 +108,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const threads = new EarlyPool()
   const answers = new AwaitedAnswers()
 
-  const storing: Ref<StoreMessage> = root.child('store', () => makeStore(), STORE_RESTARTS)
+  const storing: Ref<StoreMessage> = root.child('store', () => makeStore(), STORE_CHILD)
   const scoring: Ref<ReputationMessage> = root.child('reputation', () => reputation({
     store: handles.store, events: out, connections: driving, view: standing, publicKeyOf,
   }, configs.reputation))
