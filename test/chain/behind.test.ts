@@ -33,13 +33,14 @@ describe('chain: what the store has not acknowledged (DESIGN.md)', () => {
   it('is sent again when the store has started again, in order, each naming the one before it', async () => {
     await open()
     h.store.automatic = false
+    const before = h.store.writes.at(-1)?.sequence ?? 0
     for (const block of chainOf(100, 103)) await h.gossip(block)
-    const first = h.store.writes.splice(0)
+    const first = h.store.writes.splice(0).filter(({ sequence }) => sequence > before)
     h.store.lose()
     void h.chain.storeReady()
     await h.kit.settle()
-    const again = h.store.writes.slice(-4)
-    expect(again.map(({ batch }) => batch)).to.deep.equal(first.slice(-4).map(({ batch }) => batch))
+    const again = h.store.writes
+    expect(again.map(({ batch }) => batch)).to.deep.equal(first.map(({ batch }) => batch))
     expect(again.map(({ after }) => after)).to.deep.equal([undefined, ...again.slice(0, -1).map(({ sequence }) => sequence)])
     await h.store.acknowledge()
     expect((await h.standing()).head.blockNumber).to.equal(103n)

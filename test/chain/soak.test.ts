@@ -19,11 +19,14 @@ describe('chain: a flood, without an actor', () => {
       answers: ok, outcomes: ok, gaps: ok, judged: ok, ownJudged: ok, event: () => undefined,
       lookUps: { ask: window => { if (window % 7n === 0n) throw new Error('fails'); return window % 3n === 0n ? undefined : window % 5n === 0n ? 'unknown' : { signer: ALICE } }, abandon: () => undefined },
       rules: { ask: id => id % 5 === 0 ? undefined : id % 11 === 0 ? { verdict: 'ignore', reason: 'no' } : 'accept', abandon: () => undefined },
-      write: () => 'ok', addSigned: () => 'unknown', signedIsDurable: () => undefined, record: () => undefined, recall: () => undefined,
+      write: () => 'ok', readSigned: () => undefined, recall: () => undefined,
       monotonic: () => now, wall: () => Number(WINDOW) * 1_000 + now,
     }
     const core = new ChainCore(outside, chainConfig({ confirmedTip: { blockNumber: 99n } }), 0)
-    core.restore({ confirmedTip: undefined, headOverride: undefined, root: undefined, mark: undefined, gaps: [], tail: [], beside: [], hasMore: false, rewoundTop: undefined })
+    core.restore({
+      confirmedTip: undefined, headOverride: undefined, root: undefined, mark: undefined, gaps: [], tail: [], beside: [], hasMore: false, rewoundTop: undefined,
+      signing: { closedUpTo: undefined, loss: undefined, settled: 'before', equivocation: undefined, durable: true },
+    })
     core.flush()
     const known: Built[] = []
     let sent = 0

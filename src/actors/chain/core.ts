@@ -1,4 +1,4 @@
-import { PreconfHeadCodec } from '../../protocol/index.js'
+import { Finding, PreconfHeadCodec } from '../../protocol/index.js'
 import type { CommitmentPut, CommitmentRecord, Restored } from '../store/ingress.js'
 import { keyOf } from './commitment.js'
 import type { Commitment } from './commitment.js'
@@ -8,6 +8,7 @@ import { anchorOfTip } from './links.js'
 import { HandoverFallback } from './handover-fallback.js'
 import type { ChainStanding } from './ingress.js'
 import { Judge } from './judge.js'
+import type { RestoredSigning } from './own-desk.js'
 import type { Outside } from './outside.js'
 import { ChainState } from './state.js'
 import { TxListDesk } from './txlist-desk.js'
@@ -21,6 +22,7 @@ export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'besi
   readonly hasMore: boolean
   /** As kept under `REWOUND_TOP`. */
   readonly rewoundTop: string | undefined
+  readonly signing: RestoredSigning
 }
 
 /**
@@ -55,8 +57,10 @@ export class ChainCore {
   }
 
   /** Resumes from what the store kept. What is out of reach is forgotten; what does not link waits for what is missing (H45, H58). */
-  restore({ tail, beside, hasMore, confirmedTip, headOverride, root, mark, gaps, rewoundTop }: RestoredChain): void {
+  restore({ tail, beside, hasMore, confirmedTip, headOverride, root, mark, gaps, rewoundTop, signing }: RestoredChain): void {
     const { state } = this
+    this.judge.own.restore(signing)
+    for (const { hash, signer, ssz } of [...tail, ...beside]) this.judge.own.saw({ finding: Finding.valid, hash, signer, bytes: ssz })
     const { canon, memory, ledger, changes } = state
     state.rewoundTop = rewoundTop === undefined ? undefined : BigInt(rewoundTop)
     state.tip = valid(confirmedTip, checkTip)
@@ -107,6 +111,7 @@ export class ChainCore {
   /** Time has passed. */
   tick(): void {
     this.judge.tick()
+    this.judge.own.tick()
     this.txLists.tick()
     this.handoverFallback.tick()
   }
@@ -133,6 +138,7 @@ export class ChainCore {
     return {
       head: durable.head, headHash: durable.hash, next: canon.next, confirmedTip: tip,
       highest: memory.highestPending(canon.next), pendingParents: memory.pending.size, pendingSchedule: this.judge.holding.size, unstored: unstored.commitments,
+      ownEquivocation: this.judge.own.equivocation,
     }
   }
 }

@@ -91,7 +91,7 @@ export class Decisions {
     const replaces = !keeps && (within || (held !== undefined && held.key !== next.key))
     if (!keeps) {
       // Our chain is another one than the confirmed; or it hangs in the air, and what is below its root is to come.
-      if (anchor?.kind === 'root' && anchor.height > blockNumber) canon.demote(blockNumber + 1n, { decision: 'pending', handovers: 'all' })
+      if (anchor?.kind === 'root' && anchor.height > blockNumber) canon.demote(blockNumber, { decision: 'pending', handovers: 'all' })
       else this.#demoteFrom(replaces ? blockNumber : blockNumber + 1n, 'all')
       canon.head = undefined
     }

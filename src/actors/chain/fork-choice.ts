@@ -56,7 +56,6 @@ export class ForkChoice {
 
   /** Below this height nothing is in memory, though it may be in the store. */
   get floor(): bigint { return this.#prunedTo }
-
   link(commitment: Commitment): Link { return linkOf(commitment, this.memory, this.anchor) }
 
   /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
@@ -193,8 +192,7 @@ export class ForkChoice {
   restore(commitments: readonly Commitment[], floor: bigint): readonly Commitment[] {
     this.#prunedTo = floor
     const loose: Commitment[] = []
-    let next: bigint | undefined
-    for (let from = 0, to = 0; from < commitments.length; from = to) {
+    for (let from = 0, to = 0, next: bigint | undefined; from < commitments.length; from = to) {
       const { number } = commitments[from] as Commitment
       while (commitments[to]?.number === number) to++
       // Hand-overs of a height stand in no order of their links.
@@ -375,9 +373,13 @@ export class ForkChoice {
       if (oldest.standing === 'retired') this.memory.remove(oldest)
       else this.forget(oldest)
     }
-    if (this.head === undefined) return
+    if (this.head === undefined) {
+      // What begins anew may begin below.
+      this.#prunedTo = 0n
+      return
+    }
     const floor = this.head.number - BigInt(memoryBlocks)
-    if (floor - this.#prunedTo >= PRUNE_STEP) {
+    if (floor - this.#prunedTo >= PRUNE_STEP && (this.anchor?.kind === 'tip' || floor > (this.anchor?.height ?? 0n))) {
       this.#prunedTo = floor
       this.#prune(floor)
     }

@@ -1,23 +1,33 @@
 import { readFile } from 'node:fs/promises'
 import { signCommitment, signerFromKey } from '../../protocol/index.js'
-import type { Crypto, PreconfCommitment, SignedCommitment, Signer } from '../../protocol/index.js'
+import type { AddressedSigner, Crypto, PreconfCommitment, SignedCommitment, Signer } from '../../protocol/index.js'
 import { CancelledError } from '../kernel/index.js'
 import type { Clock } from '../kernel/index.js'
 import { badConfig } from './config.js'
-import type { SigningConfig } from './config.js'
+import type { FilledConfig, SigningConfig } from './config.js'
 import { ServiceError } from './errors.js'
 import { messageOf } from '../../protocol/thrown.js'
 
 /** How long a remote signer may take, ms. */
 const SIGN_WITHIN = 10_000
 
+/** @throws ServiceError `signing_unprotected` where there is a signer, and nowhere to keep what it signs */
+export function checkProtected({ signing, dataDir }: Pick<FilledConfig, 'signing' | 'dataDir'>): void {
+  if (signing === undefined || dataDir !== undefined || signing.unprotected === true) return
+  throw new ServiceError('signing_unprotected', 'without a data directory nothing is known after a restart of what was signed: give `dataDir`, or `signing: { unprotected: true }`')
+}
+
 /** The signer that a config names. A key file holds 64 hex digits. @throws ServiceError `bad_config`, never with the key in it */
-export async function signerFrom(config: SigningConfig): Promise<Signer> {
+export async function signerFrom(config: SigningConfig): Promise<AddressedSigner> {
   if (typeof config !== 'object' || config === null) {
     throw badConfig('signing', 'is { key }, { keyFile } or { sign }', '(not shown)')
   }
   if ('sign' in config) {
-    if (typeof config.sign !== 'function') throw badConfig('signing.sign', 'is a function', typeof config.sign)
+    const sign: Signer = config.sign
+    if (typeof sign !== 'function') throw badConfig('signing.sign', 'is a function', typeof sign)
+    if (!(sign.address instanceof Uint8Array) || sign.address.length !== 20) {
+      throw badConfig('signing.sign', 'carries the address that it signs for, 20 bytes under `address`: what that has signed before is looked up', typeof sign.address)
+    }
     return config.sign
   }
   if ('key' in config) return fromKey(config.key, 'signing.key')
@@ -59,7 +69,7 @@ export async function signPatiently(commitment: PreconfCommitment, signer: Signe
   }).finally(() => { done.abort() })
 }
 
-function fromKey(key: Uint8Array | string, option: string): Signer {
+function fromKey(key: Uint8Array | string, option: string): AddressedSigner {
   try {
     return signerFromKey(key)
   } catch {

@@ -1,7 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { writeSync } from 'node:fs'
 import { P2pService, scheduleFromSigners, signerFromKey } from '../../../src/index.js'
-import type { Signer, StreamItem } from '../../../src/index.js'
+import type { AddressedSigner, StreamItem } from '../../../src/index.js'
 import { CommitmentView, PRECONFIRMATION_SIZE, preconfirmationHash, signCommitment, toHex, txListHash } from '../../../src/protocol/index.js'
 import type { PreconfCommitment } from '../../../src/protocol/index.js'
 import { BlockMaker, KEY, SIGNER, TIP } from './chain.js'
@@ -29,7 +29,7 @@ const maker = await BlockMaker.create({ seed: task.seed, windowsFrom: BigInt(tas
 const { crypto } = maker
 const key = signerFromKey(KEY)
 /** What is signed here was recorded before: from this line on it counts as signed. */
-const signer: Signer = Object.assign((digest: Uint8Array, { preconf }: PreconfCommitment) => {
+const signer: AddressedSigner = Object.assign((digest: Uint8Array, { preconf }: PreconfCommitment) => {
   say(`signed ${preconf.blockNumber}`)
   return key(digest)
 }, { address: SIGNER })
