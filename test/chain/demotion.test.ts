@@ -286,6 +286,25 @@ describe('chain: decisions of the application (SPEC §7)', () => {
     })
   })
 
+  it('H52 what came before sync has said where most begin is a beginning by chance, until it has', async () => {
+    await open({ config: { confirmedTip: undefined } })
+    const chain = chainOf(100, 140)
+    await h.gossip(chain[30]!)
+    for (const restarted of [false, true]) {
+      if (restarted) h = await h.restart()
+      expect(await h.standing()).to.deep.include({ next: 131n, rootedByChance: true })
+    }
+    void h.chain.rootAt(100n)
+    expect(await h.standing()).to.deep.include({ next: 100n, rootedByChance: false })
+    await h.page(chain.slice(0, 30))
+    expect(await h.canonical()).to.deep.equal(shown(chain.slice(0, 31)))
+    h = await h.restart()
+    expect(await h.standing()).to.deep.include({ next: 131n, rootedByChance: false })
+    // Most begin above, and ours leads there: it stays where it is.
+    void h.chain.rootAt(120n)
+    expect(await h.standing()).to.deep.include({ next: 131n, rootedByChance: false })
+  })
+
   it('H52 a chain without a tip begins where sync says: above, nothing is demoted and the rest is left behind; below, it waits for what is missing', async () => {
     await open({ config: { confirmedTip: undefined } })
     const chain = chainOf(100, 400)

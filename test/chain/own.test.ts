@@ -304,12 +304,19 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
     expect(await h.own(stale, { behind: true })).to.include({ verdict: 'accept' })
   })
 
-  it('H75 our own that come out of order do not refuse each other', async () => {
-    await open()
-    const chain = chainOf(100, 103)
-    for (const block of [...chain].reverse()) expect(await h.own(block)).to.include({ verdict: 'accept' })
-    expect(await h.canonical()).to.deep.equal(shown(chain))
-  })
+  for (const restarted of [false, true]) {
+    it(`H75 our own that come out of order do not refuse each other${restarted ? ', nor after a restart; what others show of ours does' : ''}`, async () => {
+      await open()
+      const chain = chainOf(100, 107)
+      for (const block of chain.slice(2, 4).reverse()) expect(await h.own(block)).to.include({ verdict: 'accept' })
+      if (restarted) h = await h.restart()
+      expect((await h.standing()).highest).to.equal(undefined)
+      for (const block of chain.slice(0, 2).reverse()) expect(await h.own(block)).to.include({ verdict: 'accept' })
+      expect(await h.canonical()).to.deep.equal(shown(chain.slice(0, 4)))
+      await h.gossip(chain[7]!)
+      expect(await h.own(chain[4]!)).to.include({ reason: 'behind' })
+    })
+  }
 
   describe('in a directory in which no catch-up has ended', () => {
     /** As it was made just now. */

@@ -119,8 +119,8 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
         store.restore(config.memoryBlocks, config.maxPendingParents + config.maxAside, config.storeWithin),
         ...[REWOUND_TOP, SETTLED, EQUIVOCATION].map(name => store.meta(name, config.storeWithin)),
       ] as const)
-      // Sequences of an earlier incarnation may still be acknowledged: begin above them.
-      const core = new ChainCore(outsideOf(ctx), config, Math.floor(ctx.clock.now()) * 1_000)
+      // Numbers of no other incarnation, whose acknowledgements may still come (H59).
+      const core = new ChainCore(outsideOf(ctx), config, Math.floor(ctx.random() * 2 ** 32) * 2 ** 20)
       const { durable, stats: { signing } } = restored
       core.restore({
         ...restored, hasMore: restored.tail.length >= config.memoryBlocks || restored.stats.evictedCommitments > 0, rewoundTop,

@@ -110,7 +110,7 @@ export class Changes {
     if (this.#root !== undefined) batch.root = this.#root
     if (this.#gaps.length > 0) batch.gaps = this.#gaps.slice()
     if (this.#forgotten.size > 0) batch.forget = [...this.#forgotten.values()]
-    if (put.length > 0) batch.commitments = put.map(({ hash, signer, ssz, standing }) => ({ hash, signer, ssz, standing }))
+    if (put.length > 0) batch.commitments = put.map(({ hash, signer, ssz, standing, own }) => ({ hash, signer, ssz, standing, ...own && { own } }))
     if (moved.length > 0) batch.standings = moved.map(({ hash, standing }) => ({ hash, standing }))
     if (this.#txLists.length > 0) batch.txLists = this.#txLists.slice()
     if (this.#referenced.length > 0) batch.referenced = this.#referenced.slice()

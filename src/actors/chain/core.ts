@@ -37,7 +37,7 @@ export class ChainCore {
   readonly handoverFallback: HandoverFallback
   #order = 0
 
-  /** @param sequence of the last write of an earlier incarnation, or anything above it */
+  /** @param sequence the numbers of its writes begin above it; no other incarnation has them */
   constructor(outside: Outside, config: ChainConfig, sequence: number) {
     this.state = new ChainState(outside, config, sequence, {
       missingParent: (child, height) => {
@@ -136,7 +136,7 @@ export class ChainCore {
   standing(): ChainStanding {
     const { durable, canon, tip, memory, unstored } = this.state
     return {
-      head: durable.head, headHash: durable.hash, next: canon.next, confirmedTip: tip,
+      head: durable.head, headHash: durable.hash, next: canon.next, rootedByChance: canon.rootedByChance, confirmedTip: tip,
       highest: memory.highestPending(canon.next), pendingParents: memory.pending.size, pendingSchedule: this.judge.holding.size, unstored: unstored.commitments,
       ownEquivocation: this.judge.own.equivocation,
     }

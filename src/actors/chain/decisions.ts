@@ -91,7 +91,7 @@ export class Decisions {
     const replaces = !keeps && (within || (held !== undefined && held.key !== next.key))
     if (!keeps) {
       // Our chain is another one than the confirmed; or it hangs in the air, and what is below its root is to come.
-      if (anchor?.kind === 'root' && anchor.height > blockNumber) canon.demote(blockNumber, { decision: 'pending', handovers: 'all' })
+      if (anchor?.kind === 'root' && anchor.height > blockNumber) canon.demote(blockNumber + 1n, { decision: 'pending', handovers: 'all' })
       else this.#demoteFrom(replaces ? blockNumber : blockNumber + 1n, 'all')
       canon.head = undefined
     }
@@ -140,8 +140,8 @@ export class Decisions {
     this.state.changes.override(head ?? null)
   }
 
-  commitment({ ssz, hash, signer, kept }: Found): Commitment {
-    const commitment = new Commitment({ ssz, hash, signer, from: undefined }, this.order()).keep()
+  commitment({ ssz, hash, signer, own, kept }: Found): Commitment {
+    const commitment = new Commitment({ ssz, hash, signer, from: undefined, ...own === true && { own } }, this.order()).keep()
     commitment.written = kept
     return commitment
   }

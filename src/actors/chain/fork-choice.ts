@@ -51,6 +51,9 @@ export class ForkChoice {
     private readonly memory: Memory, private readonly changes: Changes, private readonly hooks: ForkHooks, private readonly config: ForkConfig,
   ) {}
 
+  /** It has no tip, and begins where its first block happened to: nobody was asked where most begin. */
+  get rootedByChance(): boolean { return this.anchor?.kind === 'root' && this.anchor.key !== undefined }
+
   /** The next height that extends the chain; `undefined` while there is neither tip nor root. */
   get next(): bigint | undefined { return this.head?.next ?? (this.anchor === undefined ? undefined : this.anchor.height + 1n) }
 
@@ -171,7 +174,11 @@ export class ForkChoice {
    */
   rootAt(first: bigint): void {
     const { anchor, memory } = this
-    if (anchor?.kind === 'tip' || anchor?.height === first - 1n || (anchor !== undefined && first > anchor.height && first <= (this.next ?? first))) return
+    if (anchor?.kind === 'tip') return
+    if (anchor !== undefined && first > anchor.height && first <= (this.next ?? first)) {
+      if (anchor.key !== undefined) this.#root({ ...anchor, key: undefined }, undefined)
+      return
+    }
     if (anchor !== undefined && first <= anchor.height) this.demote(first, { decision: 'pending', handovers: 'all' })
     else this.head = undefined
     this.#root({ kind: 'root', height: first - 1n, key: undefined }, undefined)

@@ -41,6 +41,8 @@ export interface ChainStanding {
   readonly headHash: Uint8Array | undefined
   /** The next block number that would extend the chain; `undefined` while there is neither tip nor root. */
   readonly next: bigint | undefined
+  /** Without a tip, the chain begins with whatever came first; where most peers begin (`rootAt`) was not said yet. */
+  readonly rootedByChance?: boolean
   readonly confirmedTip: ConfirmedTip | undefined
   /** The highest block above the head that elected signers have signed and that waits for its parent (H75); `undefined`: none does. */
   readonly highest: bigint | undefined

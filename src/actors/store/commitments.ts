@@ -49,7 +49,7 @@ export async function restand(txn: Transaction, state: State, hash: Uint8Array, 
 export async function forget(txn: Transaction, state: State, hash: Uint8Array): Promise<void> {
   const there = await txn.get(join('x', hash))
   if (there === undefined) return
-  left(state, Buffer.from(there))
+  changed(state, Buffer.from(there))
   drop(txn, state, Buffer.from(there), hash)
   await findHead(txn, state)
 }
@@ -67,8 +67,6 @@ export async function rewind(txn: Transaction, state: State, to: bigint, standin
     if (last === undefined || entries.length < STEP) break
     gte = keyAfter(last.key)
   }
-  // Down to there, also where the lowest that was demoted lies above: what a reader was told it may skip can be filled now.
-  if (state.demoted !== undefined && to + 1n < state.demoted) state.demoted = to < 0n ? 0n : to + 1n
   await forgetGaps(txn, encodeHeight(to + 1n))
   await findHead(txn, state)
 }
@@ -175,17 +173,17 @@ async function makeRoom(txn: Transaction, state: State, coming: CommitmentPut, h
 }
 
 function move(txn: Transaction, state: State, from: Key, commitment: CommitmentPut, standing: Standing): void {
-  if (standing !== 'canonical') left(state, from)
+  if (standing !== 'canonical') changed(state, from)
   txn.remove(from)
   count(state, commitment.standing, -1)
   insert(txn, state, withStanding(commitment, standing), heightInKey(from))
 }
 
-/** A canonical block has lost its height: what reads the chain is to be told (SPEC §7, Rewinds are numbered). */
-function left(state: State, key: Key): void {
+/** A canonical block has lost its height, or taken one: readers who have passed it are to be told (SPEC §7, Rewinds are numbered). */
+function changed(state: State, key: Key): void {
   if (!isBlockKey(key)) return
   const height = decodeHeight(key, 1)
-  if (state.demoted === undefined || height < state.demoted) state.demoted = height
+  if (height <= state.told && (state.rewound === undefined || height < state.rewound)) state.rewound = height
 }
 
 function insert(txn: Transaction, state: State, commitment: CommitmentPut, height: Buffer): void {
@@ -194,6 +192,7 @@ function insert(txn: Transaction, state: State, commitment: CommitmentPut, heigh
   txn.put(join('x', commitment.hash), key)
   count(state, commitment.standing, 1)
   const text = keyText(key)
+  changed(state, key)
   if (isBlockKey(key) && (state.head === undefined || text > state.head)) state.head = text
   if (keyText(height) < keyText(Buffer.from(state.counters.floor, 'hex'))) state.counters.floor = height.toString('hex')
 }

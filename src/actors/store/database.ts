@@ -19,6 +19,8 @@ export interface CommitmentPut {
   /** `SignedCommitment`, 382 bytes. */
   readonly ssz: Uint8Array
   readonly standing: Standing
+  /** This node has published it. */
+  readonly own?: boolean
 }
 
 /** A commitment as it is kept. */
@@ -77,13 +79,13 @@ export interface ChainRecord {
   readonly gaps: readonly GapRecord[]
 }
 
-/** What was demoted since a reader of the chain was last told (SPEC §7, Rewinds are numbered). */
+/** What has changed since a reader of the chain was last told (SPEC §7, Rewinds are numbered). */
 export interface RewindsSince {
   /** Names the directory that counts them: 16 hex digits, made with it. */
   readonly store: string
   /** The number of the last one; 0 before the first. */
   readonly last: number
-  /** The height above which blocks were demoted since: the lowest of all that were missed. `undefined`: none was. */
+  /** Above this height blocks were taken away, or put where there were none: the lowest of all that were missed. `undefined`: none was. */
   readonly to: bigint | undefined
   /** False where some of those missed are not kept any more, or the number is above ours. */
   readonly known: boolean
@@ -96,7 +98,8 @@ export interface HeadRecord { readonly blockNumber: bigint; readonly submissionW
  * Changes that become durable together or not at all. They apply in the order of the fields below, and applying a batch
  * again (after a restart of the store) changes nothing, as long as all batches after it are applied again as well.
  *
- * A batch that takes a canonical block from its height, in whatever field, is a rewind: it is numbered, and the number is written with it.
+ * A batch that takes a canonical block from its height, in whatever field, is a rewind: it is numbered, and the number is written with it. So
+ * is one that puts a block below where the chain has been: a reader may have been told that there is none.
  */
 export interface WriteBatch {
   /**

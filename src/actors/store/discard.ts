@@ -3,7 +3,7 @@ import { readCommitment } from './commitment-value.js'
 import { dropCommitment, waitAbove } from './commitments.js'
 import type { Discarded } from './database.js'
 import { StoreError } from './errors.js'
-import { dropEvidence, putRewind } from './ledger.js'
+import { dropEvidence, numbered } from './ledger.js'
 import { blockAbove, decodeHeight, isBlockKey, join } from './schema.js'
 import type { Key } from './schema.js'
 import { closeSigning } from './signed-records.js'
@@ -22,15 +22,15 @@ export async function discard(
 ): Promise<Discarded | undefined> {
   const there = await txn.get(key)
   if (there === undefined) return undefined
-  state.demoted = undefined
   const gone = (kind: Discarded['kind'], hash?: Uint8Array, blockNumber?: bigint): Discarded => ({ kind, hash, blockNumber })
   switch (String.fromCharCode(key[0] ?? 0)) {
     case 'c': case 'p': {
       const height = decodeHeight(key, 1)
       const hash = await hashOf(txn, key)
-      await dropCommitment(txn, state, key, hash)
-      if (waiting && isBlockKey(key)) await waitAbove(txn, state, height)
-      if (state.demoted !== undefined) await putRewind(txn, state.demoted)
+      await numbered(txn, state, async () => {
+        await dropCommitment(txn, state, key, hash)
+        if (waiting && isBlockKey(key)) await waitAbove(txn, state, height)
+      })
       return gone('commitment', hash, height)
     }
     case 'i': {

@@ -15,7 +15,7 @@ import { DEFAULT_LIMITS } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { GroupCommit } from './group-commit.js'
 import {
-  evictEvidence, putEvidence, putGap, putHead, putMark, putMeta, putRewind, putRoot, putTip, readChainRecord, readEvidence, readMeta, readRewinds,
+  evictEvidence, numbered, putEvidence, putGap, putHead, putMark, putMeta, putRoot, putTip, readChainRecord, readEvidence, readMeta, readRewinds,
 } from './ledger.js'
 import { begin, horizonAfter } from './opening.js'
 import { PAGE_RECORD_SIZE, RecordPage } from './record-page.js'
@@ -121,15 +121,7 @@ export class KeyValueDatabase implements Database {
     for (const record of batch.signed ?? []) await keepOwn(txn, record)
     if (batch.closeSigning !== undefined) closeSigning(txn, state, batch.closeSigning.upTo, batch.closeSigning)
     if (batch.forgetSigned !== undefined) await forgetOwn(txn, state, batch.forgetSigned)
-    state.demoted = undefined
-    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo, batch.retires === true ? 'retired' : 'demoted')
-    for (const hash of batch.forget ?? []) await forget(txn, state, hash)
-    if (batch.commitments !== undefined) {
-      await prefetchCommitments(txn, state, batch.commitments)
-      for (const put of batch.commitments) await putCommitment(txn, state, put)
-    }
-    for (const { hash, standing } of batch.standings ?? []) await restand(txn, state, hash, standing)
-    if (state.demoted !== undefined) await putRewind(txn, state.demoted)
+    await numbered(txn, state, async () => this.#applyCommitments(txn, state, batch))
     await this.#applyTxLists(txn, state, batch)
     for (const evidence of batch.evidence ?? []) await putEvidence(txn, state, evidence)
     if (batch.confirmedTip !== undefined) putTip(txn, batch.confirmedTip)
@@ -138,6 +130,16 @@ export class KeyValueDatabase implements Database {
     if (batch.mark !== undefined) putMark(txn, batch.mark)
     for (const gap of batch.gaps ?? []) putGap(txn, gap)
     for (const { name, value } of batch.meta ?? []) putMeta(txn, name, value)
+  }
+
+  async #applyCommitments(txn: Transaction, state: State, { rewindTo, retires, forget: forgotten = [], commitments, standings = [] }: WriteBatch): Promise<void> {
+    if (rewindTo !== undefined) await rewind(txn, state, rewindTo, retires === true ? 'retired' : 'demoted')
+    for (const hash of forgotten) await forget(txn, state, hash)
+    if (commitments !== undefined) {
+      await prefetchCommitments(txn, state, commitments)
+      for (const put of commitments) await putCommitment(txn, state, put)
+    }
+    for (const { hash, standing } of standings) await restand(txn, state, hash, standing)
   }
 
   async #applyTxLists(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {

@@ -3,6 +3,7 @@ import type { ChainRecord, DatabaseLimits, Evidence, EvidencePut, GapRecord, Hea
 import { StoreError } from './errors.js'
 import { decodeHeight, encodeHeight, join, keyAfter, nameKey, sequenceKey, sequenceOf, spaceEnd, spaceStart } from './schema.js'
 import type { Key } from './schema.js'
+import { heightOfBlock } from './state.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
 import type { Transaction } from './transaction.js'
@@ -161,11 +162,22 @@ const KEPT_REWINDS = 4_096
 
 export const putStoreId = (txn: Transaction): void => { txn.put(STORE, randomBytes(8)) }
 
-/** Canonical blocks from this height on were demoted by this transaction. */
-export async function putRewind(txn: Transaction, lowest: bigint): Promise<void> {
-  const number = await lastRewind(txn) + 1
-  txn.put(sequenceKey('w', number), encodeHeight(lowest))
-  if (number > KEPT_REWINDS) txn.remove(sequenceKey('w', number - KEPT_REWINDS))
+/**
+ * Applies a change of the commitments. Where it takes a canonical block away, or puts one at a height that readers have passed, they are to be
+ * told: it is a rewind, numbered in the write that makes it.
+ */
+export async function numbered(txn: Transaction, state: State, change: () => Promise<void>): Promise<void> {
+  state.rewound = undefined
+  await change()
+  const { rewound } = state
+  if (rewound !== undefined) {
+    const number = await lastRewind(txn) + 1
+    txn.put(sequenceKey('w', number), encodeHeight(rewound))
+    if (number > KEPT_REWINDS) txn.remove(sequenceKey('w', number - KEPT_REWINDS))
+    state.told = rewound - 1n
+  }
+  const top = heightOfBlock(state.head)
+  if (top > state.told) state.told = top
 }
 
 async function lastRewind(storage: Pick<Storage, 'range'>): Promise<number> {

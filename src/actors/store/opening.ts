@@ -3,7 +3,7 @@ import type { Discarded, Loss, LossKind } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { inspect } from './inspect.js'
 import type { Inspection } from './inspect.js'
-import { putRewind, putStoreId, readHead, readRoot, readTip } from './ledger.js'
+import { numbered, putStoreId, readHead, readRoot, readTip } from './ledger.js'
 import { migrate } from './migrate.js'
 import { COUNTERS_KEY, SCHEMA_KEY, SCHEMA_VERSION, nameKey } from './schema.js'
 import { checkSchema } from './schema-record.js'
@@ -134,8 +134,7 @@ const isEmpty = async (storage: Storage): Promise<boolean> => (await storage.ran
 async function waitAboveHole(txn: Transaction, state: Parameters<typeof waitAbove>[1], storage: Storage, discarded: Discarded[]): Promise<void> {
   const hole = await firstHole(txn, (await readTip(storage))?.blockNumber)
   if (hole === undefined) return
-  await waitAbove(txn, state, hole - 1n)
-  if (state.demoted !== undefined) await putRewind(txn, state.demoted)
+  await numbered(txn, state, async () => waitAbove(txn, state, hole - 1n))
   discarded.push({ kind: 'commitment', hash: undefined, blockNumber: hole })
 }
 

@@ -18,7 +18,7 @@ import { OFFSETS } from '../../protocol/layout.js'
  *     d digest                             → the sequence of that evidence
  *     o signer window height kind          what we signed
  *     o signer window height kind digest   the same, where another is recorded in its place
- *     w number                             height down to which canonical blocks were demoted; the last 4,096
+ *     w number                             height from which on canonical blocks were taken away, or put below others; the last 4,096
  *     g height                             hash of a canonical block that was adopted without its parent
  *     a name                               confirmed tip, head override, root, mark, id of this directory, up to where nothing is signed any more
  *     m name                               text of other rooms

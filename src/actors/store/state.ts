@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { BLOCK, COUNTERS_KEY, isBlockKey, heightInKey, join, keyText, spaceEnd, spaceStart } from './schema.js'
+import { BLOCK, COUNTERS_KEY, decodeHeight, isBlockKey, heightInKey, join, keyOfText, keyText, spaceEnd, spaceStart } from './schema.js'
 import type { Discarded, SigningMark } from './database.js'
 import { StoreError } from './errors.js'
 import { OPEN_MARK, readMark } from './signed-records.js'
@@ -52,8 +52,10 @@ export interface State {
   signing: SigningMark
   /** What a transaction met that was damaged, and took out. */
   discarded: Discarded[]
-  /** The lowest canonical block that the batch being applied has demoted. */
-  demoted: bigint | undefined
+  /** Readers of the chain may have been told what follows on heights up to here: its highest block, or down to where it was rewound last. */
+  told: bigint
+  /** The lowest height up to there at which the change being applied takes a canonical block away, or puts one: see `numbered`. */
+  rewound: bigint | undefined
 }
 
 /** @throws StoreError `damaged` where the counters cannot be read: `open` counts anew */
@@ -63,18 +65,25 @@ export async function loadState(storage: Storage): Promise<State> {
   if (counters === undefined) throw new StoreError('damaged', 'the counters cannot be read', { value: COUNTERS_KEY.toString('hex') })
   const [canonical] = await storage.range({ gte: spaceStart('c'), lt: spaceEnd('c'), limit: 1, reverse: true })
   const [side] = await storage.range({ gte: spaceStart('p'), lt: spaceEnd('p'), limit: 1, reverse: true })
+  const [newest] = await storage.range({ gte: spaceStart('w'), lt: spaceEnd('w'), limit: 1, reverse: true })
+  const head = await lastBlock(storage)
+  const [block, rewind] = [heightOfBlock(head), newest === undefined ? -1n : decodeHeight(newest.value, 0) - 1n]
   const tops = [canonical, side].map(entry => entry === undefined ? '' : keyText(heightInKey(entry.key)))
   return {
     counters,
-    head: await lastBlock(storage),
+    head,
     top: tops.reduce((highest, top) => top > highest ? top : highest),
     lowestReferenced: '',
     unreferenced: await Unreferenced.load(storage),
     signing: await readMark(storage) ?? OPEN_MARK,
     discarded: [],
-    demoted: undefined,
+    told: rewind > block ? rewind : block,
+    rewound: undefined,
   }
 }
+
+/** Of the key of a block; −1 where there is none. */
+export const heightOfBlock = (key: string | undefined): bigint => key === undefined ? -1n : decodeHeight(keyOfText(key), 1)
 
 /** Key of the highest canonical block, looked for from the top: hand-overs may stand above it. */
 export async function lastBlock(from: Storage | Transaction): Promise<string | undefined> {

@@ -81,7 +81,7 @@ async function offend(height: bigint, how: Offence): Promise<string> {
   if (offence === undefined) return 'after_own_eop'
   const commitment = how === 'rival signed elsewhere' ? await signCommitment(offence, key, { crypto }) : offence
   try {
-    await service.publishCommitment(commitment, { late: true, behind: true })
+    await service.publishCommitment(commitment, { late: true })
     return 'none'
   } catch (error) {
     const { code, value } = error as { code?: unknown; value?: unknown }
@@ -108,7 +108,7 @@ async function publish(ahead: number): Promise<never> {
       // Some are signed by the node, some elsewhere; several are under way, so that a child may come before its parent.
       const commitment = next % 3n === 0n ? await signCommitment(block.commitment, key, { crypto }) : block.commitment
       await sent
-      const { stored } = await service.publishCommitment(commitment, { late: true, behind: true })
+      const { stored } = await service.publishCommitment(commitment, { late: true })
       say(stored ? `published ${block.height}` : `error ${block.height} was published and not stored`)
       if (block.height % 97n === 0n && block.height > TIP + 60n) await service.confirm({ blockNumber: block.height - 50n })
     }
