@@ -352,6 +352,24 @@ describe('H60 what is damaged and can be had again', () => {
 })
 
 describe('store check and store repair', () => {
+  it('a table that was being written when the process was killed belongs to nobody: nothing was lost', () => inFolder(async dataDir => {
+    const folder = await filled(dataDir)
+    // Opening and closing makes tables of what the log holds.
+    for (let times = 0; times < 2; times++) await raw(folder, async level => { await level.put(Buffer.from('m'), Buffer.from(String(times))) })
+    const [table] = (await readdir(folder)).filter(file => file.endsWith('.ldb'))
+    const whole = await readFile(join(folder, table!))
+    await writeFile(join(folder, '000900.ldb'), whole.subarray(0, whole.length / 2))
+    await writeFile(join(folder, '000901.ldb'), '')
+    expect((await checkStore(dataDir)).problems).to.deep.equal([])
+    const { db, opened } = await open(dataDir)
+    expect([opened.loss, opened.discarded, opened.stats.canonical]).to.deep.equal([undefined, [], 20])
+    await db.close()
+    for (const damaged of [Buffer.alloc(0), whole.subarray(0, whole.length / 2)]) {
+      await writeFile(join(folder, table!), damaged)
+      expect((await checkStore(dataDir)).problems.join(), 'one that does belong').to.include(table!)
+    }
+  }))
+
   it('of a store in order find nothing, and change nothing', () => inFolder(async dataDir => {
     await filled(dataDir)
     expect(await checkStore(dataDir)).to.deep.equal({ problems: [], notes: Array.from({ length: 19 }, (_, at) => `${at + 2} does not link to what is below it`) })

@@ -1,7 +1,9 @@
-import { mkdir, open, readdir, rename, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decompressSnappy } from '../../protocol/snappy.js'
 import { crc32c, unmasked } from './crc32c.js'
+import type { Crc } from './crc32c.js'
+import { recordsOf } from './logs.js'
 
 /**
  * LevelDB's tables, looked at without LevelDB: it checks no block that it reads (the library has no option for it), and what a damaged one makes
@@ -19,18 +21,21 @@ const MOST_INDEX = 256 * 1024 * 1024
 const LOST = 'lost'
 
 interface Handle { readonly offset: number; readonly size: number }
-interface Crc { (bytes: Uint8Array): number }
 
 /**
- * Names of the tables in which a block is not what was written.
+ * Names of the tables in which a block is not what was written: of those that belong to the database, since a process that is killed while it
+ * writes one leaves a part of it.
  * @param most bytes of tables: where there are more, nothing is looked at (2 GiB take some seconds)
  */
 export async function damagedTables(folder: string, most = Infinity): Promise<readonly string[]> {
-  const tables = (await readdir(folder)).filter(file => TABLE.test(file))
+  const all = (await readdir(folder)).filter(file => TABLE.test(file))
+  if (all.length === 0) return []
+  const crc = await crc32c()
+  const own = await ownTables(folder, crc)
+  const tables = all.filter(file => own?.has(parseInt(file, 10)) !== false)
   let bytes = 0
   for (const table of tables) bytes += (await stat(join(folder, table))).size
-  if (bytes === 0 || bytes > most) return []
-  const crc = await crc32c()
+  if (bytes > most) return []
   const damaged: string[] = []
   for (const table of tables) if (!await isIntact(join(folder, table), crc)) damaged.push(table)
   return damaged
@@ -42,12 +47,49 @@ export async function putAside(folder: string, tables: readonly string[]): Promi
   for (const table of tables) await rename(join(folder, table), join(folder, LOST, table))
 }
 
-/** An empty one is none: a crash leaves it, and LevelDB removes it. */
+/** Numbers of the tables that the manifest names; `undefined` where there is none that could be read: then all belong to it. */
+async function ownTables(folder: string, crc: Crc): Promise<ReadonlySet<number> | undefined> {
+  try {
+    const current = await readFile(join(folder, 'CURRENT'), 'utf8')
+    const tables = new Set<number>()
+    for (const edit of recordsOf(await readFile(join(folder, current.trim())), crc)) applyEdit(edit, tables)
+    return tables
+  } catch {
+    return undefined
+  }
+}
+
+/** Tags of an edit of the manifest (LevelDB's `db/version_edit.cc`). */
+const TAG = { comparator: 1, compactPointer: 5, deletedFile: 6, newFile: 7 } as const
+
+function applyEdit(edit: Uint8Array, tables: Set<number>): void {
+  let at = 0
+  const number = (): number => {
+    const [value, next] = readVarint(edit, at)
+    at = next
+    return value
+  }
+  const skipText = (): void => { const length = number(); at += length }
+  while (at < edit.length) {
+    const tag = number()
+    if (tag === TAG.comparator) { skipText(); continue }
+    // A level, or all there is of it: a number.
+    number()
+    if (tag === TAG.compactPointer) skipText()
+    else if (tag === TAG.deletedFile) tables.delete(number())
+    else if (tag === TAG.newFile) {
+      tables.add(number())
+      number()
+      skipText()
+      skipText()
+    }
+  }
+}
+
 async function isIntact(path: string, crc: Crc): Promise<boolean> {
   const file = await open(path)
   try {
     const { size } = await file.stat()
-    if (size === 0) return true
     if (size < FOOTER) return false
     // At most some MiB: LevelDB is told to make tables of 8 MiB, with one value of 2 MiB above that.
     const bytes = new Uint8Array(await file.readFile())
