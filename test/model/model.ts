@@ -289,12 +289,13 @@ export class Model {
   // ---- §7: what we signed
   /** Whatever bears our key counts, whoever sent it. */
   see(commitment: Commitment): void { if (this.ours.has(commitment.signer)) this.now.signed.set(commitment.id, commitment) }
-  /** Unless it would be refused, or conflicts: with another block of that window and height, or across an end of our turn. */
+  /** Unless it would be refused, or conflicts: with another block of that window and height, or across an end of our turn. What is here may be signed again. */
   sign(commitment: Commitment): 'signed' | 'refused' {
     const { now } = this
     if (!now.signed.has(commitment.id) && [...now.signed.values()].some(each => sameSlot(each, commitment) || comesAfter(each, commitment) || comesAfter(commitment, each))) return 'refused'
     this.now = now.copy()
-    const fits = this.#judge(commitment) === 'accept' || (now.kept.has(commitment.id) && commitment.number > (now.tip?.number ?? -1n))
+    const kept = now.kept.get(commitment.id)?.standing
+    const fits = this.#judge(commitment) === 'accept' || (kept !== undefined && kept !== 'retired' && commitment.number > (now.tip?.number ?? -1n))
     this.now = now
     if (fits) this.see(commitment)
     return fits ? 'signed' : 'refused'
