@@ -3,7 +3,7 @@
  * Runs mocha on what is built: `test.js all | unit | campaigns | file PATH… [mocha options]`. PATH is a source (`test/kernel/life.test.ts`, with or without
  * its ending) or a folder of them. Files run side by side in processes of their own (`--jobs`), since the suite mostly waits.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -49,10 +49,12 @@ const args = {
 }[what]
 if (args === undefined) fail(`test.js: ${what} is none of all, unit, campaigns, file`)
 
-const { status, signal } = spawnSync(process.execPath, [mocha, ...args(), ...options], {
+const child = spawn(process.execPath, [mocha, ...args(), ...options], {
   cwd: root, stdio: 'inherit', env: { ...process.env, ...what === 'unit' && { TEST_UNIT: '1' } },
 })
-process.exitCode = signal === null ? status ?? 1 : 1
+// Whoever ends this ends mocha, and its processes with it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { child.kill(signal) })
+child.on('exit', status => { process.exitCode = status ?? 1 })
 
 function sourceOf(path) { return existsSync(path) ? path : `${path}.ts` }
 

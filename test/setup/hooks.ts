@@ -35,6 +35,13 @@ watchLoop()
 
 /** Of the test that runs. */
 let file = ''
+/** Whether a test of this file has failed. It had no time to tidy up: one failure is enough. */
+let failed = false
+
+function report(lines: readonly string[]): void {
+  if (!failed) leaks.push(...lines)
+  else if (lines.length > 0) console.error(lines.join('\n'))
+}
 
 export const mochaHooks: RootHookObject = {
   // Not when this file is loaded: the process that only hands out the files loads it too.
@@ -50,15 +57,15 @@ export const mochaHooks: RootHookObject = {
     this.timeout(120_000)
     const left = await endAll('test')
     const { currentTest } = this
+    if (currentTest?.state === 'failed') failed = true
     if (left.length === 0 || currentTest === undefined) return
     const lines = left.map(what => `left by "${currentTest.fullTitle()}": ${what}`)
-    // A test that failed had no time to tidy up: one failure is enough.
-    if (currentTest.state === 'failed') console.error(lines.join('\n'))
-    else leaks.push(...lines)
+    report(lines)
   },
   async afterAll(this: Mocha.Context) {
     this.timeout(120_000)
-    leaks.push(...(await endAll('suite')).map(what => `left by a suite: ${what}`))
+    report((await endAll('suite')).map(what => `left by a suite: ${what}`))
+    failed = false
     if (leaks.length > 0) throw new Error(leaks.splice(0).join('\n'))
   },
 }
