@@ -48,12 +48,12 @@ describe('chain: a flood, without an actor', () => {
       now += pick(400)
       core.tick()
       core.flush()
-      core.state.acknowledged(Number.MAX_SAFE_INTEGER)
+      core.state.acknowledged(core.state.unstored.newest?.sequence ?? 0)
       expect(core.judge.holding.size).to.be.at.most(1_024)
       expect(core.state.memory.pending.size).to.be.at.most(1_024)
     }
     for (let left = 0; left < 800; left++) { now += 1_000; core.tick(); core.flush() }
-    core.state.acknowledged(Number.MAX_SAFE_INTEGER)
+    core.state.acknowledged(core.state.unstored.newest?.sequence ?? 0)
     const { judge, state } = core
     expect({ open: judge.open, held: judge.holding.size, lookups: judge.schedules.underWay, unstored: state.unstored.size, unnamed: state.ledger.unreferenced, bytes: state.ledger.unreferencedBytes })
       .to.deep.equal({ open: 0, held: 0, lookups: 0, unstored: 0, unnamed: 0, bytes: 0 })
