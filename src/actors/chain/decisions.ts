@@ -101,7 +101,7 @@ export class Decisions {
     changes.root(null)
     const named = next.key === undefined ? undefined : memory.get(next.key)
     if (!keeps && named?.number === blockNumber && !named.bare) canon.name(named)
-    canon.settleBelow(blockNumber)
+    canon.bounds.settleBelow(blockNumber + 1n)
     canon.settleAnchor()
     if (replaces) this.#decided()
     for (const pending of [...memory.pending]) if (canon.link(pending) === 'unknown') canon.askForParent(pending)

@@ -221,7 +221,7 @@ export class Judge {
   /** What can be said of a commitment before its signer is looked up. */
   #cheapRefusal(commitment: Commitment): Refusal | undefined {
     const { tip, canon, memory } = this.state
-    return rows.outOfReach(commitment) ?? rows.belowConfirmedTip(commitment, tip) ?? rows.tooOld(commitment, canon.floor, canon.anchor) ?? rows.alreadyHave(commitment, memory)
+    return rows.outOfReach(commitment) ?? rows.belowConfirmedTip(commitment, tip) ?? rows.tooOld(commitment, canon.bounds.floor, canon.anchor) ?? rows.alreadyHave(commitment, memory)
   }
 
   /** What its signer's other commitments, and its parent, say against an elected signer's commitment. */
