@@ -3,6 +3,7 @@ import type { Clock, TimerHandle } from '../kernel/index.js'
 import type { SyncResult } from '../sync/ingress.js'
 import { ServiceError } from './errors.js'
 import type { NetworkEvent } from './events.js'
+import { patiently } from './signals.js'
 
 /** Why signing began. */
 export type SigningFrom =
@@ -89,23 +90,15 @@ export class SigningGate {
   async wait(end: bigint, signal: AbortSignal | undefined): Promise<void> {
     if (this.#open) return
     const { clock } = this.needs
-    const left = Number(end) * 1_000 - clock.now()
-    const over = new AbortController()
-    await new Promise<void>((resolve, reject) => {
-      const on = (aborted: AbortSignal | undefined, error: () => Error): void => {
-        const give = (): void => { reject(error()) }
-        if (aborted?.aborted === true) give()
-        else aborted?.addEventListener('abort', give, { once: true, signal: over.signal })
-      }
-      on(this.#closing.signal, () => new ServiceError('stopped', 'the service is stopped'))
-      on(signal, () => new CancelledError('publishCommitment', signal?.reason))
+    await patiently(async over => new Promise<void>(resolve => {
       this.#waiting.add(resolve)
+      over.addEventListener('abort', () => { this.#waiting.delete(resolve) }, { once: true })
+    }), {
       // What a timer can hold: the gate opens long before that.
-      const timer = clock.setTimeout(() => {
-        reject(new ServiceError('signing_held', 'nothing is signed before the first catch-up has ended, and this submission window ends first', end))
-      }, Math.min(Math.max(0, left), 2 ** 31 - 1))
-      over.signal.addEventListener('abort', () => { clock.clearTimeout(timer); this.#waiting.delete(resolve) }, { once: true })
-    }).finally(() => { over.abort() })
+      clock, ms: Math.min(Math.max(0, Number(end) * 1_000 - clock.now()), 2 ** 31 - 1),
+      late: () => new ServiceError('signing_held', 'nothing is signed before the first catch-up has ended, and this submission window ends first', end),
+      ends: [[this.#closing.signal, () => new ServiceError('stopped', 'the service is stopped')], [signal, reason => new CancelledError('publishCommitment', reason)]],
+    })
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import type { Clock } from '../kernel/index.js'
 import { badConfig } from './config.js'
 import type { FilledConfig, SigningConfig } from './config.js'
 import { ServiceError } from './errors.js'
+import { patiently } from './signals.js'
 import { messageOf } from '../../protocol/thrown.js'
 
 /** How long a remote signer may take, ms. */
@@ -49,24 +50,12 @@ interface SignNeeds {
  */
 export async function signPatiently(commitment: PreconfCommitment, signer: Signer, needs: SignNeeds): Promise<SignedCommitment> {
   const { crypto, domain, clock, closing, signal } = needs
-  const done = new AbortController()
-  return new Promise<SignedCommitment>((resolve, reject) => {
-    const on = (aborted: AbortSignal | undefined, error: (reason: unknown) => Error) => {
-      const give = () => { reject(error(aborted?.reason)) }
-      if (aborted?.aborted === true) give()
-      else aborted?.addEventListener('abort', give, { once: true, signal: done.signal })
-    }
-    on(closing, () => new ServiceError('stopped', 'the service is stopped'))
-    on(signal, reason => new CancelledError('publishCommitment', reason))
-    const timer = clock.setTimeout(() => {
-      reject(new ServiceError('signing_failed', `the signer did not answer within ${SIGN_WITHIN} ms`, SIGN_WITHIN, SIGN_WITHIN))
-    }, SIGN_WITHIN)
-    done.signal.addEventListener('abort', () => { clock.clearTimeout(timer) }, { once: true })
-    signCommitment(commitment, signer, { domain, crypto }).then(resolve, (cause: unknown) => {
-      const what = messageOf(cause)
-      reject(new ServiceError('signing_failed', `signing failed: ${what}`, undefined, undefined, { cause }))
-    })
-  }).finally(() => { done.abort() })
+  return patiently(async () => signCommitment(commitment, signer, { domain, crypto }).catch((cause: unknown) => {
+    throw new ServiceError('signing_failed', `signing failed: ${messageOf(cause)}`, undefined, undefined, { cause })
+  }), {
+    clock, ms: SIGN_WITHIN, late: () => new ServiceError('signing_failed', `the signer did not answer within ${SIGN_WITHIN} ms`, SIGN_WITHIN, SIGN_WITHIN),
+    ends: [[closing, () => new ServiceError('stopped', 'the service is stopped')], [signal, reason => new CancelledError('publishCommitment', reason)]],
+  })
 }
 
 function fromKey(key: Uint8Array | string, option: string): AddressedSigner {
