@@ -213,7 +213,7 @@ describeReal('requests: attacks on a whole node', function () {
       // the rate of frames (H65) would close on most of these within seconds: here it is the limits behind it that must hold
       network: { gossip, serving, handshake: { framesAtOnce: Infinity } },
     })
-    const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
+    const honest = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } }, [victim])
     await Promise.all([victim.meshed(), honest.meshed()])
     clock.hurry()
     const blocks = await ChainMaker.create(WINDOW)

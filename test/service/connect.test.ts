@@ -39,7 +39,7 @@ describe('a service that is used from another thread', function () {
   })
 
   it('publishes, asks, streams blocks, and gets errors of their classes', async () => {
-    const { service } = await net.start({ signing: { key: KEY } })
+    const { service } = await net.start({ signing: { key: KEY, unprotected: true } })
     const remote = use(service)
     const events: string[] = []
     // The end of the connection ends it, with an error.
@@ -62,7 +62,7 @@ describe('a service that is used from another thread', function () {
   })
 
   it('a slow reader is told how many events it missed, and nothing more is kept for it', async () => {
-    const { service } = await net.start({ signing: { key: KEY }, eventCapacity: 8 })
+    const { service } = await net.start({ signing: { key: KEY, unprotected: true }, eventCapacity: 8 })
     void service.subscribe()
     const remote = use(service)
     const reading = remote.subscribe()
