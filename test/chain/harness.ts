@@ -2,7 +2,7 @@ import { chain } from '../../src/actors/chain/index.js'
 import type { ChainConfig, ChainRules, ScheduleResolver } from '../../src/actors/chain/index.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
 import type { ChainStanding, Checked } from '../../src/actors/chain/ingress.js'
-import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, Verdict, Verdicts } from '../../src/actors/chain/ports.js'
+import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, ScheduleChanges, Verdict, Verdicts } from '../../src/actors/chain/ports.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import type { Port } from '../../src/actors/kernel/index.js'
@@ -69,6 +69,7 @@ export interface House {
   readonly chain: Chain
   readonly store: FakeStore
   readonly verdicts: TestProbe<MessageOf<Verdicts>>
+  readonly scheduleChanges: TestProbe<MessageOf<ScheduleChanges>>
   readonly answers: TestProbe<MessageOf<Answers>>
   readonly outcomes: TestProbe<MessageOf<Outcomes>>
   readonly gaps: TestProbe<MessageOf<Gaps>>
@@ -98,7 +99,7 @@ export async function house(options: HouseOptions = {}): Promise<House> {
   const kit = testKit()
   const store = options.store ?? new FakeStore(await opened(memoryDatabase()))
   const probes = {
-    verdicts: kit.probe<MessageOf<Verdicts>>(), answers: kit.probe<MessageOf<Answers>>(), outcomes: kit.probe<MessageOf<Outcomes>>(),
+    verdicts: kit.probe<MessageOf<Verdicts>>(), scheduleChanges: kit.probe<MessageOf<ScheduleChanges>>(), answers: kit.probe<MessageOf<Answers>>(), outcomes: kit.probe<MessageOf<Outcomes>>(),
     gaps: kit.probe<MessageOf<Gaps>>(), judged: kit.probe<MessageOf<Judged>>(), ownJudged: kit.probe<MessageOf<Judged>>(), events: kit.probe<ChainEvent>(),
   }
   const ref = await kit.spawn(chain({ ...probes, store, schedule: options.schedule ?? anyone, rules: options.rules }, options.config))

@@ -1,6 +1,6 @@
 import type { Feedback } from '../kernel/index.js'
 import type { OwnSigned } from '../store/ingress.js'
-import type { Answers, ChainEvent, Gaps, Judged, Outcomes, Verdicts } from './ports.js'
+import type { Answers, ChainEvent, Gaps, Judged, Outcomes, ScheduleChanges, Verdicts } from './ports.js'
 import type { LookUps } from './schedule-cache.js'
 import type { RuleAsks } from './rules.js'
 import type { WriteBatch } from '../store/ingress.js'
@@ -8,6 +8,7 @@ import type { WriteBatch } from '../store/ingress.js'
 /** Where what this room says goes. */
 export interface ChainPorts {
   readonly verdicts: Verdicts
+  readonly scheduleChanges?: ScheduleChanges | undefined
   readonly answers: Answers
   readonly outcomes: Outcomes
   readonly gaps: Gaps

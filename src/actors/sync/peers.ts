@@ -118,7 +118,7 @@ export class SyncPeerState {
     this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
   }
 
-  /** What it serves begins here, it says; asked from below it gives what is above. */
+  /** What it serves begins here, it says; asked from below it gives what is above. Just started, it may have more in a moment (H86). */
   floorIs(height: bigint, now: number): void { this.#floor = { height, until: now + this.config.floorFor } }
 
   floor(now: number): bigint | undefined { return this.#floor !== undefined && this.#floor.until > now ? this.#floor.height : undefined }
@@ -127,7 +127,13 @@ export class SyncPeerState {
   renew(): void {
     this.discounted = false
     this.failures = 0
+    this.hasMore()
+  }
+
+  /** What it lacked it may have now. */
+  hasMore(): void {
     this.exhaustedAt = undefined
+    this.#floor = undefined
   }
 
   /** Whether it may have blocks from this height on. */

@@ -5,6 +5,7 @@ import { Fetch, openHeight } from './fetch.js'
 import { targetOf } from './heads.js'
 import type { Behind, SyncEvent, SyncFailure, SyncResult } from './ingress.js'
 import type { SyncPeerState } from './peers.js'
+import { standsAside } from './judgements.js'
 import { Pivot } from './pivot.js'
 import { Plan } from './plan.js'
 import type { Stretch } from './plan.js'
@@ -203,7 +204,7 @@ export class Run {
     const pivot = this.#voted()
     if (pivot?.settled === false) return false
     if (pivot !== undefined && plan.frontier > pivot.height && this.#stepsBack === 0) {
-      for (const peer of pivot.aside) this.world.fault(peer, 'other_fork', `another block ${pivot.height} than the one that was taken`, 'found_out')
+      pivot.blameForks()
       this.#pivot = 'none'
     }
     return true
@@ -263,12 +264,15 @@ export class Run {
     const { at } = this
     if (this.#waits !== undefined && this.#waits >= at) return { known: this.#waits, by: 'signed' }
     let [asked, more, known] = [0, 0, at]
-    for (const { head, blind } of this.world.book.askable()) {
+    for (const state of this.world.book.askable()) {
+      const { head, blind } = state
       if (head === undefined && !blind) continue
       asked++
-      if (head === undefined || head.blockNumber < at || (head.blockNumber === at && this.#adoption.handoverAt === at)) continue
+      // who announces zeros has shown what its pages begin with
+      const top = head?.blockNumber ?? state.floor(this.world.now())
+      if (top === undefined || top < at || (top === at && this.#adoption.handoverAt === at)) continue
       more++
-      if (head.blockNumber > known) known = head.blockNumber
+      if (top > known) known = top
     }
     return more > 0 && 2 * more >= asked ? { known, by: 'announced' } : undefined
   }
@@ -293,7 +297,7 @@ export class Run {
     const back = STEPS_BACK[this.#stepsBack]
     const { lowest } = this.#adoption
     const from = back === undefined || plan.frontier < lowest + back ? lowest : plan.frontier - back
-    if (back === undefined || from >= plan.frontier) {
+    if (back === undefined || from >= plan.frontier || ![...refused.values()].some(standsAside)) {
       this.#end('incomplete', 'not_adopted', [...refused.values()][0] ?? '')
       return
     }
