@@ -33,7 +33,7 @@ describe('sync: mixed with reference nodes', () => {
     sim = await simulate([rust('rust', (start, max) => fromOn(has)(start, max))])
     await sim.kit.advance(seconds(10))
     expect(sim.chain.next).to.equal(1n)
-    expect((await standing()).behind, 'its page has shown that there is more').to.deep.equal({ known: 101n, by: 'announced' })
+    expect((await standing()).behind, 'that its page began higher is nobody\'s word').to.equal(undefined)
     has = chain
     await sim.kit.advance(seconds(40))
     expect(heightsOf(sim.chain)).to.deep.equal(upTo(300))
@@ -85,7 +85,8 @@ describe('sync: mixed with reference nodes', () => {
     const model = rust('rust', fromOn(overwritten))
     sim = await simulate([model])
     notElected()
-    expect(await sim.catchUp()).to.include({ outcome: 'incomplete', code: 'not_adopted', to: 49n })
+    expect(await sim.catchUp()).to.include({ outcome: 'incomplete', code: 'not_delivered', to: 49n })
+    expect((await standing()).behind).to.deep.equal({ known: 256n, by: 'signed' })
     for (let round = 0; round < 20; round++) await sim.kit.advance(seconds(30))
     sim.chain.highest = 300n
     expect(await sim.catchUp()).to.include({ outcome: 'incomplete' })
@@ -100,8 +101,28 @@ describe('sync: mixed with reference nodes', () => {
   it('H88 who announces a head above it is not reported as caught up with either', async () => {
     sim = await simulate([rust('rust', fromOn(overwritten), { head: () => 300n })])
     notElected()
-    expect(await sim.catchUp()).to.include({ outcome: 'incomplete', code: 'not_adopted', to: 49n })
-    expect((await standing()).behind).to.deep.equal({ known: 300n, by: 'announced' })
+    expect(await sim.catchUp()).to.include({ outcome: 'incomplete', code: 'not_delivered', to: 49n })
+    expect((await standing()).behind).to.include({ by: 'signed' })
+    expect(sim.failures()).to.deep.equal({})
+  })
+
+  it('H88 of three stores each of which lacks every third block, and holds a foreign one there, the chain is put together in one run', async () => {
+    const strangers = new Map(chain.map((each, at) => [at, block(heightOf(each), { parent: hashOf(each), fork: 9 })]))
+    const isStranger = new Set([...strangers.values()].map(each => Buffer.from(each).toString('hex')))
+    const stores = [0, 1, 2].map(which => chain.map((each, at) => at % 3 === which ? strangers.get(at) as Uint8Array : each))
+    sim = await simulate(stores.map((held, at) => rust(`rust-${at}`, fromOn(held.slice(0, 60)))))
+    sim.chain.rule = commitment => isStranger.has(Buffer.from(commitment).toString('hex')) ? { verdict: 'ignore', reason: 'not_elected', penalty: false, ofAuthor: true } : undefined
+    expect(await sim.catchUp()).to.include({ to: 60n })
+    expect(sim.failures()).to.deep.equal({})
+  })
+
+  it('H88 a foreign block above everything that there is leaves nobody behind', async () => {
+    const onTop = block(301n, { parent: hashOf(chain[299] as Uint8Array), fork: 9 })
+    sim = await simulate([rust('rust', fromOn([...chain, onTop]))])
+    sim.chain.rule = commitment => Buffer.compare(commitment, onTop) === 0 ? { verdict: 'ignore', reason: 'not_elected', penalty: false, ofAuthor: true } : undefined
+    expect(await sim.catchUp()).to.include({ outcome: 'caught_up', to: 300n })
+    for (let round = 0; round < 10; round++) await sim.kit.advance(seconds(30))
+    expect(await standing()).to.include({ behind: undefined, failedRuns: 0 })
     expect(sim.failures()).to.deep.equal({})
   })
 

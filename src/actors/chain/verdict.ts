@@ -13,7 +13,7 @@ export type Refusal = Omit<Judgement, 'hash'>
 
 const ignore = (reason: string): Refusal => ({ verdict: 'ignore', reason, penalty: false })
 /** It took our state or configuration to tell: a relay need not know better, its author must (H85). */
-export const authorsFault = (reason: string): Refusal => ({ verdict: 'ignore', reason, penalty: false, ofAuthor: true })
+export function authorsFault(reason: string): Refusal { return { verdict: 'ignore', reason, penalty: false, ofAuthor: true } }
 
 export const ACCEPTED: Refusal = { verdict: 'accept', reason: 'accepted', penalty: false }
 /** Accepted; its parent is not known, and it waits for it. */

@@ -5,7 +5,6 @@ import { Fetch, openHeight } from './fetch.js'
 import { targetOf } from './heads.js'
 import type { Behind, SyncEvent, SyncFailure, SyncResult } from './ingress.js'
 import type { SyncPeerState } from './peers.js'
-import { standsAside } from './judgements.js'
 import { Pivot } from './pivot.js'
 import { Plan } from './plan.js'
 import type { Stretch } from './plan.js'
@@ -259,20 +258,18 @@ export class Run {
     else this.#end('caught_up', undefined, '')
   }
 
-  /** What is known above that this run has not got: a block that waited when it began, or what half of the peers announce, liars or not. */
+  /** What is known above that this run has not got: an elected signer's block that waits for its parent, or what half of the peers announce, liars or not. */
   get behind(): Behind | undefined {
     const { at } = this
-    if (this.#waits !== undefined && this.#waits >= at) return { known: this.#waits, by: 'signed' }
+    const waits = later(this.#waits, this.#adoption.waits)
+    if (waits !== undefined && waits >= at) return { known: waits, by: 'signed' }
     let [asked, more, known] = [0, 0, at]
-    for (const state of this.world.book.askable()) {
-      const { head, blind } = state
+    for (const { head, blind } of this.world.book.askable()) {
       if (head === undefined && !blind) continue
       asked++
-      // who announces zeros has shown what its pages begin with
-      const top = head?.blockNumber ?? state.floor(this.world.now())
-      if (top === undefined || top < at || (top === at && this.#adoption.handoverAt === at)) continue
+      if (head === undefined || head.blockNumber < at || (head.blockNumber === at && this.#adoption.handoverAt === at)) continue
       more++
-      if (top > known) known = top
+      if (head.blockNumber > known) known = head.blockNumber
     }
     return more > 0 && 2 * more >= asked ? { known, by: 'announced' } : undefined
   }
@@ -297,7 +294,7 @@ export class Run {
     const back = STEPS_BACK[this.#stepsBack]
     const { lowest } = this.#adoption
     const from = back === undefined || plan.frontier < lowest + back ? lowest : plan.frontier - back
-    if (back === undefined || from >= plan.frontier || ![...refused.values()].some(standsAside)) {
+    if (back === undefined || from >= plan.frontier ) {
       this.#end('incomplete', 'not_adopted', [...refused.values()][0] ?? '')
       return
     }
@@ -333,4 +330,5 @@ export class Run {
   }
 }
 
+const later = (a: bigint | undefined, b: bigint | undefined): bigint | undefined => a === undefined || (b !== undefined && b > a) ? b : a
 const blocksIn = (from: bigint, to: bigint): number => to < from ? 0 : Number(to - from + 1n)
