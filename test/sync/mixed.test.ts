@@ -116,6 +116,15 @@ describe('sync: mixed with reference nodes', () => {
     expect(sim.failures()).to.deep.equal({})
   })
 
+  it('H88 whose head is old is asked as well, once a block is known to wait that others cannot lead up to', async () => {
+    // two whose application has set a head long ago, and one that says nothing and lacks what they have
+    const old = ['a', 'b'].map(name => rust(name, fromOn(chain), { head: () => 40n }))
+    sim = await simulate([...old, rust('overwritten', fromOn(overwritten))])
+    notElected()
+    expect(await sim.catchUp()).to.include({ outcome: 'caught_up', to: 300n })
+    expect(sim.failures()).to.deep.equal({})
+  })
+
   it('H88 a foreign block above everything that there is leaves nobody behind', async () => {
     const onTop = block(301n, { parent: hashOf(chain[299] as Uint8Array), fork: 9 })
     sim = await simulate([rust('rust', fromOn([...chain, onTop]))])

@@ -133,6 +133,7 @@ export class NetworkDriver {
       limits: config.handshake, pendingInbound: config.connections.pendingInbound, inboundPerSecond: config.connections.inboundPerSecond,
       exemptSubnets: config.exemptSubnets, clock, log: ground.log, counters: this.#counters, requestProtocols: Object.values(protocolsOf(config.chainId)),
       violated: (peer, refusal) => {
+        this.#connections.closedByUs(peer)
         this.#violated(peer, 'connection', 'handshake', refusal)
         if (refusal !== 'negotiation') for (let more = 1; more < FAILURES_OF_A_FLOOD; more++) this.#blame(peer)
       },

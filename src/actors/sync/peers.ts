@@ -136,13 +136,13 @@ export class SyncPeerState {
     this.#floor = undefined
   }
 
-  /** Whether it may have blocks from this height on. */
-  mayHave(height: bigint, now: number): boolean {
+  /** Whether it may have blocks from this height on. @param whateverItsHead heads steer, and may be old: it may have more than it announces */
+  mayHave(height: bigint, now: number, whateverItsHead = false): boolean {
     if (this.discounted || !this.connected) return false
     if (this.exhaustedAt !== undefined && height >= this.exhaustedAt) return false
     const floor = this.floor(now)
     if (floor !== undefined && height < floor) return false
-    return this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
+    return whateverItsHead || this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
   }
 
   #atOnce(): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }

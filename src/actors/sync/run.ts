@@ -53,6 +53,8 @@ export class Run {
   #from = 0n
   #visible: boolean
   #stepsBack = 0
+  /** More is known than those could deliver who announce it. */
+  #asksEverybody = false
   /** What gap fill wants beyond the heads that are known. */
   #wanted = -1n
   #outcome: Outcome | undefined
@@ -72,6 +74,7 @@ export class Run {
     })
     this.#fetch = new Fetch(world, doubts, {
       filled: () => { this.#show() },
+      asksEverybody: () => this.#asksEverybody,
       active: plan => this.#phase === 'paging' && plan === this.#plan,
       trusts: peer => this.#voted()?.trusts(peer) ?? true,
     })
@@ -252,6 +255,12 @@ export class Run {
       return
     }
     const { behind } = this
+    if (behind !== undefined && !this.#asksEverybody) {
+      this.#asksEverybody = true
+      this.want(behind.known)
+      this.world.wake(1)
+      return
+    }
     if (this.#alone()) this.#end('no_peers', undefined, '')
     else if (left !== undefined) this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
     else if (behind !== undefined) this.#end('incomplete', 'not_delivered', `block ${behind.known} is ${behind.by}, nobody delivers ${plan.frontier}`)
