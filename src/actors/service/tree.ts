@@ -119,7 +119,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     store: handles.store, events: out, connections: driving, view: standing, publicKeyOf,
   }, configs.reputation))
   const judging: Ref<ChainMessage> = root.child('chain', () => chain({
-    ...handles, verdicts: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
+    ...handles, verdicts: driving, scheduleChanges: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
   }, chainConfig({
     ...config.chain, confirmedTip: config.confirmedTip, ...signer !== undefined && { ownAddresses: [signer.address] },
