@@ -25,6 +25,8 @@ interface State {
   readonly latestActivation: number
   readonly blacklist: ReadonlyMap<Hex, { readonly at: number; readonly un: number }>
   readonly inactive: ReadonlySet<Hex>
+  /** For the model: what was posted, which of the contract's state the reading does not see. */
+  readonly posts: ReadonlyMap<number, readonly PostedSlot[]>
   readonly checker: Hex | undefined
 }
 
@@ -71,7 +73,7 @@ export class FakeL1 {
   #salt = 0
 
   constructor(readonly variant: Variant, { time = 384 * 100, operators = [] as readonly Operator[], number = 0 } = {}) {
-    const state: State = { operators, latestActivation: Math.max(0, ...operators.map(each => each.activeSince)), blacklist: new Map(), inactive: new Set(), checker: undefined }
+    const state: State = { operators, latestActivation: Math.max(0, ...operators.map(each => each.activeSince)), blacklist: new Map(), inactive: new Set(), posts: new Map(), checker: undefined }
     this.blocks = [{ number, hash: keccak256('0x00'), parentHash: padHex('0x', { size: 32 }), time, beaconRoot: beacon(0), logs: [], state, transactions: new Map() }]
   }
 
@@ -80,12 +82,15 @@ export class FakeL1 {
   // ---- transactions of the next block
 
   post(epoch: number, slots: readonly PostedSlot[], through: 'directly' | 'wrapped' | 'nowhere' = 'directly'): this {
-    return this.#do(() => {
+    return this.#do((_block, { posts }) => {
+      // the contract refuses a second one
+      if (posts.has(epoch)) return {}
+      const state = { posts: new Map([...posts, [epoch, slots]]) }
       if (this.variant === 'lookahead') {
         const given = slots.map(({ committer, time, root }, index) => ({ committer, timestamp: BigInt(time), registrationRoot: root, validatorLeafIndex: BigInt(index) }))
         const hash = keccak256(encodeAbiParameters(slotList, [BigInt(epoch), given])).slice(0, 54)
         const [, ...inputs] = events[0].inputs
-        return { logs: [{ address: STORE, topics: topicsOf('LookaheadPosted', { epochTimestamp: BigInt(epoch) }), data: encodeAbiParameters(inputs, [`${hash}${'0'.repeat(12)}` as Hex, given]) }] }
+        return { state, logs: [{ address: STORE, topics: topicsOf('LookaheadPosted', { epochTimestamp: BigInt(epoch) }), data: encodeAbiParameters(inputs, [`${hash}${'0'.repeat(12)}` as Hex, given]) }] }
       }
       const packed = concatHex(slots.map(({ committer, time, root }, index) => concatHex([committer, numberToHex(time, { size: 6 }), numberToHex(index, { size: 2 }), root])))
       const next = slots.length === 0 ? '0x' : packed
@@ -93,7 +98,7 @@ export class FakeL1 {
       const propose = encodeFunctionData({ abi: functions, functionName: 'propose', args: [encodeAbiParameters(lookaheadData, [{ slotIndex: 0n, currLookahead: '0x', nextLookahead: next, commitmentSignature: '0x' }]), '0x'] })
       const input: Hex = through === 'directly' ? propose : through === 'wrapped' ? `0xdeadbeef${'00'.repeat(31)}${propose.slice(2)}` : '0xdeadbeef'
       const topic = toEventSelector('LookaheadPosted(uint256,bytes26)')
-      return { logs: [{ address: STORE, topics: [topic, numberToHex(epoch, { size: 32 })], data: padHex(hash, { size: 32, dir: 'right' }) }], input, to: INBOX }
+      return { state, logs: [{ address: STORE, topics: [topic, numberToHex(epoch, { size: 32 })], data: padHex(hash, { size: 32, dir: 'right' }) }], input, to: INBOX }
     })
   }
 

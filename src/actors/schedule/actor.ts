@@ -128,6 +128,7 @@ export const schedule = (needs: ScheduleNeeds, config: ScheduleConfig) => actor<
       wentWell(state, ctx)
       announce({ from: 0, to: record.clock.epochOf(record.head.time) + 4 * EPOCH }, needs)
       served(state, needs, config, ctx)
+      lookLater(state, true, needs, config, ctx)
     },
     looked(state, { step }, ctx) {
       state.looking = false
@@ -234,9 +235,7 @@ function follow(state: State, step: Step, needs: ScheduleNeeds, config: Schedule
   if (step.kind !== 'blocks' || last === undefined) return
   const { record } = last
   const before = record.head.time
-  const dropped = record.rollBack(step.onto)
-  for (const block of step.blocks) record.append(block)
-  for (const [root, active] of step.activities) record.noteActivity(root, active)
+  const dropped = record.take(step)
   record.forgetBefore(record.clock.epochOf(record.head.time) - Math.ceil(config.history / 1_000 / EPOCH) * EPOCH - 2 * EPOCH)
   if (dropped.length > 0) {
     state.counters.reorgs++

@@ -1,6 +1,6 @@
 import { inTurn } from './contracts.js'
 import { ScheduleError } from './errors.js'
-import type { Block, Fact, Header, Hex } from './facts.js'
+import type { Block, Fact, Header, Hex, PostedSlot } from './facts.js'
 import type { L1, Tag } from './l1.js'
 import type { FactReader } from './reading.js'
 import type { L1Record } from './record.js'
@@ -42,17 +42,16 @@ export async function look(l1: L1, facts: FactReader, known: Known, clock: SlotC
   }
   const blocks: Block[] = []
   const activities = new Map<Hex, boolean | undefined>()
+  const packed = facts.contracts.variant === 'packed-lookahead' ? new Coming(facts, known, clock, headers[0]!.parentHash) : undefined
   for (const header of headers) {
     const block = await readBlock(l1, facts, header)
-    blocks.push(block)
+    blocks.push(packed === undefined ? block : await packed.with(block))
+    if (facts.contracts.variant !== 'lookahead') continue
     // Whoever is named for the first time may have been struck off long ago.
     for (const root of rootsIn(block.facts)) {
-      if (facts.contracts.variant === 'lookahead' && !known.knowsActivity(root) && !activities.has(root))
-        activities.set(root, await facts.reader.active(facts.contracts, root, header.hash, header.time))
+      if (!known.knowsActivity(root) && !activities.has(root)) activities.set(root, await facts.reader.active(facts.contracts, root, header.hash, header.time))
     }
   }
-  const last = blocks.at(-1)!
-  if (facts.contracts.variant === 'packed-lookahead') blocks[blocks.length - 1] = { ...last, facts: [...last.facts, ...await activityNow(facts, known, blocks, clock)] }
   return { kind: 'blocks', onto: headers[0]!.parentHash, blocks, activities }
 }
 
@@ -67,16 +66,39 @@ export function rootsIn(facts: readonly Fact[]): ReadonlySet<Hex> {
   return new Set(facts.flatMap(fact => fact.kind === 'posted' ? fact.slots?.map(({ root }) => root) ?? [] : []))
 }
 
-/** In the packed generation: whether the operators of the current and of the next posted slot may act. */
-async function activityNow(facts: FactReader, known: Known, blocks: readonly Block[], clock: SlotClock): Promise<readonly Fact[]> {
-  const { hash, time } = blocks.at(-1)!
-  // what an orphaned block said of an operator is no answer
-  const reorg = blocks[0]!.parentHash !== known.head.hash
-  const epoch = clock.epochOf(time)
-  const posts = blocks.flatMap(block => block.facts).filter(fact => fact.kind === 'posted')
-  const slotsOf = (each: number) => posts.findLast(post => post.epoch === each)?.slots ?? known.posted(each)?.slots ?? []
-  const coming = [...slotsOf(epoch), ...slotsOf(epoch + EPOCH)].filter(slot => slot.time >= time).slice(0, 2)
-  const roots = [...new Set(coming.map(({ root }) => root))]
-  const active = await inTurn(roots, roots.length, async root => facts.reader.active(facts.contracts, root, hash, time))
-  return roots.flatMap((root, index) => !reorg && active[index] === known.activeAt(root, time) ? [] : [{ kind: 'activity' as const, root, active: active[index] }])
+/**
+ * In the packed generation an operator's standing follows from several contracts, of which not all are listened to: it is asked for with each
+ * block, of the operators of the present and of the next posted slot.
+ */
+class Coming {
+  readonly #posts = new Map<number, readonly PostedSlot[] | undefined>()
+  readonly #active = new Map<Hex, boolean | undefined>()
+
+  /** `onto`: where it is not the newest block, what is known of operators may come from orphaned ones. */
+  constructor(private readonly facts: FactReader, private readonly known: Known, private readonly clock: SlotClock, private readonly onto: Hex) {}
+
+  /** The block, with what has changed as of it. */
+  async with(block: Block): Promise<Block> {
+    for (const fact of block.facts) {
+      if (fact.kind === 'posted') this.#posts.set(fact.epoch, fact.slots)
+      if (fact.kind === 'activity') this.#active.set(fact.root, fact.active)
+    }
+    const epoch = this.clock.epochOf(block.time)
+    const coming = [...this.#slots(epoch), ...this.#slots(epoch + EPOCH)].filter(({ time }) => time >= block.time).slice(0, 2)
+    const roots = [...new Set(coming.map(({ root }) => root))]
+    const { contracts, reader } = this.facts
+    const active = await inTurn(roots, roots.length, async root => reader.active(contracts, root, block.hash, block.time))
+    const changed = roots.flatMap((root, index) => active[index] === this.#activeBefore(root, block.time) ? [] : [{ kind: 'activity' as const, root, active: active[index] }])
+    for (const { root, active: its } of changed) this.#active.set(root, its)
+    return { ...block, facts: [...block.facts, ...changed] }
+  }
+
+  #slots(epoch: number): readonly PostedSlot[] {
+    return (this.#posts.has(epoch) ? this.#posts.get(epoch) : this.known.posted(epoch)?.slots) ?? []
+  }
+
+  #activeBefore(root: Hex, time: number): boolean | undefined {
+    if (this.#active.has(root)) return this.#active.get(root)
+    return this.onto === this.known.head.hash ? this.known.activeAt(root, time) : undefined
+  }
 }

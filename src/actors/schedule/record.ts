@@ -92,6 +92,14 @@ export class L1Record {
     for (const fact of block.facts) this.#apply(fact, block.time)
   }
 
+  /** Takes a step of L1 as a whole. `activities`: of operators that are named for the first time. @returns the blocks that are gone, the newest first */
+  take({ onto, blocks, activities }: { readonly onto: Hex; readonly blocks: readonly Block[]; readonly activities: ReadonlyMap<Hex, boolean | undefined> }): readonly Block[] {
+    const dropped = this.rollBack(onto)
+    for (const block of blocks) this.append(block)
+    for (const [root, active] of activities) this.noteActivity(root, active)
+    return dropped
+  }
+
   /** Forgets everything above a block that is kept. @returns what was forgotten, the newest first */
   rollBack(to: Hex): readonly Block[] {
     const index = this.#blocks.findLastIndex(({ hash }) => hash === to)
