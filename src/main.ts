@@ -7,6 +7,7 @@ import { addDevnet } from './cli/devnet/command.js'
 import { addIdentity } from './cli/identity.js'
 import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
 import { addRun } from './cli/run.js'
+import { addSchedule } from './cli/schedule.js'
 
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once (H32). */
 function untilSignal(): AbortSignal {
@@ -32,6 +33,7 @@ async function main(): Promise<void> {
   addRun(program, untilSignal)
   addDevnet(program, untilSignal)
   addIdentity(program)
+  addSchedule(program, untilSignal)
   try {
     await program.parseAsync()
   } catch (error) {

@@ -104,7 +104,7 @@ export class FakeL1 {
 
   blacklist(name: string): this {
     const root = rootOf(name)
-    return this.#do(({ time }, { blacklist, inactive }) => ({
+    return this.#do(({ time }, { blacklist, inactive }) => isBlacklisted(blacklist, root) ? {} : ({
       state: { blacklist: new Map([...blacklist, [root, { at: time, un: blacklist.get(root)?.un ?? 0 }]]), inactive: new Set([...inactive, root]) },
       logs: [{ address: STORE, topics: topicsOf('Blacklisted', { operatorRegistrationRoot: root }), data: encodeAbiParameters([{ type: 'uint48' }], [time]) }],
     }))
@@ -112,7 +112,7 @@ export class FakeL1 {
 
   unblacklist(name: string): this {
     const root = rootOf(name)
-    return this.#do(({ time }, { blacklist, inactive }) => ({
+    return this.#do(({ time }, { blacklist, inactive }) => !isBlacklisted(blacklist, root) ? {} : ({
       state: { blacklist: new Map([...blacklist, [root, { at: blacklist.get(root)?.at ?? 0, un: time }]]), inactive: new Set([...inactive].filter(each => each !== root)) },
       logs: [{ address: STORE, topics: topicsOf('Unblacklisted', { operatorRegistrationRoot: root }), data: encodeAbiParameters([{ type: 'uint48' }], [time]) }],
     }))
@@ -179,10 +179,7 @@ export class FakeL1 {
 
   // ---- the contracts' own answers
 
-  blacklisted(root: Hex, state = this.head.state): boolean {
-    const { at, un } = state.blacklist.get(root) ?? { at: 0, un: 0 }
-    return at > un
-  }
+  blacklisted(root: Hex, state = this.head.state): boolean { return isBlacklisted(state.blacklist, root) }
 
   /** The beacon roots contract by the loop of the whitelist, and its choice. */
   elected(epoch: number, block: FakeBlock): Operator | undefined {
@@ -278,6 +275,11 @@ export class FakeL1 {
     this.#pending.push(change)
     return this
   }
+}
+
+function isBlacklisted(blacklist: State['blacklist'], root: Hex): boolean {
+  const { at, un } = blacklist.get(root) ?? { at: 0, un: 0 }
+  return at > un
 }
 
 const topicsOf = (eventName: string, args: Readonly<Record<string, unknown>>): readonly Hex[] => encodeEventTopics({ abi: events, eventName, args } as never) as Hex[]

@@ -69,7 +69,7 @@ export class Windows {
     if (first === undefined) return this.#fallback(epoch, last.time)
     // The tail was the fallback's until the next lookahead came.
     const handedOver = this.ground.activity(first.root, last.time, end)
-    const wasInactive = variant === 'packed-lookahead' && (handedOver.has(false) || handedOver.has(undefined))
+    const wasInactive = variant === 'packed-lookahead' && mayBe(false, handedOver)
     return next.at > last.time || wasInactive ? this.#fallback(epoch, last.time) : 'not_slot_end'
   }
 
@@ -94,16 +94,17 @@ export class Windows {
     const start = index > 0 ? slots[index - 1]!.time : this.#startOfFirst(epoch)
     if (start === undefined) return this.#notKnown(epoch)
     const packed = this.ground.variant === 'packed-lookahead'
-    const activity = this.ground.activity(root, packed ? start - SLOT : start, end)
-    const [mayAct, mayFail] = [activity.has(true) || activity.has(undefined), activity.has(false) || activity.has(undefined)]
-    if (!mayFail) return { committers: [committer], fallbacks: [] }
-    // What lies in the epoch before is its own in the packed generation: its window is another one.
-    const epochs = !packed && start + SLOT < epoch ? [epoch - EPOCH, epoch] : [epoch]
-    const fallbacks = epochs.map(each => this.ground.fallbacks(each, start, end))
-    if (fallbacks.includes(undefined)) return this.#notKnown(epoch)
-    const found = fallbacks.flatMap(each => each ?? [])
-    if (!mayAct && found.length === 0) return unknown('nobody')
-    return { committers: mayAct ? [committer] : [], fallbacks: distinct(found) }
+    const boundary = Math.max(start, epoch - SLOT)
+    const [before, own] = [this.ground.activity(root, packed ? start - SLOT : start, boundary), this.ground.activity(root, boundary, end)]
+    const mayAct = mayBe(true, own) || (start < boundary && mayBe(true, before))
+    // Each epoch has its own fallback. What lies in the epoch before is another window in the packed generation.
+    const parts = [
+      ...!packed && start < boundary && mayBe(false, before) ? [this.ground.fallbacks(epoch - EPOCH, start, boundary)] : [],
+      ...mayBe(false, own) ? [this.ground.fallbacks(epoch, boundary, end)] : [],
+    ]
+    if (parts.includes(undefined)) return this.#notKnown(epoch)
+    const fallbacks = distinct(parts.flatMap(each => each ?? []))
+    return !mayAct && fallbacks.length === 0 ? unknown('nobody') : { committers: mayAct ? [committer] : [], fallbacks }
   }
 
   /** When the window of an epoch's first slot begins: behind the last slot of the epoch before, where that has one. */
@@ -134,5 +135,8 @@ export class Windows {
     return this.ground.decided(epoch) ? NO_SLOTS : undefined
   }
 }
+
+/** Whether an operator may have been (in)active: doubt counts as both. */
+const mayBe = (active: boolean, known: ReadonlySet<boolean | undefined>): boolean => known.has(active) || known.has(undefined)
 
 const distinct = (operators: readonly Operator[]): readonly Operator[] => [...new Map(operators.map(each => [each.proposer, each])).values()]
