@@ -66,11 +66,14 @@ function check(l1: FakeL1, answer: (end: number) => readonly Hex[] | string, exa
     // of what is to come, only what cannot be another thing any more
     if (time >= last && l1.variant !== 'whitelist' && !l1.head.state.posts.has(last)) continue
     if (time >= last) continue
-    const moment = momentOf(l1, time, present, present)
-    note(right, moment.end, moment.signer)
-    for (let before = time; before >= time - GRACE - 12; before -= 12) {
-      const { end, signer } = momentOf(l1, time, present, blockAt(l1, before))
-      note(allowed, end, signer)
+    // within a block of that time, what was before it, and what is after it
+    for (const state of [blockAt(l1, time - 1), present]) {
+      const moment = momentOf(l1, time, state, state)
+      note(right, moment.end, moment.signer)
+      for (let before = time; before >= time - GRACE - 12; before -= 12) {
+        const { end, signer } = momentOf(l1, time, state, blockAt(l1, before))
+        note(allowed, end, signer)
+      }
     }
   }
   for (let end = E; end < last; end += 12) {

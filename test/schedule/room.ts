@@ -4,6 +4,7 @@ import type { TestKit } from '../../src/actors/kernel/testing/index.js'
 import type { ScheduleAnswer } from '../../src/actors/chain/ports.js'
 import { schedule, scheduleFromL1 } from '../../src/actors/schedule/index.js'
 import { Schedule } from '../../src/actors/schedule/ingress.js'
+import type { L1Schedule } from '../../src/actors/schedule/index.js'
 import type { ScheduleEvent, ScheduleFigures } from '../../src/actors/schedule/ingress.js'
 import type { L1Options } from '../../src/actors/schedule/config.js'
 import type { Hex } from '../../src/actors/schedule/facts.js'
@@ -24,6 +25,8 @@ export class TestMeta {
 }
 
 export interface RoomOptions extends Partial<Omit<L1Options, 'rpc' | 'inbox'>> {
+  /** One that is used already, by a chain say. */
+  readonly resolver?: L1Schedule
   readonly kit?: TestKit
   readonly store?: TestMeta
   /** Endpoints instead of the chain itself, by host. */
@@ -31,8 +34,16 @@ export interface RoomOptions extends Partial<Omit<L1Options, 'rpc' | 'inbox'>> {
 }
 
 /** The actor that follows an L1 in memory, with probes around it. Its clock stands at the time of L1's newest block, and a second more. */
-export async function room(l1: FakeL1, { kit = testKit(), store = new TestMeta(), endpoints = { one: l1.call }, ...options }: RoomOptions = {}) {
-  const resolver = scheduleFromL1({ rpc: Object.keys(endpoints).map(host => `http://${host}/`), inbox: INBOX, open: url => endpoints[new URL(url).host]!, fallbackSigner: 'proposer', ...options })
+export async function room(l1: FakeL1, { kit = testKit(), store = new TestMeta(), resolver, ...options }: RoomOptions = {}) {
+  return roomOf(l1, kit, store, resolver ?? resolverOf(l1, options))
+}
+
+/** What follows an L1 in memory. */
+export function resolverOf(l1: FakeL1, { endpoints = { one: l1.call }, ...options }: Omit<RoomOptions, 'kit' | 'store' | 'resolver'> = {}): L1Schedule {
+  return scheduleFromL1({ rpc: Object.keys(endpoints).map(host => `http://${host}/`), inbox: INBOX, open: url => endpoints[new URL(url).host]!, fallbackSigner: 'proposer', ...options })
+}
+
+async function roomOf(l1: FakeL1, kit: TestKit, store: TestMeta, resolver: L1Schedule) {
   const events = kit.probe<ScheduleEvent>()
   const wallAt = (time: number): void => { kit.clock.jump(time * 1_000 - kit.clock.now()) }
   wallAt(l1.head.time + 1)

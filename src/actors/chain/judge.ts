@@ -83,7 +83,7 @@ export class Judge {
     if (outcome === undefined) return
     const { window } = outcome
     if ('known' in outcome) {
-      for (const theCase of this.holding.release(window)) this.#goOn(theCase, each => this.#step(each))
+      for (const theCase of this.holding.waiting(window)) if (theCase.waits === 'schedule') this.#goOn(theCase, each => this.#step(each))
       return
     }
     if (outcome.error !== undefined) this.state.outside.event({ type: 'scheduleFailed', submissionWindowEnd: window, error: outcome.error })

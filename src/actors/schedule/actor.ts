@@ -119,7 +119,9 @@ export const schedule = (needs: ScheduleNeeds, config: ScheduleConfig) => actor<
       state.reading = reading
       state.lowest = state.followedFrom = lowest
       state.checkedEpoch = undefined
+      const { fresh } = view
       view.show({ chainId: reading.chainId, contracts: reading.contracts, record }, isFresh(record.head, config, ctx))
+      if (view.fresh !== fresh) tellFresh(needs, ctx)
       if (before?.contracts.checker !== reading.contracts.checker) {
         const { checker, variant } = reading.contracts
         ctx.log.info({ variant, checker, chainId: String(reading.chainId), head: record.head.number }, 'who may sign is read from L1')
