@@ -94,7 +94,7 @@ export class Judge {
     const { window } = outcome
     if ('known' in outcome) {
       if (outcome.changed === true) void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
-      for (const theCase of this.holding.release(window)) this.#goOn(theCase, each => this.#step(each))
+      for (const theCase of this.holding.waiting(window)) if (theCase.waits === 'schedule') this.#goOn(theCase, each => this.#step(each))
       return
     }
     if (outcome.error !== undefined) this.state.outside.event({ type: 'scheduleFailed', submissionWindowEnd: window, error: outcome.error })

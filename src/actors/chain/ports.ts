@@ -4,6 +4,8 @@ import type { CommitmentRecord, Evidence, LossKind, Restored, SignedWindow, Writ
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Head } from './ingress.js'
 
+export type { ScheduleAnswer, ScheduleResolver, UpcomingSigner } from './schedule.js'
+
 export type Verdict = 'accept' | 'reject' | 'ignore'
 
 /** Where a commitment stands (SPEC §7): see the store's word for it. */
