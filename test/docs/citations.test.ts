@@ -50,6 +50,11 @@ describe('docs: what is cited and linked is there', () => {
     expect(unknown(written, /§ ?(\d+)/g, cited => sections.has(cited))).deep.equal([])
   })
 
+  it('every LOOKAHEAD § is a section of docs/schedule.md', () => {
+    const sections = declared('docs/schedule.md', /^## (\d+)\. /gm)
+    expect(unknown(written, /LOOKAHEAD §(\d+)/g, cited => sections.has(cited))).deep.equal([])
+  })
+
   it('every H.. is a row of docs/hardening.md', () => {
     const rows = declared('docs/hardening.md', /^\| (H\d{2}) \|/gm)
     expect([...rows].sort()).deep.equal(Array.from({ length: rows.size }, (_, at) => `H${String(at + 1).padStart(2, '0')}`))
