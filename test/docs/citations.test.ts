@@ -80,6 +80,12 @@ describe('docs: what is cited and linked is there', () => {
     expect(unknown(sources, /\b(docs\/[\w-]+\.md)\b/g, cited => existsSync(new URL(cited, root)))).deep.equal([])
   })
 
+  it('docs/operating.md has every ailment, and no other', () => {
+    const codes = [...declared('src/actors/service/health.ts', /code: '(\w+)'/g)].sort()
+    const table = read('docs/operating.md').split('## Ailments')[1]!.split('\n## ')[0]!
+    expect([...table.matchAll(/^\| `(\w+)` \|/gm)].map(match => match[1]!).sort()).deep.equal(codes)
+  })
+
   it('every relative link leads to a file, and to a heading of it', () => {
     expect(links.length).greaterThan(20)
     for (const { from, to, anchor } of links) {
