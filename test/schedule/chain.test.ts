@@ -17,7 +17,10 @@ async function node(l1: FakeL1, options: Parameters<typeof resolverOf>[1] = {}) 
   const resolver = resolverOf(l1, options)
   const chain = await house({ schedule: resolver, config: { confirmedTip: { blockNumber: 99n, preconfirmationHash: new Uint8Array(32) } } })
   const followed = await room(l1, { kit: chain.kit, resolver })
-  return { ...chain, ...followed, chain, penalties: () => chain.outcomes.received.filter(({ outcome }) => outcome === 'failure').length }
+  return {
+    ...followed, chain, gossip: chain.gossip.bind(chain), canonical: chain.canonical.bind(chain), page: chain.page.bind(chain), reason: chain.reason.bind(chain),
+    penalties: () => chain.outcomes.received.filter(({ outcome }) => outcome === 'failure').length,
+  }
 }
 
 describe('the schedule from L1, and the verdict', () => {
