@@ -87,6 +87,37 @@ describe('H78 what lies beside the database and is not of it', () => {
   }))
 })
 
+describe('H47 what readers were told before', () => {
+  it('is known in every later opening, and not in an older copy that goes on, whatever it has counted since', () => inFolder(async folder => {
+    const [dataDir, copy] = [join(folder, 'data'), join(folder, 'copy')]
+    await filled(dataDir)
+    const told = async (dir: string, rewindTo?: bigint): Promise<readonly [store: string, number: number]> => {
+      const { db } = await open(dir)
+      if (rewindTo !== undefined) await db.commit({ rewindTo })
+      const { store, last } = await db.rewinds(0)
+      await db.close()
+      return [store, last]
+    }
+    const knows = async (dir: string, [store, number]: readonly [string, number]): Promise<boolean> => {
+      const { db } = await open(dir)
+      const { known } = await db.rewinds(number, store)
+      await db.close()
+      return known
+    }
+    const before = await told(dataDir, 15n)
+    await cp(dataDir, copy, { recursive: true })
+    const after = await told(dataDir)
+    const later = await told(dataDir, 10n)
+    expect([before[1], after[1], later[1]]).to.deep.equal([1, 1, 2])
+    for (const each of [before, after, later]) expect(await knows(dataDir, each)).to.equal(true)
+    expect(await knows(dataDir, [before[0], 2]), 'more than had been counted then').to.equal(false)
+    await told(copy, 9n)
+    expect(await knows(copy, before)).to.equal(true)
+    expect(await knows(copy, after), 'the same number, in a name that the copy does not have').to.equal(false)
+    expect(await knows(copy, later)).to.equal(false)
+  }))
+})
+
 describe('H60 H79 what was said to be stored is missing', () => {
   /** Told once; nothing is signed for windows that may have been open, now and later; later windows are free. */
   async function closes(dataDir: string, what: string): Promise<Opened> {
