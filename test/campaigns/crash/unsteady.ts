@@ -14,7 +14,7 @@ import type { Answers, Place, Question, UnsteadyTask } from './unsteady-wire.js'
 const WRITER = fileURLToPath(new URL('./unsteady-writer.js', import.meta.url))
 /** A restored node that cannot take what others have waits a minute before it signs. */
 const ANSWER_WITHIN = 180_000
-/** Of what was published last, so much is signed against. */
+/** Of the blocks that stand, so many of the highest are signed against. */
 const RECENT = 40
 
 class Writer {
@@ -69,16 +69,22 @@ export async function killUnsteady({ seed, options: { reorgs }, log }: CampaignR
     schedule: scheduleFromSigners([SIGNER]), confirmedTip: { blockNumber: TIP }, listen: '/ip4/127.0.0.1/tcp/0', discovery: false,
     validator: { pool: { threads: 1 } }, network: { exemptSubnets: ['127.0.0.0/8'] },
   })
-  const seen: Place[] = []
-  let equivocations = 0
+  let [seen, equivocations] = [0, 0]
   void (async () => {
     for await (const event of follower.events) {
       if (event.type === 'equivocation') equivocations++
-      if (event.type !== 'commitment') continue
-      const { blockNumber, submissionWindowEnd, parentPreconfirmationHash, isHandoverOnly } = new CommitmentView(event.ssz)
-      if (!isHandoverOnly) seen.push({ height: blockNumber, window: submissionWindowEnd, parent: parentPreconfirmationHash.slice() })
+      if (event.type === 'commitment') seen++
     }
   })()
+  /** What a restored node can be shown: blocks that were superseded nobody serves any more. */
+  const shown = async (): Promise<readonly Place[]> => {
+    const { blockNumber } = await follower.head()
+    const start = blockNumber > TIP + BigInt(RECENT) ? blockNumber - BigInt(RECENT) : TIP + 1n
+    return (await follower.storedCommitments({ start, maxCount: 256 })).map(ssz => {
+      const { blockNumber, submissionWindowEnd, parentPreconfirmationHash } = new CommitmentView(ssz)
+      return { height: blockNumber, window: submissionWindowEnd, parent: parentPreconfirmationHash.slice() }
+    })
+  }
   const [address] = await follower.listenAddresses()
   const task = { dataDir, stateFile: join(folder, 'unsteady-state'), follower: address ?? '' }
   let [hasBackup, restores, refused] = [false, 0, 0]
@@ -100,7 +106,8 @@ export async function killUnsteady({ seed, options: { reorgs }, log }: CampaignR
     const writer = new Writer({ ...task, seed: Math.floor(random() * 2 ** 31), restored: what !== 'nothing' })
     try {
       if (!await writer.started) throw new Error('it did not start')
-      const places = Array.from({ length: Math.min(3, seen.length) }, () => seen[seen.length - 1 - Math.floor(random() * Math.min(seen.length, RECENT))] as Place)
+      const standing = await shown()
+      const places = Array.from({ length: Math.min(3, standing.length) }, () => pick(standing, random))
       const codes = await writer.ask<'offend'>({ do: 'offend', places })
       refused += codes.length
       tally.check(!codes.includes('none'), () => `${at}: in the place of what was published it signed another: ${codes.join()}`)
@@ -129,7 +136,7 @@ export async function killUnsteady({ seed, options: { reorgs }, log }: CampaignR
       hasBackup = true
     }
     if (life % 25 === 0 || life > reorgs) {
-      log(`unsteady: ${Math.min(life, reorgs)} kills, ${restores} backups put back, in ${((performance.now() - begun) / 1_000).toFixed(0)} s: ${seen.length} commitments seen elsewhere, `
+      log(`unsteady: ${Math.min(life, reorgs)} kills, ${restores} backups put back, in ${((performance.now() - begun) / 1_000).toFixed(0)} s: ${seen} commitments seen elsewhere, `
         + `${last.blocks} blocks folded over ${last.rewinds} rewinds, ${refused} conflicting ones refused; ${tally.toString()}`)
     }
   }
