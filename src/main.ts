@@ -7,6 +7,7 @@ import { addDevnet } from './cli/devnet/command.js'
 import { addIdentity } from './cli/identity.js'
 import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
 import { addRun } from './cli/run.js'
+import { addSchedule } from './cli/schedule.js'
 import { addSigning } from './cli/signing.js'
 import { addStore } from './cli/store.js'
 
@@ -34,6 +35,7 @@ async function main(): Promise<void> {
   addRun(program, untilSignal)
   addDevnet(program, untilSignal)
   addIdentity(program)
+  addSchedule(program, untilSignal)
   addSigning(program)
   addStore(program)
   try {

@@ -91,6 +91,11 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
     error: errorToJson(error),
   }),
 
+  scheduleFresh: ({ fresh, reason }) => ({ event: 'scheduleFresh', fresh, reason: orNull(reason) }),
+  scheduleReorg: ({ depth, head }) => ({ event: 'scheduleReorg', depth: int(depth), head: int(head) }),
+  scheduleContracts: ({ from, to, variant }) => ({ event: 'scheduleContracts', from: orNull(from), to, variant }),
+  scheduleMismatch: ({ epoch, expected, named }) => ({ event: 'scheduleMismatch', epoch: int(epoch), expected: orNull(expected), named: orNull(named) }),
+
   published: ({ topic, hash, recipients }) => ({ event: 'published', topic, hash: toHex(hash), recipients: int(recipients) }),
 
   syncStarted: ({ reason, from }) => ({ event: 'syncStarted', reason, from: int(from) }),

@@ -3,7 +3,7 @@ import type { ChainConfig, ChainRules, ScheduleResolver } from '../../src/actors
 import { Chain } from '../../src/actors/chain/ingress.js'
 import { SETTLED } from '../../src/actors/chain/own-desk.js'
 import type { ChainStanding, Checked } from '../../src/actors/chain/ingress.js'
-import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, Verdict, Verdicts } from '../../src/actors/chain/ports.js'
+import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, ScheduleChanges, Verdict, Verdicts } from '../../src/actors/chain/ports.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import type { Port } from '../../src/actors/kernel/index.js'
@@ -74,6 +74,7 @@ export interface House {
   readonly chain: Chain
   readonly store: FakeStore
   readonly verdicts: TestProbe<MessageOf<Verdicts>>
+  readonly scheduleChanges: TestProbe<MessageOf<ScheduleChanges>>
   readonly answers: TestProbe<MessageOf<Answers>>
   readonly outcomes: TestProbe<MessageOf<Outcomes>>
   readonly gaps: TestProbe<MessageOf<Gaps>>
@@ -103,7 +104,7 @@ export async function house(options: HouseOptions = {}): Promise<House> {
   const kit = testKit()
   const store = options.store ?? new FakeStore(await opened(memoryDatabase()))
   const probes = {
-    verdicts: kit.probe<MessageOf<Verdicts>>(), answers: kit.probe<MessageOf<Answers>>(), outcomes: kit.probe<MessageOf<Outcomes>>(),
+    verdicts: kit.probe<MessageOf<Verdicts>>(), scheduleChanges: kit.probe<MessageOf<ScheduleChanges>>(), answers: kit.probe<MessageOf<Answers>>(), outcomes: kit.probe<MessageOf<Outcomes>>(),
     gaps: kit.probe<MessageOf<Gaps>>(), judged: kit.probe<MessageOf<Judged>>(), ownJudged: kit.probe<MessageOf<Judged>>(), events: kit.probe<ChainEvent>(),
   }
   const ref = await kit.spawn(chain({ ...probes, store, schedule: options.schedule ?? anyone, rules: options.rules }, { ownAddresses: [ALICE], ...options.config }))

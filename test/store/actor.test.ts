@@ -135,7 +135,7 @@ describe('the store actor', () => {
     const { store, answers, settle, stop } = await rig()
     void store.write(1, undefined, write(5n))
     await settle()
-    void store.serveCommitments(1, 5n, 256)
+    void store.serveCommitments(1, 5n, 256, false)
     void store.serveTxList(2, new Uint8Array(32).fill(9))
     await settle()
     const page = answers.expect('answer', { request: 1 })

@@ -31,7 +31,7 @@ describe('the boundary of the store\'s thread', () => {
     expect(await echoEvery(withSamples(storeBoundary, {
       params: () => ({ dataDir: 'data', token: '1.2.3', limits: { commitments: 10 }, chainId: 167_000n }),
       write: () => ({ type: 'write', sequence: 2, after: 1, batch }),
-      serveCommitments: () => ({ type: 'serveCommitments', request: 1, start: 1n, max: 256 }), serveTxList: () => ({ type: 'serveTxList', request: 1, hash }),
+      serveCommitments: () => ({ type: 'serveCommitments', request: 1, start: 1n, max: 256, onePerHeight: false }), serveTxList: () => ({ type: 'serveTxList', request: 1, hash }),
       restore: () => ({ type: 'restore', tail: 10, beside: 10 }), 'restore.reply': () => ({ durable: true, ...chain, tail: page(), beside: page(), stats }),
       page: () => ({ type: 'page', start: 1n, max: 256 }), 'page.reply': page,
       scan: () => ({ type: 'scan', from: 1n, max: 64, after: hash }), 'scan.reply': page,

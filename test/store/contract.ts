@@ -55,7 +55,7 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       await db.commit({ commitments: chain })
       expect(hex(await db.canonicalRange(100n, 256))).to.equal(concat(chain.slice(0, 256)))
       expect(hex(await db.canonicalRange(390n, 256))).to.equal(concat(chain.slice(290)))
-      expect(hex(await db.canonicalRange(90n, 20))).to.equal(concat(chain.slice(0, 10)))
+      expect(hex(await db.canonicalRange(90n, 20)), 'H89: so many, wherever they begin').to.equal(concat(chain.slice(0, 20)))
       expect((await db.canonicalRange(100n, 10_000)).length, 'never more than 256').to.equal(256 * 382)
       expect((await db.canonicalRange(500n, 256)).length).to.equal(0)
       expect((await db.canonicalRange(100n, 0)).length).to.equal(0)
@@ -78,8 +78,20 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       await db.commit({ commitments: [block, later, before, earlier] })
       expect(hex(await db.canonicalRange(4n, 10))).to.equal(concat([before, earlier, later, block]))
       expect(hex(await db.canonicalRange(4n, 2)), 'counted as commitments').to.equal(concat([before, earlier]))
+      expect(hex(await db.canonicalRange(4n, 10, true)), 'H87').to.equal(concat([before, block]))
+      expect(hex(await db.canonicalRange(5n, 1, true)), 'H87: the block, however many stand before it').to.equal(concat([block]))
       expect((await db.stats()).highest).to.equal(5n)
       expect([...await db.scan(5n, 10)].map(({ handover }) => handover)).to.deep.equal([true, true, false])
+    })
+
+    it('H87 gives one commitment a height where that is asked: the block, and the last hand-over only where there is none', async () => {
+      await db.open()
+      const chain = blocks(1n, 300)
+      const handovers = [7n, 7n, 255n, 256n, 257n, 301n, 301n].map((height, at) => commitment({ height, handover: true, window: BigInt(1_000 + at) }))
+      await db.commit({ commitments: [...handovers, ...chain] })
+      expect(hex(await db.canonicalRange(1n, 256, true))).to.equal(concat(chain.slice(0, 256)))
+      expect(hex(await db.canonicalRange(200n, 256, true))).to.equal(concat([...chain.slice(199), handovers.at(-1)!]))
+      expect((await db.canonicalRange(1n, 256)).length / 382, 'counted as commitments').to.equal(256)
     })
 
     it('does not serve what waits for its parent', async () => {

@@ -247,7 +247,7 @@ describe('sync: catch-up', () => {
 
     it('of peers that serve strictly what is asked, the page below the highest head is the beginning', async () => {
       const chain = chainOf(1_000_000n, 1_002_000n)
-      sim = await simulate([peer('a', chain), peer('b', chain)], { tip: undefined })
+      sim = await simulate(['a', 'b'].map(name => peer(name, chain, { page: inRange(chain) })), { tip: undefined })
       await sim.catchUp()
       expect(heightsOf(sim.chain)[0]).to.equal(1_001_745n)
       expect(heightsOf(sim.chain).at(-1)).to.equal(1_002_000n)

@@ -60,7 +60,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       (_id, signal, input) => rules(input, { signal }),
       (id, promise) => ctx.pipe(promise, { ok: answer => ({ type: 'ruled', id, answer }), failed: error => ({ type: 'rulesFailed', id, error }) }))
     return {
-      verdicts: needs.verdicts, answers: needs.answers, outcomes: needs.outcomes, gaps: needs.gaps, judged: needs.judged, ownJudged: needs.ownJudged,
+      verdicts: needs.verdicts, scheduleChanges: needs.scheduleChanges, answers: needs.answers, outcomes: needs.outcomes, gaps: needs.gaps, judged: needs.judged, ownJudged: needs.ownJudged,
       lookUps, rules: ruleCalls,
       event: event => { void needs.events.send(event) },
       write: (sequence, after, batch) => store.write(sequence, after, batch),

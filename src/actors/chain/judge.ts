@@ -93,7 +93,8 @@ export class Judge {
     if (outcome === undefined) return
     const { window } = outcome
     if ('known' in outcome) {
-      for (const theCase of this.holding.release(window)) this.#goOn(theCase, each => this.#step(each))
+      if (outcome.changed === true) void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
+      for (const theCase of this.holding.waiting(window)) if (theCase.waits === 'schedule') this.#goOn(theCase, each => this.#step(each))
       return
     }
     if (outcome.error !== undefined) this.state.outside.event({ type: 'scheduleFailed', submissionWindowEnd: window, error: outcome.error })
@@ -103,6 +104,7 @@ export class Judge {
   /** Windows from `from` to `to` may have another signer now: their answers are forgotten, and what is held for them is judged anew. */
   scheduleChanged(from: bigint, to: bigint): void {
     this.schedules.forget(from, to)
+    void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
     for (const window of this.holding.windows()) this.#lookUp(window)
   }
 
@@ -363,10 +365,10 @@ export class Judge {
   /** Tells who waits for it what came of a commitment. @param late gossipsub has had its verdict already */
   #report(origin: Origin, judgement: Judgement, late: boolean): void {
     const { outside } = this.state
-    const { verdict, reason, penalty, hash } = judgement
+    const { verdict, reason, penalty, hash, ofAuthor = false } = judgement
     const accepted = verdict === 'accept'
     if (origin.kind === 'gossip') {
-      if (!late) void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict, reason })
+      if (!late) void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict, reason, ofAuthor })
       if (accepted) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'accepted' })
       else if (penalty && !late) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'failure' })
     } else {

@@ -1,5 +1,5 @@
 import type { Feedback } from '../kernel/index.js'
-import type { Answers, ChainEvent, Gaps, Judged, Outcomes, Verdicts } from './ports.js'
+import type { Answers, ChainEvent, Gaps, Judged, Outcomes, ScheduleChanges, Verdicts } from './ports.js'
 import type { LookUps } from './schedule-cache.js'
 import type { RuleAsks } from './rules.js'
 import type { WriteBatch } from '../store/ingress.js'
@@ -7,6 +7,7 @@ import type { WriteBatch } from '../store/ingress.js'
 /** Where what this room says goes. */
 export interface ChainPorts {
   readonly verdicts: Verdicts
+  readonly scheduleChanges?: ScheduleChanges | undefined
   readonly answers: Answers
   readonly outcomes: Outcomes
   readonly gaps: Gaps

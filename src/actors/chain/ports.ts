@@ -4,6 +4,8 @@ import type { CommitmentRecord, Evidence, LossKind, Restored, SignedWindow, Writ
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Head } from './ingress.js'
 
+export type { ScheduleAnswer, ScheduleResolver, UpcomingSigner } from './schedule.js'
+
 export type Verdict = 'accept' | 'reject' | 'ignore'
 
 /** Where a commitment stands (SPEC §7): see the store's word for it. */
@@ -25,7 +27,10 @@ export interface ChainStore {
 }
 
 /** To network: the one verdict on a gossip message (SPEC §5). */
-export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason: string }>
+export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason: string; readonly ofAuthor?: boolean }>
+
+/** To network: who may sign has changed, and with it whose fault a refused commitment was. */
+export type ScheduleChanges = Port<{ readonly type: 'scheduleChanged' }>
 
 /** To network: the answer to an inbound request, an SSZ body without its frame. */
 export type Answers = Port<{ readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }>
@@ -37,6 +42,8 @@ export interface Judgement {
   readonly reason: string
   /** Whether the sender is to blame. */
   readonly penalty: boolean
+  /** Whether its author is to blame, and nobody who relays it: it took our state or configuration to tell (SPEC §6). */
+  readonly ofAuthor?: boolean
   readonly hash: Uint8Array
 }
 

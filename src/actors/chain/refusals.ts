@@ -18,7 +18,7 @@ export function tooLate({ waits, commitment }: Case, latest: bigint): Refusal {
 export function refusalByRules(ruled: Ruled): Refusal {
   if (!('answer' in ruled) || ruled.answer === 'accept') return rows.RULES_FAILED
   const { verdict, reason } = ruled.answer
-  return { verdict, reason: `rules: ${reason}`, penalty: verdict === 'reject' }
+  return verdict === 'reject' ? rows.authorsFault(`rules: ${reason}`) : { verdict, reason: `rules: ${reason}`, penalty: false }
 }
 
 const BY_CODE: { readonly [code: string]: Refusal | undefined } = {

@@ -3,6 +3,7 @@ import type { ChainStanding } from '../chain/ingress.js'
 import type { DiscoveryFigures } from '../discovery/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
 import type { Reputation } from '../reputation/ingress.js'
+import type { ScheduleFigures } from '../schedule/ingress.js'
 import type { LossKind, StoreStanding } from '../store/ingress.js'
 import type { SyncStanding } from '../sync/ingress.js'
 import { BATCH_OFF_BY_CONFIGURATION } from '../validator/ingress.js'
@@ -13,7 +14,8 @@ import type { Tree } from './tree.js'
 export interface Ailment {
   /**
    * `not_answering`, `store_failing`, `records_lost` (H60, H79), `own_equivocation` (H76), `signing_held`, `slow_signatures`,
-   * `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75), `no_peers`.
+   * `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75), `no_peers`, `schedule_stale`,
+   * `schedule_unread`.
    */
   readonly code: string
   readonly message: string
@@ -52,6 +54,8 @@ export interface Figures {
   readonly reputation: AccessFigures | undefined
   /** `undefined` also where discovery is off. */
   readonly discovery: DiscoveryFigures | undefined
+  /** `undefined` also where the schedule does not follow L1. */
+  readonly schedule: ScheduleFigures | undefined
 }
 
 export interface AccessFigures { readonly bans: number; readonly blocked: number; readonly protected: number; readonly allowed: number }
@@ -61,13 +65,14 @@ const ANSWER_WITHIN = 1_000
 
 /** Asks every part. */
 export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures> {
-  const [validator, network, chain, store, sync, reputation, discovery] = await Promise.all([
+  const [validator, network, chain, store, sync, reputation, discovery, schedule] = await Promise.all([
     orUndefined(parts.validator.figures(ANSWER_WITHIN)), orUndefined(parts.network.figures(ANSWER_WITHIN)),
     orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)),
     orUndefined(parts.sync.standing(ANSWER_WITHIN)), orUndefined(accessFigures(parts.reputation)),
     parts.discovery === undefined ? undefined : orUndefined(parts.discovery.figures(ANSWER_WITHIN)),
+    parts.schedule === undefined ? undefined : orUndefined(parts.schedule.figures(ANSWER_WITHIN)),
   ])
-  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery }
+  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery, schedule }
 }
 
 /** Why signatures are not checked together, where nobody has configured it so. */
@@ -111,7 +116,7 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
   const { validator, chain, store, sync } = figures
   const connected = peers?.filter(({ connections }) => connections > 0).length ?? 0
   const ailments: Ailment[] = []
-  const parts = ['validator', 'network', 'chain', 'store', 'sync', 'reputation', ...tree.discovery === undefined ? [] : ['discovery' as const]] as const
+  const parts = ['validator', 'network', 'chain', 'store', 'sync', 'reputation', ...tree.discovery === undefined ? [] : ['discovery' as const], ...tree.schedule === undefined ? [] : ['schedule' as const]] as const
   for (const part of parts) {
     if (figures[part] === undefined && !(part === 'store' && outage !== undefined)) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
   }
@@ -135,6 +140,8 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
   }
   const behind = chain === undefined || sync === undefined ? undefined : behindOf(chain, sync)
   if (behind !== undefined) ailments.push({ code: 'behind', message: behind })
+  const { schedule } = figures
+  if (schedule !== undefined && !schedule.fresh) ailments.push(unfollowed(schedule))
   // Nobody knows while the network does not answer.
   if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
@@ -142,6 +149,13 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
     ailments, peers: connected,
     head: chain?.head, next: chain?.next, known: chain?.highest, announced: announcedBy(sync), failedRuns: sync?.failedRuns, unstored: chain?.unstored, durable: store?.durable, signatures,
   }
+}
+
+/** Why nobody knows who may sign from now on. */
+function unfollowed({ head, headAge, failing }: ScheduleFigures): Ailment {
+  const because = failing === undefined ? '' : `: ${failing.message} (${failing.code})`
+  return head === undefined ? { code: 'schedule_unread', message: `who may sign is not known yet: L1 has not been read${because}` }
+    : { code: 'schedule_stale', message: `L1 is not followed, its newest block that is known, ${head.number}, is ${headAge} s old${because}` }
 }
 
 /** What keeps the head below what is known, once a round of catching up has not got it. */

@@ -14,11 +14,12 @@ import { AwaitedAnswers, loadLibp2p, network, publicKeyOf } from '../network/ind
 import type { NetworkConfig, RefusalMemory } from '../network/index.js'
 import { NetworkHandle } from '../network/ingress.js'
 import type { DriverEvent, NetworkCommand } from '../network/ingress.js'
+import { Schedule, isFromL1, schedule } from '../schedule/index.js'
 import { StandingView, reputation } from '../reputation/index.js'
 import type { ReputationConfig } from '../reputation/index.js'
 import { Reputation } from '../reputation/ingress.js'
 import type { ReputationMessage } from '../reputation/ingress.js'
-import { STORE_RESTARTS, store } from '../store/index.js'
+import { STORE_CHILD, store } from '../store/index.js'
 import { Store } from '../store/ingress.js'
 import type { StoreMessage } from '../store/ingress.js'
 import { sync } from '../sync/index.js'
@@ -52,6 +53,8 @@ export interface Tree {
   readonly publisher: Publisher
   /** `undefined` without a signer. */
   readonly gate: SigningGate | undefined
+  /** `undefined` where the schedule does not follow L1. */
+  readonly schedule: Schedule | undefined
   /** The driver's own mailbox, for an application that commands it directly. */
   readonly commands: Port<NetworkCommand>
   /** Why the store is not there, where it is not. */
@@ -114,18 +117,20 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const threads = new EarlyPool()
   const answers = new AwaitedAnswers()
 
-  const storing: Ref<StoreMessage> = root.child('store', () => makeStore(), STORE_RESTARTS)
+  const storing: Ref<StoreMessage> = root.child('store', () => makeStore(), STORE_CHILD)
   const scoring: Ref<ReputationMessage> = root.child('reputation', () => reputation({
     store: handles.store, events: out, connections: driving, view: standing, publicKeyOf,
   }, configs.reputation))
   const judging: Ref<ChainMessage> = root.child('chain', () => chain({
-    ...handles, verdicts: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
+    ...handles, verdicts: driving, scheduleChanges: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
   }, chainConfig({
     ...config.chain, confirmedTip: config.confirmedTip, ...signer !== undefined && { ownAddresses: [signer.address] },
     ...config.signing?.keepFor !== undefined && { signedFor: config.signing.keepFor },
   })))
   const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm, openPool: threads.open }, batchWasWrong ? withoutBatches(configs.validator) : configs.validator))
+  const following = isFromL1(config.schedule) ? config.schedule : undefined
+  const electing = following && root.child('schedule', () => schedule({ store: handles.store, events: out, view: following.view, open: following.open }, following.view.config))
   const { upcoming } = config.schedule
   if (upcoming !== undefined) root.child('forecast', () => forecast({ upcoming, validator: handles.validator }))
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
@@ -196,7 +201,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     loadLibp2p().catch(() => undefined)
     await starting
   }
-  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, commands: driving, news, storeOutage, start }
+  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, schedule: electing && new Schedule(electing), commands: driving, news, storeOutage, start }
 }
 
 const withoutBatches = (config: ValidatorConfig): ValidatorConfig =>

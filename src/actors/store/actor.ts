@@ -148,8 +148,8 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
           failed: error => ({ type: 'commitFailed', error: storeErrorOf(error, 'commit') }),
         })
       },
-      serveCommitments({ database }, { request, start, max }, ctx) {
-        serve(ctx, request, database.canonicalRange(start, max).then(commitmentsBody), commitmentsBody(new Uint8Array(0)))
+      serveCommitments({ database }, { request, start, max, onePerHeight }, ctx) {
+        serve(ctx, request, database.canonicalRange(start, max, onePerHeight).then(commitmentsBody), commitmentsBody(new Uint8Array(0)))
       },
       serveTxList({ database }, { request, hash }, ctx) {
         serve(ctx, request, database.txList(hash).then(bytes => txListBody(hash, bytes)), txListBody(hash, undefined))

@@ -307,10 +307,11 @@ export interface Database {
   /** What we signed in a window, by height; what is being written counts, and is durable by then. */
   ownSigned (signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]>
   /**
-   * The canonical commitments of heights `start` to `start + max − 1`, at most `max` (256), as concatenated SSZ: what
-   * `get_commitments_by_number` serves. A hand-over stands before the block of its height.
+   * The first `max` (at most 256) canonical commitments at or above `start`, as concatenated SSZ: what `get_commitments_by_number`
+   * serves (H89). A hand-over stands before the block of its height. `onePerHeight`: of each height the block, or where there is none the
+   * last hand-over (H87).
    */
-  canonicalRange (start: bigint, max: number): Promise<Uint8Array>
+  canonicalRange (start: bigint, max: number, onePerHeight?: boolean): Promise<Uint8Array>
   /** Canonical records from height `from` on; with `after`, from behind the record of that hash on. At most 4,096. */
   scan (from: bigint, max: number, after?: Uint8Array): Promise<RecordPage>
   /** The last `count` canonical records, ascending. */

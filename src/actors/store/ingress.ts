@@ -38,8 +38,8 @@ export type StoreMessage =
    * before it, which is not acknowledged yet; where the store lacks that one, it stores neither, and asks chain to send again.
    */
   | { readonly type: 'write'; readonly sequence: number; readonly after: number | undefined; readonly batch: WriteBatch }
-  /** From network: answer `get_commitments_by_number` / `get_raw_txlist` to this inbound request. */
-  | { readonly type: 'serveCommitments'; readonly request: number; readonly start: bigint; readonly max: number }
+  /** From network: answer `get_commitments_by_number` / `get_raw_txlist` to this inbound request. `onePerHeight`: no hand-over beside a block (H87). */
+  | { readonly type: 'serveCommitments'; readonly request: number; readonly start: bigint; readonly max: number; readonly onePerHeight: boolean }
   | { readonly type: 'serveTxList'; readonly request: number; readonly hash: Uint8Array }
   | Ask<'restore', { tail: number; beside: number }, RestoredBytes>
   | Ask<'page', { start: bigint; max: number }, Uint8Array>
@@ -130,7 +130,7 @@ export const storeBoundary = threadBoundary<StoreMessage, StoreParams, StorePort
 export class Store extends Handle<StoreMessage> {
   /** @param after the write before it, where that is not acknowledged yet */
   write(sequence: number, after: number | undefined, batch: WriteBatch) { return this.send({ type: 'write', sequence, after, batch }) }
-  serveCommitments(request: number, start: bigint, max: number) { return this.send({ type: 'serveCommitments', request, start, max }) }
+  serveCommitments(request: number, start: bigint, max: number, onePerHeight: boolean) { return this.send({ type: 'serveCommitments', request, start, max, onePerHeight }) }
   serveTxList(request: number, hash: Uint8Array) { return this.send({ type: 'serveTxList', request, hash }) }
   /** What a node resumes with: the last `tail` canonical records and the highest `beside` others. */
   async restore(tail: number, beside: number, within: Deadline): Promise<Restored> {

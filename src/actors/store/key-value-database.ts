@@ -192,14 +192,20 @@ export class KeyValueDatabase implements Database {
     }
   }
 
-  async canonicalRange(start: bigint, max: number): Promise<Uint8Array> {
+  async canonicalRange(start: bigint, max: number, onePerHeight = false): Promise<Uint8Array> {
     const most = bounded(max, MAX_COMMITMENTS)
-    if (most === 0) return new Uint8Array()
-    const gte = join('c', encodeHeight(start))
-    const lt = join('c', encodeHeight(start + BigInt(most)))
-    const entries = await this.#read(storage => storage.range({ gte, lt, limit: most }))
-    const page = new Uint8Array(entries.length * SIGNED_COMMITMENT_SIZE)
-    entries.forEach(({ key, value }, at) => {
+    let entries: readonly Entry[] = []
+    let gte = join('c', encodeHeight(start))
+    // what a height holds beside its block is bounded by chain, and so is the number of reads
+    for (let more = most > 0; more;) {
+      const read = await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: most }))
+      const last = read.at(-1)
+      entries = onePerHeight ? lastOfEachHeight([...entries, ...read]) : read
+      more = onePerHeight && read.length === most && entries.length <= most
+      if (last !== undefined) gte = keyAfter(last.key)
+    }
+    const page = new Uint8Array(Math.min(entries.length, most) * SIGNED_COMMITMENT_SIZE)
+    entries.slice(0, most).forEach(({ key, value }, at) => {
       page.set(recordIn(key, value).subarray(SSZ_IN_RECORD), at * SIGNED_COMMITMENT_SIZE)
     })
     return page
@@ -343,6 +349,14 @@ export class KeyValueDatabase implements Database {
 
 const bounded = (count: number, most: number): number =>
   Number.isFinite(count) ? Math.min(most, Math.max(0, Math.floor(count))) : 0
+
+/** Of entries in the order of their keys: what stands last at its height is the block, where there is one. */
+function lastOfEachHeight(entries: readonly Entry[]): Entry[] {
+  return entries.filter(({ key }, at) => {
+    const next = entries[at + 1]
+    return next === undefined || Buffer.compare(heightInKey(next.key), heightInKey(key)) !== 0
+  })
+}
 
 function packed(entries: readonly Entry[]): RecordPage {
   const page = new Uint8Array(entries.length * PAGE_RECORD_SIZE)

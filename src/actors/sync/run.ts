@@ -55,6 +55,8 @@ export class Run {
   #from = 0n
   #visible: boolean
   #stepsBack = 0
+  /** More is known than those could deliver who announce it. */
+  #asksEverybody = false
   /** What gap fill wants beyond the heads that are known. */
   #wanted = -1n
   #outcome: Outcome | undefined
@@ -74,6 +76,7 @@ export class Run {
     })
     this.#fetch = new Fetch(world, doubts, {
       filled: () => { this.#show() },
+      asksEverybody: () => this.#asksEverybody,
       active: plan => this.#phase === 'paging' && plan === this.#plan,
       trusts: peer => this.#voted()?.trusts(peer) ?? true,
     })
@@ -208,7 +211,7 @@ export class Run {
     const pivot = this.#voted()
     if (pivot?.settled === false) return false
     if (pivot !== undefined && plan.frontier > pivot.height && this.#stepsBack === 0) {
-      for (const peer of pivot.aside) this.world.fault(peer, 'other_fork', `another block ${pivot.height} than the one that was taken`, 'found_out')
+      pivot.blameForks()
       this.#pivot = 'none'
     }
     return true
@@ -257,16 +260,23 @@ export class Run {
       return
     }
     const { behind } = this
+    if (behind !== undefined && !this.#asksEverybody) {
+      this.#asksEverybody = true
+      this.want(behind.known)
+      this.world.wake(1)
+      return
+    }
     if (this.#alone()) this.#end('no_peers', undefined, '')
     else if (left !== undefined) this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
     else if (behind !== undefined) this.#end('incomplete', 'not_delivered', `block ${behind.known} is ${behind.by}, nobody delivers ${plan.frontier}`)
     else this.#end('caught_up', undefined, '')
   }
 
-  /** What is known above that this run has not got: a block that waited when it began, or what half of the peers announce, liars or not. */
+  /** What is known above that this run has not got: an elected signer's block that waits for its parent, or what half of the peers announce, liars or not. */
   get behind(): Behind | undefined {
     const { at } = this
-    if (this.#waits !== undefined && this.#waits >= at) return { known: this.#waits, by: 'signed' }
+    const waits = later(this.#waits, this.#adoption.waits)
+    if (waits !== undefined && waits >= at) return { known: waits, by: 'signed' }
     let [asked, more, known] = [0, 0, at]
     for (const { head, blind } of this.world.book.askable()) {
       if (head === undefined && !blind) continue
@@ -298,7 +308,7 @@ export class Run {
     const back = STEPS_BACK[this.#stepsBack]
     const { lowest } = this.#adoption
     const from = back === undefined || plan.frontier < lowest + back ? lowest : plan.frontier - back
-    if (back === undefined || from >= plan.frontier) {
+    if (back === undefined || from >= plan.frontier ) {
       this.#end('incomplete', 'not_adopted', [...refused.values()][0] ?? '')
       return
     }
@@ -334,4 +344,5 @@ export class Run {
   }
 }
 
+const later = (a: bigint | undefined, b: bigint | undefined): bigint | undefined => a === undefined || (b !== undefined && b > a) ? b : a
 const blocksIn = (from: bigint, to: bigint): number => to < from ? 0 : Number(to - from + 1n)
