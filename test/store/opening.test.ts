@@ -28,6 +28,19 @@ describe('H53 one data directory is opened once', () => {
     }
   }))
 
+  it('where the lock file cannot tell, since another machine left it, the database\'s own lock does: by the real path', () => inFolder(async folder => {
+    const dataDir = join(folder, 'data')
+    await mkdir(dataDir)
+    await symlink(dataDir, join(folder, 'link'))
+    for (let times = 0; times < 5; times++) {
+      await writeFile(join(dataDir, 'lock'), JSON.stringify({ pid: 1, host: 'elsewhere', token: 'gone' }))
+      const databases = [dataDir, join(folder, 'link')].map(name => fileDatabase({ dataDir: name }))
+      const outcomes = await Promise.allSettled(databases.map(db => db.open()))
+      expect(outcomes.map(({ status }) => status).sort()).to.deep.equal(['fulfilled', 'rejected'])
+      await Promise.all(databases.map(db => db.close()))
+    }
+  }))
+
   it('where the database\'s own lock cannot tell, as with a directory that is mounted twice, the lock file lets one in', () => inFolder(async dataDir => {
     for (const before of [undefined, { pid: process.pid, started: '1', boot: 'another', host: (await selfAsHolder('x')).host, token: 'gone' }, 'cut sho']) {
       if (before !== undefined) await writeFile(join(dataDir, 'lock'), typeof before === 'string' ? before : JSON.stringify(before))
