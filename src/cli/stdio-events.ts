@@ -67,6 +67,17 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
     signer: toHex(signer),
     blockNumber: int(blockNumber),
   }),
+  ownEquivocation: ({ signer, blockNumber, submissionWindowEnd, first, second }) => ({
+    event: 'ownEquivocation',
+    signer: toHex(signer),
+    blockNumber: int(blockNumber),
+    submissionWindowEnd: int(submissionWindowEnd),
+    first: toHex(first),
+    second: toHex(second),
+  }),
+  recordsLost: ({ what, signingClosedUpTo }) => ({ event: 'recordsLost', what, signingClosedUpTo: int(signingClosedUpTo) }),
+  recordDamaged: ({ kind, hash, blockNumber }) => ({ event: 'recordDamaged', kind, hash: hexOrNull(hash), blockNumber: intOrNull(blockNumber) }),
+  signingReady: ({ after }) => ({ event: 'signingReady', after }),
   deepReorg: ({ hash, blockNumber, head, evidence }) => ({
     event: 'deepReorg',
     hash: toHex(hash),
