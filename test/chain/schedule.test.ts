@@ -256,6 +256,19 @@ describe('chain: waiting for the schedule', () => {
     expect(calls).to.equal(2)
   })
 
+  it('H05 a page whose schedule answers later: each of its commitments is judged by the answer, not the first alone', async () => {
+    const resolvers: ((answer: ScheduleAnswer) => void)[] = []
+    await open({ schedule: () => later({ signer: ALICE }, resolvers) })
+    const first = build({ number: 100, parent: TIP.preconfirmationHash })
+    const answer = h.page([first, build({ number: 101, parent: first, signer: MALLORY }), build({ number: 101, parent: first })])
+    await h.kit.settle()
+    h.judged.expectNone()
+    for (const resolve of resolvers) resolve('unknown')
+    await h.kit.settle()
+    expect(h.judged.expect('judged').results.map(({ reason }) => reason)).to.deep.equal(['accepted', 'not_elected', 'accepted'])
+    await answer
+  })
+
   it('a page waits as a whole, and is answered in time', async () => {
     const resolvers: ((answer: ScheduleAnswer) => void)[] = []
     await open({ schedule: window => window === WINDOW ? { signer: ALICE } : later({ signer: BOB }, resolvers) })

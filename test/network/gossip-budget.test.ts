@@ -7,6 +7,7 @@ import { GossipBudget } from '../../src/actors/network/gossip/budget.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { defaultGossip } from '../../src/actors/network/index.js'
 import { encodeFrame } from '../../src/protocol/index.js'
+import { every } from '../support/every.js'
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
 import { WITHIN, commitment, connect, failures, meshed, pass, passUntil, passing, startNode, stopAll } from './harness.js'
@@ -254,14 +255,14 @@ describe('network: gossip over budget for long', () => {
     await mallory.dial(b.address)
     await meshed(b, mallory.peerId)
     const messages = await signed(mallory, 1, 2)
-    const flooding = setInterval(() => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) }, 20).unref()
+    const stop = every(20, () => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) })
     try {
       await until(() => { clock.advance(20); return failures(b, mallory.peerId) === 4 }, 'all that count at once')
       thinks.score = -9
       await until(() => { clock.advance(20); return failures(b, mallory.peerId) === 8 }, 'and again')
       b.events.expect('violation', { peer: mallory.peerId, violation: 'gossip_flood' })
     } finally {
-      clearInterval(flooding)
+      stop()
     }
   })
 })
@@ -308,7 +309,7 @@ describeTransports('network: gossip RPCs that do not end', transport => {
     await connect(a, b)
     const attackers = await Promise.all([1, 2, 3, 4].map(() => rawPeer(transport)))
     let most = 0
-    const watch = setInterval(() => { void figures(b).then(({ now }) => { most = Math.max(most, now.partialGossipBytes) }) }, 20).unref()
+    const stop = every(20, async () => { most = Math.max(most, (await figures(b)).now.partialGossipBytes) })
     try {
       for (const attacker of attackers) {
         await attacker.dial(b.address)
@@ -324,7 +325,7 @@ describeTransports('network: gossip RPCs that do not end', transport => {
       expect(most).to.be.at.most(3 * MIB)
       expect((await b.network.peers(WITHIN)).some(({ peer }) => peer === a.peerId)).to.equal(true)
     } finally {
-      clearInterval(watch)
+      stop()
     }
   })
 

@@ -160,19 +160,19 @@ describe('the store actor', () => {
     const puts = Array.from({ length: 40 }, (_, at) => commitment({ height: BigInt(at + 1) }))
     for (const [at, put] of puts.entries()) from.write(at + 1, { commitments: [put], signed: [put] })
     const { signer } = puts[0]!
-    expect(await answered(store.ownSigned(signer, 1_000n, 1_000), settle)).to.have.length(40)
+    expect((await answered(store.signedWindow(signer, 1_000n, 1_000), settle)).records).to.have.length(40)
     await from.hears()
 
     faults.commit = new StoreError('disk_full', 'no space left')
     const more = commitment({ height: 41n })
     from.write(41, { signed: [more] })
-    const refused = store.ownSigned(signer, 1_000n, 60_000).then(() => undefined, (error: unknown) => error)
+    const refused = store.signedWindow(signer, 1_000n, 60_000).then(() => undefined, (error: unknown) => error)
     await settle()
     expect(await refused).to.include({ code: 'disk_full' })
     faults.commit = undefined
     await advance(11_000)
     await from.hears()
-    expect(await answered(store.ownSigned(signer, 1_000n, 1_000), settle)).to.have.length(41)
+    expect((await answered(store.signedWindow(signer, 1_000n, 1_000), settle)).records).to.have.length(41)
     await stop()
   })
 })

@@ -178,6 +178,7 @@ export class FakeChain {
     const head = this.canonical.at(-1)
     return {
       head: { blockNumber: head === undefined ? 0n : heightOf(head), submissionWindowEnd: 0n }, headHash: this.headHash, next: this.next,
+      rootedByChance: this.tip === undefined && this.root === undefined && head !== undefined,
       confirmedTip: this.tip === undefined ? undefined : { blockNumber: this.tip }, highest: this.highest, pendingParents: this.waiting ?? this.#pending.size, pendingSchedule: 0, unstored: this.unstored,
     }
   }
@@ -229,6 +230,14 @@ export class FakeChain {
 
   rootAt(first: bigint): void {
     this.root = first
+    const lowest = this.canonical[0]
+    if (lowest !== undefined && first < heightOf(lowest)) {
+      for (const each of this.canonical.splice(0)) {
+        const parent = toHex(new CommitmentView(each).parentPreconfirmationHash)
+        this.#pending.set(parent, [...this.#pending.get(parent) ?? [], each])
+      }
+      this.next = first
+    }
     if (this.next === undefined || first > this.next) this.next = first
   }
 

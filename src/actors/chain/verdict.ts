@@ -40,6 +40,7 @@ export const CONFLICTING = ignore('conflicting_commitment')
 export const AFTER_OWN_EOP = ignore('after_own_eop')
 export const EOP_BELOW_OWN = ignore('eop_below_own_block')
 export const NOT_RECORDED = ignore('not_recorded')
+export const WINDOW_CLOSED = ignore('window_closed')
 
 /** Undecodable, bad signature, wrong slasher, non-EOP with zero hash; high-S: what the worker found. */
 export function byFinding(finding: number): Refusal | undefined {

@@ -12,7 +12,7 @@ import type { Bootnode } from './bootnodes.js'
 import { namesOtherChain, readCandidate, udpEndpoint, uncompressed } from './candidate.js'
 import type { DiscoveryConfig } from './config.js'
 import type { Discv5Init, Discv5Node } from './discv5-node.js'
-import { DiscoveryError } from './errors.js'
+import { DiscoveryError, refusedFor } from './errors.js'
 import type { DiscoveryEvent, DiscoveryFigures, DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 import { endpointOf, holderOf, reachOf, sameIp } from './ip.js'
 import type { KnownKeeper } from './known-keeper.js'
@@ -22,7 +22,6 @@ import { chainBytes } from './record.js'
 import { Targets } from './targets.js'
 import type { Target } from './targets.js'
 import type { Endpoint } from './votes.js'
-import { codeOf } from '../../protocol/thrown.js'
 
 export interface DiscoveryNeeds {
   readonly network: Pick<NetworkHandle, 'dial' | 'peers' | 'addresses'>
@@ -366,13 +365,6 @@ export class Room {
 
   #now(): number { return this.#init.ctx.clock.monotonic() }
   #tell(event: DiscoveryEvent): void { void this.#init.needs.events.send(event) }
-}
-
-/** The driver knows how long a peer that closed on us is left alone (SPEC §10), in milliseconds. */
-function refusedFor(error: unknown): number {
-  if (codeOf(error) !== 'dial_refused') return 0
-  const { value } = error as { readonly value?: unknown }
-  return typeof value === 'number' ? value : 0
 }
 
 function withPeer(address: string, peer: PeerKey): string { return address.includes('/p2p/') ? address : `${address}/p2p/${peer}` }

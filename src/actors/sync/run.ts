@@ -27,8 +27,8 @@ interface Outcome { readonly outcome: SyncResult['outcome']; readonly code: Sync
 
 /**
  * One catch-up (SPEC §9):
- *  1. Where chain stands says where to begin; without an anchor, what peers serve does, and so it does again where the root leads to
- *     nobody's head (root.ts).
+ *  1. Where chain stands says where to begin; without a tip, what peers serve does where nobody was asked yet, and so it does again where the
+ *     root leads to nobody's head (root.ts).
  *  2. Peers are asked for one block, and those who agree on it are asked for the rest (pivot.ts).
  *  3. Stretches up to the target are asked of several peers at once, a late one of another peer as well (fetch.ts).
  *  4. A page is checked by itself (page-check.ts), then goes to the validator, in the order of the chain, a few at a time; what chain took
@@ -43,6 +43,8 @@ export class Run {
   readonly #pace = new Pace(PACE_OVER_MS)
   #phase: 'starting' | 'paging' | 'settling' | 'ended' = 'starting'
   #root: RootSearch | undefined
+  /** Where to begin if that finds nothing. */
+  #next: bigint | undefined
   /** The highest block that waited above the head when the run began. */
   #waits: bigint | undefined
   /** Chain has no tip: where its root leads nowhere, it is left, once a run. */
@@ -129,8 +131,10 @@ export class Run {
     if (standing === undefined) { this.#end('incomplete', 'room_failed', 'chain did not say where it stands'); return }
     this.#adoption.lowest = standing.confirmedTip === undefined ? 0n : standing.confirmedTip.blockNumber + 1n
     this.#waits = standing.highest
-    this.#mayLeaveRoot = standing.confirmedTip === undefined && standing.next !== undefined
-    if (standing.next !== undefined) this.#open(standing.next)
+    const { next, rootedByChance = false } = standing
+    this.#next = next
+    this.#mayLeaveRoot = standing.confirmedTip === undefined && next !== undefined && !rootedByChance
+    if (next !== undefined && !rootedByChance) this.#open(next)
     else this.#root = new RootSearch(this.world, this.headsLeft)
   }
 
@@ -145,6 +149,7 @@ export class Run {
       this.#conclude(plan)
       return
     }
+    if (root === 'none' && this.#next !== undefined) { this.#open(this.#next); return }
     if (root === 'none') { this.#end(this.#alone() ? 'no_peers' : 'caught_up', undefined, ''); return }
     this.world.rootAt(root.page.start)
     this.#begun(root)
