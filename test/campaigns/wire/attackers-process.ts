@@ -1,6 +1,7 @@
 /** Attackers in a process of their own, which stands for machines elsewhere: told over IPC whom to attack, how, from where and for how long. */
 import { constants, setPriority } from 'node:os'
 import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Target } from './attacker.js'
 import { Chance } from './chance.js'
 import { GossipRpcs } from './gossip-rpc.js'
@@ -45,10 +46,12 @@ async function obey(order: Order): Promise<void> {
   }
   await Promise.all(order.addresses.flatMap((from, lane) => (Object.keys(sieges) as SiegeName[]).map(async (name, at) => {
     const chance = new Chance(seed + 1_000_003 * lane + at)
+    // not all at the same moment: they would be refused for each other
+    await sleep(chance.int(3_000))
     while (performance.now() < until) {
       const went = await sieges[name]({ chance, target, from, rpcs, until }).then(() => true, () => false)
       note(name, went)
-      await new Promise(resolve => { setTimeout(resolve, went ? 20 : 250) })
+      await sleep(went ? 20 : chance.between(200, 3_000))
     }
   })))
 }
