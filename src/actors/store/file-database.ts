@@ -11,7 +11,7 @@ export interface FileDatabaseOptions extends DatabaseOptions {
   readonly token?: string
 }
 
-/** The database on disk, in the thread that calls. A node has it in a thread of its own: see `threadDatabase`. */
+/** The database on disk, in the thread that calls. A node has it in a thread of its own: see `store`. */
 export function fileDatabase({ dataDir, token = newToken(), ...options }: FileDatabaseOptions): Database {
   return new KeyValueDatabase(() => openLevel({ dataDir, token }), options)
 }
