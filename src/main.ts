@@ -7,6 +7,9 @@ import { addDevnet } from './cli/devnet/command.js'
 import { addIdentity } from './cli/identity.js'
 import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
 import { addRun } from './cli/run.js'
+import { addSchedule } from './cli/schedule.js'
+import { addSigning } from './cli/signing.js'
+import { addStore } from './cli/store.js'
 
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once (H32). */
 function untilSignal(): AbortSignal {
@@ -32,6 +35,9 @@ async function main(): Promise<void> {
   addRun(program, untilSignal)
   addDevnet(program, untilSignal)
   addIdentity(program)
+  addSchedule(program, untilSignal)
+  addSigning(program)
+  addStore(program)
   try {
     await program.parseAsync()
   } catch (error) {

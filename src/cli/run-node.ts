@@ -2,9 +2,10 @@ import { systemClock } from '../actors/kernel/index.js'
 import type { Logger, Termination } from '../actors/kernel/index.js'
 import { gaterPresets } from '../actors/network/connections/gater-rules.js'
 import type { GaterRules } from '../actors/network/connections/gater-rules.js'
-import { P2pService, scheduleFromFile, scheduleFromSigners } from '../actors/service/index.js'
+import { P2pService, scheduleFromFile, scheduleFromL1, scheduleFromSigners } from '../actors/service/index.js'
 import type { ScheduleResolver } from '../actors/service/index.js'
 import { logTo } from './log.js'
+import { l1OptionsOf } from './l1-options.js'
 import { FAILED } from './options.js'
 import { CatchUpProgress } from './progress.js'
 import type { RunOptions } from './run.js'
@@ -68,8 +69,12 @@ function reportFailure(ended: Termination, log: Logger): void {
   process.exitCode = FAILED
 }
 
-const scheduleOf = async ({ schedule, signer = [] }: RunOptions): Promise<ScheduleResolver> =>
-  schedule === undefined ? scheduleFromSigners(signer) : scheduleFromFile(schedule)
+async function scheduleOf(options: RunOptions): Promise<ScheduleResolver> {
+  const l1 = l1OptionsOf(options)
+  if (l1 !== undefined) return scheduleFromL1(l1)
+  const { schedule, signer = [] } = options
+  return schedule === undefined ? scheduleFromSigners(signer) : scheduleFromFile(schedule)
+}
 
 function gaterOf({ gater, gaterOff = [] }: RunOptions): GaterRules {
   return { ...gaterPresets[gater], ...Object.fromEntries(gaterOff.map(rule => [rule, false])) }
@@ -83,6 +88,7 @@ async function untilStopped(service: P2pService, signal: AbortSignal, log: Logge
   const following = service.runWithHandler({
     commitment: ({ blockNumber, from }) => { if (!progress.running) log.info({ blockNumber: String(blockNumber), from }, 'commitment') },
     rejected: ({ topic, from, reason, verdict }) => log.debug({ topic, from, reason }, verdict),
+    scheduleMismatch: ({ epoch, expected, named }) => log.error({ epoch, expected, named }, 'the whitelist names another operator than was reckoned'),
     head: ({ head }) => { if (!progress.running) log.info({ blockNumber: String(head.blockNumber) }, 'head') },
     syncStarted: ({ from }) => { progress.started(from, log) },
     syncProgress: event => { progress.moved(event, log) },

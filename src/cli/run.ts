@@ -5,6 +5,8 @@ import { gaterPresets } from '../actors/network/connections/gater-rules.js'
 import type { GaterPreset, GaterRules } from '../actors/network/connections/gater-rules.js'
 import { DEFAULT_CHAIN_ID } from '../protocol/index.js'
 import type { ScorePresetName } from '../protocol/index.js'
+import { addL1Options, l1OptionsOf } from './l1-options.js'
+import type { L1CommandOptions } from './l1-options.js'
 import { UsageError, bigintOption, collect, collectOf, wholeNumberOption } from './options.js'
 
 /** A rule that can be switched off by its name. */
@@ -13,7 +15,7 @@ export type GaterSwitch = { [K in keyof GaterRules]: GaterRules[K] extends boole
 const gaterSwitches = Object.entries(gaterPresets.open).filter(([, value]) => typeof value === 'boolean').map(([name]) => name)
 
 /** As commander gives them. */
-export interface RunOptions {
+export interface RunOptions extends L1CommandOptions {
   readonly chainId: bigint
   readonly listen?: readonly string[]
   readonly peer?: readonly string[]
@@ -42,16 +44,14 @@ export interface RunOptions {
 }
 
 const MORE_HELP = `
-One of --schedule and --signer is needed.
+One of --schedule, --signer and --l1.rpc is needed.
 Exit codes: 0 stopped as asked (SIGINT or SIGTERM; with --stdio also the end of
 input and the command "stop"), 1 failed, 2 wrong options. A second signal ends
 the process at once.`
 
 /** `run`: one node, until a signal, or with `--stdio` until its input ends. */
 export function addRun(program: Command, untilSignal: () => AbortSignal): void {
-  program
-    .command('run')
-    .description('Runs one node.')
+  addL1Options(program.command('run').description('Runs one node.'))
     .option('--listen <multiaddr>', `address to listen on, repeatable (default: ${DEFAULT_LISTEN})`, collect)
     .addOption(
       new Option('--chain-id <number>', 'chain id')
@@ -97,11 +97,12 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
     })
 }
 
-function checkSchedule({ schedule, signer }: RunOptions): void {
-  if (schedule !== undefined && signer !== undefined)
-    throw new UsageError('give either --schedule FILE or --signer ADDRESS, not both')
-  if (schedule === undefined && signer === undefined)
-    throw new UsageError('who may sign is missing: give --schedule FILE, or --signer ADDRESS (repeatable)')
+function checkSchedule(options: RunOptions): void {
+  const { schedule, signer } = options
+  const given = [schedule, signer, l1OptionsOf(options)].filter(each => each !== undefined).length
+  if (given > 1) throw new UsageError('give one of --schedule FILE, --signer ADDRESS and --l1.rpc URL, not several')
+  if (given === 0)
+    throw new UsageError('who may sign is missing: give --schedule FILE, --signer ADDRESS (repeatable), or --l1.rpc URL with --l1.inbox ADDRESS')
 }
 
 /** A list that nobody asks would look like protection. */

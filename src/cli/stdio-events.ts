@@ -67,6 +67,17 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
     signer: toHex(signer),
     blockNumber: int(blockNumber),
   }),
+  ownEquivocation: ({ signer, blockNumber, submissionWindowEnd, first, second }) => ({
+    event: 'ownEquivocation',
+    signer: toHex(signer),
+    blockNumber: int(blockNumber),
+    submissionWindowEnd: int(submissionWindowEnd),
+    first: toHex(first),
+    second: toHex(second),
+  }),
+  recordsLost: ({ what, signingClosedUpTo }) => ({ event: 'recordsLost', what, signingClosedUpTo: int(signingClosedUpTo) }),
+  recordDamaged: ({ kind, hash, blockNumber }) => ({ event: 'recordDamaged', kind, hash: hexOrNull(hash), blockNumber: intOrNull(blockNumber) }),
+  signingReady: ({ after }) => ({ event: 'signingReady', after }),
   deepReorg: ({ hash, blockNumber, head, evidence }) => ({
     event: 'deepReorg',
     hash: toHex(hash),
@@ -79,6 +90,11 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
     submissionWindowEnd: int(submissionWindowEnd),
     error: errorToJson(error),
   }),
+
+  scheduleFresh: ({ fresh, reason }) => ({ event: 'scheduleFresh', fresh, reason: orNull(reason) }),
+  scheduleReorg: ({ depth, head }) => ({ event: 'scheduleReorg', depth: int(depth), head: int(head) }),
+  scheduleContracts: ({ from, to, variant }) => ({ event: 'scheduleContracts', from: orNull(from), to, variant }),
+  scheduleMismatch: ({ epoch, expected, named }) => ({ event: 'scheduleMismatch', epoch: int(epoch), expected: orNull(expected), named: orNull(named) }),
 
   published: ({ topic, hash, recipients }) => ({ event: 'published', topic, hash: toHex(hash), recipients: int(recipients) }),
 

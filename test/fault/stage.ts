@@ -26,8 +26,8 @@ export class Stage {
 
   static async set(net: TestNet, { dataDir }: { readonly dataDir?: string } = {}): Promise<Stage> {
     const folder = dataDir ?? await net.folder()
-    const [preconfer, far] = await Promise.all([net.start({ signing: { key: KEY } }), net.start()])
-    const { node: middle, thread } = await StoreThread.of(async () => net.start({ dataDir: folder, signing: { key: KEY } }, [preconfer, far]))
+    const [preconfer, far] = await Promise.all([net.start({ signing: { key: KEY, unprotected: true } }), net.start()])
+    const { node: middle, thread } = await StoreThread.of(async () => net.start({ dataDir: folder, signing: { key: KEY, unprotected: true } }, [preconfer, far]))
     await Promise.all([preconfer.meshed(), far.meshed(), middle.meshed(2)])
     const stage = new Stage(net, folder, preconfer, middle, far, thread, await ChainMaker.create())
     void stage.#follow()

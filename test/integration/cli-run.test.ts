@@ -51,7 +51,7 @@ describe('the command line', function () {
       [[], 'Usage:'],
       [['nonsense'], 'nonsense'],
       [['run', '--nonsense'], '--nonsense'],
-      [['run', ...signer, '--schedule', 'x'], 'not both'],
+      [['run', ...signer, '--schedule', 'x'], 'not several'],
       [['run', '--signer', '0x12'], '0x12'],
       [['run', '--schedule', '/nonexistent/schedule.json'], '/nonexistent/schedule.json'],
       [['run', ...signer, '--chain-id', 'x'], '--chain-id'],

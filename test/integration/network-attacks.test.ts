@@ -10,6 +10,7 @@ import { OFFSETS, loadCrypto, txListHash } from '../../src/protocol/index.js'
 import { commitment, txList } from '../network/harness.js'
 import { rawPeer, topics } from '../network/raw-peer.js'
 import type { RawPeer } from '../network/raw-peer.js'
+import { every } from '../support/every.js'
 import { fastClock } from '../support/fast-clock.js'
 import { memoryBack, memoryUsed } from '../support/memory.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
@@ -93,11 +94,11 @@ const attacks: readonly Attack[] = [
 function flood(peer: RawPeer, victim: string, rpcs: readonly Rpc[], perSecond: number, clock: Clock): { stop(): void; readonly sent: number } {
   const began = clock.monotonic()
   let sent = 0
-  const timer = setInterval(() => {
+  const stop = every(10, () => {
     const due = (clock.monotonic() - began) / 1_000 / FASTER * perSecond
     while (sent < due) internals(peer).sendRpc(victim, rpcs[sent++ % rpcs.length] as Rpc)
-  }, 10)
-  return { stop: () => { clearInterval(timer) }, get sent() { return sent } }
+  })
+  return { stop, get sent() { return sent } }
 }
 
 const describeReal = realTransports ? describe : describe.skip
@@ -113,7 +114,7 @@ describeReal('network: attacks on a whole node', function () {
       clock, discovery: false, schedule: (window, options) => window <= WINDOW ? known(window, options) : 'unknown',
       network: { gossip: scaled },
     })
-    const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
+    const honest = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } }, [victim])
     await Promise.all([victim.meshed(), honest.meshed()])
     clock.hurry()
     return { victim, honest, clock, address: (await victim.service.listenAddresses())[0] ?? '', blocks: await ChainMaker.create(WINDOW) }
@@ -199,23 +200,23 @@ describeReal('network: attacks on a whole node', function () {
     const port = Number(/tcp\/(\d+)/.exec(address)?.[1])
     const sockets = new Set<Socket>()
     let dialled = 0
-    const dialling = setInterval(() => {
+    const stop = every(50, () => {
       for (let i = 0; i < 20; i++, dialled++) {
         const socket = connectTo(port, '127.0.0.1')
         sockets.add(socket)
         socket.on('error', () => undefined)
         socket.on('close', () => { sockets.delete(socket) })
       }
-    }, 50).unref()
+    })
     await until(() => dialled >= 1_600, 'dialled')
-    clearInterval(dialling)
+    stop()
     // beside those that are pending: closed at the door
-    await until(() => sockets.size < 120, 'closed')
+    await until(() => sockets.size < 120, 'closed', 200_000)
     for (const socket of sockets) socket.destroy()
     const last = await work.stop()
     await victim.headIs(last)
     expect((await victim.service.peers()).map(({ peer }) => peer)).to.deep.equal([honest.service.peerId])
-    const newcomer = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
+    const newcomer = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } }, [victim])
     await newcomer.meshed()
     await memoryBack(before)
   })

@@ -1,12 +1,12 @@
 import { expect } from 'chai'
 import { ChainError, P2pService, RequestError, ServiceError, StoreError, scheduleFromSigners, signerFromKey, supervisor, toHex } from '../../src/index.js'
-import type { Signer, StreamItem } from '../../src/index.js'
+import type { AddressedSigner, PreconfCommitment, StreamItem } from '../../src/index.js'
 import { SignedCommitmentCodec } from '../../src/protocol/index.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
 import type { TestNode } from '../support/nodes.js'
 import { describeTransports, listenOn } from '../support/transport.js'
 
-const signing = { key: KEY }
+const signing = { key: KEY, unprotected: true }
 
 async function publish(node: TestNode, chain: ChainMaker, count: number, txListBytes = 1_000): Promise<void> {
   for (let block = 0; block < count; block++) {
@@ -107,7 +107,7 @@ describeTransports('service', function (transport) {
 
   it('H01: a commitment that somebody else signed is rejected, neither stored nor forwarded', async () => {
     const stranger = signerFromKey('03'.repeat(32))
-    const forger = await net.start({ signing: { sign: stranger }, schedule: scheduleFromSigners([stranger.address]) })
+    const forger = await net.start({ signing: { sign: stranger, unprotected: true }, schedule: scheduleFromSigners([stranger.address]) })
     const honest = await net.start({}, [forger])
     const behind = await net.start({}, [honest])
     await forger.meshed()
@@ -190,7 +190,7 @@ describeTransports('service', function (transport) {
     const { commitment } = (await ChainMaker.create(windowEnd)).block({ txListBytes: 100 })
     const other = (await ChainMaker.create(windowEnd)).block({ txListBytes: 200 }).commitment
     let signed = 0
-    const counting: Signer = Object.assign((digest: Uint8Array) => { signed++; return signerFromKey(KEY)(digest) }, { address: SIGNER })
+    const counting: AddressedSigner = Object.assign((digest: Uint8Array) => { signed++; return signerFromKey(KEY)(digest) }, { address: SIGNER })
     const first = await net.start({ signing: { sign: counting }, dataDir })
     await first.service.publishCommitment(commitment)
     const conflict = async ({ service }: TestNode) => service.publishCommitment(other).then(() => undefined, (error: unknown) => error)
@@ -219,8 +219,8 @@ describeTransports('service', function (transport) {
   })
 
   it('takes a signed commitment as bytes and as a value, and signs with a function of the application', async () => {
-    const remoteSigner: Signer = async (digest, commitment) => signerFromKey(KEY)(digest, commitment)
-    const local = await net.start({ signing: { sign: remoteSigner } })
+    const remoteSigner = Object.assign(async (digest: Uint8Array, commitment: PreconfCommitment) => signerFromKey(KEY)(digest, commitment), { address: SIGNER })
+    const local = await net.start({ signing: { sign: remoteSigner, unprotected: true } })
     const chain = await ChainMaker.create()
     const { commitment } = chain.block()
     await local.service.publishCommitment(commitment)

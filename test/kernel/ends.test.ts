@@ -96,19 +96,20 @@ describe('kernel: ends', () => {
       const kit = testKit()
       const { ref, ctx } = await contextOf(kit)
       const signals: (AbortSignal | undefined)[] = []
-      void rejection(ref.ask('compute', { run(own) { signals.push(own.askSignal); return own.later(never()) } }, 60_000))
-      void rejection(ref.ask('compute', { async run(own) {
+      const asked = [ref.ask('compute', { run(own) { signals.push(own.askSignal); return own.later(never()) } }, 60_000), ref.ask('compute', { async run(own) {
         signals.push(own.askSignal)
         await new Promise(resolve => { own.signal.addEventListener('abort', resolve) })
         signals.push(own.askSignal)
         return 1
-      } }, 60_000))
+      } }, 60_000)]
+      const outcomes = Promise.allSettled(asked)
       await kit.settle()
       expect(signals.map(signal => signal?.aborted)).deep.equal([false, false])
       if (end === 'crash') ctx().fail(new Error('x'))
       else void kit.tree.stop()
       await kit.settle()
       expect(signals.map(signal => signal?.aborted)).deep.equal([true, true, true])
+      expect((await outcomes).map(({ status }) => status)).deep.equal(['rejected', 'fulfilled'])
     }
   })
 

@@ -1,10 +1,13 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { seededRandom } from '../../src/actors/kernel/index.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
+import type { Authorship } from '../../src/actors/network/gossip/authors.js'
 import { GossipBudget } from '../../src/actors/network/gossip/budget.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { defaultGossip } from '../../src/actors/network/index.js'
 import { encodeFrame } from '../../src/protocol/index.js'
+import { every } from '../support/every.js'
 import { describeTransports } from '../support/transport.js'
 import { until } from '../support/until.js'
 import { WITHIN, commitment, connect, failures, meshed, pass, passUntil, passing, startNode, stopAll } from './harness.js'
@@ -19,9 +22,10 @@ const controls = (count: number): Rpc => ({ messages: [], subscriptions: Array.f
 
 const guaranteedOnly = { ...defaultGossip, surplusShare: 0 }
 
-function setUp(limits = guaranteedOnly, { isKnown = () => false, isProven = () => true }: { isKnown?: () => boolean; isProven?: (peer: string) => boolean } = {}) {
+interface Asked { isKnown?: () => boolean; isProven?: (peer: string) => boolean; authorship?: () => Authorship }
+function setUp(limits = guaranteedOnly, { isKnown = () => false, isProven = () => true, authorship = () => 'own' }: Asked = {}) {
   const clock = new ManualClock()
-  return { budget: new GossipBudget(limits, clock, { isKnown, isProven }), clock }
+  return { budget: new GossipBudget(limits, clock, seededRandom(1), { isKnown, isProven, authorship }), clock }
 }
 
 describe('network: gossip budget', () => {
@@ -251,14 +255,14 @@ describe('network: gossip over budget for long', () => {
     await mallory.dial(b.address)
     await meshed(b, mallory.peerId)
     const messages = await signed(mallory, 1, 2)
-    const flooding = setInterval(() => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) }, 20).unref()
+    const stop = every(20, () => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) })
     try {
       await until(() => { clock.advance(20); return failures(b, mallory.peerId) === 4 }, 'all that count at once')
       thinks.score = -9
       await until(() => { clock.advance(20); return failures(b, mallory.peerId) === 8 }, 'and again')
       b.events.expect('violation', { peer: mallory.peerId, violation: 'gossip_flood' })
     } finally {
-      clearInterval(flooding)
+      stop()
     }
   })
 })
@@ -305,7 +309,7 @@ describeTransports('network: gossip RPCs that do not end', transport => {
     await connect(a, b)
     const attackers = await Promise.all([1, 2, 3, 4].map(() => rawPeer(transport)))
     let most = 0
-    const watch = setInterval(() => { void figures(b).then(({ now }) => { most = Math.max(most, now.partialGossipBytes) }) }, 20).unref()
+    const stop = every(20, async () => { most = Math.max(most, (await figures(b)).now.partialGossipBytes) })
     try {
       for (const attacker of attackers) {
         await attacker.dial(b.address)
@@ -321,7 +325,7 @@ describeTransports('network: gossip RPCs that do not end', transport => {
       expect(most).to.be.at.most(3 * MIB)
       expect((await b.network.peers(WITHIN)).some(({ peer }) => peer === a.peerId)).to.equal(true)
     } finally {
-      clearInterval(watch)
+      stop()
     }
   })
 

@@ -4,6 +4,7 @@ import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import type { RequestKind, Violation } from '../../src/actors/network/index.js'
 import { ANSWER_SIZES } from '../../src/actors/network/reqresp/protocols.js'
 import { encodeFrame, protocolsOf, readFrame } from '../../src/protocol/index.js'
+import { every } from '../support/every.js'
 import { describeTransports } from '../support/transport.js'
 import type { TestTransport } from '../support/transport.js'
 import { until } from '../support/until.js'
@@ -36,16 +37,13 @@ async function ask(peer: RawPeer, node: TestNode, kind: RequestKind, bytes: Uint
 /** Answers whatever the node is asked. */
 function answering(node: TestNode, body: (kind: 'serveHead' | 'serveCommitments' | 'serveTxList') => Uint8Array): () => void {
   const done = new Set<object>()
-  const timer = setInterval(() => {
+  return every(2, () => {
     for (const message of [...node.chain.received, ...node.store.received]) {
       if (done.has(message) || !('request' in message)) continue
       done.add(message)
       void node.network.answer(message.request, body(message.type))
     }
-  }, 2)
-  // a test that fails does not stop it
-  timer.unref()
-  return () => { clearInterval(timer) }
+  })
 }
 
 const unread = (stream: Stream): void => { stream.pause() }
@@ -148,9 +146,9 @@ describeTransports('network: serving', transport => {
     const [node, peer] = await pair(transport, { serving: { readWithinMs: 150 } })
     const silent = await ask(peer, node, 'head', new Uint8Array(0), { close: false })
     const slow = await ask(peer, node, 'commitments', encodeFrame(commitmentsRequest(1, 2)).subarray(0, 5), { close: false })
-    const trickle = setInterval(() => { if (slow.stream.status === 'open') slow.stream.send(new Uint8Array(1)) }, 20).unref()
+    const stop = every(20, () => { if (slow.stream.status === 'open') slow.stream.send(new Uint8Array(1)) })
     expect(await Promise.all([silent.ended, slow.ended])).to.deep.equal(['reset', 'reset'])
-    clearInterval(trickle)
+    stop()
     expect((await figures(node)).violations.read_timeout).to.equal(2)
     await until(async () => (await figures(node)).now.inboundStreams === 0, 'nothing open')
   })
@@ -173,10 +171,10 @@ describeTransports('network: serving', transport => {
     const [node, peer] = await pair(transport, { clock, serving: { writeWithinMs: 150 } })
     const stop = answering(node, () => head)
     const { bytes, stream } = await ask(peer, node, 'head', encodeFrame(headRequest), { close: false })
-    const endless = setInterval(() => { if (stream.status === 'open') stream.send(new Uint8Array(100)) }, 20).unref()
+    const enough = every(20, () => { if (stream.status === 'open') stream.send(new Uint8Array(100)) })
     await until(() => bytes().length > 0, 'answered')
     await passUntil(clock, () => stream.status !== 'open', 'reset')
-    clearInterval(endless)
+    enough()
     stop()
     expect(equal(readFrame(bytes(), 100), head)).to.equal(true)
     expect(node.events.expect('violation')).to.include({ violation: 'read_timeout', code: 'never_ended' })

@@ -33,10 +33,30 @@ function watchLoop(): void {
 // For as long as the process lives; a test that counts threads leaves it out (`isOverlooked`).
 watchLoop()
 
-/** Of the test that runs. */
+/** Of the test that runs, or ran last. */
 let file = ''
+let title = ''
 /** Whether a test of this file has failed. It had no time to tidy up: one failure is enough. */
 let failed = false
+
+/**
+ * What nobody handles fails its file. While tests run, mocha's parallel mode hears of errors but not of rejections. Between two files it does
+ * not listen at all: the process would end, with all that is still to run there. Then it is the next file that fails.
+ */
+function hearDuringTests(): void {
+  process.setUncaughtExceptionCaptureCallback(null)
+  process.on('unhandledRejection', error => { report([`a rejection that nobody handled, in "${title}": ${stackOf(error)}`]) })
+}
+
+function hearBetweenFiles(): void {
+  process.setUncaughtExceptionCaptureCallback(error => {
+    const line = `an error outside of any test, after "${title}": ${stackOf(error)}`
+    console.error(line)
+    leaks.push(line)
+  })
+}
+
+const stackOf = (error: unknown): string => error instanceof Error ? error.stack ?? error.message : String(error)
 
 function report(lines: readonly string[]): void {
   if (!failed) leaks.push(...lines)
@@ -46,11 +66,13 @@ function report(lines: readonly string[]): void {
 export const mochaHooks: RootHookObject = {
   // Not when this file is loaded: the process that only hands out the files loads it too.
   beforeAll() {
+    hearDuringTests()
     if (process.env['TEST_UNIT'] !== '1') return
     tellOfEach(what => { if (leaks.length === 0) leaks.push(`${file}: ${what}: a unit test starts none; list its file in scripts/test.js among those that do`) })
   },
   beforeEach(this: Mocha.Context) {
     file = this.currentTest?.file ?? file
+    title = this.currentTest?.fullTitle() ?? ''
     testBegins()
   },
   async afterEach(this: Mocha.Context) {
@@ -66,6 +88,7 @@ export const mochaHooks: RootHookObject = {
     this.timeout(120_000)
     report((await endAll('suite')).map(what => `left by a suite: ${what}`))
     failed = false
+    hearBetweenFiles()
     if (leaks.length > 0) throw new Error(leaks.splice(0).join('\n'))
   },
 }

@@ -9,7 +9,7 @@ import type { StoreEvent, StorePorts } from '../../src/actors/store/index.js'
 import { started } from '../setup/registry.js'
 import { ended } from '../support/threads.js'
 import { until } from '../support/until.js'
-import { blocks, commitment, concat, failureOf, hex, inFolder } from './fixtures.js'
+import { blocks, concat, failureOf, hex, inFolder } from './fixtures.js'
 
 const SOON = 60_000
 const exists = (path: string) => access(path).then(() => true, () => false)
@@ -107,8 +107,8 @@ describe('the store in its thread', () => {
 
   it('errors keep code, value and limit across the thread', () => inFolder(async dataDir => {
     const rig = await Rig.open(dataDir)
-    const error = await failureOf(rig.store.recordSigned({ ...commitment({ height: 1n }), ssz: new Uint8Array(5) }, SOON))
-    expect(error).to.be.instanceOf(StoreError).and.include({ name: 'StoreError', code: 'invalid', value: 5 })
+    const error = await failureOf(rig.store.setMeta('x'.repeat(257), null, SOON))
+    expect(error).to.be.instanceOf(StoreError).and.include({ name: 'StoreError', code: 'invalid', value: 257, limit: 256 })
     await rig.close()
   }))
 

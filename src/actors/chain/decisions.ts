@@ -101,7 +101,7 @@ export class Decisions {
     changes.root(null)
     const named = next.key === undefined ? undefined : memory.get(next.key)
     if (!keeps && named?.number === blockNumber && !named.bare) canon.name(named)
-    canon.settleBelow(blockNumber)
+    canon.bounds.settleBelow(blockNumber + 1n)
     canon.settleAnchor()
     if (replaces) this.#decided()
     for (const pending of [...memory.pending]) if (canon.link(pending) === 'unknown') canon.askForParent(pending)
@@ -140,8 +140,8 @@ export class Decisions {
     this.state.changes.override(head ?? null)
   }
 
-  commitment({ ssz, hash, signer, kept }: Found): Commitment {
-    const commitment = new Commitment({ ssz, hash, signer, from: undefined }, this.order()).keep()
+  commitment({ ssz, hash, signer, own, kept }: Found): Commitment {
+    const commitment = new Commitment({ ssz, hash, signer, from: undefined, ...own === true && { own } }, this.order()).keep()
     commitment.written = kept
     return commitment
   }

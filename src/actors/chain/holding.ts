@@ -48,12 +48,8 @@ export class Holding {
     return dropped
   }
 
-  /** Lets go of everything that waits for a window, in the order of arrival. */
-  release(window: bigint): Case[] {
-    const released = [...this.#byWindow.get(window) ?? []]
-    for (const each of released) this.remove(each)
-    return released
-  }
+  /** What waits for a window, in the order of arrival. Each waits until it is removed, so a page is not complete before its last one. */
+  waiting(window: bigint): readonly Case[] { return [...this.#byWindow.get(window) ?? []] }
 
   remove(theCase: Case): void {
     const { commitment: { window } } = theCase

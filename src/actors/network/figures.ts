@@ -21,6 +21,8 @@ export const REFUSALS = [
   'envelope',
   /** Its author's signature is wrong: rejected, with penalty. */
   'bad_author',
+  /** Its author's commitments were refused by the schedule, the slasher or the rules: ignored at a look, or, from its author's own node, rejected (H85). */
+  'refused_author',
   /** Our own, coming back. */
   'own_message',
   /** The validator's mailbox, or our list of messages without a verdict, is full (SPEC §6): Ignore. */

@@ -3,7 +3,8 @@ import type { ChainStanding } from '../chain/ingress.js'
 import type { DiscoveryFigures } from '../discovery/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
 import type { Reputation } from '../reputation/ingress.js'
-import type { StoreStanding } from '../store/ingress.js'
+import type { ScheduleFigures } from '../schedule/ingress.js'
+import type { LossKind, StoreStanding } from '../store/ingress.js'
 import type { SyncStanding } from '../sync/ingress.js'
 import { BATCH_OFF_BY_CONFIGURATION } from '../validator/ingress.js'
 import type { ValidatorFigures } from '../validator/ingress.js'
@@ -12,8 +13,9 @@ import type { Tree } from './tree.js'
 /** Why a node is not at its best. */
 export interface Ailment {
   /**
-   * `not_answering`, `store_failing`, `slow_signatures`, `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75),
-   * `no_peers`.
+   * `not_answering`, `store_failing`, `records_lost` (H60, H79), `own_equivocation` (H76), `signing_held`, `slow_signatures`,
+   * `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75), `no_peers`, `schedule_stale`,
+   * `schedule_unread`.
    */
   readonly code: string
   readonly message: string
@@ -52,6 +54,8 @@ export interface Figures {
   readonly reputation: AccessFigures | undefined
   /** `undefined` also where discovery is off. */
   readonly discovery: DiscoveryFigures | undefined
+  /** `undefined` also where the schedule does not follow L1. */
+  readonly schedule: ScheduleFigures | undefined
 }
 
 export interface AccessFigures { readonly bans: number; readonly blocked: number; readonly protected: number; readonly allowed: number }
@@ -61,13 +65,14 @@ const ANSWER_WITHIN = 1_000
 
 /** Asks every part. */
 export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures> {
-  const [validator, network, chain, store, sync, reputation, discovery] = await Promise.all([
+  const [validator, network, chain, store, sync, reputation, discovery, schedule] = await Promise.all([
     orUndefined(parts.validator.figures(ANSWER_WITHIN)), orUndefined(parts.network.figures(ANSWER_WITHIN)),
     orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)),
     orUndefined(parts.sync.standing(ANSWER_WITHIN)), orUndefined(accessFigures(parts.reputation)),
     parts.discovery === undefined ? undefined : orUndefined(parts.discovery.figures(ANSWER_WITHIN)),
+    parts.schedule === undefined ? undefined : orUndefined(parts.schedule.figures(ANSWER_WITHIN)),
   ])
-  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery }
+  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery, schedule }
 }
 
 /** Why signatures are not checked together, where nobody has configured it so. */
@@ -81,19 +86,43 @@ async function accessFigures(reputation: Reputation): Promise<AccessFigures> {
   return { bans: bans.length, blocked: lists.blocked.length, protected: lists.protected.length, allowed: lists.allowed.length }
 }
 
+/** What keeps us from signing, or should never have been signed. */
+function * ofSigning({ store, chain }: Figures, held: boolean, now: number): IterableIterator<Ailment> {
+  const loss = store?.stats.signing.loss
+  if (loss !== undefined && loss.closedUpTo * 1_000n > BigInt(Math.floor(now))) {
+    const message = `${LOSSES[loss.what]}; nothing is signed for windows that end at ${loss.closedUpTo} or before: see docs/operating-store.md`
+    yield { code: 'records_lost', message }
+  }
+  const own = chain?.ownEquivocation
+  if (own !== undefined) {
+    const message = `our own key has signed two commitments that exclude each other, at height ${own.blockNumber} in the window that ends at ${own.submissionWindowEnd}: does another node sign with it?`
+    yield { code: 'own_equivocation', message }
+  }
+  if (held) yield { code: 'signing_held', message: 'nothing is signed before the first catch-up has ended' }
+}
+
+const LOSSES: Readonly<Record<LossKind, string>> = {
+  log: 'part of the database\'s log could not be read, and what was in it is gone',
+  acknowledged: 'the end of what was said to be stored is gone, or an older copy was put back',
+  table: 'a file of the database was missing or unreadable, and what is left was put together',
+  signed: 'a record of what we signed was damaged',
+  directory: 'the data directory is new, and peers show what our key signed before',
+}
+
 /** Never rejects: a part that does not answer is an ailment. */
-export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
+export async function healthOf(tree: Tree, stopping: boolean, now: number): Promise<Health> {
   const outage = tree.storeOutage.failing
   const [figures, peers] = await Promise.all([figuresOf(tree), orUndefined(tree.network.peers(ANSWER_WITHIN))])
   const { validator, chain, store, sync } = figures
   const connected = peers?.filter(({ connections }) => connections > 0).length ?? 0
   const ailments: Ailment[] = []
-  const parts = ['validator', 'network', 'chain', 'store', 'sync', 'reputation', ...tree.discovery === undefined ? [] : ['discovery' as const]] as const
+  const parts = ['validator', 'network', 'chain', 'store', 'sync', 'reputation', ...tree.discovery === undefined ? [] : ['discovery' as const], ...tree.schedule === undefined ? [] : ['schedule' as const]] as const
   for (const part of parts) {
     if (figures[part] === undefined && !(part === 'store' && outage !== undefined)) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
   }
   const failing = outage ?? store?.failing
   if (failing !== undefined) ailments.push({ code: 'store_failing', message: `${failing.code}: ${failing.message}` })
+  ailments.push(...ofSigning(figures, tree.gate?.held === true, now))
   const signatures = [...new Set(validator?.workers.map(({ recover }) => recover))].join(', ')
   if (validator?.degraded === true) {
     ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${signatures}` })
@@ -111,6 +140,8 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
   }
   const behind = chain === undefined || sync === undefined ? undefined : behindOf(chain, sync)
   if (behind !== undefined) ailments.push({ code: 'behind', message: behind })
+  const { schedule } = figures
+  if (schedule !== undefined && !schedule.fresh) ailments.push(unfollowed(schedule))
   // Nobody knows while the network does not answer.
   if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
@@ -118,6 +149,13 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
     ailments, peers: connected,
     head: chain?.head, next: chain?.next, known: chain?.highest, announced: announcedBy(sync), failedRuns: sync?.failedRuns, unstored: chain?.unstored, durable: store?.durable, signatures,
   }
+}
+
+/** Why nobody knows who may sign from now on. */
+function unfollowed({ head, headAge, failing }: ScheduleFigures): Ailment {
+  const because = failing === undefined ? '' : `: ${failing.message} (${failing.code})`
+  return head === undefined ? { code: 'schedule_unread', message: `who may sign is not known yet: L1 has not been read${because}` }
+    : { code: 'schedule_stale', message: `L1 is not followed, its newest block that is known, ${head.number}, is ${headAge} s old${because}` }
 }
 
 /** What keeps the head below what is known, once a round of catching up has not got it. */

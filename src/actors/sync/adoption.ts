@@ -1,7 +1,9 @@
+import { CommitmentView, SIGNED_COMMITMENT_SIZE } from '../../protocol/index.js'
 import type { ChainStanding } from '../chain/ingress.js'
 import type { Judgement } from '../chain/ports.js'
 import type { SyncFailure } from './ingress.js'
-import { isTaken, isUnjudged, reasonOfFirst, standsAside, waitsForStore } from './judgements.js'
+import { firstNotTaken, isTaken, isUnjudged, reasonOfFirst, standsAside, waitsForStore } from './judgements.js'
+import type { CheckedPage } from './page-check.js'
 import type { Plan, Stretch } from './plan.js'
 import type { World } from './world.js'
 
@@ -27,6 +29,8 @@ export class Adoption {
   readonly delivered = new Set<string>()
   /** The height that only a hand-over was found for: the chain's tip may be one. */
   handoverAt: bigint | undefined
+  /** The highest block of a page that elected signers signed and that waits for its parent, as far as it was judged. */
+  waits: bigint | undefined
   /** Pages adopted and not yet durable, by ticket. */
   readonly #unstored = new Set<number>()
   #paused = false
@@ -121,12 +125,21 @@ export class Adoption {
       this.world.fault(from, 'invalid', culprit.reason, 'proved')
     }
     if (results.some(isTaken)) this.#unstored.add(ticket)
+    this.#noteWaiting(stretch.page, results)
     if (plan === undefined || stretch.state !== 'handed' || stretch.ticket !== ticket) return
     stretch.state = 'judged'
     stretch.results = results
     // judged before what it stands on was: chain could not know its parent
     stretch.early = culprit === undefined && stretch.start !== plan.frontier
     this.#settleFront(plan)
+  }
+
+  #noteWaiting(page: CheckedPage | undefined, results: readonly Judgement[]): void {
+    if (page === undefined || results.length !== page.count) return
+    const last = results.findLastIndex(({ verdict, reason }) => verdict === 'accept' && standsAside(reason))
+    if (last < 0) return
+    const { blockNumber } = new CommitmentView(page.bytes, last * SIGNED_COMMITMENT_SIZE)
+    if (this.waits === undefined || blockNumber > this.waits) this.waits = blockNumber
   }
 
   /** Moves the frontier over what chain took. Where that is not plain from its words, chain is asked where it stands. */
@@ -198,7 +211,8 @@ export class Adoption {
     const left = plan.stretches[0]
     if (left === undefined || from === undefined) return
     left.tried.add(from)
-    if (stretch.results.some(({ penalty }) => penalty)) return
+    // neither a lie nor a fork: a store of a reference node keeps whatever came last (H88)
+    if (stretch.results.some(({ penalty }) => penalty) || firstNotTaken(stretch.results)?.ofAuthor === true) return
     for (const [peer, why] of stretch.refused) left.refused.set(peer, why)
     left.refused.set(from, reason)
   }

@@ -28,6 +28,8 @@ export interface FetchHooks {
   filled(): void
   /** Whether answers to this plan still matter. */
   active(plan: Plan): boolean
+  /** Whether also those are asked whose heads are below what is wanted. */
+  asksEverybody(): boolean
   /** Whether pages may be asked of this peer (pivot.ts). */
   trusts(peer: PeerKey): boolean
 }
@@ -60,7 +62,7 @@ export class Fetch {
       const { peer } = state
       if (!this.hooks.trusts(peer) || stretch.tried.has(peer) || stretch.refused.has(peer) || stretch.asking.has(peer)) return false
       // whose head is unknown is asked page by page, or for what others announce
-      return state.mayHave(stretch.start, now) && (!state.blind || stretch.start === open || stretch.start <= target)
+      return state.mayHave(stretch.start, now, this.hooks.asksEverybody()) && (!state.blind || stretch.start === open || stretch.start <= target)
     })
     if (chosen === undefined) return 'nobody'
     if ('readyAt' in chosen) {

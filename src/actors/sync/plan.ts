@@ -115,9 +115,8 @@ export class Plan {
     const first = this.#stretches[0]
     if (first !== undefined && first.start < height) {
       first.state = 'gone'
-      const cut = stretch(height, first.end)
-      for (const peer of first.tried) cut.tried.add(peer)
-      this.#stretches[0] = cut
+      // who lacked a lower height may have this one: stores of reference nodes have holes (H88)
+      this.#stretches[0] = stretch(height, first.end)
     }
     this.#frontier = height
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { ClosedError, InterruptedError, KernelError, StartError } from '../../../src/actors/kernel/index.js'
+import { every } from '../../support/every.js'
 import { until } from '../../support/until.js'
 import { Stage, both, inThread, workers } from './stage.js'
 import { EXITED, SubjectError } from './subject.js'
@@ -239,23 +240,23 @@ describe('kernel: an actor in a thread, its life', function () {
   inThread('K99 no incarnation begins before the thread of the former has exited; a start that waits too long for it fails', async stage => {
     const s = await stage({ killWithin: 60_000 })
     let most = 0
-    const watching = setInterval(() => { most = Math.max(most, workers()) }, 0)
+    const stop = every(1, () => { most = Math.max(most, workers()) })
     for (const life of range(5)) {
       void s.ref.send({ type: 'boom', n: life })
       await until(() => s.lives === life + 2, 'the next life')
     }
-    clearInterval(watching)
+    stop()
     expect(most).equal(1)
   })
 
   inThread('K99 where the former thread does not end, the start fails, again and again by the rules, until it has', async stage => {
     const s = await stage({ hangWithin: 200, killWithin: 50, child: { maxRestarts: Infinity, stopWithin: 50 } })
     let most = 0
-    const watching = setInterval(() => { most = Math.max(most, workers()) }, 0)
+    const stop = every(1, () => { most = Math.max(most, workers()) })
     void s.ref.send({ type: 'hold', gate: 0, how: 'native' })
     void s.ref.send({ type: 'note', n: 1 })
     await s.says('note 1')
-    clearInterval(watching)
+    stop()
     const codes = s.failures().map(error => (error as KernelError).code)
     expect(codes[0]).equal('hung')
     expect(new Set(codes.slice(1))).deep.equal(new Set(['thread_stuck']))

@@ -1,0 +1,11 @@
+/** Who may sign, followed on L1 (docs/schedule.md). */
+export { schedule } from './actor.js'
+export type { ScheduleNeeds } from './actor.js'
+export { scheduleConfig } from './config.js'
+export type { Confirmations, FallbackSigner, L1Options, ScheduleConfig } from './config.js'
+export { SCHEDULE_ERROR_CODES, ScheduleError } from './errors.js'
+export type { ScheduleErrorCode } from './errors.js'
+export { isFromL1, scheduleFromL1 } from './from-l1.js'
+export type { L1Schedule } from './from-l1.js'
+export { Schedule } from './ingress.js'
+export type { ScheduleEvent, ScheduleFigures, ScheduleMessage, WindowRow } from './ingress.js'
