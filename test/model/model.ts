@@ -231,7 +231,7 @@ export class Model {
     if (tip !== undefined && number < tip.number) return 'tip_below_present'
     if (tip?.number === number && tip.id === id) return undefined
     const isWithin = head !== undefined && anchor !== undefined && anchor.number < number && number <= head.number
-    const ours = isWithin ? now.blockAt(number)?.id : anchor?.number === number ? anchor.id ?? this.now.blockBelow(now.blockAt(number + 1n)) : 'none'
+    const ours = isWithin ? now.blockAt(number)?.id : anchor?.number === number ? anchor.id ?? now.blockBelow(now.blockAt(number + 1n)) ?? now.blockAt(number)?.id : 'none'
     const agrees = ours !== 'none' && (id === undefined || ours === undefined || ours === id)
     const replaces = !agrees && (isWithin || (now.blockAt(number)?.id ?? id) !== id)
     // Ours is not the confirmed chain; or it begins above, and waits for what is between.
