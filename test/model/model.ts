@@ -292,6 +292,8 @@ export class Model {
   /** Unless it would be refused, or conflicts: with another block of that window and height, or across an end of our turn. What is here may be signed again. */
   sign(commitment: Commitment): 'signed' | 'refused' {
     const { now } = this
+    // Nor a second one, whatever has become of the first.
+    if (!now.kept.has(commitment.id) && [...now.kept.values()].some(each => each.standing !== 'rival' && sameSlot(each, commitment))) return 'refused'
     if (!now.signed.has(commitment.id) && [...now.signed.values()].some(each => sameSlot(each, commitment) || comesAfter(each, commitment) || comesAfter(commitment, each))) return 'refused'
     this.now = now.copy()
     const kept = now.kept.get(commitment.id)?.standing
