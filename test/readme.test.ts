@@ -67,7 +67,7 @@ describeProcesses('README: its commands', () => {
   after(async () => { await rm(folder, { recursive: true, force: true, maxRetries: 5 }) })
 
   it('those of the command line run', async () => {
-    const commands = [...readme.matchAll(/^ {4}npx preconfirmation-p2p (.*)$/gm)].map(match => match[1]!.replaceAll('./', `${folder}/`).split(' '))
+    const commands = [...readme.matchAll(/^ {4}npx preconfirmation-p2p (.*?)(?: +#.*)?$/gm)].map(match => match[1]!.replaceAll('./', `${folder}/`).split(' '))
     expect(commands.map(([name]) => name)).to.include.members(['run', 'identity'])
     for (const args of commands) {
       const isNode = args[0] === 'run'
