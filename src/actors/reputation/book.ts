@@ -104,7 +104,9 @@ export class Book implements PeerStanding {
     if (joined === undefined) return []
     this.dirty.add('bans')
     const { ban, freshPeers } = joined
-    return freshPeers.filter(each => !this.#isOverruled(ban, each)).map(each => this.#told(ban, each, wall))
+    const spared = freshPeers.filter(each => this.#isOverruled(ban, each))
+    if (spared.length > 0) this.#bans.release(ban, spared)
+    return freshPeers.filter(each => !spared.includes(each)).map(each => this.#told(ban, each, wall))
   }
 
   /** Decay, sample, bans, expiries. */
