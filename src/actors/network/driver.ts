@@ -270,6 +270,7 @@ export class NetworkDriver {
         unreached: this.#connections.unreached,
         pendingInbound: this.#handshake.pending,
         offenders: this.#handshake.offenders,
+        waitingBytes: this.#handshake.waiting,
         verdictsPending: this.#running?.gossip.pending ?? 0,
         pausedPeers: this.#running?.gossip.pausedPeers ?? 0,
         requestsWaiting: this.#client.waiting,
