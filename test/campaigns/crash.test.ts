@@ -7,7 +7,7 @@ import { campaign } from './crash.js'
 import { killUnsteady } from './crash/unsteady.js'
 
 describe('campaign: crash, a sample', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
 
   it('H23: kill −9 while it publishes and follows the stream: all that was reported stored is there, the stream goes on behind its cursor', async () => {
     const lines: string[] = []
