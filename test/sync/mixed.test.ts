@@ -33,7 +33,7 @@ describe('sync: mixed with reference nodes', () => {
     sim = await simulate([rust('rust', (start, max) => fromOn(has)(start, max))])
     await sim.kit.advance(seconds(10))
     expect(sim.chain.next).to.equal(1n)
-    expect((await standing()).behind, 'that its page began higher is nobody\'s word').to.equal(undefined)
+    expect((await standing()).behind, 'what it had is signed, and waits').to.deep.equal({ known: 256n, by: 'signed' })
     has = chain
     await sim.kit.advance(seconds(40))
     expect(heightsOf(sim.chain)).to.deep.equal(upTo(300))
@@ -115,6 +115,20 @@ describe('sync: mixed with reference nodes', () => {
     expect(await sim.catchUp()).to.include({ to: 60n })
     expect(sim.failures()).to.deep.equal({})
   })
+
+  for (const [what, has] of Object.entries({ holes: 'nothing', 'foreign blocks': 'foreign', both: 'both', 'holes, and heads that are old': 'old' })) {
+    it(`H88 three stores that lack every sixth block each (${what}) are put together at once, within their quota`, async () => {
+      const strangers = chain.map(each => block(heightOf(each), { parent: hashOf(each), fork: 9 }))
+      const names = new Set(strangers.map(each => Buffer.from(each).toString('hex')))
+      const stores = [0, 1, 2].map(which => chain.flatMap((each, at) => at % 6 !== which ? [each] : has === 'foreign' || (has === 'both' && at % 4 < 2) ? [strangers[at] as Uint8Array] : []))
+      const models = stores.map((held, at) => rust(`rust-${at}`, fromOn(held), { head: () => has === 'old' && at > 0 ? 10n : undefined }))
+      sim = await simulate(models)
+      sim.chain.rule = commitment => names.has(Buffer.from(commitment).toString('hex')) ? { verdict: 'ignore', reason: 'not_elected', penalty: false, ofAuthor: true } : undefined
+      expect(await sim.catchUp()).to.include({ outcome: 'caught_up', to: 300n })
+      for (const { requests } of models) expect(requests.filter(({ kind }) => kind === 'commitments').length).to.be.at.most(7)
+      expect(sim.failures()).to.deep.equal({})
+    })
+  }
 
   it('H88 whose head is old is asked as well, once a block is known to wait that others cannot lead up to', async () => {
     // two whose application has set a head long ago, and one that says nothing and lacks what they have

@@ -15,7 +15,7 @@ import type { Stretch } from '../../src/actors/sync/plan.js'
 import { Pace, etaMs } from '../../src/actors/sync/progress.js'
 
 const pageFor = (start: bigint, blocks: number, full = false): CheckedPage =>
-  ({ bytes: new Uint8Array(), count: blocks, start, next: start + BigInt(blocks), handsOver: false, received: blocks, full, resumes: undefined })
+  ({ bytes: new Uint8Array(), count: blocks, start, next: start + BigInt(blocks), handsOver: false, received: blocks, full, resumes: undefined, beyond: new Uint8Array(0) })
 
 describe('sync: the plan of a run', () => {
   it('cuts what lies before it into pages, as far ahead as it may', () => {

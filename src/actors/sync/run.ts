@@ -76,6 +76,8 @@ export class Run {
     })
     this.#fetch = new Fetch(world, doubts, {
       filled: () => { this.#show() },
+      // without a tip it is still open where the chain begins
+      skipped: (page, from) => { if (this.#adoption.lowest > 0n) this.#adoption.keep(page, from) },
       asksEverybody: () => this.#asksEverybody,
       active: plan => this.#phase === 'paging' && plan === this.#plan,
       trusts: peer => this.#voted()?.trusts(peer) ?? true,

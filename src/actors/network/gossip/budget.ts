@@ -37,8 +37,8 @@ const GUARANTEED_PEERS = 8
 /** Whoever is new brings as much a second as who is proven, but less of it at once, since a flood begins with all that it may: parts of the window. */
 const NEWCOMERS = { messages: 0.02, bytes: 0.1 }
 /**
- * Authors whom nobody has accepted anything of, all together, get this part of what a peer that relays them may bring (SPEC §6): of its
- * messages in windows that are shorter by `UNKNOWN_WINDOW`, so that a flood does not end the part of the next seconds too.
+ * Authors of whom nothing was accepted, all together, get this part of what a peer that relays them may bring (SPEC §6): of its bytes, and of
+ * its messages, which are counted in windows that are shorter by `UNKNOWN_WINDOW`.
  */
 const UNKNOWN_PART = 1 / 8
 const UNKNOWN_WINDOW = 0.1
@@ -53,8 +53,8 @@ const FLOOD_AFTER_SWEEPS = 2
 interface Guarantee { readonly messages: SlidingWindow; readonly places: SlidingWindow }
 
 interface Account extends Guarantee {
-  /** Of authors that are unknown: their part, and what they brought of late, as a number that halves with each window. */
-  readonly unknown: Guarantee
+  /** Of authors that are unknown: their part of the bytes, and what they brought of late, as a number that halves with each of their windows. */
+  readonly unknown: SlidingWindow
   arrivals: { count: number; at: number }
   readonly controls: SlidingWindow
   /** What was left out since the last sweep. */
@@ -88,8 +88,8 @@ export interface BudgetNeeds {
  * 1. so much is guaranteed: to each peer that has brought us something good, and to all others together, since identities are free; to
  *    eight peers at once, since a good deed is cheap;
  * 2. beyond that there is a surplus of the thread for all, of which each gets its fair part;
- * 3. of both, authors of whom nothing was accepted yet have an eighth, chosen by chance: a flood that an honest peer relays takes no more
- *    of what that peer may bring (H85).
+ * 3. authors of whom nothing was accepted yet pass only up to an eighth of what is guaranteed to who relays them, chosen by chance: a flood
+ *    that an honest peer relays takes no more of what that peer may bring (H85).
  *
  * What is over them is left out of its RPC without a penalty, and what authors send that nobody knows is not the flood of who relays it. Of whom as much is left out as is guaranteed, in two sweeps of 10 s in a
  * row, or half of the time for longer, floods us: `sweep` names it, and again with each sweep in which it goes on. An honest peer sends each message once, and the
@@ -148,9 +148,8 @@ export class GossipBudget {
         return false
       }
       const size = sizeOf(message)
-      const [mine, factor] = authorship === 'unknown' ? [[account.unknown, guaranteed], 1 / UNKNOWN_PART] as const : [[guaranteed], 1] as const
-      const isLucky = authorship !== 'unknown' || this.#isLucky(account, now)
-      if (isLucky && (isGuaranteed([...mine, this.#together], size.bytes, now) || this.#fitsSurplus(peer, message, size, factor, now))) return true
+      const mayPass = authorship !== 'unknown' || this.#isLucky(account, size.bytes, now)
+      if (mayPass && (isGuaranteed([guaranteed, this.#together], size.bytes, now) || this.#fitsSurplus(peer, message, size, now))) return true
       refused.push(message)
       if (authorship !== 'unknown') leftOut(account, message)
       return false
@@ -184,18 +183,18 @@ export class GossipBudget {
   }
 
   /** Of more than fits, each has the same chance: who comes first has no better one. */
-  #isLucky({ arrivals, unknown }: Account, now: number): boolean {
+  #isLucky({ arrivals, unknown }: Account, bytes: number, now: number): boolean {
     const faded = arrivals.count * 2 ** ((arrivals.at - now) / (this.#limits.budgetWindowMs * UNKNOWN_WINDOW))
     arrivals.count = faded + 1
     arrivals.at = now
-    return arrivals.count <= unknown.messages.limit || this.#random() * arrivals.count < unknown.messages.limit
+    const atOnce = this.#limits.budgetMessages * UNKNOWN_PART * UNKNOWN_WINDOW
+    return (arrivals.count <= Math.max(1, atOnce) || this.#random() * arrivals.count < atOnce) && takeAll(unknown, Math.floor(bytes / PLACE_BYTES), now)
   }
 
-  /** @param factor how many times its cost it is charged */
-  #fitsSurplus(peer: PeerKey, message: RpcMessage, { bytes, declared }: Size, factor: number, now: number): boolean {
+  #fitsSurplus(peer: PeerKey, message: RpcMessage, { bytes, declared }: Size, now: number): boolean {
     const isCopy = bytes <= SMALL_BYTES && this.#needs.isKnown(message)
     const ms = isCopy ? COPY_MS : bytes === SIGNED_COMMITMENT_SIZE ? MESSAGE_MS : TXLIST_MS
-    const cost = { requests: 0, bytes: bytes * factor, ms: (ms + declared * SNAPPY_MS_A_BYTE) * factor }
+    const cost = { requests: 0, bytes, ms: ms + declared * SNAPPY_MS_A_BYTE }
     if (now >= this.#wantingUntil) {
       this.#wanting = new Set()
       this.#wantingUntil = now + WANTING_MS
@@ -219,7 +218,7 @@ export class GossipBudget {
   #accountOf(peer: PeerKey): Account {
     const { budgetControls, budgetWindowMs } = this.#limits
     const account = this.#accounts.get(peer) ?? {
-      ...guarantee(this.#limits, 1), unknown: guarantee(this.#limits, UNKNOWN_PART, { messages: UNKNOWN_WINDOW, bytes: 1 }), arrivals: { count: 0, at: -Infinity },
+      ...guarantee(this.#limits, 1), unknown: guarantee(this.#limits, UNKNOWN_PART).places, arrivals: { count: 0, at: -Infinity },
       controls: new SlidingWindow(budgetControls, budgetWindowMs), refused: { messages: 0, bytes: 0, controls: 0 }, sweeps: 0,
     }
     this.#accounts.set(peer, account)
