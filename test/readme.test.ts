@@ -21,7 +21,6 @@ async function example(name: string): Promise<string> {
 }
 
 describe('README', function () {
-  this.timeout(60_000)
 
   it('shows the embedding example as it is compiled and run here', async () => {
     expect(snippets[0]).equal(read('examples/embedding.ts'))

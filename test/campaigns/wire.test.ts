@@ -2,7 +2,6 @@ import { expect } from 'chai'
 import { campaign } from './wire.js'
 
 describe('campaign: wire, a sample', function () {
-  this.timeout(180_000)
 
   it('H63 to H72: fuzzed from raw bytes to discv5 it lives, serves the honest node and blames it for nothing, and every byte is accounted for', async () => {
     const lines: string[] = []

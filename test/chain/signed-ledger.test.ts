@@ -152,7 +152,6 @@ describe('chain: the ledger of what we signed (SPEC §7)', () => {
   })
 
   it('H55 nothing that conflicts gets through, whatever comes in whatever order, with failures, restarts and a slow store', async function () {
-    this.timeout(60_000)
     let allowed = 0
     for (let seed = 1; seed <= 150; seed++) allowed += await history(seed)
     expect(allowed).to.be.greaterThan(1_000)

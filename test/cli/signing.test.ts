@@ -39,7 +39,6 @@ async function recorded(dataDir: string, record: ReturnType<typeof own>): Promis
 }
 
 describe('cli: signing', function () {
-  this.timeout(60_000)
 
   it('moves what was signed to another machine: what conflicts with it is refused there, marks included', () => inFolder(async folder => {
     const [from, to, file] = [join(folder, 'from'), join(folder, 'to'), join(folder, 'records.json')]

@@ -40,7 +40,7 @@ async function meshed(node: StdioNode): Promise<void> {
   await until(async () => {
     const { peers } = await node.call('peers') as { peers: readonly { mesh: { commitments: boolean; txLists: boolean } }[] }
     return peers.some(({ mesh }) => mesh.commitments && mesh.txLists)
-  }, `a mesh of ${node.program.tail}`, 20_000)
+  }, `a mesh of ${node.program.tail}`)
 }
 
 async function stopped(node: StdioNode): Promise<void> {

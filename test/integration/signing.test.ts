@@ -39,7 +39,6 @@ async function damage(dataDir: string, space: string, which: number): Promise<vo
 }
 
 describe('service: what a node signs, and what it has lost', function () {
-  this.timeout(90_000)
   let net: TestNet
   let maker: ChainMaker
   beforeEach(async () => { net = new TestNet('memory'); maker = await ChainMaker.create() })

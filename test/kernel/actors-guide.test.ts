@@ -22,14 +22,12 @@ describe('docs/actors.md', () => {
   })
 
   it('the counter: asks, a refusal, a crash and a fresh state', async function () {
-    this.timeout(60_000)
     const lines = await printed('counter')
     expect(lines.slice(0, 5)).deep.equal(['started app/counter', 'total 5050', 'refused: shared by nobody', 'failed app/counter', 'restarting app/counter'])
     expect(lines.slice(5).sort()).deep.equal(['restarted app/counter', 'stopped app/counter', 'total 0'])
   })
 
   it('a pool of actors in threads: shared work, a thread that ends by itself, and all of them again', async function () {
-    this.timeout(60_000)
     const lines = await printed('thread-pool')
     expect(lines[0]).match(/^[0-9a-f]{16}$/)
     expect(lines.slice(1)).deep.equal([
@@ -38,7 +36,6 @@ describe('docs/actors.md', () => {
   })
 
   it('an actor beside the node, under one supervisor', async function () {
-    this.timeout(60_000)
     expect(await printed('beside-the-node')).deep.equal(['published 3'])
   })
 })

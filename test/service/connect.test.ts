@@ -23,7 +23,6 @@ function connected(service: P2pService): ConnectedService {
 }
 
 describe('a service that is used from another thread', function () {
-  this.timeout(60_000)
   let net: TestNet
   const open: ConnectedService[] = []
   beforeEach(() => { net = new TestNet('memory') })

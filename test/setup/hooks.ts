@@ -76,7 +76,6 @@ export const mochaHooks: RootHookObject = {
     testBegins()
   },
   async afterEach(this: Mocha.Context) {
-    this.timeout(120_000)
     const left = await endAll('test')
     const { currentTest } = this
     if (currentTest?.state === 'failed') failed = true
@@ -85,7 +84,6 @@ export const mochaHooks: RootHookObject = {
     report(lines)
   },
   async afterAll(this: Mocha.Context) {
-    this.timeout(120_000)
     report((await endAll('suite')).map(what => `left by a suite: ${what}`))
     failed = false
     hearBetweenFiles()

@@ -10,7 +10,6 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, at)
 const failure = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error)
 
 describe('kernel: an actor in a thread, messages', function () {
-  this.timeout(60_000)
 
   both('K90 takes messages and asks, keeps its order, and stops', async stage => {
     const s = await stage()

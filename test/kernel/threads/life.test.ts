@@ -23,7 +23,6 @@ async function busy(s: Stage, how: 'await' | 'block'): Promise<{ readonly asked:
 }
 
 describe('kernel: an actor in a thread, its life', function () {
-  this.timeout(60_000)
 
   both('K95 a throw in a handler is a failure of the child; the queue and the asks in it stay', async stage => {
     const s = await stage({ credits: 4 })

@@ -21,7 +21,6 @@ async function program(flags: readonly string[], body: string, env: Readonly<Rec
 }
 
 describe('kernel: an actor in a thread, from outside', function () {
-  this.timeout(90_000)
 
   both('K105 what the actor sends to its ports is delivered in order; the target\'s own policy is the target\'s', async stage => {
     const s = await stage({ told: message => message.type === 'told' && message.what === 'note 2' ? 'rejected' : 'ok' })

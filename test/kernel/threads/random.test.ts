@@ -5,7 +5,6 @@ import { randomThreads } from './random.js'
 const TREES = 12
 
 describe('kernel: random trees with actors in threads', function () {
-  this.timeout(120_000)
 
   it(`K89 K96 K100 K109 ${TREES} trees with kills, hangs, floods, restarts and stops: nothing lost that the clauses promise, no thread left`, async () => {
     let [lives, drained] = [0, 0]
