@@ -8,6 +8,8 @@ import type { Params, Task } from './subject.js'
 const STEPS = 14
 const HANG_WITHIN = 120
 const DRAIN_WITHIN = 20_000
+/** A thread that starts takes long where others have the cores. */
+const REST_WITHIN = 60_000
 
 /** What came of one tree, to show that something happened. */
 export interface Tally { lives: number; kills: number; hangs: number; floods: number; handled: number; asks: number; drained: number }
@@ -106,7 +108,7 @@ export async function randomThreads(seed: number): Promise<Tally> {
     const resting = upTo(3) > 0
     for (const { words } of subjects) for (let at = GATES; at < words.length; at++) { Atomics.store(words, at, 1); Atomics.notify(words, at) }
     if (resting) {
-      await until(() => actors(root.describe()).every(rests), 'the tree to rest', 20_000).catch((cause: unknown) => {
+      await until(() => actors(root.describe()).every(rests), 'the tree to rest', REST_WITHIN).catch((cause: unknown) => {
         const restless = actors(root.describe()).filter(actor => !rests(actor)).map(({ path, phase, depth, answering, restarts, thread }) => ({ path, phase, depth, answering, restarts, inThread: thread?.inThread }))
         throw new Error(`it does not rest: ${JSON.stringify(restless)}`, { cause })
       })
