@@ -67,8 +67,8 @@ describeProcesses('README: its commands', () => {
   after(async () => { await rm(folder, { recursive: true, force: true, maxRetries: 5 }) })
 
   it('those of the command line run', async () => {
-    const commands = [...readme.matchAll(/^ {4}npx preconfirmation-p2p (.*)$/gm)].map(match => match[1]!.replaceAll('./', `${folder}/`).split(' '))
-    expect(commands.map(([name]) => name)).to.include.members(['run', 'identity'])
+    const commands = [...readme.matchAll(/^ {4}npx preconfirmation-p2p (.*)$/gm)].map(match => match[1]!.replace(/ +#.*/, '').replaceAll('./', `${folder}/`).split(' '))
+    expect(commands.map(([name]) => name)).to.include.members(['run', 'identity', 'store', 'signing'])
     for (const args of commands) {
       const isNode = args[0] === 'run'
       // Ports that are free; nobody is looked for.
@@ -98,7 +98,7 @@ describeProcesses('README: its commands', () => {
   it('its table has every option of run, and no other', async () => {
     const program = new Program(['run', '--help'])
     await program.exits()
-    const options = (text: string): string[] => [...new Set([...text.matchAll(/(--[a-z][a-z-]+)/g)].map(match => match[1]!))].filter(option => option !== '--help').sort()
+    const options = (text: string): string[] => [...new Set([...text.matchAll(/(--[a-z][a-z0-9.-]+)/g)].map(match => match[1]!))].filter(option => option !== '--help').sort()
     expect(options([...readme.matchAll(/^\| (`--.*?) \|/gm)].map(match => match[1]!).join())).deep.equal(options(program.stdout.join('\n')))
   })
 })

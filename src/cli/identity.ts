@@ -48,7 +48,7 @@ export function addIdentity(program: Command): void {
     })
 }
 
-// Loaded when it is needed: help needs none of it.
+// Loaded on demand: help does not need it.
 const library = () => import('../actors/network/identity.js')
 
 async function say(key: Parameters<Awaited<ReturnType<typeof library>>['peerKeyOf']>[0]): Promise<void> {

@@ -1,6 +1,5 @@
 /**
- * Events of the node as the JSON lines of `run --stdio`: docs/stdio.md has the same table in words, and the tests hold one
- * against the other.
+ * Events of the node as the JSON lines of `run --stdio`: docs/stdio.md has the same table, and the tests compare the two.
  */
 import type { NetworkEvent, StreamItem } from '../actors/service/index.js'
 import { toHex } from '../protocol/index.js'

@@ -175,6 +175,19 @@ describe('chain: decisions of the application (SPEC §7)', () => {
     expect(await h.standing(), 'another block than ours').to.deep.include({ next: 201n })
   })
 
+  it('H49 a tip that was given without a hash, and then with one: where our block of that height is another, it goes', async () => {
+    await open()
+    const [block] = chainOf(100, 100)
+    await take([block!])
+    expect(await done(h.chain.confirm({ blockNumber: 100n }, 1_000))).to.equal('done')
+    expect(await h.canonical()).to.deep.equal(shown([block!]))
+    expect(await done(h.chain.confirm({ blockNumber: 100n, preconfirmationHash: UNKNOWN }, 1_000))).to.equal('done')
+    expect(await h.canonical()).to.deep.equal([])
+    h.events.expect('rewind', { to: 99n, reason: 'application' })
+    h = await h.restart()
+    expect(await h.standing()).to.deep.include({ next: 101n, headHash: undefined })
+  })
+
   it('H49 a tip at start is what it is at run time, its hash included', async () => {
     const other = new Uint8Array(32).fill(9)
     for (const [blockNumber, hash, next] of [[200n, 'ours', 1_501n], [200n, 'other', 201n], [1_400n, 'other', 1_401n], [99n, 'other', 100n], [1_500n, 'ours', 1_501n]] as const) {

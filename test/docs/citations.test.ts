@@ -50,6 +50,11 @@ describe('docs: what is cited and linked is there', () => {
     expect(unknown(written, /§ ?(\d+)/g, cited => sections.has(cited))).deep.equal([])
   })
 
+  it('every LOOKAHEAD § is a section of docs/schedule.md', () => {
+    const sections = declared('docs/schedule.md', /^## (\d+)\. /gm)
+    expect(unknown(written, /LOOKAHEAD §(\d+)/g, cited => sections.has(cited))).deep.equal([])
+  })
+
   it('every H.. is a row of docs/hardening.md', () => {
     const rows = declared('docs/hardening.md', /^\| (H\d{2}) \|/gm)
     expect([...rows].sort()).deep.equal(Array.from({ length: rows.size }, (_, at) => `H${String(at + 1).padStart(2, '0')}`))
@@ -73,6 +78,12 @@ describe('docs: what is cited and linked is there', () => {
 
   it('every page that is named in source or tests is there', () => {
     expect(unknown(sources, /\b(docs\/[\w-]+\.md)\b/g, cited => existsSync(new URL(cited, root)))).deep.equal([])
+  })
+
+  it('docs/operating.md has every ailment, and no other', () => {
+    const codes = [...declared('src/actors/service/health.ts', /code: '(\w+)'/g)].sort()
+    const table = read('docs/operating.md').split('## Ailments')[1]!.split('\n## ')[0]!
+    expect([...table.matchAll(/^\| `(\w+)` \|/gm)].map(match => match[1]!).sort()).deep.equal(codes)
   })
 
   it('every relative link leads to a file, and to a heading of it', () => {

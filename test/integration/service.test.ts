@@ -5,6 +5,7 @@ import { SignedCommitmentCodec } from '../../src/protocol/index.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
 import type { TestNode } from '../support/nodes.js'
 import { describeTransports, listenOn } from '../support/transport.js'
+import { until } from '../support/until.js'
 
 const signing = { key: KEY, unprotected: true }
 
@@ -105,7 +106,7 @@ describeTransports('service', function (transport) {
     expect((await service.publishCommitment(commitment, { late: true })).stored).to.equal(true)
   })
 
-  it('H01: a commitment that somebody else signed is rejected, neither stored nor forwarded', async () => {
+  it('H01: a commitment that somebody else signed is refused, neither stored nor forwarded, and its author answers for it', async () => {
     const stranger = signerFromKey('03'.repeat(32))
     const forger = await net.start({ signing: { sign: stranger, unprotected: true }, schedule: scheduleFromSigners([stranger.address]) })
     const honest = await net.start({}, [forger])
@@ -113,8 +114,9 @@ describeTransports('service', function (transport) {
     await forger.meshed()
     await behind.meshed()
     await publish(forger, await ChainMaker.create(), 1)
-    const rejected = await honest.said('rejected', ({ verdict }) => verdict === 'reject')
-    expect(rejected).to.deep.include({ topic: 'commitments', from: forger.service.peerId, reason: 'not_elected' })
+    const refused = await honest.said('rejected')
+    expect(refused).to.deep.include({ topic: 'commitments', from: forger.service.peerId, reason: 'not_elected', verdict: 'ignore' })
+    await until(async () => (await honest.service.access.standing(forger.service.peerId)).reputation < 0, 'the author answers for it')
     expect(await honest.service.storedCommitments({ start: 0n, maxCount: 256 })).to.have.length(0)
     expect(behind.of('commitment')).to.have.length(0)
   })

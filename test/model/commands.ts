@@ -101,7 +101,7 @@ async function deliver(session: Session, made: readonly Made[], by: 'gossip' | '
   }
 }
 
-const retired = ({ model }: Session): boolean => [...model.now.kept.values()].some(({ standing }) => standing === 'retired')
+const retired = (session: Session): boolean => session.asksFirst
 
 const time = fc.constantFrom(1, 7, 7, 30, 101).map(seconds => command('time', { seconds }, () => seconds, async session => {
   await session.world.kit.advance(seconds * 1_000)

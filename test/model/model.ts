@@ -204,19 +204,13 @@ export class Model {
     this.#afterwards()
   }
   #followAny(rival: Kept): void {
-    const builtOn = (on: Kept): Kept[] => this.now.childrenOf(on).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired').flatMap(each => [each, ...builtOn(each)])
-    const [latest] = builtOn(rival).filter(({ bare }) => !bare).sort((a, b) => compare(b.window, a.window))
+    const latest = this.now.latestOn(rival)
     if (latest !== undefined) this.#follow(latest)
   }
   #follow(latest: Kept): void {
-    const path: Kept[] = [latest]
-    while (this.now.link(path[0]!) !== 'linked') {
-      const parent = this.now.kept.get(path[0]!.parent)
-      if (parent === undefined || parent.standing === 'canonical' || parent.standing === 'retired') return
-      path.unshift(parent)
-    }
-    const first = path[0]!
-    if (first.standing !== 'rival' || path.some(({ refused }) => refused) || latest.bare || latest.window <= first.window) return
+    const path = this.now.pathTo(latest)
+    const first = path[0]
+    if (first === undefined || first.standing !== 'rival' || path.some(({ refused }) => refused) || latest.bare || latest.window <= first.window) return
     // Later than all of ours, so that no two rivals take turns.
     if (this.now.having('canonical').some(({ bare, number, window }) => !bare && number >= first.number && window >= latest.window)) return
     if (this.now.blockAt(first.number) !== undefined && !this.demote(first.number)) return
@@ -231,7 +225,7 @@ export class Model {
     if (tip !== undefined && number < tip.number) return 'tip_below_present'
     if (tip?.number === number && tip.id === id) return undefined
     const isWithin = head !== undefined && anchor !== undefined && anchor.number < number && number <= head.number
-    const ours = isWithin ? now.blockAt(number)?.id : anchor?.number === number ? anchor.id ?? this.now.blockBelow(now.blockAt(number + 1n)) : 'none'
+    const ours = isWithin ? now.blockAt(number)?.id : anchor?.number === number ? anchor.id ?? now.blockBelow(now.blockAt(number + 1n)) ?? now.blockAt(number)?.id : 'none'
     const agrees = ours !== 'none' && (id === undefined || ours === undefined || ours === id)
     const replaces = !agrees && (isWithin || (now.blockAt(number)?.id ?? id) !== id)
     // Ours is not the confirmed chain; or it begins above, and waits for what is between.
@@ -292,7 +286,7 @@ export class Model {
   /** Unless it would be refused, or conflicts: with another block of that window and height, or across an end of our turn. What is here may be signed again. */
   sign(commitment: Commitment): 'signed' | 'refused' {
     const { now } = this
-    if (!now.signed.has(commitment.id) && [...now.signed.values()].some(each => sameSlot(each, commitment) || comesAfter(each, commitment) || comesAfter(commitment, each))) return 'refused'
+    if (now.forbids(commitment)) return 'refused'
     this.now = now.copy()
     const kept = now.kept.get(commitment.id)?.standing
     const fits = this.#judge(commitment) === 'accept' || (kept !== undefined && kept !== 'retired' && commitment.number > (now.tip?.number ?? -1n))

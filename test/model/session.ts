@@ -39,6 +39,8 @@ export class Session {
   revealed = 0n
   /** Windows that another signer has been given. */
   readonly swapped = new Set<bigint>()
+  /** The application has demoted: up to where it did, the store is asked first, for as long as the chain has not passed it by far. */
+  asksFirst = false
   /** What happened, for the report. */
   readonly log: string[]
   readonly #bounds: Bounds
@@ -56,7 +58,7 @@ export class Session {
       refuses: ssz => ssz[0] === REFUSED,
       config: {
         ...{ ownAddresses: [OURS] },
-        maxReorgDepth, maxPendingParents: maxPending, ...HELD,
+        maxReorgDepth, maxPendingParents: maxPending, maxMissingTxLists: 4_096, scheduleCache: 1_024, ...HELD,
         holdFor: TIMES.holdFor * 1_000, handoverWait: TIMES.handoverWait * 1_000, verdictWithin: TIMES.verdictWithin * 1_000,
         ...(tip !== undefined && { confirmedTip: tipOf(tip.number, tip.id === undefined ? undefined : new Uint8Array(32)) }),
       },
@@ -111,6 +113,7 @@ export class Session {
   /** After every step. */
   async compare(): Promise<void> {
     const { world, model } = this
+    this.asksFirst ||= model.now.having('retired').length > 0
     await world.kit.settle()
     this.#compareAnswers()
     const { durable } = model

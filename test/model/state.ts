@@ -73,6 +73,27 @@ export class Lasting {
     if (anchor?.isTip === true && anchor.id === id) return 'misnumbered'
     return gap && (isFirst || this.blockAt(number - 1n) !== undefined) ? 'linked' : 'unknown'
   }
+  /** The latest window's block that was built on one, at any depth, beside the chain. */
+  latestOn(below: Kept): Kept | undefined {
+    const builtOn = (on: Kept): Kept[] => this.childrenOf(on).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired').flatMap(each => [each, ...builtOn(each)])
+    return builtOn(below).filter(({ bare }) => !bare).sort((a, b) => compare(b.window, a.window))[0]
+  }
+  /** What leads from the canonical chain to one beside it, that included; nothing where nothing does. */
+  pathTo(latest: Kept): Kept[] {
+    const path: Kept[] = [latest]
+    while (this.link(path[0]!) !== 'linked') {
+      const parent = this.kept.get(path[0]!.parent)
+      if (parent === undefined || parent.standing === 'canonical' || parent.standing === 'retired') return []
+      path.unshift(parent)
+    }
+    return path
+  }
+  /** What we signed forbids it; and a second one of its place is not signed either, whatever has become of the first. */
+  forbids(commitment: Commitment): boolean {
+    if (!this.kept.has(commitment.id) && [...this.kept.values()].some(each => each.standing !== 'rival' && sameSlot(each, commitment))) return true
+    return !this.signed.has(commitment.id)
+      && [...this.signed.values()].some(each => sameSlot(each, commitment) || comesAfter(each, commitment) || comesAfter(commitment, each))
+  }
   /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
   blockBelow(block: Commitment | undefined): string | undefined {
     const parent = block === undefined ? undefined : this.kept.get(block.parent)

@@ -175,8 +175,11 @@ describeTransports('network: authors behind a relay', transport => {
     await knows(mallory, relay)
     await mallory.pubsub?.publish(topics.commitments, commitment(1_000))
     await until(() => numbers(b).includes(1_000), 'the first one is judged')
+    // From then on its author is known to b: a burst of unknown ones may be left out.
+    await honest.network.publish('commitments', commitment(0), WITHIN)
+    await until(() => numbers(b).includes(0), 'the first honest one is accepted')
     for (let n = 1_001; n < 1_040; n++) await mallory.pubsub?.publish(topics.commitments, commitment(n))
-    for (let n = 0; n < 20; n++) await honest.network.publish('commitments', commitment(n), WITHIN)
+    for (let n = 1; n < 20; n++) await honest.network.publish('commitments', commitment(n), WITHIN)
     await until(async () => await refused(b) >= 39, 'the others are dropped at a look')
     await until(() => numbers(b).length === 21, 'and the honest ones are there')
     expect(failures(b, relay.peerId)).to.equal(0)

@@ -1,12 +1,14 @@
+import { samples } from '../support/samples.js'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { toEventSelector } from 'viem'
 import type { Hex, Variant } from '../../src/actors/schedule/facts.js'
 import { EPOCH, FakeL1, beacon, operator, slot } from '../schedule/fake-l1.js'
 import type { FakeBlock } from '../schedule/fake-l1.js'
 import { momentOf } from '../schedule/model.js'
 import { walk } from '../schedule/walk.js'
 
-const RUNS = Number(process.env['SCHEDULE_RUNS'] ?? 300)
+const RUNS = Number(process.env['SCHEDULE_RUNS'] ?? samples(300))
 /** A long campaign ends with the first failure; `SCHEDULE_SEED` repeats one. */
 const SHRINK = process.env['SCHEDULE_SHRINK'] !== undefined
 const SEED = process.env['SCHEDULE_SEED'] === undefined ? {} : { seed: Number(process.env['SCHEDULE_SEED']) }
@@ -54,12 +56,16 @@ function play(l1: FakeL1, { event, beacon: root }: History['slots'][number], tim
 /** The block that is the newest one at a time. */
 const blockAt = (l1: FakeL1, time: number): FakeBlock => l1.blocks.findLast(each => each.time <= time) ?? l1.blocks[0]!
 
+const REMOVED = toEventSelector('OperatorRemoved(address,address,uint256)')
+const removals = (l1: FakeL1): number => l1.blocks.flatMap(({ logs }) => logs).filter(({ topics }) => topics[0] === REMOVED).length
+
 /** Holds every window of the epochs from E on against the model, moment by moment. */
 function check(l1: FakeL1, answer: (end: number) => readonly Hex[] | string, exact: boolean): void {
   const now = l1.head.time
   const last = now - now % EPOCH + EPOCH
   const right = new Map<number, Set<Hex | undefined>>()
   const allowed = new Map<number, Set<Hex | undefined>>()
+  const parts = new Map<string, { fallbacks: Set<Hex | undefined>; needed: boolean }>()
   const note = (map: Map<number, Set<Hex | undefined>>, end: number, signer: Hex | undefined): void => { map.set(end, (map.get(end) ?? new Set()).add(signer)) }
   for (let time = E - EPOCH; time < last + EPOCH; time += 12) {
     const present = blockAt(l1, time)
@@ -71,11 +77,17 @@ function check(l1: FakeL1, answer: (end: number) => readonly Hex[] | string, exa
       const moment = momentOf(l1, time, state, state)
       note(right, moment.end, moment.signer)
       for (let before = time; before >= time - GRACE - 12; before -= 12) {
-        const { end, signer } = momentOf(l1, time, state, blockAt(l1, before))
+        const earlier = blockAt(l1, before)
+        const { end, signer, as } = momentOf(l1, time, state, earlier)
         note(allowed, end, signer)
+        // Who is struck off for a part of a window may be replaced in all of it, by whomever the whitelist elects in the meantime.
+        const part = `${end} ${time - time % EPOCH}`
+        const { fallbacks, needed } = parts.get(part) ?? { fallbacks: new Set(), needed: false }
+        parts.set(part, { fallbacks: fallbacks.add(l1.elected(time - time % EPOCH, earlier)?.proposer), needed: needed || as === 'fallback' })
       }
     }
   }
+  for (const [part, { fallbacks, needed }] of parts) if (needed) for (const signer of fallbacks) note(allowed, Number(part.split(' ')[0]), signer)
   for (let end = E; end < last; end += 12) {
     const given = answer(end)
     const wanted = right.get(end) ?? new Set()
@@ -86,6 +98,8 @@ function check(l1: FakeL1, answer: (end: number) => readonly Hex[] | string, exa
       continue
     }
     if (wanted.has(undefined)) { if (typeof given === 'string') expect(given, where).equal('nobody'); continue }
+    // read afterwards, several removals leave too many whitelists that there can have been
+    if (!exact && given === 'not_read' && removals(l1) > 2) continue
     expect(given, where).an('array')
     for (const signer of wanted) expect(given, where).include(signer)
     if (exact && l1.variant !== 'packed-lookahead') for (const signer of given as readonly Hex[]) expect([...allowed.get(end)!], `${where}: ${signer} is never right`).include(signer)

@@ -60,6 +60,9 @@ const functions = parseAbi([
 const lookaheadData = parseAbiParameters(['(uint256 slotIndex, bytes currLookahead, bytes nextLookahead, bytes commitmentSignature)'])
 const slotList = parseAbiParameters(['uint256', '(address committer, uint256 timestamp, bytes32 registrationRoot, uint256 validatorLeafIndex)[]'])
 export const EPOCH = 384
+// by names and values that are not known to the compiler
+const encodeResult = encodeFunctionResult as (what: object) => Hex
+const encodeTopics = encodeEventTopics as (what: object) => Hex[]
 
 /** What a transaction of the next block does to the contracts. */
 type Change = (block: { readonly time: number; readonly number: number }, state: State) => { readonly state?: Partial<State>; readonly logs?: readonly Omit<FakeLog, 'transaction'>[]; readonly input?: Hex; readonly to?: Hex }
@@ -247,7 +250,7 @@ export class FakeL1 {
     const checker = state.checker ?? (this.variant === 'whitelist' ? WHITELIST : STORE)
     if (to === INBOX && data === '0xc3f909d4') return encodeAbiParameters([{ type: 'uint256' }, { type: 'address' }, { type: 'uint256' }], [7n, checker, 9n])
     const { functionName, args } = decodeFunctionData({ abi: functions, data }) as { functionName: string; args?: readonly unknown[] }
-    const result = (value: unknown): Hex => encodeFunctionResult({ abi: functions, functionName, result: value } as never)
+    const result = (value: unknown): Hex => encodeResult({ abi: functions, functionName, result: value })
     if (to === checker && this.variant !== 'whitelist') {
       if (functionName === 'getLookaheadStoreConfig' && this.variant === 'lookahead') return result([503, 1n, 1n])
       if (functionName === 'LOOKAHEAD_BUFFER_SIZE' && this.variant === 'packed-lookahead') return result(503n)
@@ -282,7 +285,7 @@ function isBlacklisted(blacklist: State['blacklist'], root: Hex): boolean {
   return at > un
 }
 
-const topicsOf = (eventName: string, args: Readonly<Record<string, unknown>>): readonly Hex[] => encodeEventTopics({ abi: events, eventName, args } as never) as Hex[]
+const topicsOf = (eventName: string, args: Readonly<Record<string, unknown>>): readonly Hex[] => encodeTopics({ abi: events, eventName, args })
 
 /** The bloom filter over addresses alone, as the yellow paper has it. */
 function bloomOf(addresses: readonly Hex[]): Hex {

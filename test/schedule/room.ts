@@ -58,18 +58,18 @@ async function roomOf(l1: FakeL1, kit: TestKit, store: TestMeta, resolver: L1Sch
     /** What is answered at once, as text: addresses in hex, or why not. */
     answer: (window: number): readonly Hex[] | string => shown(resolver(BigInt(window), { signal: new AbortController().signal })),
     /** The same, waited for. */
-    async asked(window: number): Promise<readonly Hex[] | string> {
+    asked: async (window: number): Promise<readonly Hex[] | string> => {
       let given: ScheduleAnswer | undefined
       void Promise.resolve(resolver(BigInt(window), { signal: new AbortController().signal })).then(answer => { given = answer })
       for (let round = 0; round < 400 && given === undefined; round++) await kit.settle()
       return given === undefined ? 'waits' : shown(given)
     },
     /** Time goes on until L1's newest block is read. */
-    async followed(): Promise<void> {
+    followed: async (): Promise<void> => {
       wallAt(l1.head.time + 1)
       await kit.advance(seconds(13))
     },
-    async figures(): Promise<ScheduleFigures> {
+    figures: async (): Promise<ScheduleFigures> => {
       const asked = handle.figures(seconds(1))
       await kit.settle()
       return asked

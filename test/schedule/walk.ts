@@ -35,7 +35,7 @@ export async function walk(l1: FakeL1, { handoverSlots = 0 } = {}) {
       if (step.kind === 'blocks') record.take(step)
     },
     /** Proposers and committers, or why not. */
-    answer(end: number): readonly Hex[] | string {
+    answer: (end: number): readonly Hex[] | string => {
       const answer = windows.answer(end)
       if (answer === 'not_slot_end') return answer
       return 'unknown' in answer ? answer.unknown : [...new Set([...answer.committers, ...answer.fallbacks.map(({ proposer }) => proposer)])]

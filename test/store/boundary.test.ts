@@ -37,7 +37,7 @@ describe('the boundary of the store\'s thread', () => {
       scan: () => ({ type: 'scan', from: 1n, max: 64, after: hash }), 'scan.reply': page,
       tail: () => ({ type: 'tail', count: 1_024 }), 'tail.reply': page,
       blockAt: () => ({ type: 'blockAt', height: 2n ** 63n }), 'blockAt.reply': () => record,
-      rewinds: () => ({ type: 'rewinds', after: 7 }), 'rewinds.reply': () => ({ store: '0102030405060708', last: 9, to: 4n, known: true }),
+      rewinds: () => ({ type: 'rewinds', after: 7, store: '0102030405060708' }), 'rewinds.reply': () => ({ store: '0102030405060708', last: 9, to: 4n, known: true }),
       commitment: () => ({ type: 'commitment', hash }), 'commitment.reply': () => record,
       txList: () => ({ type: 'txList', hash }), 'txList.reply': () => new Uint8Array(100_000).fill(5),
       hasTxLists: () => ({ type: 'hasTxLists', hashes: [hash] }), 'hasTxLists.reply': () => [true, false],

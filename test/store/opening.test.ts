@@ -28,6 +28,19 @@ describe('H53 one data directory is opened once', () => {
     }
   }))
 
+  it('where the lock file cannot tell, since another machine left it, the database\'s own lock does: by the real path', () => inFolder(async folder => {
+    const dataDir = join(folder, 'data')
+    await mkdir(dataDir)
+    await symlink(dataDir, join(folder, 'link'))
+    for (let times = 0; times < 5; times++) {
+      await writeFile(join(dataDir, 'lock'), JSON.stringify({ pid: 1, host: 'elsewhere', token: 'gone' }))
+      const databases = [dataDir, join(folder, 'link')].map(name => fileDatabase({ dataDir: name }))
+      const outcomes = await Promise.allSettled(databases.map(db => db.open()))
+      expect(outcomes.map(({ status }) => status).sort()).to.deep.equal(['fulfilled', 'rejected'])
+      await Promise.all(databases.map(db => db.close()))
+    }
+  }))
+
   it('where the database\'s own lock cannot tell, as with a directory that is mounted twice, the lock file lets one in', () => inFolder(async dataDir => {
     for (const before of [undefined, { pid: process.pid, started: '1', boot: 'another', host: (await selfAsHolder('x')).host, token: 'gone' }, 'cut sho']) {
       if (before !== undefined) await writeFile(join(dataDir, 'lock'), typeof before === 'string' ? before : JSON.stringify(before))
@@ -84,6 +97,37 @@ describe('H78 what lies beside the database and is not of it', () => {
     const { db, opened } = await open(dataDir)
     expect(opened.created).to.equal(true)
     await db.close()
+  }))
+})
+
+describe('H47 what readers were told before', () => {
+  it('is known in every later opening, and not in an older copy that goes on, whatever it has counted since', () => inFolder(async folder => {
+    const [dataDir, copy] = [join(folder, 'data'), join(folder, 'copy')]
+    await filled(dataDir)
+    const told = async (dir: string, rewindTo?: bigint): Promise<readonly [store: string, number: number]> => {
+      const { db } = await open(dir)
+      if (rewindTo !== undefined) await db.commit({ rewindTo })
+      const { store, last } = await db.rewinds(0)
+      await db.close()
+      return [store, last]
+    }
+    const knows = async (dir: string, [store, number]: readonly [string, number]): Promise<boolean> => {
+      const { db } = await open(dir)
+      const { known } = await db.rewinds(number, store)
+      await db.close()
+      return known
+    }
+    const before = await told(dataDir, 15n)
+    await cp(dataDir, copy, { recursive: true })
+    const after = await told(dataDir)
+    const later = await told(dataDir, 10n)
+    expect([before[1], after[1], later[1]]).to.deep.equal([1, 1, 2])
+    for (const each of [before, after, later]) expect(await knows(dataDir, each)).to.equal(true)
+    expect(await knows(dataDir, [before[0], 2]), 'more than had been counted then').to.equal(false)
+    await told(copy, 9n)
+    expect(await knows(copy, before)).to.equal(true)
+    expect(await knows(copy, after), 'the same number, in a name that the copy does not have').to.equal(false)
+    expect(await knows(copy, later)).to.equal(false)
   }))
 })
 

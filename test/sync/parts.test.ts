@@ -236,7 +236,7 @@ describe('sync: what chain says of a commitment', () => {
     expect(isTaken({ ...rows.ACCEPTED, hash: new Uint8Array(32) })).to.equal(true)
     for (const { reason } of [rows.PENDING, rows.ASIDE, rows.misnumbered('misnumbered')!]) expect(standsAside(reason), reason).to.equal(true)
     for (const { reason } of [rows.STORE_BEHIND, rows.FORWARDED_ONLY, rows.STORE_UNAVAILABLE]) expect(waitsForStore(reason), reason).to.equal(true)
-    const unjudged = [rows.SCHEDULE_UNKNOWN, rows.SCHEDULE_FAILED, rows.BEYOND_HORIZON, rows.NOT_HELD, rows.RULES_FAILED, rows.RULES_OVERLOADED]
+    const unjudged = [rows.SCHEDULE_UNKNOWN, rows.BEYOND_HORIZON, rows.NOT_HELD, rows.RULES_FAILED, rows.RULES_OVERLOADED]
     for (const { reason } of unjudged) expect(isUnjudged(reason), reason).to.equal(true)
     for (const { reason } of [rows.ACCEPTED, rows.DUPLICATE]) expect(reasonOfFirst([{ ...rows.ACCEPTED, reason, hash: new Uint8Array(32) }])).to.equal('not_adopted')
   })

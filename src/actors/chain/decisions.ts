@@ -84,7 +84,7 @@ export class Decisions {
     const stands = within || (anchor?.height === blockNumber && head !== undefined && anchor.key === undefined)
     const block = memory.blockAt(height) ?? found?.map(record => this.commitment(record))[0]
     if (stands && block === undefined && next.key !== undefined && found === undefined) return { what: 'block', height }
-    const ours = within ? block?.key : anchor?.key ?? (block === undefined ? undefined : canon.parentOf(block))
+    const ours = within ? block?.key : anchor?.key ?? (block === undefined ? memory.blockAt(blockNumber)?.key : canon.parentOf(block))
     // What is not kept any more cannot be told apart.
     const keeps = (within || anchor?.height === blockNumber) && (next.key === undefined || ours === undefined || ours === next.key)
     const held = memory.blockAt(blockNumber)

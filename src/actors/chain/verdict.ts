@@ -23,7 +23,6 @@ export const ASIDE: Refusal = { verdict: 'accept', reason: 'aside', penalty: fal
 
 /** The schedule for that time was not known in time, or its lookup failed: never held against anybody (H05). */
 export const SCHEDULE_UNKNOWN = ignore('schedule_unknown')
-export const SCHEDULE_FAILED = ignore('schedule_failed')
 export const BEYOND_HORIZON = ignore('beyond_horizon')
 /** Too many wait for their schedule. */
 export const NOT_HELD = ignore('not_held')

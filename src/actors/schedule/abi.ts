@@ -96,7 +96,7 @@ export async function loadAbi() {
     /** The values of an answer; a single one is a list of one. */
     decode(view: View, data: Hex): readonly unknown[] {
       return orBad(view, () => {
-        const value: unknown = decodeFunctionResult({ abi: functions, functionName: view, data } as never)
+        const value: unknown = decodeFunctionResult({ abi: functions, functionName: view, data })
         return Array.isArray(value) ? value as readonly unknown[] : [value]
       })
     },

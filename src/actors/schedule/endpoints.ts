@@ -68,7 +68,7 @@ export class Endpoints {
     const { quorum } = this.config
     const order = this.#order()
     const given = new Map<string, { readonly answer: T; readonly by: Endpoint[] }>()
-    let lastError: unknown
+    let lastError: ScheduleError | undefined
     let winner: string | undefined
     const one = async (): Promise<void> => {
       for (let endpoint = order.shift(); endpoint !== undefined && winner === undefined; endpoint = order.shift()) {
@@ -108,7 +108,7 @@ export class Endpoints {
     const order = this.#order()
     const answers: T[] = []
     const behind: Endpoint[] = []
-    let lastError: unknown
+    let lastError: ScheduleError | undefined
     while (order.length > 0 && answers.length - behind.length < quorum) {
       const round = order.splice(0, quorum - (answers.length - behind.length))
       await Promise.all(round.map(async endpoint => {
@@ -121,7 +121,7 @@ export class Endpoints {
         }
       }))
     }
-    if (answers.length === 0) throw lastError
+    if (answers.length === 0) throw lastError ?? new ScheduleError('no_quorum', 'there is no endpoint to ask', quorum)
     if (behind.length < answers.length) for (const endpoint of behind) this.#rest(endpoint, 'behind', this.config.retryLast)
     return answers
   }
@@ -154,14 +154,13 @@ export class Endpoints {
     const { clock, signal } = this.ground
     signal.throwIfAborted()
     const late = new AbortController()
-    let timer
-    const deadline = new Promise<never>((_resolve, reject) => {
-      timer = clock.setTimeout(() => {
-        const error = new ScheduleError('rpc_timeout', `${method}: no answer within ${this.config.callWithin} ms`, this.config.callWithin)
-        reject(error)
-        late.abort(error)
-      }, this.config.callWithin)
-    })
+    let giveUp!: (error: ScheduleError) => void
+    const deadline = new Promise<never>((_resolve, reject) => { giveUp = reject })
+    const timer = clock.setTimeout(() => {
+      const error = new ScheduleError('rpc_timeout', `${method}: no answer within ${this.config.callWithin} ms`, this.config.callWithin)
+      giveUp(error)
+      late.abort(error)
+    }, this.config.callWithin)
     endpoint.calls++
     try {
       const answer = await Promise.race([endpoint.call(method, params, AbortSignal.any([signal, late.signal])), deadline])
@@ -175,7 +174,7 @@ export class Endpoints {
       if (failure.code !== 'rpc_refused' || LIMITED.has(failure.value)) this.#rest(endpoint, failure.message)
       throw failure
     } finally {
-      clock.clearTimeout(timer!)
+      clock.clearTimeout(timer)
     }
   }
 

@@ -25,7 +25,7 @@ export function scheduleFromL1(options: L1Options & { readonly open?: OpenRpc | 
     subscribe: (changed, { signal }) => { view.subscribe(changed, signal) },
     view, open,
   }
-  return Object.assign(resolve, more) as L1Schedule
+  return Object.assign(resolve, more)
 }
 
 /** Whether a schedule has a part of its own to run. */

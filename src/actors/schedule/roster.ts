@@ -2,7 +2,7 @@ import type { Hex, Operator, Roster } from './facts.js'
 import { ZERO_HASH } from './facts.js'
 
 /** More rosters than these are not told apart: who was elected then is not known. */
-const MAX_POSSIBLE = 64
+const MAX_POSSIBLE = 256
 
 /** Appended, as the contract does. */
 export function withAdded({ operators, latestActivation }: Roster, operator: Operator): Roster {

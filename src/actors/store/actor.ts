@@ -159,7 +159,7 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
       scan: ({ database }, { from, max, after }, ctx) => asked(ctx, database.scan(from, max, after).then(({ bytes }) => bytes)),
       tail: ({ database }, { count }, ctx) => asked(ctx, database.tail(count).then(({ bytes }) => bytes)),
       blockAt: ({ database }, { height }, ctx) => asked(ctx, database.blockAt(height)),
-      rewinds: ({ database }, { after }, ctx) => asked(ctx, database.rewinds(after)),
+      rewinds: ({ database }, { after, store }, ctx) => asked(ctx, database.rewinds(after, store)),
       commitment: ({ database }, { hash }, ctx) => asked(ctx, database.commitmentByHash(hash)),
       txList: ({ database }, { hash }, ctx) => asked(ctx, database.txList(hash)),
       hasTxLists: ({ database }, { hashes }, ctx) => asked(ctx, database.hasTxLists(hashes)),

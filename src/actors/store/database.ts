@@ -81,13 +81,13 @@ export interface ChainRecord {
 
 /** What has changed since a reader of the chain was last told (SPEC §7, Rewinds are numbered). */
 export interface RewindsSince {
-  /** Names the directory that counts them: 16 hex digits, made with it. */
+  /** Names this opening of the directory, in whose name they are told: 16 hex digits. */
   readonly store: string
   /** The number of the last one; 0 before the first. */
   readonly last: number
   /** Above this height blocks were taken away, or put where there were none: the lowest of all that were missed. `undefined`: none was. */
   readonly to: bigint | undefined
-  /** False where some of those missed are not kept any more, or the number is above ours. */
+  /** False where some of those missed are not kept any more, the number is above ours, or it was told in a name that this directory does not know. */
   readonly known: boolean
 }
 
@@ -319,8 +319,8 @@ export interface Database {
   /** The canonical block of a height. */
   blockAt (height: bigint): Promise<CommitmentRecord | undefined>
   chainRecord (): Promise<ChainRecord>
-  /** What was demoted after the rewind of this number. Read it after the records that it is to vouch for. */
-  rewinds (after: number): Promise<RewindsSince>
+  /** What has changed after the rewind of this number, told in the name of `store` (left out: ours). Read it after the records that it is to vouch for. */
+  rewinds (after: number, store?: string): Promise<RewindsSince>
   /** The highest `max` records that are not canonical, whatever their standing, ascending. */
   beside (max: number): Promise<RecordPage>
   commitmentByHash (hash: Uint8Array): Promise<CommitmentRecord | undefined>

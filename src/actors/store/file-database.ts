@@ -13,7 +13,7 @@ export interface FileDatabaseOptions extends DatabaseOptions {
   readonly repair?: Repair
 }
 
-/** The database on disk, in the thread that calls. A node has it in a thread of its own: see `threadDatabase`. */
+/** The database on disk, in the thread that calls. A node has it in a thread of its own: see `store`. */
 export function fileDatabase({ dataDir, token = newToken(), repair, ...options }: FileDatabaseOptions): KeyValueDatabase {
   return new KeyValueDatabase(() => openLevel({ dataDir, token, repair }), options)
 }

@@ -38,7 +38,7 @@ export function healing(database: Database, told: (discarded: readonly Discarded
     beside: max => read(() => database.beside(max), true),
     blockAt: height => read(() => database.blockAt(height)),
     chainRecord: () => read(() => database.chainRecord()),
-    rewinds: after => database.rewinds(after),
+    rewinds: (after, store) => database.rewinds(after, store),
     commitmentByHash: hash => read(() => database.commitmentByHash(hash)),
     txList: hash => read(() => database.txList(hash)),
     hasTxLists: hashes => database.hasTxLists(hashes),

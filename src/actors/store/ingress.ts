@@ -46,7 +46,7 @@ export type StoreMessage =
   | Ask<'scan', { from: bigint; max: number; after: Uint8Array | undefined }, Uint8Array>
   | Ask<'tail', { count: number }, Uint8Array>
   | Ask<'blockAt', { height: bigint }, CommitmentRecord | undefined>
-  | Ask<'rewinds', { after: number }, RewindsSince>
+  | Ask<'rewinds', { after: number; store: string | undefined }, RewindsSince>
   /** Any record by its preconfirmation hash, whatever its standing. */
   | Ask<'commitment', { hash: Uint8Array }, CommitmentRecord | undefined>
   | Ask<'txList', { hash: Uint8Array }, Uint8Array | undefined>
@@ -147,8 +147,8 @@ export class Store extends Handle<StoreMessage> {
   async tail(count: number, within: Deadline) { return new RecordPage(await this.ask('tail', { count }, within)) }
   /** The canonical block of a height. */
   blockAt(height: bigint, within: Deadline) { return this.ask('blockAt', { height }, within) }
-  /** What was demoted after the rewind of this number (SPEC §7). Ask after reading the records that the answer is to vouch for. */
-  rewinds(after: number, within: Deadline) { return this.ask('rewinds', { after }, within) }
+  /** What has changed after the rewind of this number, told in the name of `store` (SPEC §7). Ask after reading the records that the answer is to vouch for. */
+  rewinds(after: number, store: string | undefined, within: Deadline) { return this.ask('rewinds', { after, store }, within) }
   commitment(hash: Uint8Array, within: Deadline) { return this.ask('commitment', { hash }, within) }
   txList(hash: Uint8Array, within: Deadline) { return this.ask('txList', { hash }, within) }
   hasTxLists(hashes: readonly Uint8Array[], within: Deadline) { return this.ask('hasTxLists', { hashes }, within) }

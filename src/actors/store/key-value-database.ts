@@ -231,7 +231,7 @@ export class KeyValueDatabase implements Database {
 
   async chainRecord(): Promise<ChainRecord> { return this.#read(readChainRecord) }
 
-  async rewinds(after: number): Promise<RewindsSince> { return this.#read(storage => readRewinds(storage, after)) }
+  async rewinds(after: number, store?: string): Promise<RewindsSince> { return this.#read(storage => readRewinds(storage, after, store)) }
 
   async beside(max: number): Promise<RecordPage> {
     return packed((await this.#last('p', max)).reverse())

@@ -81,7 +81,7 @@ const TIP = nameKey('a', 'confirmedTip')
 const HEAD = nameKey('a', 'headOverride')
 const ROOT = nameKey('a', 'root')
 const MARK = nameKey('a', 'mark')
-const STORE = nameKey('a', 'store')
+const OPENINGS = nameKey('a', 'openings')
 
 export function putTip(txn: Transaction, tip: TipRecord | null): void {
   if (tip === null) return txn.remove(TIP)
@@ -157,10 +157,34 @@ export async function readChainRecord(storage: Pick<Storage, 'get' | 'range'>): 
 
 // ---- rewinds
 
-/** Rewinds that are kept (SPEC §7). */
+/** Rewinds that are kept (SPEC §7), and openings whose cursors are understood. */
 const KEPT_REWINDS = 4_096
+const KEPT_OPENINGS = 256
 
-export const putStoreId = (txn: Transaction): void => { txn.put(STORE, randomBytes(8)) }
+/** An opening of the directory: its id, 16 hex digits, and the last rewind before it. */
+type Opening = readonly [id: string, from: number]
+
+/**
+ * What is told of rewinds is told in the name of this opening. A cursor with a name that is not in the list was given by a directory of which this
+ * is an older copy. @param lost rewinds may be missing: no cursor of before is believed
+ */
+export async function putOpening(txn: Transaction, lost: boolean): Promise<void> {
+  const before = lost ? [] : await readOpenings(txn)
+  const opening: Opening = [hex(randomBytes(8)), await lastRewind(txn)]
+  txn.put(OPENINGS, json([...before.slice(1 - KEPT_OPENINGS), opening]))
+}
+
+/** None where they cannot be read: then every cursor is judged by its hash. */
+async function readOpenings(storage: Pick<Storage, 'get'>): Promise<readonly Opening[]> {
+  const value = await storage.get(OPENINGS)
+  try {
+    const list: unknown = value === undefined ? [] : JSON.parse(Buffer.from(value).toString('utf8'))
+    const isOpening = (each: unknown): each is Opening => Array.isArray(each) && typeof each[0] === 'string' && Number.isSafeInteger(each[1])
+    return Array.isArray(list) && list.every(isOpening) ? list : []
+  } catch {
+    return []
+  }
+}
 
 /**
  * Applies a change of the commitments. Where it takes a canonical block away, or puts one at a height that readers have passed, they are to be
@@ -185,9 +209,10 @@ async function lastRewind(storage: Pick<Storage, 'range'>): Promise<number> {
   return last === undefined ? 0 : sequenceOf(last.key)
 }
 
-export async function readRewinds(storage: Storage, after: number): Promise<RewindsSince> {
-  const [id, missed, present] = await Promise.all([
-    storage.get(STORE), storage.range({ gte: sequenceKey('w', after + 1), lt: spaceEnd('w'), limit: KEPT_REWINDS }), lastRewind(storage),
+/** @param store in whose name `after` was told; left out: that of this opening */
+export async function readRewinds(storage: Storage, after: number, store?: string): Promise<RewindsSince> {
+  const [openings, missed, present] = await Promise.all([
+    readOpenings(storage), storage.range({ gte: sequenceKey('w', after + 1), lt: spaceEnd('w'), limit: KEPT_REWINDS }), lastRewind(storage),
   ])
   let to: bigint | undefined
   for (const { value } of missed) {
@@ -196,7 +221,9 @@ export async function readRewinds(storage: Storage, after: number): Promise<Rewi
   }
   const [first, newest] = [missed[0], missed.at(-1)]
   const last = newest === undefined ? present : sequenceOf(newest.key)
-  return { store: hex(id ?? new Uint8Array()), last, to, known: after <= last && (first === undefined || sequenceOf(first.key) === after + 1) }
+  const opened = store === undefined ? openings.length - 1 : openings.findIndex(([id]) => id === store)
+  const until = openings[opened + 1]?.[1] ?? last
+  return { store: openings.at(-1)?.[0] ?? '', last, to, known: opened >= 0 && after <= until && (first === undefined || sequenceOf(first.key) === after + 1) }
 }
 
 export function putMeta(txn: Transaction, name: string, value: string | null): void {

@@ -1,5 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { nameOf } from '../../protocol/thrown.js'
 import { crc32c, unmasked } from './crc32c.js'
 import type { Crc } from './crc32c.js'
 
@@ -26,7 +27,7 @@ function isIntact(log: Buffer, crc: Crc): boolean {
     for (const part of partsOf(log, crc)) if (part.length === 0) continue
     return true
   } catch (error) {
-    if (error instanceof RangeError) return false
+    if (nameOf(error) === 'RangeError') return false
     throw error
   }
 }

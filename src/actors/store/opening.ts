@@ -3,7 +3,7 @@ import type { Discarded, Loss, LossKind } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { inspect } from './inspect.js'
 import type { Inspection } from './inspect.js'
-import { numbered, putStoreId, readHead, readRoot, readTip } from './ledger.js'
+import { numbered, putOpening, readHead, readRoot, readTip } from './ledger.js'
 import { migrate } from './migrate.js'
 import { COUNTERS_KEY, SCHEMA_KEY, SCHEMA_VERSION, nameKey } from './schema.js'
 import { checkSchema } from './schema-record.js'
@@ -84,15 +84,17 @@ async function beginOn(storage: Storage, { chainId, now, inspect: all }: BeginOp
   const marked = { signing: mark ?? OPEN_MARK }
   if (what !== undefined) {
     closeSigning(txn, marked, horizonAfter(now), { what, at: now })
-    // Rewinds may be missing too, and be counted anew: no cursor of before is believed.
-    putStoreId(txn)
   }
+  await putOpening(txn, what !== undefined)
   if (empty || looked !== undefined || what !== undefined) {
     const all = looked?.counters ?? counters ?? freshCounters()
     putCounters(txn, { counters: { ...all, commits: Math.max(all.commits, storage.witnessed ?? 0) + (what === undefined ? 0 : 1) } })
   }
-  if (txn.size > 0) await storage.write(txn.writes)
-  if (what !== undefined || schema.write !== undefined) await follow(storage, schema, what !== undefined, discarded)
+  // A new one says what it is in its first write: a start that is cut short leaves one in order, or nothing.
+  const isOlder = schema.write !== undefined && schema.was !== undefined
+  if (schema.write !== undefined && !isOlder) txn.put(SCHEMA_KEY, schema.write)
+  await storage.write(txn.writes)
+  if (what !== undefined || isOlder) await follow(storage, schema, what !== undefined, discarded)
   return { created: empty, migratedFrom: schema.was === SCHEMA_VERSION ? undefined : schema.was, loss: what === undefined ? undefined : marked.signing.loss, discarded }
 }
 

@@ -40,13 +40,3 @@ export class RecordPage implements Iterable<CommitmentRecord> {
     for (let index = 0; index < this.length; index++) yield this.at(index)
   }
 }
-
-/** Writes one record; `at` is its index. */
-export function writeRecord(page: Uint8Array, at: number, put: CommitmentPut): void {
-  const { hash, signer, ssz } = put
-  const start = at * PAGE_RECORD_SIZE
-  page[start] = standingByte(put)
-  page.set(hash, start + HASH_AT)
-  page.set(signer, start + SIGNER_AT)
-  page.set(ssz, start + SSZ_AT)
-}

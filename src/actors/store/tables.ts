@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decompressSnappy } from '../../protocol/snappy.js'
+import { nameOf } from '../../protocol/thrown.js'
 import { crc32c, unmasked } from './crc32c.js'
 import type { Crc } from './crc32c.js'
 import { recordsOf } from './logs.js'
@@ -100,7 +101,7 @@ async function isIntact(path: string, crc: Crc): Promise<boolean> {
     if (!blockIsIntact(bytes, meta, crc)) return false
     return handlesIn(textOf(bytes, index, crc)).every(handle => blockIsIntact(bytes, handle, crc))
   } catch (error) {
-    if (error instanceof RangeError) return false
+    if (nameOf(error) === 'RangeError') return false
     throw error
   } finally {
     await file.close()

@@ -22,6 +22,6 @@ export const waitsForStore = (reason: string): boolean => LATER.has(reason)
 
 /** It could not be judged here and now, whoever brought it: the next round tries again. */
 const UNJUDGED: ReadonlySet<string> = new Set([
-  'schedule_unknown', 'schedule_failed', 'beyond_horizon', 'not_held', 'rules_failed', 'rules_overloaded', 'unjudged',
+  'schedule_unknown', 'beyond_horizon', 'not_held', 'rules_failed', 'rules_overloaded', 'unjudged',
 ])
 export const isUnjudged = (reason: string): boolean => UNJUDGED.has(reason)

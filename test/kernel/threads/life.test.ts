@@ -3,7 +3,7 @@ import { ClosedError, InterruptedError, KernelError, StartError } from '../../..
 import { every } from '../../support/every.js'
 import { until } from '../../support/until.js'
 import { Stage, both, inThread, workers } from './stage.js'
-import { EXITED, SubjectError } from './subject.js'
+import { EXITED, NOTES, SubjectError } from './subject.js'
 import type { Task } from './subject.js'
 
 const WITHIN = 20_000
@@ -93,6 +93,18 @@ describe('kernel: an actor in a thread, its life', function () {
     s.open(0)
     await stopped
     expect(performance.now() - begun).lessThan(WITHIN)
+  })
+
+  inThread('K96 a thread that was given up and goes on begins nothing of what goes back', async stage => {
+    const s = await stage({ hangWithin: 100 })
+    // in one turn, so that the thread has all of it before it stands still
+    void s.ref.send({ type: 'hold', gate: 0, how: 'block' })
+    for (const n of [1, 2, 3]) void s.ref.send({ type: 'note', n })
+    await until(() => s.failures().length > 0, 'it to be given up')
+    s.open(0)
+    await s.says('note 3')
+    expect(s.word(NOTES)).equal(3)
+    expect(s.told).deep.equal(['init 1', 'init 2', 'note 1', 'note 2', 'note 3'])
   })
 
   for (const how of ['await', 'block'] as const) {
