@@ -38,10 +38,10 @@ const GUARANTEED_PEERS = 8
 const NEWCOMERS = { messages: 0.02, bytes: 0.1 }
 /**
  * Authors of whom nothing was accepted, all together, get this part of what a peer that relays them may bring (SPEC §6): of its bytes, and of
- * its messages, which are counted in windows that are shorter by `UNKNOWN_WINDOW`.
+ * its messages, of which so many may come at once as in this part of the window.
  */
 const UNKNOWN_PART = 1 / 8
-const UNKNOWN_WINDOW = 0.1
+const UNKNOWN_WINDOW = 0.4
 /** Who was refused counts so long as one that wants more than it gets, ms. */
 const WANTING_MS = 1_000
 /** The fair part of those who were refused is found anew after so many ms: it takes a look at everybody, and a flood asks with each message. */
