@@ -15,10 +15,10 @@ import { EPOCH, follow, presentEpoch } from './room.js'
 const named = (time: number, name: string) => ({ ...slot(time, name), root: rootNamed(name) })
 const run = promisify(execFile)
 
-/** A chain of six epochs up to the present one, with three operators. */
+/** A chain of four epochs up to the present one, with three operators. */
 async function chain(variant: Variant, options: { readonly slots?: readonly [number, string][]; readonly until?: number } = {}): Promise<{ l1: DevL1; epoch: number }> {
   const epoch = presentEpoch()
-  const l1 = await DevL1.start({ variant, time: epoch - 6 * EPOCH, genesis: epoch % EPOCH })
+  const l1 = await DevL1.start({ variant, time: epoch - 4 * EPOCH, genesis: epoch % EPOCH })
   for (const name of ['one', 'two', 'three']) await l1.add(operator(name).proposer, operator(name).sequencer, 384)
   await l1.mineTo(epoch - 24)
   if (variant === 'whitelist') { await l1.mineTo(epoch); return { l1, epoch } }

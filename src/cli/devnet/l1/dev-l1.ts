@@ -82,22 +82,21 @@ export class DevL1 {
 
   /** One block of this time. */
   async mine(time: number): Promise<void> {
-    await this.rpc('evm_setNextBlockTimestamp', time)
-    await this.rpc('evm_mine')
+    await this.rpc('evm_mine', time)
   }
 
   /** Blocks up to this time, one a slot. */
   async mineTo(time: number): Promise<void> {
-    const head = await this.head()
-    const count = Math.floor((time - head.time) / 12)
-    if (count <= 0) return
-    // without this the first one comes a second after the one before
-    await this.rpc('evm_setNextBlockTimestamp', head.time + 12)
-    await this.rpc('anvil_mine', numberToHex(count), numberToHex(12))
+    // not by `anvil_mine`: its blocks drift from the slots
+    for (let next = (await this.head()).time + 12; next <= time; next += 12) await this.mine(next)
   }
 
-  /** Replaces the newest blocks by as many empty ones. */
-  async reorg(depth: number): Promise<void> { await this.rpc('anvil_reorg', depth, []) }
+  /** Replaces the newest blocks by as many empty ones, each a slot later: the first slot was missed. */
+  async reorg(depth: number): Promise<void> {
+    await this.rpc('anvil_rollback', depth)
+    const { time } = await this.head()
+    for (let block = 1; block <= depth; block++) await this.mine(time + 12 * (block + 1))
+  }
 
   async head(): Promise<{ readonly number: number; readonly time: number; readonly hash: Hex }> {
     const { number, timestamp, hash } = await this.rpc('eth_getBlockByNumber', 'latest', false) as { number: Hex; timestamp: Hex; hash: Hex }
