@@ -12,7 +12,7 @@ const folder = `${root}test/l1`
 const [install, installed] = [`${folder}/package-lock.json`, `${folder}/node_modules/.package-lock.json`]
 
 /** npm writes beside what it has installed which versions that are. */
-const versions = path => existsSync(path) ? JSON.stringify(Object.entries(JSON.parse(readFileSync(path, 'utf8')).packages).filter(([name]) => /node_modules\/(@foundry-rs\/anvil|hardhat|solc|node)$/.test(name)).map(([name, { version }]) => [name, version])) : undefined
+const versions = path => existsSync(path) ? JSON.stringify(Object.entries(JSON.parse(readFileSync(path, 'utf8')).packages).filter(([name]) => /node_modules\/(@foundry-rs\/anvil|solc)$/.test(name)).map(([name, { version }]) => [name, version])) : undefined
 
 const run = (command, args, options = {}) => spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options }).status ?? 1
 
