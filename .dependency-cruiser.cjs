@@ -1,5 +1,5 @@
 /**
- * The arrows between the rooms (README, "The house"): service → (sync, network, discovery, chain, schedule, validator, store, reputation)
+ * The arrows between the rooms (docs/architecture.md): service → (sync, network, discovery, chain, schedule, validator, store, reputation)
  * → kernel, protocol. An actor sees of another one only its messages (`ingress.ts`) and what flows back to it (`ports.ts`).
  */
 const rooms = 'validator|store|reputation|chain|network|discovery|sync|schedule'

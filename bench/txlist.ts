@@ -15,7 +15,7 @@ const WINDOW = 12
 const ROUNDS = 7
 
 /**
- * Of two workers one never takes txlists (DESIGN.md, A message's way through the house), so the like-for-like baseline is one bare
+ * Of two workers one never takes txlists (docs/architecture.md), so the like-for-like baseline is one bare
  * thread; `--set workers=3` gives two on each side.
  */
 export async function run(options: BenchOptions): Promise<BenchResult> {

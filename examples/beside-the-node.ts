@@ -49,7 +49,7 @@ const tallyActor = (node: Ref<ServiceMessage>) => {
 const key = '01'.repeat(32)
 const app = supervisor('app', { strategy: 'rest_for_one' }) // what depends on the node is declared after it
 const node = app.child('p2p', () => P2pService.actor({
-  listen: '/ip4/127.0.0.1/tcp/0', schedule: scheduleFromSigners([signerFromKey(key).address]), confirmedTip: { blockNumber: 999n }, signing: { key },
+  listen: '/ip4/127.0.0.1/tcp/0', schedule: scheduleFromSigners([signerFromKey(key).address]), confirmedTip: { blockNumber: 999n }, signing: { key, unprotected: true },
 }), { stopWithin: seconds(30) })
 const tally = new Tally(app.child('tally', () => tallyActor(node)))
 await app.start()

@@ -4,7 +4,7 @@ const key = '01'.repeat(32) // the preconfer's own key
 const schedule = scheduleFromSigners([signerFromKey(key).address]) // who may sign, in every window
 const common = { listen: '/ip4/127.0.0.1/tcp/0', schedule, confirmedTip: { blockNumber: 999n } }
 
-const preconfer = await P2pService.start({ ...common, signing: { key } })
+const preconfer = await P2pService.start({ ...common, signing: { key, unprotected: true } })
 const follower = await P2pService.start({ ...common, staticPeers: await preconfer.listenAddresses() })
 for await (const event of preconfer.events) if (event.type === 'peerReady') break
 

@@ -3,7 +3,7 @@ import { P2pService, exposeService, scheduleFromSigners, signerFromKey } from 'p
 
 const key = '01'.repeat(32) // the preconfer's own key
 const schedule = scheduleFromSigners([signerFromKey(key).address])
-const service = await P2pService.start({ schedule, listen: '/ip4/127.0.0.1/tcp/0', discovery: false, signing: { key } })
+const service = await P2pService.start({ schedule, listen: '/ip4/127.0.0.1/tcp/0', discovery: false, signing: { key, unprotected: true } })
 
 const { port1, port2 } = new MessageChannel()
 exposeService(service, port1)

@@ -19,6 +19,8 @@ const BENCHES = [
   ['validate-unknown', 0.3, '--scale', '0.2', '--rounds', '3'],
   ['gossip', 0.2, '--scale', '0.2', '--rounds', '2'],
   ['latency', undefined, '--scale', '0.1', '--rounds', '1'],
+  // every honest commitment arrives, and nobody honest pays: what is under that is 0
+  ['siege', 0.02, '--scale', '1'],
 ]
 const TRIES = 3
 const WITHIN_MS = 180_000

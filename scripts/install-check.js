@@ -34,8 +34,10 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 {
   let tarball = ''
   step('npm pack', () => {
-    tarball = join(folder, JSON.parse(run(npm, ['pack', '--json', '--silent', '--pack-destination', folder], { cwd: root }))[0].filename)
-    return tarball.split('/').at(-1)
+    const [packed] = JSON.parse(run(npm, ['pack', '--json', '--silent', '--pack-destination', folder], { cwd: root }))
+    tarball = join(folder, packed.filename)
+    if (packed.entryCount >= 700 || packed.unpackedSize >= 2_500_000) throw new Error(`${packed.entryCount} files, ${packed.unpackedSize} bytes: sources or maps that nobody needs?`)
+    return `${packed.filename}: ${packed.entryCount} files, ${(packed.unpackedSize / 1e6).toFixed(1)} MB`
   })
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'outside', private: true, type: 'module' }))
   step('npm install of the tarball into an empty project', () => { run(npm, ['install', '--no-fund', '--no-audit', '--omit=dev', tarball]) })

@@ -8,6 +8,8 @@ import { addIdentity } from './cli/identity.js'
 import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
 import { addRun } from './cli/run.js'
 import { addSchedule } from './cli/schedule.js'
+import { addSigning } from './cli/signing.js'
+import { addStore } from './cli/store.js'
 
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process at once (H32). */
 function untilSignal(): AbortSignal {
@@ -34,6 +36,8 @@ async function main(): Promise<void> {
   addDevnet(program, untilSignal)
   addIdentity(program)
   addSchedule(program, untilSignal)
+  addSigning(program)
+  addStore(program)
   try {
     await program.parseAsync()
   } catch (error) {

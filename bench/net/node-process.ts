@@ -48,7 +48,7 @@ const api: NodeApi = {
   async start(options: NodeOptions) {
     const start = await starterOf(process.argv[2])
     running = await start(options, { arrivals, usage })
-    return { peerId: running.peerId, address: running.address, atMs: nowMs() }
+    return { peerId: running.peerId, address: running.address, atMs: nowMs(), discovery: running.discovery }
   },
   dial: async address => subject().dial(address),
   hangUp: async peerId => subject().hangUp(peerId),
@@ -63,6 +63,8 @@ const api: NodeApi = {
   usage: async () => Promise.resolve(usage.usage()),
   holdings: async () => Promise.resolve(usage.holdings()),
   request: async ask => subject().request(ask),
+  peers: async () => subject().peers?.() ?? [],
+  blamed: async () => subject().blamed?.() ?? {},
   figures: async () => JSON.stringify(await subject().figures(), (_key, value: unknown) => typeof value === 'bigint' ? Number(value) : value),
   async stop() { await running?.stop() },
 }

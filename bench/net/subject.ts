@@ -1,5 +1,5 @@
 import type { ArrivalRecorder, UsageRecorder } from './recorder.js'
-import type { FloodReport, NodeOptions, Publication, Topic } from './wire.js'
+import type { FloodReport, NodeApi, NodeOptions, Publication, Started, Topic } from './wire.js'
 
 /** A node of either kind, as its process drives it. */
 export interface Subject {
@@ -15,6 +15,10 @@ export interface Subject {
   comeAndGo(visits: { readonly address: string; readonly peers: number; readonly everyMs: number }): Promise<number>
   request(ask: { readonly peerId?: string; readonly start: number; readonly count: number }): Promise<number>
   figures(): Promise<object>
+  /** See `NodeApi`: a service only. */
+  peers?(): ReturnType<NodeApi['peers']>
+  blamed?(): ReturnType<NodeApi['blamed']>
+  readonly discovery?: Started['discovery']
   stop(): Promise<void>
 }
 

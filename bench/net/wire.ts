@@ -20,6 +20,8 @@ export interface NodeOptions {
   readonly sink?: boolean
   /** False: dials only. */
   readonly listen?: boolean
+  /** `service`: with all limits by address, as strangers meet them, and with discovery on a port of its own. */
+  readonly exposed?: boolean
 }
 
 export interface Started {
@@ -27,6 +29,8 @@ export interface Started {
   readonly address: string
   /** When it listened. */
   readonly atMs: number
+  /** Where discv5 listens, if it does. */
+  readonly discovery?: { readonly port: number; readonly nodeId: string } | undefined
 }
 
 export interface Publication {
@@ -102,6 +106,10 @@ export interface NodeApi {
   holdings(): Promise<Holdings>
   /** `service`: commitments that it stores from a height on, asked of one of its peers. */
   request(ask: { readonly peerId?: string; readonly start: number; readonly count: number }): Promise<number>
+  /** `service`: what it thinks of its peers. */
+  peers(): Promise<readonly { readonly peer: string; readonly score: number; readonly inMesh: boolean; readonly connections: number }[]>
+  /** `service`: how often it has said that a peer is at fault, or banned it, by peer. */
+  blamed(): Promise<Readonly<Record<string, number>>>
   /** `service`: its figures, as text. */
   figures(): Promise<string>
   stop(): Promise<void>

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { IdentityType } from '../actors/network/identity.js'
+import { standardInput } from './input.js'
 
 const MORE_HELP = `
 FILE holds the network identity in libp2p's protobuf form of a private key, readable
@@ -47,18 +48,12 @@ export function addIdentity(program: Command): void {
     })
 }
 
-// Loaded when it is needed: help needs none of it.
+// Loaded on demand: help does not need it.
 const library = () => import('../actors/network/identity.js')
 
 async function say(key: Parameters<Awaited<ReturnType<typeof library>>['peerKeyOf']>[0]): Promise<void> {
   const { peerKeyOf } = await library()
   process.stdout.write(`${peerKeyOf(key)} ${key.type}\n`)
-}
-
-async function standardInput(): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
 }
 
 /** Text that is base64 all over stands for its bytes. A key's own bytes begin with 0x08, which is none of its letters. */

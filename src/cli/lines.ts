@@ -5,7 +5,7 @@ export const LINE_TOO_LONG = Symbol('line too long')
 
 /**
  * The lines of a stream, without their ends; a last one without an end counts too. Never holds more than `maxLength` characters
- * of an unfinished line. Bytes that are no UTF-8 become U+FFFD. Whoever stops reading before the end destroys the stream.
+ * of an unfinished line. Bytes that are no UTF-8 become U+FFFD. A caller that stops before the end destroys the stream.
  */
 export async function * boundedLines(input: Readable, maxLength: number): AsyncGenerator<string | typeof LINE_TOO_LONG> {
   input.setEncoding('utf8')

@@ -8,7 +8,7 @@ const MAX_WAITING = 1_048_576
 /** Where lines go. */
 export type LogOutput = Pick<Writable, 'destroyed' | 'writableLength'> & { write(line: string): boolean }
 
-/** Logs JSON lines. Whoever does not read them, or has gone, costs the lines and nothing else. */
+/** Logs JSON lines. If nobody reads them, lines are lost and nothing else. */
 export function logTo(stream: LogOutput, level: string): Logger {
   let dropped = 0
   const destination = {

@@ -1,4 +1,4 @@
-/** Option values of the command line, read and checked, and how it ends. */
+/** Option values of the command line, parsed and checked, and exit codes. */
 import { InvalidArgumentError } from 'commander'
 import { codeOf, isErrorLike } from '../protocol/thrown.js'
 
@@ -6,7 +6,7 @@ import { codeOf, isErrorLike } from '../protocol/thrown.js'
 export const FAILED = 1
 export const WRONG_OPTIONS = 2
 
-/** A combination of options that cannot be. */
+/** Options that contradict each other, or lack one. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
@@ -24,7 +24,7 @@ export class StoppedBySignal extends Error {
 /** For an option that may be given more than once. */
 export const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value]
 
-/** As `collect`, of what is named. */
+/** As `collect`, for one of the given names. */
 export const collectOf = (choices: readonly string[]) => (value: string, previous: readonly string[] = []): readonly string[] => {
   if (!choices.includes(value)) throw new InvalidArgumentError(`It is one of ${choices.join(', ')}.`)
   return [...previous, value]
@@ -50,7 +50,7 @@ export const wholeNumberOption = (min: number, max: number) => (text: string): n
   return value
 }
 
-/** Codes of the library for what can only come from the options. */
+/** Error codes of the library that only wrong options can cause. */
 const OPTION_CODES: ReadonlySet<unknown> = new Set([
   'bad_config',
   'bad_address',
@@ -73,7 +73,7 @@ export function exitCodeOf(error: unknown): number {
   return OPTION_CODES.has(codeOf(error)) ? WRONG_OPTIONS : FAILED
 }
 
-/** What is said of a failure: its message, what offended, and its code. */
+/** One line for a failure: its message, the offending value, and its code. */
 export function describeFailure(error: unknown): string {
   if (!isErrorLike(error)) return String(error)
   const { code, value } = error as Error & { code?: unknown; value?: unknown }

@@ -4,14 +4,14 @@ import type { Logger } from '../actors/kernel/index.js'
 import type { SyncEvent } from '../actors/sync/ingress.js'
 import type { LogOutput } from './log.js'
 
-/** How far a catch-up is: as `syncProgress` tells it. */
+/** Progress of a catch-up, from `syncProgress`. */
 export type Progress = Pick<Extract<SyncEvent, { type: 'syncProgress' }>, 'from' | 'to' | 'at' | 'perSecond' | 'peers' | 'etaMs'>
 
 const BAR_WIDTH = 30
-/** Without a terminal, a line at most so often, ms. */
+/** Without a terminal: ms between two lines, at least. */
 const LINE_EVERY = 10_000
 
-/** What is done of it, 0 to 1. */
+/** The part that is done, 0 to 1. */
 export function doneOf({ from, to, at }: Progress): number {
   const all = to - from + 1n
   if (all <= 0n) return 1
@@ -19,7 +19,7 @@ export function doneOf({ from, to, at }: Progress): number {
   return done >= all ? 1 : Math.max(0, Number(done * 10_000n / all) / 10_000)
 }
 
-/** ms as somebody who waits reads them: `45 s`, `3 min 20 s`, `2 h 5 min`. */
+/** A duration for people: `45 s`, `3 min 20 s`, `2 h 5 min`. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000))
   if (seconds < 60) return `${seconds} s`
@@ -29,7 +29,7 @@ export function duration(ms: number): string {
 
 const whole = (value: number | bigint): string => value.toLocaleString('en')
 
-/** One line of at most `width` columns: a bar, and of the rest what has room, the most important first. */
+/** One line of at most `width` columns: a bar, then as many figures as fit, the most important first. */
 export function progressLine(progress: Progress, width: number): string {
   const { from, to, at, perSecond, peers, etaMs } = progress
   const done = doneOf(progress)
@@ -52,10 +52,10 @@ export function progressLine(progress: Progress, width: number): string {
   return line.slice(0, Math.max(0, width))
 }
 
-/** A terminal, which shows it in its last line, below what is logged. */
+/** A terminal: the bar is its last line, below the log. */
 export type Terminal = Writable & { readonly columns: number }
 
-/** Tells how a catch-up goes: a bar that moves where there is a terminal, else a line now and then. */
+/** Shows a catch-up: a moving bar on a terminal, else a line now and then. */
 export class CatchUpProgress {
   readonly #draw: ReturnType<typeof createLogUpdate> | undefined
   #line: string | undefined
@@ -64,14 +64,14 @@ export class CatchUpProgress {
 
   /** @param now monotonic ms */
   constructor(private readonly output: Writable, private readonly terminal: Terminal | undefined, private readonly now: () => number) {
-    // Its own way to hide the cursor would install signal handlers.
+    // Hiding the cursor by itself, it would install signal handlers.
     this.#draw = terminal === undefined ? undefined : createLogUpdate(terminal, { showCursor: true })
   }
 
-  /** A catch-up is under way: what it brings is not worth a line for each block. */
+  /** A catch-up is under way: no log line for each of its blocks. */
   get running(): boolean { return this.#running }
 
-  /** For the log: its lines stand above the bar. */
+  /** For the log: its lines go above the bar. */
   get above(): LogOutput {
     const { output } = this
     const write = (line: string): boolean => this.#above(line)
@@ -108,7 +108,7 @@ export class CatchUpProgress {
     log.warn({ code, at: String(at), reason, ms: Math.round(ms) }, 'not caught up')
   }
 
-  /** Takes the bar away. */
+  /** Removes the bar. */
   close(): void {
     this.#running = false
     if (this.#line === undefined) return

@@ -12,7 +12,7 @@ import type { RunOptions } from './run.js'
 import { serveStdio } from './stdio.js'
 
 /**
- * When all is stopped and something keeps the process alive all the same, such as a reader who does not read, it ends after so
+ * If something keeps the process alive after the node has stopped, such as a reader that does not read, it is ended after this
  * many ms (H32).
  */
 const LINGER = 2_000
@@ -62,7 +62,7 @@ export async function runNode(options: RunOptions, signal: AbortSignal): Promise
   }
 }
 
-/** A node that its supervisors could not keep running ends the process, so that whoever watches over it sees it. */
+/** A node that its supervisors could not keep running ends the process with an error, so that a service manager sees it. */
 function reportFailure(ended: Termination, log: Logger): void {
   if (ended.reason !== 'escalated') return
   log.error({ error: ended.error }, 'the node could not be kept running')
@@ -80,7 +80,7 @@ function gaterOf({ gater, gaterOff = [] }: RunOptions): GaterRules {
   return { ...gaterPresets[gater], ...Object.fromEntries(gaterOff.map(rule => [rule, false])) }
 }
 
-/** A bar is for somebody who sits before it, and reads what is logged there. */
+/** A bar needs a terminal on which the log is shown, too. */
 const barOn = (output: NodeJS.WriteStream, { stdio, logLevel }: RunOptions): NodeJS.WriteStream | undefined =>
   output.isTTY && stdio !== true && logLevel !== 'silent' ? output : undefined
 

@@ -91,7 +91,7 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
       checkLists(options)
       checkDiscovery(options)
       const signal = untilSignal()
-      // Loaded now: help and wrong options need none of it.
+      // Loaded only now: help and wrong options do not need it.
       const { runNode } = await import('./run-node.js')
       await runNode(options, signal)
     })
@@ -105,7 +105,7 @@ function checkSchedule(options: RunOptions): void {
     throw new UsageError('who may sign is missing: give --schedule FILE, --signer ADDRESS (repeatable), or --l1.rpc URL with --l1.inbox ADDRESS')
 }
 
-/** A list that nobody asks would look like protection. */
+/** A list without the rule that enforces it would only look like protection. */
 function checkLists({ allowPeer, block, gater, gaterOff = [] }: RunOptions): void {
   if (allowPeer === undefined && block === undefined) return
   if (gater === 'open' || gaterOff.includes('lists'))

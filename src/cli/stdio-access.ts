@@ -1,4 +1,4 @@
-/** The commands of `run --stdio` about who may talk to us, and how others find us (docs/stdio.md, SPEC §8). */
+/** The commands of `run --stdio` for lists, bans and discovery (docs/stdio.md, SPEC §8). */
 import type { Ban } from '../actors/reputation/ingress.js'
 import { int } from './json.js'
 import type { JsonObject } from './json.js'

@@ -26,8 +26,8 @@ export interface Session {
 }
 
 /**
- * Begins its work before it first waits, so that commands begin in the order of their lines. Gives the result, made into JSON
- * when its turn to be written comes.
+ * Begins its work before its first `await`, so that commands begin in the order of their lines. Returns a function that makes
+ * the result into JSON when its turn to be written comes.
  */
 export type Command = (session: Session, fields: Fields) => Promise<() => JsonObject>
 

@@ -1,6 +1,5 @@
 /**
- * Events of the node as the JSON lines of `run --stdio`: docs/stdio.md has the same table in words, and the tests hold one
- * against the other.
+ * Events of the node as the JSON lines of `run --stdio`: docs/stdio.md has the same table, and the tests compare the two.
  */
 import type { NetworkEvent, StreamItem } from '../actors/service/index.js'
 import { toHex } from '../protocol/index.js'
@@ -67,6 +66,17 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
     signer: toHex(signer),
     blockNumber: int(blockNumber),
   }),
+  ownEquivocation: ({ signer, blockNumber, submissionWindowEnd, first, second }) => ({
+    event: 'ownEquivocation',
+    signer: toHex(signer),
+    blockNumber: int(blockNumber),
+    submissionWindowEnd: int(submissionWindowEnd),
+    first: toHex(first),
+    second: toHex(second),
+  }),
+  recordsLost: ({ what, signingClosedUpTo }) => ({ event: 'recordsLost', what, signingClosedUpTo: int(signingClosedUpTo) }),
+  recordDamaged: ({ kind, hash, blockNumber }) => ({ event: 'recordDamaged', kind, hash: hexOrNull(hash), blockNumber: intOrNull(blockNumber) }),
+  signingReady: ({ after }) => ({ event: 'signingReady', after }),
   deepReorg: ({ hash, blockNumber, head, evidence }) => ({
     event: 'deepReorg',
     hash: toHex(hash),

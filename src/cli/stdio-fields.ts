@@ -1,4 +1,4 @@
-/** One line of `run --stdio`'s input, understood as far as its command and its fields (docs/stdio.md). */
+/** One line of input of `run --stdio`, parsed into its command and its fields (docs/stdio.md). */
 import { fromHex } from '../protocol/index.js'
 import type { Json } from './json.js'
 
@@ -9,7 +9,7 @@ export type CommandErrorCode =
   /** No stream of this name is open. */
   | 'unknown_stream'
 
-/** A command line that cannot be carried out. */
+/** A line of input that is no valid command. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
   constructor(
@@ -22,10 +22,10 @@ export class CommandError extends Error {
   }
 }
 
-/** One line of input, read but not yet understood. */
+/** One line of input, as JSON. */
 export interface CommandLine { readonly cmd: string; readonly fields: Readonly<Record<string, unknown>> }
 
-/** An `id` comes back as it came, so it must not be large: its JSON has at most so many characters. */
+/** An `id` is sent back as it came. Its JSON has at most this many characters. */
 const MAX_ID = 1_000
 const SHOWN = 80
 
@@ -101,7 +101,7 @@ export class Fields {
     return value
   }
 
-  /** A count that fits a number; how large it may be is for the API to say. */
+  /** A count that fits a number. The API checks its range. */
   count(name: string): number {
     const value = this.integer(name)
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw new CommandError('bad_field', `"${name}" is a count`, value)

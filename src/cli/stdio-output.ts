@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream'
 import type { JsonObject } from './json.js'
 
 /**
- * Writes JSON lines whole and one after the other, at the reader's pace: what waits is made into text only when its turn comes.
+ * Writes whole JSON lines, one after the other, at the reader's pace. A waiting line becomes text only when its turn comes.
  * Lines after the reader has gone are dropped.
  */
 export class LineOutput {
@@ -28,7 +28,7 @@ export class LineOutput {
     return this.#gone.signal
   }
 
-  /** Everything that was to be written so far, is. */
+  /** Resolves when everything up to now is written. */
   get written(): Promise<void> {
     return this.#tail
   }

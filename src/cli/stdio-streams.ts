@@ -44,7 +44,7 @@ export class BlockStreams {
     return name
   }
 
-  /** Lets so many items more through; gives how many may still come. @throws CommandError `unknown_stream` */
+  /** Adds credit; returns how many items may still come. @throws CommandError `unknown_stream` */
   more(name: string, credit: number): number {
     const stream = this.#named(name)
     stream.credit += credit

@@ -16,7 +16,7 @@ export const MAX_LINE = 2 * 2_097_152 + 4_096
 /** Commands under way at most, and their lines' characters; further lines wait in the pipe. */
 const MAX_UNDER_WAY = 64
 const MAX_CHARACTERS_UNDER_WAY = 4 * MAX_LINE
-/** How long the end may take (H32), ms. */
+/** Limits for the end of a session (H32), ms. */
 export interface Patience {
   /** For commands under way after `stop` or a signal. After the end of input each has its own deadline. */
   readonly answers: number
@@ -43,7 +43,7 @@ export interface StdioOptions {
  * 1. `ready` goes out, then commands are read and events are told.
  * 2. Until `stop`, the end of input, the signal, a reader that is gone, or a node that failed.
  * 3. Commands under way are finished and answered, and the node is stopped.
- * 4. What is left to be told is told, and at last `stopped`.
+ * 4. Remaining events are written, and `stopped` as the last line.
  */
 export async function serveStdio(
   node: StdioNode,
@@ -121,7 +121,7 @@ async function tellEvents(node: StdioNode, lines: LineOutput, ready: JsonObject,
         await lines.write(() => ({ event: 'lagged', count: String(event.count), lane: event.lane }))
         continue
       }
-      // The start itself has been told; the driver starts again where its supervisor must restart it.
+      // The first start is told by `ready`; later ones are restarts of the driver.
       if (event.type === 'started' && first) {
         first = false
         if (JSON.stringify(eventLine(event)) === told) continue
@@ -134,8 +134,7 @@ async function tellEvents(node: StdioNode, lines: LineOutput, ready: JsonObject,
 }
 
 /**
- * Carries one line out and writes its answer. Whatever goes wrong is its answer; never rejects. `done` is called when only the
- * writing is left.
+ * Runs one line and writes its answer. An error is the answer; never rejects. `done` is called when only the writing is left.
  */
 async function carryOut(
   session: Session,
@@ -169,7 +168,7 @@ async function carryOut(
   await lines.write(answer).catch(async (error: unknown) => lines.write(() => ({ id, error: errorToJson(error) })))
 }
 
-/** The first reason to end, and a signal that tells of it. */
+/** The first reason to end, and a signal that is aborted with it. */
 class Ending {
   readonly #controller = new AbortController()
   #reason: StdioEnd | undefined

@@ -1,13 +1,13 @@
 /**
  * The libraries behind `loadCrypto`, each brought to one form. All are imported on demand, so that a process loads only
- * what it uses. Figures of LIBRARIES: recovery 60 µs native, 175–210 µs WebAssembly, 2,500 µs JavaScript; keccak256 of
+ * what it uses. Measured on one core: recovery 60 µs native, 175–210 µs WebAssembly, 2,500 µs JavaScript; keccak256 of
  * a commitment 1.7 µs against 20 µs, of 2 MiB 7 ms against 100 ms.
  */
 import { createRequire } from 'node:module'
 import type Bindings from 'secp256k1/bindings.js'
 import type HashWasm from 'hash-wasm/dist/keccak.umd.min.js'
 
-/** For the libraries in CommonJS: `import` first searches them for what they export, which takes each thread some 10 ms. */
+/** For libraries in CommonJS: `import` first scans them for their exports, about 10 ms a thread. */
 const require = createRequire(import.meta.url)
 
 /** Gives the 64-byte public key, or undefined (or throws) where there is none. Called only with arguments in range. */
@@ -28,9 +28,9 @@ export interface Loaders {
 }
 
 async function loadNativeRecover(): Promise<RecoverKey> {
-  // Never the package's main entry: it falls back to elliptic without a word.
+  // Never the package's main entry: it falls back to elliptic silently.
   const native = require('secp256k1/bindings.js') as typeof Bindings
-  // The addon moves small arrays out of V8's heap to look at them: two that stay out spare an allocation each call.
+  // The addon moves small arrays out of V8's heap to read them. Two arrays that stay outside save an allocation a call.
   const message = new Uint8Array(32)
   const publicKey = new Uint8Array(65)
   return (digest, signature, v) => {

@@ -1,4 +1,4 @@
-// File by file: the library's index brings twice as many along, and every start would load them.
+// Imported file by file: the library's index loads twice as many files at every start.
 import { BooleanType } from '@chainsafe/ssz/lib/type/boolean.js'
 import { ByteListType } from '@chainsafe/ssz/lib/type/byteList.js'
 import { ByteVectorType } from '@chainsafe/ssz/lib/type/byteVector.js'

@@ -68,7 +68,8 @@ const VERDICTS: Readonly<Record<FindingName, Verdict>> = {
   bad_signature: REJECT,
   high_s: IGNORE,
   zero_tx_list_hash: REJECT,
-  wrong_slasher: REJECT,
+  // it takes our configuration to tell: never held against a relay
+  wrong_slasher: IGNORE,
   oversize: REJECT,
   hash_mismatch: REJECT,
   not_found: IGNORE,

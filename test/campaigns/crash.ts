@@ -10,6 +10,7 @@ import { checkCursor, checkItems, checkProtection, checkStored, checkStream, che
 import { ExpectedChain } from './crash/expected.js'
 import { fill } from './crash/fill.js'
 import { chooseMoment } from './crash/moments.js'
+import { killUnsteady } from './crash/unsteady.js'
 import type { WriterTask } from './crash/wire.js'
 import { Witness, heightOf } from './crash/witness.js'
 import { WriterProcess } from './crash/writer-process.js'
@@ -17,13 +18,14 @@ import { WriterProcess } from './crash/writer-process.js'
 /** All txlists are read again every so many kills. */
 const ALL_EVERY = 25
 
-type Options = 'kills' | 'commitments' | 'starts' | 'within'
+type Options = 'kills' | 'reorgs' | 'commitments' | 'starts' | 'within'
 type Run = CampaignRun<Options>
 
 export const campaign: Campaign<Options> = {
-  about: 'kill −9 of a node that publishes and follows the stream: nothing that it reported is lost, nothing is said twice',
+  about: 'kill −9 of a node that publishes, reorganizes and follows the stream, and backups put back: nothing that it reported is lost, nothing is said twice, nothing signed twice',
   options: {
     kills: { about: 'how often it is killed while it writes', default: 200 },
+    reorgs: { about: 'how often it is killed while it reorganizes, and backups are put back', default: 200 },
     commitments: { about: 'stored when the last starts are timed', default: 50_000 },
     starts: { about: 'how many starts are timed then, all but the first after a kill', default: 3 },
     within: { about: 'ms that a start may take at most, not counting what it waited for a processor', default: 2_000 },
@@ -32,6 +34,7 @@ export const campaign: Campaign<Options> = {
     const tally = new Tally()
     const folder = await mkdtemp(join(tmpdir(), 'crash-'))
     await killAndCheck(run, folder, tally)
+    await killUnsteady(run, folder, tally)
     await timeLargeStarts(run, folder, tally)
     if (tally.failures.length === 0) await rm(folder, { recursive: true, force: true })
     else run.log(`the data directories are kept: ${folder}`)

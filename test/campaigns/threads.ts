@@ -15,6 +15,7 @@ export const campaign: Campaign<'trees'> = {
         return undefined
       }, (error: unknown) => String(error))
       tally.check(failure === undefined, () => `seed ${seed + tree}: ${failure}`)
+      if (failure !== undefined) log(`tree ${tree + 1}, --trees 1 --seed ${seed + tree}: ${failure}`)
       if ((tree + 1) % 50 === 0) log(`${tree + 1} trees: ${JSON.stringify(sums)}`)
     }
     return tally

@@ -103,6 +103,15 @@ describe('chain: one way to demote (SPEC §7)', () => {
     expect(await head()).to.equal(103n)
     await h.gossip(off)
     expect(await h.canonical()).to.deep.equal(shown(base))
+    await h.kit.stop()
+    await open()
+    await fill([...base, child])
+    await h.kit.advance(seconds(11))
+    await fill(chainOf(104, 200, { parent: child, signer: CAROL, window: LATER }))
+    await h.gossip(off)
+    await h.gossip(handover)
+    expect(await head()).to.equal(200n)
+    expect(deep()).to.equal(1)
   })
 
   it('H44 that a block was adopted without its parent outlives a restart, and so does what follows from it', async () => {
@@ -128,6 +137,10 @@ describe('chain: one way to demote (SPEC §7)', () => {
     expect(await h.canonical()).to.deep.equal(shown(chain.slice(0, 4)))
     await h.gossip(chain[4]!)
     expect(await h.canonical()).to.deep.equal(shown(chain))
+    const { hash, signer, ssz } = build({ number: 106, parent: chain[5]!, salt: 3 })
+    await h.store.database.commit({ commitments: [{ hash, signer, ssz, standing: 'canonical' }] })
+    h = await h.restart()
+    expect(await h.standing(), 'another block than the one above links to').to.deep.include({ next: 107n, pendingParents: 4 })
   })
 })
 
@@ -150,6 +163,29 @@ describe('chain: decisions of the application (SPEC §7)', () => {
     expect(await done(h.chain.confirm({ blockNumber: 200n, preconfirmationHash: rest[0]!.hash }, 1_000))).to.equal('done')
     expect(await h.standing()).to.deep.include({ next: 1_501n })
     h.events.expectNone('rewind')
+    expect(await done(h.chain.confirm({ blockNumber: 201n, preconfirmationHash: new Uint8Array(32).fill(5) }, 1_000))).to.equal('done')
+    expect(await h.standing()).to.deep.include({ next: 202n })
+    h.events.expect('rewind', { to: 200n, reason: 'application' })
+    await h.kit.stop()
+    await open()
+    await h.page(chain)
+    for (let salt = 0; salt < 16; salt++) await h.gossip(build({ number: 200, parent: chain.at(-1)!, bare: true, signer: BOB, salt, window: LATER }))
+    for (let at = 0; at < rest.length; at += 200) await h.page(rest.slice(at, at + 200))
+    expect(await done(h.chain.confirm({ blockNumber: 200n, preconfirmationHash: new Uint8Array(32).fill(5) }, 1_000))).to.equal('done')
+    expect(await h.standing(), 'another block than ours').to.deep.include({ next: 201n })
+  })
+
+  it('H49 a tip that was given without a hash, and then with one: where our block of that height is another, it goes', async () => {
+    await open()
+    const [block] = chainOf(100, 100)
+    await take([block!])
+    expect(await done(h.chain.confirm({ blockNumber: 100n }, 1_000))).to.equal('done')
+    expect(await h.canonical()).to.deep.equal(shown([block!]))
+    expect(await done(h.chain.confirm({ blockNumber: 100n, preconfirmationHash: UNKNOWN }, 1_000))).to.equal('done')
+    expect(await h.canonical()).to.deep.equal([])
+    h.events.expect('rewind', { to: 99n, reason: 'application' })
+    h = await h.restart()
+    expect(await h.standing()).to.deep.include({ next: 101n, headHash: undefined })
   })
 
   it('H49 a tip at start is what it is at run time, its hash included', async () => {
@@ -261,6 +297,25 @@ describe('chain: decisions of the application (SPEC §7)', () => {
       expect(await h.canonical()).to.deep.equal(shown([...base, rival]))
       expect((await h.store.database.commitmentByHash(first.hash))?.standing).to.equal('retired')
     })
+  })
+
+  it('H52 what came before sync has said where most begin is a beginning by chance, until it has', async () => {
+    await open({ config: { confirmedTip: undefined } })
+    const chain = chainOf(100, 140)
+    await h.gossip(chain[30]!)
+    for (const restarted of [false, true]) {
+      if (restarted) h = await h.restart()
+      expect(await h.standing()).to.deep.include({ next: 131n, rootedByChance: true })
+    }
+    void h.chain.rootAt(100n)
+    expect(await h.standing()).to.deep.include({ next: 100n, rootedByChance: false })
+    await h.page(chain.slice(0, 30))
+    expect(await h.canonical()).to.deep.equal(shown(chain.slice(0, 31)))
+    h = await h.restart()
+    expect(await h.standing()).to.deep.include({ next: 131n, rootedByChance: false })
+    // Most begin above, and ours leads there: it stays where it is.
+    void h.chain.rootAt(120n)
+    expect(await h.standing()).to.deep.include({ next: 131n, rootedByChance: false })
   })
 
   it('H52 a chain without a tip begins where sync says: above, nothing is demoted and the rest is left behind; below, it waits for what is missing', async () => {

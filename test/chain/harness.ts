@@ -1,8 +1,9 @@
 import { chain } from '../../src/actors/chain/index.js'
 import type { ChainConfig, ChainRules, ScheduleResolver } from '../../src/actors/chain/index.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
+import { SETTLED } from '../../src/actors/chain/own-desk.js'
 import type { ChainStanding, Checked } from '../../src/actors/chain/ingress.js'
-import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, Verdict, Verdicts } from '../../src/actors/chain/ports.js'
+import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, ScheduleChanges, Verdict, Verdicts } from '../../src/actors/chain/ports.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import type { Port } from '../../src/actors/kernel/index.js'
@@ -52,8 +53,12 @@ export class FakeStore implements ChainStore {
   evidence(from: number, max: number) { return this.database.evidence(from, max) }
   commitment(hash: Uint8Array) { return this.failing ? Promise.reject(new Error('the store fails')) : this.database.commitmentByHash(hash) }
   meta(name: string) { return this.database.meta(name) }
-  ownSigned(signer: Uint8Array, window: bigint) { return this.failing ? Promise.reject(new Error('the store fails')) : this.database.ownSigned(signer, window) }
-  recordSigned(record: Parameters<Database['recordSigned']>[0]) { return this.database.recordSigned(record) }
+  ownSigned(signer: Uint8Array, window: bigint) { return this.database.ownSigned(signer, window) }
+  async signedWindow(signer: Uint8Array, window: bigint) {
+    if (this.failing) throw new Error('the store fails')
+    const records = await this.database.ownSigned(signer, window)
+    return { records, closedUpTo: (await this.database.stats()).signing.closedUpTo }
+  }
 }
 
 export interface HouseOptions {
@@ -69,6 +74,7 @@ export interface House {
   readonly chain: Chain
   readonly store: FakeStore
   readonly verdicts: TestProbe<MessageOf<Verdicts>>
+  readonly scheduleChanges: TestProbe<MessageOf<ScheduleChanges>>
   readonly answers: TestProbe<MessageOf<Answers>>
   readonly outcomes: TestProbe<MessageOf<Outcomes>>
   readonly gaps: TestProbe<MessageOf<Gaps>>
@@ -98,10 +104,10 @@ export async function house(options: HouseOptions = {}): Promise<House> {
   const kit = testKit()
   const store = options.store ?? new FakeStore(await opened(memoryDatabase()))
   const probes = {
-    verdicts: kit.probe<MessageOf<Verdicts>>(), answers: kit.probe<MessageOf<Answers>>(), outcomes: kit.probe<MessageOf<Outcomes>>(),
+    verdicts: kit.probe<MessageOf<Verdicts>>(), scheduleChanges: kit.probe<MessageOf<ScheduleChanges>>(), answers: kit.probe<MessageOf<Answers>>(), outcomes: kit.probe<MessageOf<Outcomes>>(),
     gaps: kit.probe<MessageOf<Gaps>>(), judged: kit.probe<MessageOf<Judged>>(), ownJudged: kit.probe<MessageOf<Judged>>(), events: kit.probe<ChainEvent>(),
   }
-  const ref = await kit.spawn(chain({ ...probes, store, schedule: options.schedule ?? anyone, rules: options.rules }, options.config))
+  const ref = await kit.spawn(chain({ ...probes, store, schedule: options.schedule ?? anyone, rules: options.rules }, { ownAddresses: [ALICE], ...options.config }))
   const handle = new Chain(ref)
   store.onDurable = sequence => { void handle.durable(sequence) }
   await kit.settle()
@@ -148,8 +154,10 @@ export async function house(options: HouseOptions = {}): Promise<House> {
   }
 }
 
+/** Of a directory in which a catch-up has ended before. */
 async function opened(database: Database): Promise<Database> {
   await database.open()
+  await database.commit({ meta: [{ name: SETTLED, value: 'before' }] })
   return database
 }
 

@@ -23,14 +23,14 @@ describe('chain: the application\'s rules (SPEC §6)', () => {
     expect(inputs[0]).to.deep.include({ hash: blocks[0]!.hash, signer: blocks[0]!.signer })
   })
 
-  it('refuse with their own reason, with a penalty or without', async () => {
+  it('H85 refuse with their own reason: its author\'s fault, or nobody\'s; never a relay\'s', async () => {
     const answers: RuleAnswer[] = [{ verdict: 'reject', reason: 'gas limit' }, { verdict: 'ignore', reason: 'from the future' }]
     await open({ rules: () => answers.shift()! })
-    expect(await h.gossip(build({ number: 100 }))).to.equal('reject')
+    expect(await h.gossip(build({ number: 100 }))).to.equal('ignore')
     expect(h.reason()).to.equal('rules: gas limit')
-    expect(h.outcomes.received.map(({ outcome }) => outcome)).to.deep.equal(['failure'])
     expect(await h.gossip(build({ number: 100, salt: 1 }))).to.equal('ignore')
-    expect(h.outcomes.received.length).to.equal(1)
+    expect(h.verdicts.received.map(({ ofAuthor }) => ofAuthor)).to.deep.equal([true, false])
+    expect(h.outcomes.received.length).to.equal(0)
     h.events.expectNone('commitment')
   })
 

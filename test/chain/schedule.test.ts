@@ -191,7 +191,29 @@ describe('chain: waiting for the schedule', () => {
     for (let salt = 1; salt <= 20; salt++) { await h.kit.advance(100); void h.gossip(build({ number: 105, salt, signer: MALLORY }), { peer: 'flood' }) }
     await h.kit.advance(seconds(1.3))
     expect(calls).to.be.within(3, 5)
-    expect(h.verdicts.received.slice(5).map(({ verdict }) => verdict)).to.deep.equal(new Array(20).fill('reject'))
+    expect(h.verdicts.received.slice(5).map(({ verdict }) => verdict)).to.deep.equal(new Array(20).fill('ignore'))
+    expect(h.verdicts.received.slice(5).map(({ ofAuthor }) => ofAuthor)).to.deep.equal(new Array(20).fill(true))
+  })
+
+  it('H85 says when a window has another signer, whether it was told or found out', async () => {
+    let signer = ALICE
+    let change: (from: bigint, to: bigint) => void = () => undefined
+    const schedule = Object.assign((): ScheduleAnswer => ({ signer }), { subscribe: (changed: typeof change) => { change = changed } })
+    await open({ schedule })
+    const [first] = chainOf(100, 100)
+    expect(await h.gossip(first!)).to.equal('accept')
+    await h.kit.advance(minutes(2))
+    await h.gossip(build({ number: 101, parent: first!, signer: MALLORY }))
+    await h.kit.advance(seconds(1.3))
+    h.scheduleChanges.expectNone()
+    signer = BOB
+    await h.kit.advance(minutes(2))
+    await h.gossip(build({ number: 101, parent: first!, signer: BOB }))
+    await h.kit.advance(seconds(1.3))
+    h.scheduleChanges.expect('scheduleChanged')
+    change(WINDOW, WINDOW)
+    await h.kit.settle()
+    h.scheduleChanges.expect('scheduleChanged')
   })
 
   it('H73 a schedule that says what has changed: what is remembered is forgotten, what is held judged anew, what was asked before counts no more', async () => {

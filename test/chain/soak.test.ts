@@ -19,11 +19,14 @@ describe('chain: a flood, without an actor', () => {
       answers: ok, outcomes: ok, gaps: ok, judged: ok, ownJudged: ok, event: () => undefined,
       lookUps: { ask: window => { if (window % 7n === 0n) throw new Error('fails'); return window % 3n === 0n ? undefined : window % 5n === 0n ? 'unknown' : { signer: ALICE } }, abandon: () => undefined },
       rules: { ask: id => id % 5 === 0 ? undefined : id % 11 === 0 ? { verdict: 'ignore', reason: 'no' } : 'accept', abandon: () => undefined },
-      write: () => 'ok', addSigned: () => 'unknown', signedIsDurable: () => undefined, record: () => undefined, recall: () => undefined,
+      write: () => 'ok', readSigned: () => undefined, recall: () => undefined,
       monotonic: () => now, wall: () => Number(WINDOW) * 1_000 + now,
     }
     const core = new ChainCore(outside, chainConfig({ confirmedTip: { blockNumber: 99n } }), 0)
-    core.restore({ confirmedTip: undefined, headOverride: undefined, root: undefined, mark: undefined, gaps: [], tail: [], beside: [], hasMore: false, rewoundTop: undefined })
+    core.restore({
+      confirmedTip: undefined, headOverride: undefined, root: undefined, mark: undefined, gaps: [], tail: [], beside: [], hasMore: false, rewoundTop: undefined,
+      signing: { closedUpTo: undefined, loss: undefined, settled: 'before', equivocation: undefined, durable: true },
+    })
     core.flush()
     const known: Built[] = []
     let sent = 0
@@ -45,12 +48,12 @@ describe('chain: a flood, without an actor', () => {
       now += pick(400)
       core.tick()
       core.flush()
-      core.state.acknowledged(Number.MAX_SAFE_INTEGER)
+      core.state.acknowledged(core.state.unstored.newest?.sequence ?? 0)
       expect(core.judge.holding.size).to.be.at.most(1_024)
       expect(core.state.memory.pending.size).to.be.at.most(1_024)
     }
     for (let left = 0; left < 800; left++) { now += 1_000; core.tick(); core.flush() }
-    core.state.acknowledged(Number.MAX_SAFE_INTEGER)
+    core.state.acknowledged(core.state.unstored.newest?.sequence ?? 0)
     const { judge, state } = core
     expect({ open: judge.open, held: judge.holding.size, lookups: judge.schedules.underWay, unstored: state.unstored.size, unnamed: state.ledger.unreferenced, bytes: state.ledger.unreferencedBytes })
       .to.deep.equal({ open: 0, held: 0, lookups: 0, unstored: 0, unnamed: 0, bytes: 0 })

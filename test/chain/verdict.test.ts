@@ -22,7 +22,7 @@ describe('chain: the verdict table of SPEC §6', () => {
 
   for (const [what, finding] of [
     ['undecodable', Finding.undecodable], ['bad signature', Finding.bad_signature], ['bad v', Finding.bad_v],
-    ['wrong slasher', Finding.wrong_slasher], ['non-EOP with zero hash', Finding.zero_tx_list_hash],
+    ['non-EOP with zero hash', Finding.zero_tx_list_hash],
   ] as const) {
     it(`${what}: Reject, with penalty`, async () => {
       await open()
@@ -38,21 +38,42 @@ describe('chain: the verdict table of SPEC §6', () => {
     expect(punished()).to.equal(0)
   })
 
-  it('H01 signer is not the elected one: Reject, with penalty; nothing is stored, emitted or rewarded', async () => {
+  it('H85 another slasher than ours: Ignore, its author\'s fault and nobody else\'s', async () => {
     await open()
-    expect(await h.gossip(build({ number: 100, signer: MALLORY }))).to.equal('reject')
-    expect(h.reason()).to.equal('not_elected')
-    expect(punished()).to.equal(1)
+    expect(await h.gossip(build({ number: 100 }), { finding: Finding.wrong_slasher })).to.equal('ignore')
+    expect(h.verdicts.expect('verdict', { reason: 'wrong_slasher' }).ofAuthor).to.equal(true)
+    expect(punished()).to.equal(0)
+  })
+
+  it('H01 H85 signer is not the elected one: Ignore, its author\'s fault and no relay\'s; nothing is stored, emitted or rewarded', async () => {
+    await open()
+    expect(await h.gossip(build({ number: 100, signer: MALLORY }))).to.equal('ignore')
+    expect(h.verdicts.expect('verdict', { reason: 'not_elected' }).ofAuthor).to.equal(true)
+    expect(punished()).to.equal(0)
     expect(rewarded()).to.equal(0)
     h.events.expectNone('commitment')
     expect(h.store.writes.filter(({ batch }) => batch.commitments !== undefined)).to.deep.equal([])
   })
 
-  it('not a slot end: Reject, with penalty', async () => {
+  it('H85 not a slot end: Ignore, its author\'s fault and no relay\'s', async () => {
     await open({ schedule: () => 'not_slot_end' })
-    expect(await h.gossip(build({ number: 100 }))).to.equal('reject')
-    expect(h.reason()).to.equal('not_slot_end')
-    expect(punished()).to.equal(1)
+    expect(await h.gossip(build({ number: 100 }))).to.equal('ignore')
+    expect(h.verdicts.expect('verdict', { reason: 'not_slot_end' }).ofAuthor).to.equal(true)
+    expect(punished()).to.equal(0)
+  })
+
+  it('H85 what is no fault of anybody\'s is not its author\'s either', async () => {
+    await open()
+    await h.gossip(build({ number: 100 }), { finding: Finding.high_s })
+    await h.gossip(build({ number: 100, signer: MALLORY }), { finding: Finding.bad_signature })
+    expect(h.verdicts.received.map(({ ofAuthor }) => ofAuthor)).to.deep.equal([false, false])
+  })
+
+  it('H88 a page that holds a foreign block costs who serves it nothing', async () => {
+    await open()
+    expect(await h.page([build({ number: 100, signer: MALLORY })])).to.deep.equal(['ignore not_elected'])
+    expect(h.judged.expect('judged').results[0]).to.include({ penalty: false, ofAuthor: true })
+    expect(punished()).to.equal(0)
   })
 
   it('H09 parent known and number is not parent + 1: Ignore, not adopted, misbehaviour event, no penalty', async () => {
@@ -102,7 +123,7 @@ describe('chain: the verdict table of SPEC §6', () => {
     expect((await h.standing()).pendingSchedule).to.equal(2)
     answer = { signer: ALICE }
     await h.kit.advance(seconds(1))
-    expect(h.verdicts.received.map(({ verdict }) => verdict)).to.deep.equal(['accept', 'reject'])
+    expect(h.verdicts.received.map(({ verdict }) => verdict)).to.deep.equal(['accept', 'ignore'])
     expect(await h.canonical()).to.deep.equal(shown([good]))
   })
 

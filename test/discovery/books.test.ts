@@ -163,6 +163,36 @@ describe('packets', () => {
     expect(recommended.packets.burst, 'a lookup').to.be.above(120)
   })
 
+  it('forged sources use up what strangers may bring, and nothing of those whom we talk with', () => {
+    const clock = new ManualClock()
+    const limit = new PacketLimit(recommended.packets, clock)
+    limit.talksWith('5.5.5.5')
+    let friend = 0
+    for (let ms = 0; ms < 60_000; ms += 10) {
+      clock.advance(10)
+      for (let n = 0; n < 10; n++) limit.allows(`${1 + (ms >> 16)}.${(ms >> 8) & 255}.${ms & 255}.${n}`)
+      // others of its network, too
+      limit.allows(`5.5.5.${ms % 5}`)
+      if (ms % 100 === 0) friend += Number(limit.allows('5.5.5.5'))
+    }
+    expect(friend, 'ten a second').to.equal(600)
+  })
+
+  it('who we talked with long ago is a stranger again, and so is who is forgotten', () => {
+    const clock = new ManualClock()
+    const limit = new PacketLimit({ perSender: 1, burst: 1, total: 1, totalBurst: 1 }, clock)
+    limit.talksWith('5.5.5.5')
+    expect(limit.allows('6.6.6.6')).to.equal(true)
+    expect(limit.allows('5.5.5.5')).to.equal(true)
+    clock.advance(600_000)
+    expect(limit.allows('6.6.6.6')).to.equal(true)
+    expect(limit.allows('5.5.5.5')).to.equal(false)
+    for (let n = 0; n < 2_000; n++) limit.talksWith(`7.${n >> 8}.${n & 255}.1`)
+    clock.advance(1_000)
+    expect(limit.allows('6.6.6.6')).to.equal(true)
+    expect(limit.allows('7.0.0.1')).to.equal(false)
+  })
+
   it('H22: senders that nobody can count are bounded', () => {
     const limit = new PacketLimit({ perSender: 10, burst: 1, total: 1e6, totalBurst: 1e6 }, new ManualClock())
     for (let n = 0; n < 10_000; n++) limit.allows(`1.${n >> 8}.${n & 255}.1`)

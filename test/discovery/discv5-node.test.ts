@@ -83,7 +83,7 @@ suite('discv5 on a socket of our own', () => {
 
   it('a host that cannot be reached is no error of the socket', async () => {
     let broken: unknown
-    const transport = new UdpTransport({ nodeId: '00', ip: LOOPBACK, port: 0, allows: () => true, threw: () => undefined, failed: error => { broken = error } })
+    const transport = new UdpTransport({ nodeId: '00', ip: LOOPBACK, port: 0, allows: () => true, talksWith: () => undefined, threw: () => undefined, failed: error => { broken = error } })
     await transport.bind()
     // from a loopback socket the kernel refuses this one by itself: nothing leaves the machine
     const packet = { maskingIv: new Uint8Array(16), header: { protocolId: 'discv5', version: 1, flag: 0, nonce: new Uint8Array(12), authdataSize: 32, authdata: new Uint8Array(32) }, message: new Uint8Array(20) }

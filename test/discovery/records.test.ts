@@ -124,7 +124,7 @@ describe('what others\' ENRs say', () => {
 })
 
 describe('records that discv5 may see', () => {
-  const sound = new SoundRecords({ family: 4, reachable: onlyPublic, isTrusted: nodeId => nodeId === trusted.nodeId, isOwn: (ip, port) => ip.text === '9.9.9.9' && port === 1 })
+  const sound = new SoundRecords({ family: 4, allows: (nodeId, reach) => reach !== 'never' && (nodeId === trusted.nodeId || onlyPublic(reach)), isOwn: (ip, port) => ip.text === '9.9.9.9' && port === 1 })
   const privateRecord = (): SignableENR => signRecord(Uint8Array.from(randomBytes(32)), 1n, { ...claims, ip: ipFromText('10.0.0.1') })
   const trusted = seen(privateRecord())
   const made = (entries: Record<string, unknown>, seq = 1n): ENR => {

@@ -26,8 +26,8 @@ export class Stage {
 
   static async set(net: TestNet, { dataDir }: { readonly dataDir?: string } = {}): Promise<Stage> {
     const folder = dataDir ?? await net.folder()
-    const [preconfer, far] = await Promise.all([net.start({ signing: { key: KEY } }), net.start()])
-    const { node: middle, thread } = await StoreThread.of(async () => net.start({ dataDir: folder, signing: { key: KEY } }, [preconfer, far]))
+    const [preconfer, far] = await Promise.all([net.start({ signing: { key: KEY, unprotected: true } }), net.start()])
+    const { node: middle, thread } = await StoreThread.of(async () => net.start({ dataDir: folder, signing: { key: KEY, unprotected: true } }, [preconfer, far]))
     await Promise.all([preconfer.meshed(), far.meshed(), middle.meshed(2)])
     const stage = new Stage(net, folder, preconfer, middle, far, thread, await ChainMaker.create())
     void stage.#follow()
@@ -80,10 +80,7 @@ export class Stage {
   async claimsAreTrue(): Promise<number> {
     const { claims } = this
     const copy = await this.net.folder()
-    await mkdir(join(copy, 'store'))
-    for (const file of await readdir(join(this.dataDir, 'store'))) {
-      if (/^(\d+\.(ldb|log)|MANIFEST-\d+|CURRENT)$/.test(file)) await copyFile(join(this.dataDir, 'store', file), join(copy, 'store', file))
-    }
+    await until(async () => this.#copyStoreTo(copy), 'a copy during which no file came or went')
     const db = fileDatabase({ dataDir: copy })
     await db.open()
     for (const { kind, hash } of claims) {
@@ -93,6 +90,22 @@ export class Stage {
     await db.close()
     await rm(copy, { recursive: true })
     return claims.length
+  }
+
+  /** False where the database has made or removed a file meanwhile: then the copy is of no one moment. */
+  async #copyStoreTo(copy: string): Promise<boolean> {
+    const [from, to] = [join(this.dataDir, 'store'), join(copy, 'store')]
+    const files = async (): Promise<string[]> => (await readdir(from)).filter(file => /^(\d+\.(ldb|log)|MANIFEST-\d+|CURRENT)$/.test(file)).sort()
+    await rm(to, { recursive: true, force: true })
+    await mkdir(to)
+    const before = await files()
+    for (const file of before) {
+      try { await copyFile(join(from, file), join(to, file)) } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+        throw error
+      }
+    }
+    return before.join() === (await files()).join()
   }
 
   /** Why the middle says it is not at its best. */

@@ -21,7 +21,7 @@ describeProcesses('a node in a process whose files may not grow', () => {
       console.log('      skipped: no prlimit here to set and lift the limit with')
       return this.skip()
     }
-    const [preconfer, far] = await Promise.all([net.start({ signing: { key: KEY } }), net.start()])
+    const [preconfer, far] = await Promise.all([net.start({ signing: { key: KEY, unprotected: true } }), net.start()])
     const peers = (await Promise.all([preconfer, far].map(async ({ service }) => service.listenAddresses()))).flatMap(([first]) => ['--peer', first!])
     const middle = await StdioNode.start(['--signer', toHex(SIGNER), '--confirmed-tip', String(TIP), '--data-dir', await net.folder(), ...peers])
     await Promise.all([preconfer.meshed(), far.meshed()])

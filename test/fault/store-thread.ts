@@ -2,6 +2,7 @@ import { Session } from 'node:inspector'
 import type { NodeWorker } from 'node:inspector'
 import type { Worker } from 'node:worker_threads'
 import type { P2pService } from '../../src/index.js'
+import { ended } from '../support/threads.js'
 import { until } from '../support/until.js'
 
 /** The store's thread of a node, from the outside. */
@@ -26,13 +27,13 @@ export class StoreThread {
     }
   }
 
-  /** Ends it as a native crash or a lack of memory would: at once, whatever it does. */
+  /** Ends it between two turns of its event loop, in the middle of what it has under way. */
   async kill(service: Pick<P2pService, 'describe'>): Promise<void> {
     const worker = await until(() => {
       const store = service.describe().children.find(({ name }) => name === 'store')
       return store?.kind === 'actor' && store.phase === 'running' && [...this.#running].find(({ threadId }) => threadId === store.thread?.threadId)
     }, 'a thread of the store')
-    await worker.terminate()
+    await ended(worker)
   }
 
   /** Makes its event loop stand still, as a library does that never returns. */

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -127,11 +127,11 @@ describe('a running node whose store fails', () => {
 
   it('H33 H24 H20: its thread is killed, and the directory has become foreign', async () => {
     const stage = await setStage()
-    const stranger = join(stage.dataDir, 'store', 'data.mdb')
+    const store = join(stage.dataDir, 'store')
     await survives(stage, {
       code: 'foreign',
-      cause: async ({ middle, thread }) => { await writeFile(stranger, 'not ours'); await thread.kill(middle.service) },
-      cure: async () => rm(stranger),
+      cause: async ({ middle, thread }) => { await anothers(store); await thread.kill(middle.service) },
+      cure: async () => oursAgain(store),
     })
   })
 
@@ -168,7 +168,7 @@ describe('a running node whose store fails', () => {
   })
 
   it('H20: a subscriber that does not read is told how many events it missed, to the last one; the ordered stream misses nothing', async () => {
-    const { service } = await net.start({ signing: { key: KEY }, eventCapacity: 16 })
+    const { service } = await net.start({ signing: { key: KEY, unprotected: true }, eventCapacity: 16 })
     const slow = service.subscribe()
     const fast: (NetworkEvent | Lagged)[] = []
     const reader = service.subscribe()
@@ -205,7 +205,7 @@ describe('a node that is started on a directory that is not as it left it', () =
 
   it('H33 H23: damaged or foreign, database or identity: a typed error, nothing is left running or changed; without the cause it starts with all it had', async () => {
     const dataDir = await net.folder()
-    const config = () => ({ schedule: scheduleFromSigners([SIGNER]), listen: listenOn('memory'), network: { transport: 'memory' as const }, signing: { key: KEY }, dataDir, confirmedTip: { blockNumber: TIP } })
+    const config = () => ({ schedule: scheduleFromSigners([SIGNER]), listen: listenOn('memory'), network: { transport: 'memory' as const }, signing: { key: KEY, unprotected: true }, dataDir, confirmedTip: { blockNumber: TIP } })
     const first = await P2pService.start(config())
     const chain = await ChainMaker.create()
     for (let block = 0; block < 3; block++) await first.publishCommitment(chain.block().commitment)
@@ -214,7 +214,7 @@ describe('a node that is started on a directory that is not as it left it', () =
 
     const store = join(dataDir, 'store')
     const causes: readonly (readonly [code: string, cause: () => Promise<void>, cure: () => Promise<void>])[] = [
-      ['foreign', async () => writeFile(join(store, 'data.mdb'), 'x'), async () => rm(join(store, 'data.mdb'))],
+      ['foreign', async () => anothers(store), async () => oursAgain(store)],
       ['damaged', async () => rename(join(store, 'CURRENT'), join(dataDir, 'kept')), async () => rename(join(dataDir, 'kept'), join(store, 'CURRENT'))],
       ['identity_damaged', async () => { await rename(join(dataDir, 'identity.key'), join(dataDir, 'kept')); await writeFile(join(dataDir, 'identity.key'), 'x') },
         async () => rename(join(dataDir, 'kept'), join(dataDir, 'identity.key'))],
@@ -238,6 +238,18 @@ describe('a node that is started on a directory that is not as it left it', () =
     await again.stop()
   })
 })
+
+/** In place of our store lies what is another program's. */
+async function anothers(store: string): Promise<void> {
+  await rename(store, `${store}.ours`)
+  await mkdir(store)
+  await writeFile(join(store, 'data.mdb'), 'not ours')
+}
+
+async function oursAgain(store: string): Promise<void> {
+  await rm(store, { recursive: true })
+  await rename(`${store}.ours`, store)
+}
 
 /** Runs something on a disk of 12 MiB; false where this process may not mount one. */
 async function onSmallDisk(work: (disk: string) => Promise<void>): Promise<boolean> {

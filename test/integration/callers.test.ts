@@ -13,7 +13,7 @@ describe('the service and its callers', () => {
     const note = ({ name }: Error): void => { warnings.push(name) }
     process.on('warning', note)
     try {
-      const one = await net.start({ discovery: false, signing: { key: KEY } })
+      const one = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } })
       const other = await net.start({ discovery: false }, [one])
       await one.meshed()
       await other.meshed()
@@ -39,7 +39,7 @@ describe('the service and its callers', () => {
   })
 
   it('H83: a txlist or a commitment that is published again succeeds, and says that it was known', async () => {
-    const one = await net.start({ discovery: false, signing: { key: KEY } })
+    const one = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } })
     const other = await net.start({ discovery: false }, [one])
     await one.meshed()
     await other.meshed()

@@ -107,7 +107,7 @@ describeProcesses('run --stdio', () => {
       topic: 'commitments',
       from: bob.peerId,
       reason: 'not_elected',
-      verdict: 'reject',
+      verdict: 'ignore',
     })
 
     expect(await tell(bob, 'requestHead')).to.deep.include({ peer: alice.peerId, blockNumber: '1001' })

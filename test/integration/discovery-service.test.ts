@@ -14,7 +14,7 @@ suite('discovery in whole nodes (udp, tcp)', function () {
   afterEach(async () => net.stop())
 
   const start = async (bootnodes: readonly string[], dataDir?: string): Promise<TestNode> =>
-    net.start({ signing: { key: KEY }, ...dataDir === undefined ? {} : { dataDir }, discovery: { ...hurry, bootnodes } })
+    net.start({ signing: { key: KEY, unprotected: true }, ...dataDir === undefined ? {} : { dataDir }, discovery: { ...hurry, bootnodes } })
   const enrOf = async ({ service }: TestNode): Promise<string> => (await service.enr())!
 
   it('H16: four nodes with one bootnode form a mesh in which a block reaches all', async () => {

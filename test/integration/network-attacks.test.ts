@@ -114,7 +114,7 @@ describeReal('network: attacks on a whole node', function () {
       clock, discovery: false, schedule: (window, options) => window <= WINDOW ? known(window, options) : 'unknown',
       network: { gossip: scaled },
     })
-    const honest = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
+    const honest = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } }, [victim])
     await Promise.all([victim.meshed(), honest.meshed()])
     clock.hurry()
     return { victim, honest, clock, address: (await victim.service.listenAddresses())[0] ?? '', blocks: await ChainMaker.create(WINDOW) }
@@ -211,12 +211,12 @@ describeReal('network: attacks on a whole node', function () {
     await until(() => dialled >= 1_600, 'dialled')
     stop()
     // beside those that are pending: closed at the door
-    await until(() => sockets.size < 120, 'closed')
+    await until(() => sockets.size < 120, 'closed', 200_000)
     for (const socket of sockets) socket.destroy()
     const last = await work.stop()
     await victim.headIs(last)
     expect((await victim.service.peers()).map(({ peer }) => peer)).to.deep.equal([honest.service.peerId])
-    const newcomer = await net.start({ discovery: false, signing: { key: KEY } }, [victim])
+    const newcomer = await net.start({ discovery: false, signing: { key: KEY, unprotected: true } }, [victim])
     await newcomer.meshed()
     await memoryBack(before)
   })

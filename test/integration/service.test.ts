@@ -1,12 +1,13 @@
 import { expect } from 'chai'
 import { ChainError, P2pService, RequestError, ServiceError, StoreError, scheduleFromSigners, signerFromKey, supervisor, toHex } from '../../src/index.js'
-import type { Signer, StreamItem } from '../../src/index.js'
+import type { AddressedSigner, PreconfCommitment, StreamItem } from '../../src/index.js'
 import { SignedCommitmentCodec } from '../../src/protocol/index.js'
 import { ChainMaker, KEY, SIGNER, TIP, TestNet } from '../support/nodes.js'
 import type { TestNode } from '../support/nodes.js'
 import { describeTransports, listenOn } from '../support/transport.js'
+import { until } from '../support/until.js'
 
-const signing = { key: KEY }
+const signing = { key: KEY, unprotected: true }
 
 async function publish(node: TestNode, chain: ChainMaker, count: number, txListBytes = 1_000): Promise<void> {
   for (let block = 0; block < count; block++) {
@@ -105,16 +106,17 @@ describeTransports('service', function (transport) {
     expect((await service.publishCommitment(commitment, { late: true })).stored).to.equal(true)
   })
 
-  it('H01: a commitment that somebody else signed is rejected, neither stored nor forwarded', async () => {
+  it('H01: a commitment that somebody else signed is refused, neither stored nor forwarded, and its author answers for it', async () => {
     const stranger = signerFromKey('03'.repeat(32))
-    const forger = await net.start({ signing: { sign: stranger }, schedule: scheduleFromSigners([stranger.address]) })
+    const forger = await net.start({ signing: { sign: stranger, unprotected: true }, schedule: scheduleFromSigners([stranger.address]) })
     const honest = await net.start({}, [forger])
     const behind = await net.start({}, [honest])
     await forger.meshed()
     await behind.meshed()
     await publish(forger, await ChainMaker.create(), 1)
-    const rejected = await honest.said('rejected', ({ verdict }) => verdict === 'reject')
-    expect(rejected).to.deep.include({ topic: 'commitments', from: forger.service.peerId, reason: 'not_elected' })
+    const refused = await honest.said('rejected')
+    expect(refused).to.deep.include({ topic: 'commitments', from: forger.service.peerId, reason: 'not_elected', verdict: 'ignore' })
+    await until(async () => (await honest.service.access.standing(forger.service.peerId)).reputation < 0, 'the author answers for it')
     expect(await honest.service.storedCommitments({ start: 0n, maxCount: 256 })).to.have.length(0)
     expect(behind.of('commitment')).to.have.length(0)
   })
@@ -190,7 +192,7 @@ describeTransports('service', function (transport) {
     const { commitment } = (await ChainMaker.create(windowEnd)).block({ txListBytes: 100 })
     const other = (await ChainMaker.create(windowEnd)).block({ txListBytes: 200 }).commitment
     let signed = 0
-    const counting: Signer = Object.assign((digest: Uint8Array) => { signed++; return signerFromKey(KEY)(digest) }, { address: SIGNER })
+    const counting: AddressedSigner = Object.assign((digest: Uint8Array) => { signed++; return signerFromKey(KEY)(digest) }, { address: SIGNER })
     const first = await net.start({ signing: { sign: counting }, dataDir })
     await first.service.publishCommitment(commitment)
     const conflict = async ({ service }: TestNode) => service.publishCommitment(other).then(() => undefined, (error: unknown) => error)
@@ -219,8 +221,8 @@ describeTransports('service', function (transport) {
   })
 
   it('takes a signed commitment as bytes and as a value, and signs with a function of the application', async () => {
-    const remoteSigner: Signer = async (digest, commitment) => signerFromKey(KEY)(digest, commitment)
-    const local = await net.start({ signing: { sign: remoteSigner } })
+    const remoteSigner = Object.assign(async (digest: Uint8Array, commitment: PreconfCommitment) => signerFromKey(KEY)(digest, commitment), { address: SIGNER })
+    const local = await net.start({ signing: { sign: remoteSigner, unprotected: true } })
     const chain = await ChainMaker.create()
     const { commitment } = chain.block()
     await local.service.publishCommitment(commitment)

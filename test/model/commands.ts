@@ -1,7 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Model } from './model.js'
-import { FIRST_HEIGHT, FIRST_WINDOW } from './session.js'
+import { CHAIN_DEFAULTS } from '../../src/actors/chain/index.js'
+import { COMMITMENT_SIZE } from '../../src/protocol/index.js'
+import { FIRST_HEIGHT, FIRST_WINDOW, OURS } from './session.js'
 import type { Made, Session } from './session.js'
 import { tipOf } from './world.js'
 
@@ -32,7 +34,12 @@ const nameOf = (session: Session, made: Made): string => session.name(made.as.id
 
 /** On what a new commitment stands, or what a decision is about. */
 const place = fc.record({ from: fc.constantFrom('head', 'head', 'head', 'recent', 'recent', 'any', 'root'), back: fc.nat(9) })
-function placed(session: Session, { from, back }: { readonly from: string; readonly back: number }): Made | undefined {
+function placed(session: Session, where: { readonly from: string; readonly back: number }): Made | undefined {
+  const made = anyPlaced(session, where)
+  // Nothing can be built on the last integer.
+  return made !== undefined && made.as.number < 2n ** 255n && made.as.window < 2n ** 255n ? made : undefined
+}
+function anyPlaced(session: Session, { from, back }: { readonly from: string; readonly back: number }): Made | undefined {
   const { pool, model } = session
   if (pool.length === 0 || from === 'root') return undefined
   if (from === 'any') return pool[back * 7 % pool.length]
@@ -94,7 +101,7 @@ async function deliver(session: Session, made: readonly Made[], by: 'gossip' | '
   }
 }
 
-const retired = ({ model }: Session): boolean => [...model.now.kept.values()].some(({ standing }) => standing === 'retired')
+const retired = (session: Session): boolean => session.asksFirst
 
 const time = fc.constantFrom(1, 7, 7, 30, 101).map(seconds => command('time', { seconds }, () => seconds, async session => {
   await session.world.kit.advance(seconds * 1_000)
@@ -104,12 +111,96 @@ const time = fc.constantFrom(1, 7, 7, 30, 101).map(seconds => command('time', { 
 
 const schedule = fc.constantFrom(1, 8).map(by => command('schedule', { by }, () => BigInt(by), async (session, by) => {
   if (retired(session) && session.model.held.length > 1) return 'not now'
+  const from = session.revealed
   session.revealed += by
+  session.world.scheduleChanged(FIRST_WINDOW + 12n * from, FIRST_WINDOW + 12n * session.revealed)
+  session.model.scheduleChanged()
+  await session.world.kit.settle()
+  return `known up to ${session.revealed}`
+}))
+
+/** Window ends and heights at the edges of what there can be. */
+const EDGES = [0n, 2n ** 63n, 2n ** 64n - 2n, 2n ** 64n - 1n, 2n ** 256n - 1n]
+
+const edge = fc.record({ what: fc.constantFrom('number' as const, 'window' as const), value: fc.constantFrom(...EDGES), on: place, kind: fc.constantFrom('block' as const, 'bare' as const) })
+  .map(given => command('edge', given, (session, { what, value, on, kind }) => {
+    const parent = placed(session, on)
+    const number = what === 'number' ? value : (parent?.as.number ?? FIRST_HEIGHT - 1n) + (parent?.as.bare === true ? 0n : 1n)
+    return session.make({ parent, number, window: what === 'window' ? value : (parent?.as.window ?? FIRST_WINDOW) + 12n, kind, salt: 0, forged: false, refused: false })
+  }, async (session, made) => {
+    session.add(made)
+    await deliver(session, [made], 'gossip', 'peer-0')
+    return nameOf(session, made)
+  }))
+
+const clock = fc.constantFrom(-7_200, -600, 600, 7_200).map(seconds => command('clock', { seconds }, () => seconds, async session => {
+  // A window that was asked about just now is looked at a moment after the others.
+  const windows = new Set(session.model.held.map(({ commitment }) => commitment.window))
+  if (windows.size > 1 || (retired(session) && session.model.held.length > 1)) return 'not now'
+  session.world.kit.clock.jump(seconds * 1_000)
+  session.model.wall += seconds
   session.model.scheduleChanged()
   await session.world.kit.advance(1_000)
   session.model.pass(1)
-  return `known up to ${session.revealed}`
+  return `set by ${seconds} s`
 }))
+
+const reelect = fc.nat(12).map(index => command('reelect', { index }, () => FIRST_WINDOW + 12n * BigInt(index), (session, window) => {
+  if (!session.swapped.delete(window)) session.swapped.add(window)
+  session.world.scheduleChanged(window, window)
+  session.model.scheduleChanged()
+  return `window ${(window - FIRST_WINDOW) / 12n} is another signer's`
+}))
+
+const txList = fc.record({ which: fc.nat(), peer: fc.nat(2) }).map(given => command('txlist', given, ({ pool }, { which }) => {
+  const made = pool[pool.length - 1 - which % Math.max(1, Math.min(pool.length, 12))]
+  return made?.as.bare === false ? made : undefined
+}, (session, made) => {
+  session.add(made)
+  session.world.txList(made.built, 'peer-0')
+  session.model.now.txLists.add(made.as.txList)
+  return nameOf(session, made)
+}))
+
+/** What it refuses is refused at the service's door. */
+const head = fc.constantFrom(undefined, 7n, 2n ** 64n - 2n).map(number => command('head', {}, () => ({ number }), (session, { number }) => {
+  session.model.now.override = number === undefined ? undefined : { number, window: FIRST_WINDOW }
+  void session.world.chain.updateHead(number === undefined ? undefined : { blockNumber: number, submissionWindowEnd: FIRST_WINDOW })
+  return `${number ?? 'its own'}`
+}))
+
+/** Whether the ledger of what we signed is there: see below, ALL. */
+const SIGNS = 'ownAddresses' in CHAIN_DEFAULTS
+
+/** Asked for by name: that blocks wait above the head is no reason here (§9). */
+const BEHIND = { behind: true }
+
+/** We sign, and publish what we have signed. */
+const sign = fc.record({ on: place, kind: fc.constantFrom('block' as const, 'block' as const, 'eop' as const, 'bare' as const), salt: fc.nat(1), refused: fc.constantFrom(false, false, false, true) })
+  .map(given => command('sign', given, (session, { on, kind, salt, refused }) => {
+    const parent = placed(session, on)
+    let window = parent?.as.window ?? FIRST_WINDOW
+    for (let later = 0; later < 8 && session.elected(window) !== OURS; later++) window += 12n
+    // Records of windows long ago are pruned, and nothing is signed for them: H62 has its own tests.
+    if (session.elected(window) !== OURS || window < FIRST_WINDOW) return undefined
+    const number = parent === undefined ? FIRST_HEIGHT : parent.as.bare ? parent.as.number : parent.as.number + 1n
+    return session.make({ parent, number, window, kind, salt, forged: false, refused })
+  }, async (session, made) => {
+    const { world, model } = session
+    session.add(made)
+    if (world.failing || session.elected(made.as.window) !== OURS) return 'not now'
+    const expected = model.sign(made.as)
+    const { signer, hash, ssz } = made.built
+    const outcome = await world.decide((chain, within) => chain.reserve({ ...BEHIND, signer, hash, ssz: ssz.subarray(0, COMMITMENT_SIZE) }, within))
+    expect(outcome === undefined ? 'signed' : 'refused', `signing ${nameOf(session, made)} (${outcome ?? 'done'})`).to.equal(expected)
+    if (expected === 'signed') {
+      const judged = world.own(made.built)
+      model.arrive(made.as, 'us')
+      await world.kit.settle()
+      expect(judged()?.verdict, `publishing ${nameOf(session, made)}`).to.equal('accept')
+    }
+    return `${nameOf(session, made)}: ${outcome ?? 'done'}`
+  }))
 
 const confirm = fc.record({ on: place, ahead: fc.constantFrom(0, 0, 0, 0, 1, 5), hash: fc.constantFrom('its own', 'its own', 'none', 'another') })
   .map(given => command('confirm', given, (session, { on, ahead, hash }) => {
@@ -205,11 +296,9 @@ const leave = fc.nat(2).map(who => command('leave', { who }, () => who, session 
   return `reader ${who}`
 }))
 
-const ALL = { extend, again, time, schedule, confirm, rewind, reinstate, unavailable, disk, kill, crash, read, leave }
-const WEIGHTS: Partial<Record<keyof typeof ALL, number>> = { extend: 5, read: 2 }
-const only = process.env['ONLY']?.split(',')
-
+const ALL = { ...(SIGNS && { sign }), extend, again, edge, time, clock, schedule, reelect, txList, head, confirm, rewind, reinstate, unavailable, disk, kill, crash, read, leave }
+const WEIGHTS = { extend: 5, read: 2, sign: 2 }
 export const history = (length: number) => fc.commands(
-  Object.entries(ALL).filter(([name]) => only === undefined || only.includes(name)).flatMap(([name, each]) => Array.from({ length: WEIGHTS[name as 'extend'] ?? 1 }, () => each)),
+  Object.entries(ALL).flatMap(([name, each]) => Array.from({ length: WEIGHTS[name as keyof typeof WEIGHTS] ?? 1 }, () => each)),
   { maxCommands: length, size: 'max' },
 )

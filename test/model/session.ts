@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { ALICE, BOB, CAROL, MALLORY, build } from '../support/chain-builder.js'
 import type { Built } from '../support/chain-builder.js'
-import type { Answer, Bounds, Commitment, Verdict } from './lasting.js'
 import { Model } from './model.js'
+import type { Answer, Bounds, Commitment } from './state.js'
 import { World, tipOf } from './world.js'
 
 /** What one history runs under. */
@@ -10,8 +10,6 @@ export interface Scene {
   readonly tip: 'hash' | 'no hash' | 'none'
   readonly maxReorgDepth: number
   readonly maxPending: number
-  /** Commitments that the store keeps. */
-  readonly commitments: number
   readonly seed: number
 }
 
@@ -21,6 +19,8 @@ export interface Made { readonly built: Built; readonly as: Commitment }
 const START = 1_800_000_000n
 export const FIRST_WINDOW = START + 12n
 export const FIRST_HEIGHT = 100n
+/** The key of this node. */
+export const OURS = ALICE
 const SIGNERS = [ALICE, BOB, CAROL]
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 /** Whose slasher address stands for "the application's rules refuse it". */
@@ -37,26 +37,29 @@ export class Session {
   readonly pool: Made[] = []
   /** Windows of which the schedule knows nothing yet are those of index 5, 12, …, above this. */
   revealed = 0n
+  /** Windows that another signer has been given. */
   readonly swapped = new Set<bigint>()
+  /** The application has demoted: up to where it did, the store is asked first, for as long as the chain has not passed it by far. */
+  asksFirst = false
   /** What happened, for the report. */
   readonly log: string[]
   readonly #bounds: Bounds
-  #answers: { readonly since: number; readonly what: Made; readonly expected: Answer; readonly real: () => Verdict | 'reject' | undefined }[] = []
+  #answers: { readonly since: number; readonly what: Made; readonly expected: Answer; readonly real: () => Answer['verdict'] | 'reject' | undefined }[] = []
 
   constructor(readonly scene: Scene) {
-    const { maxReorgDepth, maxPending, commitments, seed } = scene
+    const { maxReorgDepth, maxPending, seed } = scene
     this.log = [`tip: ${scene.tip}, maxReorgDepth ${maxReorgDepth}, maxPending ${maxPending}`]
     this.#bounds = { maxReorgDepth, maxPending, ...HELD, holdFor: TIMES.holdFor, verdictWithin: TIMES.verdictWithin, handoverWait: TIMES.handoverWait, windowHorizon: 3_600 }
     const tip = scene.tip === 'none' ? undefined : { number: FIRST_HEIGHT - 1n, id: scene.tip === 'hash' ? hex(new Uint8Array(32)) : undefined }
     const elected = (window: bigint) => this.elected(window)
-    this.model = new Model(this.#bounds, Number(START), window => { const signer = elected(window); return signer === undefined ? undefined : hex(signer) }, new Set([hex(ALICE)]), tip)
+    this.model = new Model(this.#bounds, Number(START), window => { const signer = elected(window); return signer === undefined ? undefined : hex(signer) }, new Set([hex(OURS)]), tip)
     this.world = new World({
-      seed, commitments, elected,
+      seed, elected,
       refuses: ssz => ssz[0] === REFUSED,
       config: {
-        maxReorgDepth, maxPendingParents: maxPending, ...HELD,
+        ...{ ownAddresses: [OURS] },
+        maxReorgDepth, maxPendingParents: maxPending, maxMissingTxLists: 4_096, scheduleCache: 1_024, ...HELD,
         holdFor: TIMES.holdFor * 1_000, handoverWait: TIMES.handoverWait * 1_000, verdictWithin: TIMES.verdictWithin * 1_000,
-        scheduleRetryFirst: 500, scheduleRetryLast: 500,
         ...(tip !== undefined && { confirmedTip: tipOf(tip.number, tip.id === undefined ? undefined : new Uint8Array(32)) }),
       },
     }, 3)
@@ -86,7 +89,7 @@ export class Session {
   add(made: Made): void { if (!this.pool.some(({ as }) => as.id === made.as.id)) this.pool.push(made) }
 
   /** The model's answer, and how to look at the real one: compared until there is one. */
-  expectAnswer(what: Made, expected: Answer, real: () => Verdict | 'reject' | undefined): void { this.#answers.push({ since: this.model.uptime, what, expected, real }) }
+  expectAnswer(what: Made, expected: Answer, real: () => Answer['verdict'] | 'reject' | undefined): void { this.#answers.push({ since: this.model.uptime, what, expected, real }) }
 
   #compareAnswers(): void {
     this.#answers = this.#answers.filter(({ since, what, expected, real }) => {
@@ -110,20 +113,22 @@ export class Session {
   /** After every step. */
   async compare(): Promise<void> {
     const { world, model } = this
+    this.asksFirst ||= model.now.having('retired').length > 0
     await world.kit.settle()
     this.#compareAnswers()
     const { durable } = model
-    const lowest = await this.#evicted()
     const head = durable.head
     const { headHash } = await this.#standing()
     expect(headHash === undefined ? 'none' : this.name(hex(headHash)), 'head').to.equal(head === undefined ? 'none' : this.name(head.id))
     for (const { as, built } of this.pool) {
-      if (as.number < lowest) continue
       const record = await world.database.commitmentByHash(built.hash)
-      expect(record?.standing ?? 'not kept', `standing of ${this.name(as.id)}`).to.equal(durable.kept.get(as.id)?.standing ?? 'not kept')
+      expect(record?.standing ?? 'not kept', `standing of ${this.name(as.id)}`).to.equal(this.#stands(as.id))
     }
-    const page = await world.database.scan(lowest, 4_096)
-    const canonical = durable.canonical.filter(({ number }) => number >= lowest)
+    const missing = await world.database.missingTxLists(0n, 4_096)
+    expect(missing.missing.map(({ hash }) => hex(hash)), 'wanted txlists').to.deep.equal(durable.wants)
+    expect(await this.#servedHead(), 'served head').to.deep.equal(model.servedHead)
+    const page = await world.database.scan(0n, 4_096)
+    const { canonical } = durable
     expect([...page].map(({ hash }) => this.name(hex(hash))), 'served').to.deep.equal(canonical.map(({ id }) => this.name(id)))
     const blocks = new Map(canonical.filter(({ bare }) => !bare).map(({ number, id }) => [number, id]))
     for (const [at, reader] of world.readers.entries()) {
@@ -133,7 +138,6 @@ export class Session {
       await reader.read(10_000, world.kit.settle)
       expect(reader.complaints, `reader ${at}`).to.deep.equal([])
       for (const height of new Set([...reader.chain.keys(), ...blocks.keys()])) {
-        if (height < lowest) continue
         expect(this.name(reader.chain.get(height) ?? 'nothing'), `reader ${at} at ${height} (${reader.items.slice(-6).join(', ')})`).to.equal(this.name(blocks.get(height) ?? 'nothing'))
       }
     }
@@ -156,17 +160,22 @@ export class Session {
     await this.compare()
   }
 
+  /** A rival is not kept as a commitment: it is evidence. */
+  #stands(id: string): string {
+    const standing = this.model.durable.kept.get(id)?.standing
+    return standing === undefined || standing === 'rival' ? 'not kept' : standing
+  }
+
+  async #servedHead() {
+    void this.world.chain.serveHead(1)
+    await this.world.kit.settle()
+    return this.world.servedHead()
+  }
+
   async #standing() {
     const standing = this.world.chain.standing(1_000)
     await this.world.kit.settle()
     return standing
   }
 
-  /** Which of a height leave first is not said: the model is told how far, once it is sure that they had to. */
-  async #evicted(): Promise<bigint> {
-    const { commitments, evictedCommitments } = await this.world.database.stats()
-    expect(commitments, 'kept').to.be.at.most(this.scene.commitments)
-    void evictedCommitments
-    return 0n
-  }
 }

@@ -2,7 +2,7 @@ import { chain } from '../../src/actors/chain/index.js'
 import type { ChainConfig, ConfirmedTip } from '../../src/actors/chain/index.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
 import type { ChainMessage } from '../../src/actors/chain/ingress.js'
-import type { ChainEvent, JudgedMessage, Judgement, Verdict } from '../../src/actors/chain/ports.js'
+import type { Answers, ChainEvent, JudgedMessage, Judgement, Verdict } from '../../src/actors/chain/ports.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit } from '../../src/actors/kernel/testing/index.js'
 import type { Port, Ref } from '../../src/actors/kernel/index.js'
@@ -14,15 +14,13 @@ import { StoreError } from '../../src/actors/store/errors.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import type { StorePorts } from '../../src/actors/store/ingress.js'
 import { MemoryGround } from '../../src/actors/store/memory.js'
-import { Finding } from '../../src/protocol/index.js'
+import { Finding, PreconfHeadCodec } from '../../src/protocol/index.js'
 import { checked, checkedTxList } from '../support/chain-builder.js'
 import type { Built } from '../support/chain-builder.js'
 import { Reader } from './reader.js'
 
 export interface Setup {
   readonly config: Partial<ChainConfig>
-  /** Commitments that the store keeps. */
-  readonly commitments: number
   /** Permutes the order in which actors run. */
   readonly seed: number
   readonly elected: (window: bigint) => Uint8Array | undefined
@@ -40,6 +38,8 @@ export class World {
   readonly events: ChainEvent[] = []
   readonly news = new Wake()
   readonly readers: Reader[]
+  /** Tells chain that windows have another answer than before. */
+  scheduleChanged: (from: bigint, to: bigint) => void = () => undefined
   /** While set, the disk takes nothing. */
   failing = false
   readonly #ground = new MemoryGround()
@@ -48,6 +48,8 @@ export class World {
   readonly #verdicts = new Map<string, Verdict>()
   readonly #judged = new Map<number, readonly Judgement[]>()
   #tickets = 1
+  /** The last answer to a peer. */
+  #answer: Uint8Array = new Uint8Array()
   /** Wall time and uptime when it was killed. */
   #wall: number | undefined
 
@@ -59,7 +61,7 @@ export class World {
   get database(): Database { return this.#database }
 
   async open(): Promise<void> {
-    const { config, commitments, seed, elected, refuses } = this.setup
+    const { config, seed, elected, refuses } = this.setup
     const kit = this.kit = testKit({ seed })
     if (this.#wall !== undefined) kit.clock.jump(this.#wall - kit.clock.now())
     const judged: Port<JudgedMessage> = { send: message => { if (message.type === 'judged') this.#judged.set(message.ticket, message.results); return 'ok' } }
@@ -71,15 +73,18 @@ export class World {
         return 'ok'
       },
     }
+    const answers: Answers = { send: ({ body }) => { this.#answer = body; return 'ok' } }
     const refs: { chain?: Ref<ChainMessage> } = {}
-    const database = (): Database => this.#database = this.#faulty(this.#ground.database({ limits: { commitments } }))
+    const database = (): Database => this.#database = this.#faulty(this.#ground.database())
     const toChain: StorePorts['chain'] = { send: message => refs.chain?.send(message) ?? 'ok' }
     const storeRef = await kit.spawn(() => storeOver(database, { chain: toChain, answers: quiet, events: quiet }))
     this.store = new Store(storeRef)
     const chainRef = refs.chain = await kit.spawn(() => chain({
-      store: this.store, events, judged, ownJudged: judged, answers: quiet, outcomes: quiet, gaps: quiet,
+      store: this.store, events, judged, ownJudged: judged, answers, outcomes: quiet, gaps: quiet,
       verdicts: { send: ({ messageId, verdict }) => { this.#verdicts.set(messageId, verdict); return 'ok' } },
-      schedule: window => { const signer = elected(window); return signer === undefined ? 'unknown' : { signer } },
+      schedule: Object.assign((window: bigint) => { const signer = elected(window); return signer === undefined ? 'unknown' as const : { signer } }, {
+        subscribe: (changed: (from: bigint, to: bigint) => void) => { this.scheduleChanged = changed },
+      }),
       rules: ({ commitment }) => refuses(commitment.commitment.slasherAddress) ? { verdict: 'ignore', reason: 'refused' } : 'accept',
     }, config))
     this.chain = new Chain(chainRef)
@@ -96,6 +101,13 @@ export class World {
     await this.kit.stop()
     this.failing = false
     this.#wall = wall
+    this.scheduleChanged = () => undefined
+  }
+
+  /** What `get_head` was answered last. */
+  servedHead(): { readonly number: bigint; readonly window: bigint } {
+    const { blockNumber, submissionWindowEnd } = PreconfHeadCodec.decode(this.#answer)
+    return { number: blockNumber, window: submissionWindowEnd }
   }
 
   /** Why the last was refused. */
@@ -122,7 +134,7 @@ export class World {
 
   own(what: Built): () => Judgement | undefined {
     const ticket = this.#tickets++
-    void this.chain.commitments([checked(what, { kind: 'own', ticket })])
+    void this.chain.commitments([checked(what, { kind: 'own', ticket, behind: true })])
     return () => this.#judged.get(ticket)?.[0]
   }
 

@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { seededRandom } from '../../src/actors/kernel/index.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
+import type { Authorship } from '../../src/actors/network/gossip/authors.js'
 import { GossipBudget } from '../../src/actors/network/gossip/budget.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { defaultGossip } from '../../src/actors/network/index.js'
@@ -20,9 +22,10 @@ const controls = (count: number): Rpc => ({ messages: [], subscriptions: Array.f
 
 const guaranteedOnly = { ...defaultGossip, surplusShare: 0 }
 
-function setUp(limits = guaranteedOnly, { isKnown = () => false, isProven = () => true }: { isKnown?: () => boolean; isProven?: (peer: string) => boolean } = {}) {
+interface Asked { isKnown?: () => boolean; isProven?: (peer: string) => boolean; authorship?: () => Authorship }
+function setUp(limits = guaranteedOnly, { isKnown = () => false, isProven = () => true, authorship = () => 'own' }: Asked = {}) {
   const clock = new ManualClock()
-  return { budget: new GossipBudget(limits, clock, { isKnown, isProven }), clock }
+  return { budget: new GossipBudget(limits, clock, seededRandom(1), { isKnown, isProven, authorship }), clock }
 }
 
 describe('network: gossip budget', () => {

@@ -77,7 +77,7 @@ describe('network: what an RPC costs before it is decoded', () => {
 describe('network: what a message declares', () => {
   const budgetOf = () => {
     const clock = new ManualClock()
-    return { clock, budget: new GossipBudget(defaultGossip, clock, { isKnown: () => false, isProven: peer => peer === 'proven' }) }
+    return { clock, budget: new GossipBudget(defaultGossip, clock, () => 0, { isKnown: () => false, isProven: peer => peer === 'proven', authorship: () => 'own' }) }
   }
   const taken = (budget: GossipBudget, peer: string, data: Uint8Array, count: number): number =>
     Array.from({ length: count }, () => budget.admit(peer, { messages: [{ topic: topics.txLists, data }] }).rpc.messages.length).filter(each => each === 1).length

@@ -45,6 +45,15 @@ describe('network: peer book', () => {
     }
   })
 
+  it('H41: a connection that we closed ourselves is no refusal, though its peer stays welcome', () => {
+    const peers = book()
+    const dialled = connection('p')
+    peers.opened(dialled, 0)
+    peers.closing(dialled)
+    expect(peers.closed(dialled, false, 40)?.refused).to.equal(false)
+    expect(peers.refusedUntil('p', 50)).to.equal(undefined)
+  })
+
   it('H41: forgets a refusal when the peer stays with us after all, or when told to', () => {
     const peers = book()
     const dialled = connection('p')

@@ -75,9 +75,12 @@ describeTransports('network: work-arounds', transport => {
     // its messages go to one of them only, so that the three others get them from somebody else first
     const [first] = nodes as [TestNode]
     sendOnlyTo(author, first.peerId)
-    for (let n = 1; n <= 20; n++) await author.pubsub?.publish(topics.commitments, commitment(n))
-    await until(() => nodes.every(node => node.got('commitments').length === 20), 'everything everywhere')
-    await until(async () => (await Promise.all(nodes.map(node => node.network.figures(WITHIN)))).every(({ gossip }) => gossip.verdicts.commitments.accept === 20), 'all accepted')
+    // Of an author of whom nothing was accepted yet a relay's burst may be left out (H85).
+    const accepted = (count: number) => until(async () => (await Promise.all(nodes.map(node => node.network.figures(WITHIN)))).every(({ gossip }) => gossip.verdicts.commitments.accept === count), `${count} accepted everywhere`)
+    await author.pubsub?.publish(topics.commitments, commitment(1))
+    await accepted(1)
+    for (let n = 2; n <= 20; n++) await author.pubsub?.publish(topics.commitments, commitment(n))
+    await accepted(20)
     // what another publishes now comes after whatever was on its way to the author
     await Promise.all(nodes.map((node, i) => node.network.publish('commitments', commitment(100 + i), WITHIN)))
     await until(() => author.got.length === 4, 'the last ones at the author')

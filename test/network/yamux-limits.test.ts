@@ -27,7 +27,7 @@ function yamuxFrame(type: number, flag: number, id: number, length: number, body
 }
 
 /** A peer that can send any frame. */
-async function framer(transport: 'memory' | 'tcp'): Promise<{ readonly peer: RawPeer; readonly send: (...frames: Buffer[]) => void }> {
+async function framer(transport: 'memory' | 'tcp', listen = false): Promise<{ readonly peer: RawPeer; readonly send: (...frames: Buffer[]) => void }> {
   let muxer: StreamMuxer | undefined
   const capturing = (): StreamMuxerFactory => {
     const factory = yamux()()
@@ -35,7 +35,7 @@ async function framer(transport: 'memory' | 'tcp'): Promise<{ readonly peer: Raw
     factory.createStreamMuxer = connection => (muxer = create(connection))
     return factory
   }
-  const peer = await rawPeer(transport, { listen: false, muxer: capturing })
+  const peer = await rawPeer(transport, { listen, muxer: capturing })
   const send = (...frames: Buffer[]): void => {
     const all = Buffer.concat(frames)
     // in pieces as large as noise takes them; what comes after the other side has closed goes nowhere
@@ -72,6 +72,16 @@ describeTransports('network: yamux frames', transport => {
       expect(failures(node, peer.peerId)).to.equal(4)
     })
   }
+
+  it('H41: a connection that we have dialled, and close at once for its frames, is no refusal', async () => {
+    const node = await startNode(transport)
+    const { peer, send } = await framer(transport, true)
+    peer.node.addEventListener('connection:open', () => { send(yamuxFrame(DATA, SYN, 10_002, 0xffffffff, Buffer.alloc(1_000))) })
+    await node.network.dial(peer.address, WITHIN).catch(() => undefined)
+    await until(async () => (await figures(node)).handshake.frame_length === 1 && (await figures(node)).now.connections === 0, 'closed by us')
+    expect((await figures(node)).connections.refused).to.equal(0)
+    expect((await node.network.peers(WITHIN)).filter(({ refused }) => refused)).to.deep.equal([])
+  })
 
   it('H63: as much as a stream may receive is taken', async () => {
     const node = await startNode(transport)

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { asText } from '../../src/cli/json.js'
 import { DEFAULT_CHAIN_ID, fromHex, gossipMessageId, toHex, topicsOf } from '../../src/protocol/index.js'
 import { Blocks, TIP } from './blocks.js'
@@ -23,6 +24,9 @@ export class MixedNetwork {
   readonly ours: readonly OurNode[]
   /** Joins late, and knows Rust peers only. */
   readonly late: OurNode
+  /** Behind the Rust peers, and no peer of ours: sends commitments that nobody has elected anybody for (H85). */
+  readonly attacker: RustPeer
+  foreign = 0
   /** Blocks that only the Rust peers hold. */
   readonly history: Published[] = []
   readonly blocks: Published[] = []
@@ -38,6 +42,7 @@ export class MixedNetwork {
   private constructor(program: string, readonly chain: Blocks, private readonly folder: string, historyLength: number) {
     const onEvent = (peer: Peer, line: Line): void => { this.#seen(peer, line) }
     this.rust = ['r1', 'r2', 'r3'].map(name => new RustPeer(name, program, onEvent))
+    this.attacker = new RustPeer('mallory', program)
     const confirmedTip = TIP + BigInt(historyLength)
     this.ours = ['n1', 'n2', 'n3'].map(name => new OurNode(name, { confirmedTip, dataDir: join(folder, name) }, onEvent))
     this.late = new OurNode('late', { confirmedTip: TIP, dataDir: join(folder, 'late'), staticPeers: this.rust }, onEvent)
@@ -57,8 +62,19 @@ export class MixedNetwork {
     }))
   }
 
+  /** One a pause, until `over`: on top of what there is, or a little above. Rust peers forward each, and store it until the good one comes. */
+  async attack(everyMs: number, over: AbortSignal): Promise<void> {
+    await this.attacker.start()
+    for (const rust of this.rust) await this.attacker.dial(rust)
+    for (const rust of this.rust) await meshed(this.attacker, rust)
+    while (!over.aborted) {
+      await this.attacker.publishCommitment(await this.chain.foreign(BigInt(this.foreign++ % 4)))
+      await sleep(everyMs, undefined, { signal: over }).catch(() => undefined)
+    }
+  }
+
   async remove(): Promise<void> {
-    await Promise.all(this.all.map(async peer => peer.stop()))
+    await Promise.all([...this.all, this.attacker].map(async peer => peer.stop()))
     await rm(this.folder, { recursive: true, force: true })
   }
 

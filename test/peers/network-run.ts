@@ -5,6 +5,7 @@ import type { JsonObject } from '../../src/cli/json.js'
 import { until } from '../support/until.js'
 import type { Block } from './blocks.js'
 import { MixedNetwork } from './mixed-network.js'
+import { quantile } from './ledger.js'
 import { meshed } from './nodes.js'
 import type { OurNode, Peer, RustPeer } from './nodes.js'
 import { TWO_MIB, askOurs, publishFor } from './traffic.js'
@@ -20,17 +21,21 @@ export interface Plan {
   readonly historyTxLists: number
   /** Requests in a row of one node of ours to one Rust peer. */
   readonly rowOfRequests: number
+  /** Between two commitments of the attacker behind the Rust peers, ms. */
+  readonly attackEvery: number
+  /** What p99 of commitments outside of bursts stays below, ms; left out where the run is too short to say. */
+  readonly p99?: number
   /** How long one of ours stays away, ms. */
   readonly away: number
 }
 
 export const fullPlan = (minutes: number): Plan => ({
-  ms: minutes * 60_000, history: 6_000, historyTxLists: 60, rowOfRequests: 28, away: 20_000,
+  ms: minutes * 60_000, history: 6_000, historyTxLists: 60, rowOfRequests: 28, away: 20_000, attackEvery: 2_000, p99: 500,
   pace: { blockEvery: 2_000, burstEvery: 30_000, large: 4, small: 16, askEvery: 15_000 },
 })
 
 export const quickPlan: Plan = {
-  ms: 30_000, history: 2_300, historyTxLists: 12, rowOfRequests: 9, away: 3_000,
+  ms: 30_000, history: 2_300, historyTxLists: 12, rowOfRequests: 9, away: 3_000, attackEvery: 500,
   pace: { blockEvery: 500, burstEvery: 8_000, large: 3, small: 10, askEvery: 4_000 },
 }
 
@@ -62,6 +67,7 @@ export async function runNetwork(program: string, plan: Plan, log: Log): Promise
     await net.start()
     await fillHistory(net, plan, log)
     const asking = askOurs(net, plan.pace, over.signal)
+    const attacking = net.attack(plan.attackEvery, over.signal).catch((error: unknown) => { checks.push({ what: 'the attack goes on', ok: false, found: messageOf(error) }) })
     try {
       await play(net, plan, log, checks)
     } catch (error) {
@@ -69,9 +75,10 @@ export async function runNetwork(program: string, plan: Plan, log: Log): Promise
     }
     over.abort()
     const asked = await asking
+    await attacking
     await net.ledger.settled(20_000)
     log('everything published; comparing what each node holds')
-    checks.push(...await verdicts(net, asked))
+    checks.push(...await verdicts(net, asked), ...await underAttack(net, plan))
     return { net, seconds: (performance.now() - began) / 1_000, asked, checks, ...await scores(net) }
   } finally {
     over.abort()
@@ -212,6 +219,31 @@ async function verdicts(net: MixedNetwork, asked: Asked): Promise<readonly Check
     { what: 'Rust peers that refuse ours', ok: refused.length === 0, found: list(refused) },
     { what: 'rejections, violations, failed parts, broken connections', ok: complaints.length === 0, found: list(complaints) },
     { what: 'gossip streams lost', ok: lost.length === 0, found: list(lost) },
+  ]
+}
+
+/** Nobody honest has paid for what the attacker sent through the Rust peers (H85). */
+async function underAttack(net: MixedNetwork, { p99 }: Plan): Promise<readonly Check[]> {
+  const nodes = [...net.ours, net.late]
+  const figures = await Promise.all(nodes.map(async node => (await node.call('figures'))['network'] as unknown as { gossip: { refused: { commitments: { refused_author: number } } } }))
+  const ignored = figures.reduce((sum, { gossip }) => sum + gossip.refused.commitments.refused_author, 0)
+  const pruned: string[] = []
+  for (const node of nodes) {
+    for (const rust of net.rust) {
+      const mesh = (await node.seen(rust))?.mesh
+      const theirs = (await rust.seen(node))?.mesh
+      if (mesh?.commitments !== true || !mesh.txLists || theirs?.commitments !== true || !theirs.txLists) pruned.push(`${node.name} and ${rust.name}`)
+    }
+  }
+  const slow = (['ours', 'rust'] as const).flatMap(from => {
+    const samples = net.ledger.deliveries(({ topic, crowded, from: by, to }) => topic === 'commitments' && !crowded && by === from && to.make !== from).map(({ ms }) => ms)
+    const value = quantile(samples, 0.99) ?? Infinity
+    return p99 === undefined || value < p99 ? [] : [`${value.toFixed(0)} ms from ${from}`]
+  })
+  return [
+    { what: `H85: ${net.foreign} commitments of a foreign signer behind the Rust peers: not listened to`, ok: ignored > 0, found: `${ignored} dropped at a look` },
+    { what: 'H85: all of both makes in each other\'s meshes at the end', ok: pruned.length === 0, found: pruned.length === 0 ? `${nodes.length * net.rust.length} pairs` : pruned.join(', ') },
+    ...p99 === undefined ? [] : [{ what: `commitments cross within ${p99} ms (p99), both ways`, ok: slow.length === 0, found: slow.length === 0 ? 'they do' : slow.join(', ') }],
   ]
 }
 

@@ -7,7 +7,7 @@ import type { Block } from './blocks.js'
 import { SIGNER } from './blocks.js'
 import { LineProcess } from './line-process.js'
 import type { Line } from './line-process.js'
-import type { Workaround } from './without/hooks.js'
+import type { Switch } from './without/hooks.js'
 
 export type Make = 'ours' | 'rust'
 
@@ -107,7 +107,7 @@ export interface OurOptions {
   /** A folder; left out: everything is in memory. */
   readonly dataDir?: string
   readonly staticPeers?: readonly Peer[]
-  readonly without?: Workaround
+  readonly without?: Switch
 }
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))

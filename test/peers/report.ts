@@ -1,7 +1,7 @@
 import { LATE_MS, quantile } from './ledger.js'
 import type { Delivery } from './ledger.js'
 import type { Check, NetworkResult } from './network-run.js'
-import type { Comparison } from './without-workarounds.js'
+import type { Comparison } from './scenario.js'
 
 interface Report { readonly lines: readonly string[]; readonly ok: boolean }
 
@@ -54,7 +54,7 @@ export function checkLines(checks: readonly Check[]): Report {
 
 export function comparisonLines(comparisons: readonly Comparison[]): Report {
   const lines = comparisons.flatMap(({ row, what, withIt, withoutIt, matters }) => [
-    `${matters ? 'ok    ' : 'FAILED'}  ${row}: ${what}`, `          with the work-around:  ${withIt}`, `          without it:            ${withoutIt}`,
+    `${matters ? 'ok    ' : 'FAILED'}  ${row}: ${what}`, `          with it:     ${withIt}`, `          without it:  ${withoutIt}`,
   ])
-  return { lines: ['', 'Work-arounds', ...lines], ok: comparisons.every(({ matters }) => matters) }
+  return { lines: ['', 'Work-arounds and protections', ...lines], ok: comparisons.every(({ matters }) => matters) }
 }

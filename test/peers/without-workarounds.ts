@@ -1,74 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../support/until.js'
 import { asText } from '../../src/cli/json.js'
-import { Blocks, TIP } from './blocks.js'
 import type { Block } from './blocks.js'
-import type { Line } from './line-process.js'
-import { OurNode, RustPeer, meshed } from './nodes.js'
+import { mixedScenarios } from './mixed-rows.js'
+import { meshed } from './nodes.js'
 import type { Peer } from './nodes.js'
-import { SlowLink } from './slow-link.js'
-import type { Workaround } from './without/hooks.js'
-
-/** What became of the same scenario with a work-around and without it. */
-export interface Comparison {
-  readonly row: string
-  readonly what: string
-  readonly withIt: string
-  readonly withoutIt: string
-  /** It goes well with the work-around, and not without it. */
-  readonly matters: boolean
-}
-
-interface Outcome { readonly well: boolean; readonly found: string }
-
-interface Scenario {
-  readonly row: string
-  readonly workaround: Workaround
-  readonly what: string
-  run(stage: Stage): Promise<Outcome>
-}
-
-/** The processes of one scenario, ended whatever happens. */
-class Stage {
-  readonly #peers: Peer[] = []
-  readonly #links: SlowLink[] = []
-  readonly blocks: Blocks
-  private constructor(private readonly program: string, private readonly without: Workaround | undefined, blocks: Blocks) { this.blocks = blocks }
-
-  static async run(program: string, scenario: Scenario, without: Workaround | undefined): Promise<Outcome> {
-    const stage = new Stage(program, without, await Blocks.create())
-    try {
-      return await scenario.run(stage)
-    } finally {
-      await Promise.all(stage.#peers.map(async peer => peer.stop()))
-      for (const link of stage.#links) link.close()
-    }
-  }
-
-  async ours(name: string): Promise<OurNode> {
-    const { without } = this
-    return this.#add(new OurNode(name, { confirmedTip: TIP, ...without === undefined ? {} : { without } }))
-  }
-
-  async rust(name: string, onLine: (line: Line) => void = () => undefined): Promise<RustPeer> {
-    return this.#add(new RustPeer(name, this.program, (_, line) => { onLine(line) }))
-  }
-
-  /** The address of a peer through a link that takes its time. */
-  async slowLink(to: Peer, delay: number): Promise<string> {
-    const link = await SlowLink.to(to.address, delay)
-    this.#links.push(link)
-    return link.address
-  }
-
-  async #add<T extends Peer>(peer: T): Promise<T> {
-    this.#peers.push(peer)
-    return peer.start()
-  }
-}
+import { Stage } from './scenario.js'
+import type { Comparison, Scenario } from './scenario.js'
 
 const H37: Scenario = {
-  row: 'H37', workaround: 'yamux-frames', what: 'a burst of six txlists of 2 MiB to a Rust peer',
+  row: 'H37', off: 'yamux-frames', what: 'a burst of six txlists of 2 MiB to a Rust peer',
   async run(stage) {
     const arrived = new Set<string>()
     let broke: string | undefined
@@ -93,7 +34,7 @@ const H38_BLOCKS = 30
 const H38_DELAY = 40
 
 const H38: Scenario = {
-  row: 'H38', workaround: 'forward-to-author',
+  row: 'H38', off: 'forward-to-author',
   what: `a full mesh of two Rust peers and three of ours, ${2 * H38_BLOCKS} messages of a Rust peer whose links to ours are slow`,
   async run(stage) {
     const author = await stage.rust('r1')
@@ -121,7 +62,7 @@ const H38: Scenario = {
 }
 
 const H39: Scenario = {
-  row: 'H39', workaround: 'reopen-gossip-stream', what: 'two connections, and the Rust peer closes the one with our gossip stream',
+  row: 'H39', off: 'reopen-gossip-stream', what: 'two connections, and the Rust peer closes the one with our gossip stream',
   async run(stage) {
     const arrived = new Set<string>()
     const rust = await stage.rust('r1', line => { if (line.event === 'gossip') arrived.add(asText(line['key'])) })
@@ -150,17 +91,17 @@ const H39: Scenario = {
   },
 }
 
-const scenarios: readonly Scenario[] = [H37, H38, H39]
+const scenarios: readonly Scenario[] = [H37, H38, H39, ...mixedScenarios]
 export const rows: readonly string[] = scenarios.map(({ row }) => row)
 
-/** Each scenario twice: as the node is, and with the work-around switched off (./without/hooks.ts). */
+/** Each scenario twice: as the node is, and with its work-around or protection switched off (./without/hooks.ts). */
 export async function compareWorkarounds(program: string, wanted: readonly string[], log: (line: string) => void): Promise<readonly Comparison[]> {
   const comparisons: Comparison[] = []
   for (const scenario of scenarios.filter(({ row }) => wanted.includes(row))) {
-    const { row, what, workaround } = scenario
+    const { row, what, off } = scenario
     const withIt = await Stage.run(program, scenario, undefined)
-    log(`${row} with ${workaround}: ${withIt.found}`)
-    const withoutIt = await Stage.run(program, scenario, workaround)
+    log(`${row} with ${off}: ${withIt.found}`)
+    const withoutIt = await Stage.run(program, scenario, off)
     log(`${row} without it: ${withoutIt.found}`)
     comparisons.push({ row, what, withIt: withIt.found, withoutIt: withoutIt.found, matters: withIt.well && !withoutIt.well })
   }

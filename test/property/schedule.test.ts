@@ -1,3 +1,4 @@
+import { samples } from '../support/samples.js'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { toEventSelector } from 'viem'
@@ -7,7 +8,7 @@ import type { FakeBlock } from '../schedule/fake-l1.js'
 import { momentOf } from '../schedule/model.js'
 import { walk } from '../schedule/walk.js'
 
-const RUNS = Number(process.env['SCHEDULE_RUNS'] ?? 300)
+const RUNS = Number(process.env['SCHEDULE_RUNS'] ?? samples(300))
 /** A long campaign ends with the first failure; `SCHEDULE_SEED` repeats one. */
 const SHRINK = process.env['SCHEDULE_SHRINK'] !== undefined
 const SEED = process.env['SCHEDULE_SEED'] === undefined ? {} : { seed: Number(process.env['SCHEDULE_SEED']) }

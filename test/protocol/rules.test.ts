@@ -156,9 +156,9 @@ describe('protocol/rules', () => {
 
   it('gives each finding the verdict of SPEC §6', () => {
     const reject: FindingName[] = [
-      'undecodable', 'bad_v', 'bad_signature', 'zero_tx_list_hash', 'wrong_slasher', 'oversize', 'hash_mismatch',
+      'undecodable', 'bad_v', 'bad_signature', 'zero_tx_list_hash', 'oversize', 'hash_mismatch',
     ]
-    const ignore: FindingName[] = ['unjudged', 'high_s', 'not_found', 'overloaded', 'worker_died']
+    const ignore: FindingName[] = ['unjudged', 'high_s', 'wrong_slasher', 'not_found', 'overloaded', 'worker_died']
     for (const name of reject) expect(verdictOf(Finding[name]), name).to.deep.equal({ verdict: 'reject', penalty: true })
     for (const name of ignore) expect(verdictOf(Finding[name]), name).to.deep.equal({ verdict: 'ignore', penalty: false })
     expect(verdictOf(Finding.valid)).to.deep.equal({ verdict: 'accept', penalty: false })

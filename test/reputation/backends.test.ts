@@ -118,6 +118,17 @@ describe('reputation backends', () => {
     expect(now.book.bans().map(({ peer }) => peer)).deep.equal([mallory])
   })
 
+  it('reth: nor does a protected peer join the ban of another whose ENR names the same key later', () => {
+    const now = rethNow()
+    now.book.learned(alice, key(1), now.now)
+    now.book.protect(alice)
+    now.gossip.set(mallory, -9)
+    now.pass(seconds(50))
+    expect(now.book.learned(mallory, key(1), now.now)).deep.equal([])
+    expect([mallory, alice].map(peer => now.book.refuses(from(peer)))).deep.equal(['banned', undefined])
+    expect(now.book.kept(now.now).bans.flatMap(({ peers }) => peers)).deep.equal([mallory])
+  })
+
   it('by the actor: what discovery has learned is acted upon', async () => {
     const { peers, view, connections, events, answer, settle, stop } = await room({ backend: 'reth' })
     void peers.learned(mallory, key(1))

@@ -26,16 +26,16 @@ async function node(l1: FakeL1, options: Parameters<typeof resolverOf>[1] = {}) 
 describe('the schedule from L1, and the verdict', () => {
   before(async () => { await import('viem') })
 
-  it('L9 a preconfer in its slot is accepted, a foreign key and a window that is none are rejected', async () => {
+  it('L9 a preconfer in its slot is accepted, a foreign key and a window that is none are ignored, and held against no relay (H85)', async () => {
     const l1 = started().post(NEXT, [slot(NEXT + 60, 'alice')])
     l1.mine()
     const { kit, gossip, reason, penalties } = await node(l1)
-    expect(await gossip(commitment(MALLORY, NEXT + 60), { peer: 'mallory' })).equal('reject')
+    expect(await gossip(commitment(MALLORY, NEXT + 60), { peer: 'mallory' })).equal('ignore')
     expect(reason()).equal('not_elected')
-    expect(await gossip(commitment(bytes(address('alice')), NEXT + 48), { peer: 'mallory' })).equal('reject')
+    expect(await gossip(commitment(bytes(address('alice')), NEXT + 48), { peer: 'mallory' })).equal('ignore')
     expect(reason()).equal('not_slot_end')
     expect(await gossip(commitment(bytes(address('alice')), NEXT + 60))).equal('accept')
-    expect(penalties()).equal(2)
+    expect(penalties()).equal(0)
     await kit.stop()
   })
 
@@ -65,11 +65,11 @@ describe('the schedule from L1, and the verdict', () => {
     wallAt(l1.head.time + 1)
     await kit.advance(seconds(13))
     // alice's second block in a window that is carol's by now
-    expect(await gossip(commitment(bytes(address('alice')), NEXT + 60, { number: 101, parent: first }), { peer: 'late' })).equal('reject')
+    expect(await gossip(commitment(bytes(address('alice')), NEXT + 60, { number: 101, parent: first }), { peer: 'late' })).equal('ignore')
     expect(await gossip(commitment(bytes(address('bob')), NEXT + 120, { number: 101, parent: first }))).equal('accept')
     expect(await canonical()).lengthOf(2)
     expect(chain.events.received.some(({ type }) => type === 'rewind')).equal(false)
-    expect(penalties()).equal(1)
+    expect(penalties()).equal(0)
     await kit.stop()
   })
 
@@ -119,7 +119,7 @@ describe('the schedule from L1, and the verdict', () => {
     const { kit, page, penalties } = await node(l1)
     const first = commitment(bytes(address('alice')), NEXT + 60)
     const foreign = commitment(MALLORY, NEXT + 60, { number: 101, parent: first })
-    expect(await page([first, foreign])).deep.equal(['accept accepted', 'reject not_elected'])
+    expect(await page([first, foreign])).deep.equal(['accept accepted', 'ignore not_elected'])
     expect(penalties()).equal(0)
     await kit.stop()
   })

@@ -208,6 +208,26 @@ describe('the ordered stream', () => {
     await stop()
   })
 
+  it('H47 a block that comes where the stream has said that there is none is a rewind; what was rewound and comes again is one only once', async () => {
+    const { write, open, settle, stop, store } = await rig()
+    const chain = linked(1n, 30)
+    await write({ commitments: chain.slice(19, 21) })
+    const { items } = open(10n)
+    await settle()
+    await write({ commitments: chain.slice(14, 15) })
+    await write({ commitments: chain.slice(15, 19) })
+    await write({ commitments: [...chain.slice(21, 23)].reverse() })
+    expect(shown(items)).to.deep.equal(['skipped 10-19', 20, 21, 'rewind 14', 15, 'skipped 16-19', 20, 21, 'rewind 15', 16, 17, 18, 19, 20, 21, 22, 23])
+    const told = items.length
+    // The chain hangs in the air and goes; what fills it begins far below where it was rewound to.
+    await write({ rewindTo: 14n, forget: [chain[14]!.hash] })
+    await write({ commitments: chain.slice(9, 12) })
+    await write({ commitments: chain.slice(12, 16) })
+    expect(shown(items.slice(told))).to.deep.equal(['rewind 14', 'rewind 9', 10, 11, 12, 13, 14, 15, 16])
+    expect((await store.rewinds(0, undefined, 1_000)).last).to.equal(4)
+    await stop()
+  })
+
   it('says what is not kept any more, and what a jump of the tip left out', async () => {
     const { write, open, settle, stop } = await rig()
     await write({ commitments: linked(5n, 2) })

@@ -10,7 +10,7 @@ describe('the life of a service', () => {
   afterEach(async () => { await net.stop() })
 
   it('stop twice is one stop; then every reader ends and every call says so', async () => {
-    const { service } = await net.start({ signing: { key: KEY } })
+    const { service } = await net.start({ signing: { key: KEY, unprotected: true } })
     const reading = (async () => { for await (const item of service.blocks({ from: 0n })) void item })()
     expect(service.stop()).to.equal(service.stop())
     await service.stop()
@@ -24,7 +24,7 @@ describe('the life of a service', () => {
   })
 
   it('whatever is published while it stops is answered: with its result, or a code', async () => {
-    const { service } = await net.start({ signing: { key: KEY } })
+    const { service } = await net.start({ signing: { key: KEY, unprotected: true } })
     const { commitment, txList } = (await ChainMaker.create()).block()
     const answers = [service.publishTxList(txList), service.publishCommitment(commitment)].map(failure)
     await service.stop()

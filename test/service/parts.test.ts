@@ -115,7 +115,7 @@ describe('health', () => {
   const answers = {
     validator: { degraded: false, workers: [{ recover: 'native' }, { recover: 'native' }], together: { off: false } }, network: { now: { unreached: [] } },
     reputation: [] as unknown[], discovery: {}, chain: { head: undefined, next: 7n, unstored: 0 },
-    store: { durable: true, failing: undefined }, sync: { unheard: [] as string[], peers: [] as unknown[], failedRuns: 0 },
+    store: { durable: true, failing: undefined, stats: { signing: { closedUpTo: undefined, loss: undefined as { what: string; at: number; closedUpTo: bigint } | undefined } } }, sync: { unheard: [] as string[], peers: [] as unknown[], failedRuns: 0 },
   }
   const peers = [{ connections: 1 }, { connections: 0 }]
 
@@ -129,15 +129,15 @@ describe('health', () => {
     const parts = Object.fromEntries(Object.keys(answers).map(name => [name, part(name)]))
     return { ...parts, storeOutage: { failing: outage }, supervisor: { describe: () => ({}) } } as unknown as Tree
   }
-  const codes = async (...tree: Parameters<typeof treeOf>) => (await healthOf(treeOf(...tree), false)).ailments.map(({ code }) => code)
+  const codes = async (...tree: Parameters<typeof treeOf>) => (await healthOf(treeOf(...tree), false, 0)).ailments.map(({ code }) => code)
 
   it('is ok where everything works', async () => {
-    expect(await healthOf(treeOf(), false)).to.deep.include({ status: 'ok', ailments: [], peers: 1, next: 7n, durable: true, signatures: 'native' })
-    expect(await healthOf(treeOf(), true)).to.have.property('status', 'stopping')
+    expect(await healthOf(treeOf(), false, 0)).to.deep.include({ status: 'ok', ailments: [], peers: 1, next: 7n, durable: true, signatures: 'native' })
+    expect(await healthOf(treeOf(), true, 0)).to.have.property('status', 'stopping')
   })
 
   it('names each ailment', async () => {
-    expect(await codes({ store: { durable: true, failing: { code: 'disk_full', message: 'full' } } })).to.deep.equal(['store_failing'])
+    expect(await codes({ store: { ...answers.store, failing: { code: 'disk_full', message: 'full' } } })).to.deep.equal(['store_failing'])
     expect(await codes({ store: undefined }, peers, { code: 'hung', message: 'its thread does not answer' }), 'said once, by its reason').to.deep.equal(['store_failing'])
     expect(await codes({ validator: { ...answers.validator, degraded: true } })).to.deep.equal(['slow_signatures'])
     expect(await codes({ validator: { ...answers.validator, together: { off: true } } })).to.deep.equal(['batch_verification_off'])
@@ -154,7 +154,7 @@ describe('health', () => {
   it('H75 says that it is behind, with both heights, until the head is there', async () => {
     const chain = { head: { blockNumber: 1_005n }, next: 1_006n, highest: 1_060n, unstored: 0 }
     const sync = { unheard: [], failedRuns: 2, behind: { known: 1_060n, by: 'signed' }, peers: [{ head: { blockNumber: 1_070n }, discounted: false }, { head: { blockNumber: 5_000n }, discounted: true }] }
-    const health = await healthOf(treeOf({ chain, sync }), false)
+    const health = await healthOf(treeOf({ chain, sync }), false, 0)
     expect(health).to.deep.include({ status: 'degraded', known: 1_060n, announced: 1_070n, failedRuns: 2 })
     expect(health.ailments.map(({ code }) => code)).to.deep.equal(['behind'])
     expect(health.ailments[0]?.message).to.match(/1005.*1060/)
@@ -166,7 +166,7 @@ describe('health', () => {
   it('does not say that there are no peers while the network does not answer', async () => {
     const silent = async () => { throw new Error('no answer') }
     const tree = { ...treeOf(), network: { figures: silent, peers: silent } } as unknown as Tree
-    expect((await healthOf(tree, false)).ailments.map(({ code }) => code)).to.deep.equal(['not_answering'])
+    expect((await healthOf(tree, false, 0)).ailments.map(({ code }) => code)).to.deep.equal(['not_answering'])
   })
 })
 

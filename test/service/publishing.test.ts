@@ -3,8 +3,8 @@ import { ClosedError } from '../../src/actors/kernel/index.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { Publishing } from '../../src/actors/service/publishing.js'
 import { DEFAULT_DOMAIN, SignedCommitmentCodec, loadCrypto, signerFromKey } from '../../src/protocol/index.js'
-import type { PreconfCommitment, Signer } from '../../src/protocol/index.js'
-import { ChainMaker, KEY } from '../support/nodes.js'
+import type { AddressedSigner, PreconfCommitment } from '../../src/protocol/index.js'
+import { ChainMaker, KEY, SIGNER } from '../support/nodes.js'
 
 const never = new Promise<never>(() => undefined)
 const failure = async (work: Promise<unknown>): Promise<unknown> =>
@@ -12,13 +12,13 @@ const failure = async (work: Promise<unknown>): Promise<unknown> =>
 const ticks = () => new Promise<void>(resolve => { setImmediate(resolve) })
 
 /** What stands behind is mocked: chain reserves at once, the publisher counts. */
-async function rig({ signer = signerFromKey(KEY), publish = async () => ({}) }: { signer?: Signer; publish?: () => Promise<unknown> } = {}) {
+async function rig({ signer = signerFromKey(KEY), publish = async () => ({}) }: { signer?: AddressedSigner; publish?: () => Promise<unknown> } = {}) {
   const clock = new ManualClock()
   const closing = new AbortController()
   const published: Uint8Array[] = []
   const reserved: unknown[] = []
   const publishing = new Publishing({
-    clock, signer, crypto: await loadCrypto(), domain: DEFAULT_DOMAIN, windowHorizon: 3_600_000, closing: closing.signal,
+    clock, signer, gate: undefined, crypto: await loadCrypto(), domain: DEFAULT_DOMAIN, windowHorizon: 3_600_000, closing: closing.signal,
     chain: { reserve: async (what: unknown) => { reserved.push(what) } },
     publisher: { publish: (_topic: unknown, bytes: Uint8Array) => { published.push(bytes); return publish() } } as never,
   })
@@ -49,7 +49,7 @@ describe('before a message is published', () => {
   })
 
   it('H45 H46 a height or a window out of reach is an error before anything is signed', async () => {
-    const { publishing, clock, commitment, published, reserved } = await rig({ signer: async () => { throw new Error('asked to sign') } })
+    const { publishing, clock, commitment, published, reserved } = await rig({ signer: Object.assign(async () => { throw new Error('asked to sign') }, { address: SIGNER }) })
     const now = BigInt(Math.floor(clock.now() / 1_000))
     const of = (fields: Partial<PreconfCommitment['preconf']>) => ({ ...commitment, preconf: { ...commitment.preconf, ...fields } })
     for (const options of [{}, { late: true }]) {
@@ -72,7 +72,7 @@ describe('before a message is published', () => {
     const key = signerFromKey(KEY)
     let release!: () => void
     const thinking = new Promise<void>(resolve => { release = resolve })
-    const { publishing, clock, commitment, published } = await rig({ signer: async digest => { await thinking; return key(digest) } })
+    const { publishing, clock, commitment, published } = await rig({ signer: Object.assign(async (digest: Uint8Array) => { await thinking; return key(digest) }, { address: SIGNER }) })
     const failing = failure(publishing.commitment(commitment, {}))
     await ticks()
     clock.advance(6_000)
@@ -82,7 +82,7 @@ describe('before a message is published', () => {
   })
 
   it('a signer that never answers is given up, at the deadline, at the signal and at stop', async () => {
-    const { publishing, clock, closing, commitment } = await rig({ signer: () => never })
+    const { publishing, clock, closing, commitment } = await rig({ signer: Object.assign(() => never, { address: SIGNER }) })
     const late = failure(publishing.commitment(commitment, {}))
     await ticks()
     clock.advance(10_000)

@@ -40,21 +40,23 @@ let title = ''
 let failed = false
 
 /**
- * What nobody handles is a failure. While tests run it is the test's: mocha's parallel mode hears of errors, but not of rejections. Between two
- * files mocha does not listen, and a process of the parallel mode would end, with all that is still to run there: then it is the next file's.
+ * What nobody handles fails its file. While tests run, mocha's parallel mode hears of errors but not of rejections. Between two files it does
+ * not listen at all: the process would end, with all that is still to run there. Then it is the next file that fails.
  */
-function errorsAreOfTheTest(): void {
+function hearDuringTests(): void {
   process.setUncaughtExceptionCaptureCallback(null)
-  process.on('unhandledRejection', error => { throw error })
+  process.on('unhandledRejection', error => { report([`a rejection that nobody handled, in "${title}": ${stackOf(error)}`]) })
 }
 
-function errorsAreOfNoTest(): void {
+function hearBetweenFiles(): void {
   process.setUncaughtExceptionCaptureCallback(error => {
-    const line = `outside of any test, after "${title}": ${error.stack ?? error.message}`
+    const line = `an error outside of any test, after "${title}": ${stackOf(error)}`
     console.error(line)
     leaks.push(line)
   })
 }
+
+const stackOf = (error: unknown): string => error instanceof Error ? error.stack ?? error.message : String(error)
 
 function report(lines: readonly string[]): void {
   if (!failed) leaks.push(...lines)
@@ -64,7 +66,7 @@ function report(lines: readonly string[]): void {
 export const mochaHooks: RootHookObject = {
   // Not when this file is loaded: the process that only hands out the files loads it too.
   beforeAll() {
-    errorsAreOfTheTest()
+    hearDuringTests()
     if (process.env['TEST_UNIT'] !== '1') return
     tellOfEach(what => { if (leaks.length === 0) leaks.push(`${file}: ${what}: a unit test starts none; list its file in scripts/test.js among those that do`) })
   },
@@ -86,7 +88,7 @@ export const mochaHooks: RootHookObject = {
     this.timeout(120_000)
     report((await endAll('suite')).map(what => `left by a suite: ${what}`))
     failed = false
-    errorsAreOfNoTest()
+    hearBetweenFiles()
     if (leaks.length > 0) throw new Error(leaks.splice(0).join('\n'))
   },
 }

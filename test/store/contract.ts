@@ -55,7 +55,7 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       await db.commit({ commitments: chain })
       expect(hex(await db.canonicalRange(100n, 256))).to.equal(concat(chain.slice(0, 256)))
       expect(hex(await db.canonicalRange(390n, 256))).to.equal(concat(chain.slice(290)))
-      expect(hex(await db.canonicalRange(90n, 20))).to.equal(concat(chain.slice(0, 10)))
+      expect(hex(await db.canonicalRange(90n, 20)), 'H89: so many, wherever they begin').to.equal(concat(chain.slice(0, 20)))
       expect((await db.canonicalRange(100n, 10_000)).length, 'never more than 256').to.equal(256 * 382)
       expect((await db.canonicalRange(500n, 256)).length).to.equal(0)
       expect((await db.canonicalRange(100n, 0)).length).to.equal(0)
@@ -78,8 +78,20 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       await db.commit({ commitments: [block, later, before, earlier] })
       expect(hex(await db.canonicalRange(4n, 10))).to.equal(concat([before, earlier, later, block]))
       expect(hex(await db.canonicalRange(4n, 2)), 'counted as commitments').to.equal(concat([before, earlier]))
+      expect(hex(await db.canonicalRange(4n, 10, true)), 'H87').to.equal(concat([before, block]))
+      expect(hex(await db.canonicalRange(5n, 1, true)), 'H87: the block, however many stand before it').to.equal(concat([block]))
       expect((await db.stats()).highest).to.equal(5n)
       expect([...await db.scan(5n, 10)].map(({ handover }) => handover)).to.deep.equal([true, true, false])
+    })
+
+    it('H87 gives one commitment a height where that is asked: the block, and the last hand-over only where there is none', async () => {
+      await db.open()
+      const chain = blocks(1n, 300)
+      const handovers = [7n, 7n, 255n, 256n, 257n, 301n, 301n].map((height, at) => commitment({ height, handover: true, window: BigInt(1_000 + at) }))
+      await db.commit({ commitments: [...handovers, ...chain] })
+      expect(hex(await db.canonicalRange(1n, 256, true))).to.equal(concat(chain.slice(0, 256)))
+      expect(hex(await db.canonicalRange(200n, 256, true))).to.equal(concat([...chain.slice(199), handovers.at(-1)!]))
+      expect((await db.canonicalRange(1n, 256)).length / 382, 'counted as commitments').to.equal(256)
     })
 
     it('does not serve what waits for its parent', async () => {
@@ -220,7 +232,7 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       expect(both.length).to.equal(3)
       if (ground.durable) await reopen()
       expect(await db.recordSigned(second)).to.deep.equal({ recorded: false, conflict: first })
-      await db.forgetSigned(signerOf(1), 1_001n)
+      await db.commit({ forgetSigned: 1_000n })
       expect((await db.ownSigned(signerOf(1), 1_000n)).length).to.equal(0)
       expect((await db.ownSigned(signerOf(1), 1_001n)).length).to.equal(1)
     })
@@ -232,18 +244,15 @@ export function databaseContract(name: string, prepare: () => Promise<Ground>): 
       await recording
     })
 
-    it('what we signed goes in with its batch or not at all; with a conflict nothing does', async () => {
+    it('what bears our key goes in with its batch; two of one place are both kept, and no batch fails for it', async () => {
       await db.open()
       const [first, second] = [commitment({ height: 5n }), commitment({ height: 5n, variant: 1 })]
       await db.commit({ signed: [first], commitments: [first] })
       await db.commit({ signed: [first], commitments: [first] })
-      const outcome = await db.commit({ signed: [commitment({ height: 6n }), second], commitments: [commitment({ height: 6n }), second] }).then(() => 'stored', (error: unknown) => error)
-      expect(outcome).to.include({ code: 'invalid', value: hex(first.hash) })
-      await db.commit({ commitments: [commitment({ height: 7n })] })
+      await db.commit({ signed: [commitment({ height: 6n }), second], commitments: [commitment({ height: 6n })] })
       if (ground.durable) await reopen()
-      expect((await db.ownSigned(signerOf(1), 1_000n)).map(({ hash }) => hex(hash))).to.deep.equal([hex(first.hash)])
-      expect([...await db.scan(0n, 10)].map(({ blockNumber }) => blockNumber)).to.deep.equal([5n, 7n])
-      expect(await db.commitmentByHash(second.hash)).to.equal(undefined)
+      expect((await db.ownSigned(signerOf(1), 1_000n)).map(({ hash }) => hex(hash))).to.have.members([first, second, commitment({ height: 6n })].map(({ hash }) => hex(hash)))
+      expect([...await db.scan(0n, 10)].map(({ blockNumber }) => blockNumber)).to.deep.equal([5n, 6n])
     })
 
     it('two conflicting records at once: one goes in', async () => {

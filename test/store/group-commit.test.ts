@@ -7,7 +7,7 @@ function disk() {
   const written: string[] = []
   const state = { full: false, written }
   const storage = {
-    durable: true, droppedBytes: 0, created: false,
+    durable: true, droppedBytes: 0, repaired: false, unknownFiles: [], witnessed: undefined, acknowledged: () => undefined, repair: async () => Promise.resolve(),
     get: async () => Promise.resolve(undefined), getMany: async (keys: readonly unknown[]) => Promise.resolve(keys.map(() => undefined)), range: async () => Promise.resolve([]),
     async write(writes: Iterable<{ readonly key: Uint8Array }>) {
       await Promise.resolve()

@@ -4,10 +4,12 @@ import type { Worker } from 'node:worker_threads'
 import { expect } from 'chai'
 import { silentLogger, supervisor } from '../../src/actors/kernel/index.js'
 import type { SupervisorEvent } from '../../src/actors/kernel/index.js'
-import { STORE_RESTARTS, Store, StoreError, store } from '../../src/actors/store/index.js'
+import { STORE_CHILD, Store, StoreError, store } from '../../src/actors/store/index.js'
 import type { StoreEvent, StorePorts } from '../../src/actors/store/index.js'
+import { started } from '../setup/registry.js'
+import { ended } from '../support/threads.js'
 import { until } from '../support/until.js'
-import { blocks, commitment, concat, failureOf, hex, inFolder } from './fixtures.js'
+import { blocks, concat, failureOf, hex, inFolder } from './fixtures.js'
 
 const SOON = 60_000
 const exists = (path: string) => access(path).then(() => true, () => false)
@@ -33,11 +35,12 @@ class Rig {
       },
     }
     const make = store({ chain, answers: { send: () => 'ok' }, events: { send: event => { this.events.push(event); return 'ok' } } }, { dataDir })
-    this.store = new Store(this.#root.child('store', make, { ...STORE_RESTARTS, backoff: { firstMs: 1, maxMs: 1, factor: 1, jitter: 0 } }))
+    this.store = new Store(this.#root.child('store', make, { ...STORE_CHILD, backoff: { firstMs: 1, maxMs: 1, factor: 1, jitter: 0 } }))
   }
 
   static async open(dataDir: string): Promise<Rig> {
     const rig = new Rig(dataDir)
+    started(() => rig.#root.stop())
     await rig.#root.start()
     return rig
   }
@@ -71,7 +74,7 @@ describe('the store in its thread', () => {
       // From the second round on when some are acknowledged, and more have just begun.
       if (round > 0) await until(() => new Set(rig.durable).size > (round - 1) * 48, 'some are acknowledged')
       const acknowledged = rig.durable.length
-      await rig.worker.terminate()
+      await ended(rig.worker)
       const { stats } = await rig.store.standing(SOON)
       expect(stats.commitments, 'acknowledged').to.be.at.least(new Set(rig.durable.slice(0, acknowledged)).size)
       expect(stats.commitments, 'without a hole').to.equal(Number(stats.highest ?? 0n))
@@ -93,10 +96,19 @@ describe('the store in its thread', () => {
     await rig.close()
   }))
 
+  it('H33: a stop writes what was sent before it', () => inFolder(async dataDir => {
+    const rig = await Rig.open(dataDir)
+    for (let sequence = 1; sequence <= 600; sequence++) rig.write(sequence, { commitments: blocks(BigInt(sequence), 1) })
+    await rig.close()
+    const again = await Rig.open(dataDir)
+    expect((await again.store.standing(SOON)).stats.canonical).to.equal(600)
+    await again.close()
+  }))
+
   it('errors keep code, value and limit across the thread', () => inFolder(async dataDir => {
     const rig = await Rig.open(dataDir)
-    const error = await failureOf(rig.store.recordSigned({ ...commitment({ height: 1n }), ssz: new Uint8Array(5) }, SOON))
-    expect(error).to.be.instanceOf(StoreError).and.include({ name: 'StoreError', code: 'invalid', value: 5 })
+    const error = await failureOf(rig.store.setMeta('x'.repeat(257), null, SOON))
+    expect(error).to.be.instanceOf(StoreError).and.include({ name: 'StoreError', code: 'invalid', value: 257, limit: 256 })
     await rig.close()
   }))
 
@@ -117,7 +129,7 @@ describe('the store in its thread', () => {
     expect(await exists(join(dataDir, 'lock'))).to.equal(false)
     const second = await Rig.open(dataDir)
     const closed = second.close()
-    await second.worker.terminate()
+    await ended(second.worker)
     await closed
     await until(async () => !await exists(join(dataDir, 'lock')), 'the lock file is gone')
     const third = await Rig.open(dataDir)

@@ -52,7 +52,7 @@ export class TestNet {
     const staticPeers = (await Promise.all(connectTo.map(async ({ service }) => service.listenAddresses()))).map(addresses => addresses[0]!)
     const service = await P2pService.start({
       schedule: scheduleFromSigners([SIGNER]), confirmedTip: { blockNumber: TIP }, listen: listenOn(this.transport), staticPeers,
-      validator: { pool: { threads: 1 } }, ...config, network: { transport: this.transport, exemptSubnets: ['127.0.0.0/8'], ...config.network },
+      validator: { pool: { threads: 1 } }, discovery: false, ...config, network: { transport: this.transport, exemptSubnets: ['127.0.0.0/8'], ...config.network },
     })
     const node = new TestNode(service)
     this.#nodes.push(node)

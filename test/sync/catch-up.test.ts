@@ -228,9 +228,26 @@ describe('sync: catch-up', () => {
       })
     }
 
+    it('H52 a block that was gossiped before anybody was asked is not where it begins, unless nobody has more', async () => {
+      const whole = chainOf(1n, 3_000n)
+      const honest = Array.from({ length: 3 }, (_, at) => peer(`honest-${at}`, whole.slice(1_999), { page: fromOn(whole.slice(1_999)) }))
+      sim = await simulate(honest, { tip: undefined, has: whole.slice(2_995) })
+      expect(await sim.catchUp()).to.include({ outcome: 'caught_up' })
+      expect(sim.chain.root).to.equal(2_000n)
+      expect(heightsOf(sim.chain)).to.have.length(1_001)
+      const before = requestsFor(sim, 'honest-0', 'commitments').length
+      await sim.catchUp()
+      expect(requestsFor(sim, 'honest-0', 'commitments').slice(before).filter(({ start }) => start < 3_001n), 'it is not asked again').to.deep.equal([])
+      await sim.kit.stop()
+      sim = await simulate([peer('empty', [])], { tip: undefined, has: whole.slice(2_995) })
+      expect(await sim.catchUp()).to.include({ outcome: 'caught_up' })
+      expect(heightsOf(sim.chain)).to.deep.equal([2_996n, 2_997n, 2_998n, 2_999n, 3_000n])
+      expect(sim.chain.next).to.equal(3_001n)
+    })
+
     it('of peers that serve strictly what is asked, the page below the highest head is the beginning', async () => {
       const chain = chainOf(1_000_000n, 1_002_000n)
-      sim = await simulate([peer('a', chain), peer('b', chain)], { tip: undefined })
+      sim = await simulate(['a', 'b'].map(name => peer(name, chain, { page: inRange(chain) })), { tip: undefined })
       await sim.catchUp()
       expect(heightsOf(sim.chain)[0]).to.equal(1_001_745n)
       expect(heightsOf(sim.chain).at(-1)).to.equal(1_002_000n)

@@ -47,10 +47,12 @@ describe('sync: a page by itself', () => {
     expect(page(pageOf(14, 15), asked(5, 10))).to.include({ count: 0, next: 5n, resumes: 14n })
   })
 
-  it('of a page with a gap, what stands before it is taken', () => {
-    const { bytes, ...rest } = page(pageOf(5, 6, 8, 9), asked(5, 10))
+  it('of a page with a gap, what stands before it is taken, and what lies behind it is kept apart, as far as it was wanted', () => {
+    const { beyond, bytes, ...rest } = page(pageOf(5, 6, 8, 9), asked(5, 10))
     expect(rest).to.deep.equal({ count: 2, start: 5n, next: 7n, handsOver: false, received: 4, full: false, resumes: 8n })
     expect(bytes).to.have.length(2 * 382)
+    expect(beyond).to.have.length(2 * 382)
+    expect(page(pageOf(5, 6, 8, 9), asked(5, 10, { through: 8n })).beyond).to.have.length(382)
   })
 
   it('an empty page is one', () => { expect(page(packPage([]), asked(5, 10))).to.include({ count: 0, next: 5n, received: 0, resumes: undefined }) })

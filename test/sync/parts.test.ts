@@ -15,7 +15,7 @@ import type { Stretch } from '../../src/actors/sync/plan.js'
 import { Pace, etaMs } from '../../src/actors/sync/progress.js'
 
 const pageFor = (start: bigint, blocks: number, full = false): CheckedPage =>
-  ({ bytes: new Uint8Array(), count: blocks, start, next: start + BigInt(blocks), handsOver: false, received: blocks, full, resumes: undefined })
+  ({ bytes: new Uint8Array(), count: blocks, start, next: start + BigInt(blocks), handsOver: false, received: blocks, full, resumes: undefined, beyond: new Uint8Array(0) })
 
 describe('sync: the plan of a run', () => {
   it('cuts what lies before it into pages, as far ahead as it may', () => {
@@ -236,7 +236,7 @@ describe('sync: what chain says of a commitment', () => {
     expect(isTaken({ ...rows.ACCEPTED, hash: new Uint8Array(32) })).to.equal(true)
     for (const { reason } of [rows.PENDING, rows.ASIDE, rows.misnumbered('misnumbered')!]) expect(standsAside(reason), reason).to.equal(true)
     for (const { reason } of [rows.STORE_BEHIND, rows.FORWARDED_ONLY, rows.STORE_UNAVAILABLE]) expect(waitsForStore(reason), reason).to.equal(true)
-    const unjudged = [rows.SCHEDULE_UNKNOWN, rows.SCHEDULE_FAILED, rows.BEYOND_HORIZON, rows.NOT_HELD, rows.RULES_FAILED, rows.RULES_OVERLOADED]
+    const unjudged = [rows.SCHEDULE_UNKNOWN, rows.BEYOND_HORIZON, rows.NOT_HELD, rows.RULES_FAILED, rows.RULES_OVERLOADED]
     for (const { reason } of unjudged) expect(isUnjudged(reason), reason).to.equal(true)
     for (const { reason } of [rows.ACCEPTED, rows.DUPLICATE]) expect(reasonOfFirst([{ ...rows.ACCEPTED, reason, hash: new Uint8Array(32) }])).to.equal('not_adopted')
   })

@@ -110,11 +110,11 @@ export interface PeerModel {
   onLeft?: (unanswered: number) => void
 }
 
-/** Heights `start` to `start + max − 1`, at most `max`: as our store serves. */
+/** Heights `start` to `start + max − 1`, at most `max`: as some read `maxCount`. */
 export const inRange = (chain: readonly Uint8Array[]): Serve => (start, max) =>
   firstOf(chain, max, height => height >= start && height < start + BigInt(max))
 
-/** The first `max` at or above `start`: as reference nodes serve. */
+/** The first `max` at or above `start`: as our store serves, and reference nodes (H89). */
 export const fromOn = (chain: readonly Uint8Array[]): Serve => (start, max) => firstOf(chain, max, height => height >= start)
 
 export const topOf = (chain: readonly Uint8Array[]): bigint | undefined => chain.length === 0 ? undefined : heightOf(chain.at(-1) as Uint8Array)
@@ -178,6 +178,7 @@ export class FakeChain {
     const head = this.canonical.at(-1)
     return {
       head: { blockNumber: head === undefined ? 0n : heightOf(head), submissionWindowEnd: 0n }, headHash: this.headHash, next: this.next,
+      rootedByChance: this.tip === undefined && this.root === undefined && head !== undefined,
       confirmedTip: this.tip === undefined ? undefined : { blockNumber: this.tip }, highest: this.highest, pendingParents: this.waiting ?? this.#pending.size, pendingSchedule: 0, unstored: this.unstored,
     }
   }
@@ -229,6 +230,14 @@ export class FakeChain {
 
   rootAt(first: bigint): void {
     this.root = first
+    const lowest = this.canonical[0]
+    if (lowest !== undefined && first < heightOf(lowest)) {
+      for (const each of this.canonical.splice(0)) {
+        const parent = toHex(new CommitmentView(each).parentPreconfirmationHash)
+        this.#pending.set(parent, [...this.#pending.get(parent) ?? [], each])
+      }
+      this.next = first
+    }
     if (this.next === undefined || first > this.next) this.next = first
   }
 
@@ -390,7 +399,7 @@ function pageBody(answer: ReturnType<Serve>): Uint8Array | 'silent' {
 }
 
 export function peer(name: string, chain: readonly Uint8Array[], options: Partial<Omit<PeerModel, 'name' | 'requests'>> = {}): PeerModel {
-  return { name, agent: 'preconfirmation-p2p/0.1.0', head: () => topOf(chain), page: inRange(chain), txList: () => undefined, latencyMs: 20, requests: [], ...options }
+  return { name, agent: 'preconfirmation-p2p/0.1.0', head: () => topOf(chain), page: fromOn(chain), txList: () => undefined, latencyMs: 20, requests: [], ...options }
 }
 
 export const heightsOf = (chain: FakeChain): bigint[] => chain.canonical.filter(each => !new CommitmentView(each).isHandoverOnly).map(heightOf)

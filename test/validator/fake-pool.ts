@@ -23,6 +23,7 @@ export interface FakeRun {
 
 export class FakePool implements CheckPool {
   deaths = 0
+  hung = 0
   closed = false
   workers: CheckPool['workers'] = [{ threadId: 1, recover: 'secp256k1', keccak: 'hash-wasm', degraded: false, warnings: [] }]
   together: CheckPool['together'] = { batched: 0, refused: 0, undecided: 0, recovered: 0, sampled: 0, tables: 0, evicted: 0, off: false }

@@ -147,7 +147,7 @@ describe('validator pool', () => {
     expect(lost.map(({ code }) => code)).to.deep.equal(['worker_died', 'worker_died'])
     expect(pool.room('commitments')).to.equal('full')
     await replaced
-    expect([pool.deaths, pool.workers.length, pool.running]).to.deep.equal([1, 1, 0])
+    expect([pool.deaths, pool.hung, pool.workers.length, pool.running]).to.deep.equal([1, how === 'exit' ? 0 : 1, 1, 0])
     expect(pool.workers[0]!.threadId).to.not.equal(before)
     expect((await check(pool, 'commitments', [commitments[0]!])).finding(0)).to.equal(Finding.valid)
   })

@@ -12,7 +12,7 @@ import { ChainError } from './errors.js'
 import { chainMailbox } from './ingress.js'
 import type { ChainInternal, ChainMessage } from './ingress.js'
 import type { ChainPorts, Outside } from './outside.js'
-import { SlashingProtection } from './own.js'
+import { EQUIVOCATION, SETTLED } from './own-desk.js'
 import type { ChainEvent, ChainStore } from './ports.js'
 import type { ChainRules, RuleAnswer } from './rules.js'
 import type { ScheduleAnswer, ScheduleResolver } from './schedule.js'
@@ -29,7 +29,6 @@ type Decision = (found?: readonly Found[]) => LookUp | undefined
 
 interface State {
   readonly core: ChainCore
-  readonly protection: SlashingProtection
   /** The decision that reads the store and goes on afterwards: one at a time. */
   deciding: { readonly run: Decision; readonly answer: Deferral<void> } | undefined
 }
@@ -51,7 +50,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
   const config = chainConfig(options)
   const { store } = needs
 
-  const outsideOf = (ctx: Context<ChainMessage, ChainInternal, 'tick'>, protection: SlashingProtection): Outside => {
+  const outsideOf = (ctx: Context<ChainMessage, ChainInternal, 'tick'>): Outside => {
     const lookUps = callsOf<bigint, ScheduleAnswer, number>(ctx.signal, (window, signal) => needs.schedule(window, { signal }), (window, promise, generation) => ctx.pipe(promise, {
       ok: answer => ({ type: 'scheduleAnswered', window, answer, generation }),
       failed: error => ({ type: 'scheduleFailed', window, error, generation }),
@@ -61,15 +60,13 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       (_id, signal, input) => rules(input, { signal }),
       (id, promise) => ctx.pipe(promise, { ok: answer => ({ type: 'ruled', id, answer }), failed: error => ({ type: 'rulesFailed', id, error }) }))
     return {
-      verdicts: needs.verdicts, answers: needs.answers, outcomes: needs.outcomes, gaps: needs.gaps, judged: needs.judged, ownJudged: needs.ownJudged,
+      verdicts: needs.verdicts, scheduleChanges: needs.scheduleChanges, answers: needs.answers, outcomes: needs.outcomes, gaps: needs.gaps, judged: needs.judged, ownJudged: needs.ownJudged,
       lookUps, rules: ruleCalls,
       event: event => { void needs.events.send(event) },
       write: (sequence, after, batch) => store.write(sequence, after, batch),
-      addSigned: signed => protection.add(signed),
-      signedIsDurable: signed => { protection.isDurable(signed) },
-      record: (id, signed) => ctx.pipe(protection.record(signed), {
-        ok: () => ({ type: 'recorded', id, error: undefined }),
-        failed: error => ({ type: 'recorded', id, error }),
+      readSigned: (signer, window) => ctx.pipe(store.signedWindow(signer, window, Math.min(config.storeWithin, RECORD_WITHIN)), {
+        ok: answer => ({ type: 'signedKnown', signer, window, answer }),
+        failed: () => ({ type: 'signedKnown', signer, window, answer: undefined }),
       }),
       recall: (id, hash) => ctx.pipe(store.commitment(hash, config.storeWithin), {
         ok: record => ({ type: 'recalled', id, record, error: undefined }),
@@ -118,14 +115,17 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     name: 'chain',
     mailbox: chainMailbox,
     async init(ctx) {
-      const [restored, rewoundTop] = await Promise.all([
+      const [restored, rewoundTop, settled, equivocation] = await Promise.all([
         store.restore(config.memoryBlocks, config.maxPendingParents + config.maxAside, config.storeWithin),
-        store.meta(REWOUND_TOP, config.storeWithin),
-      ])
-      const protection = new SlashingProtection(store, Math.min(config.storeWithin, RECORD_WITHIN))
-      // Sequences of an earlier incarnation may still be acknowledged: begin above them.
-      const core = new ChainCore(outsideOf(ctx, protection), config, Math.floor(ctx.clock.now()) * 1_000)
-      core.restore({ ...restored, hasMore: restored.tail.length >= config.memoryBlocks || restored.stats.evictedCommitments > 0, rewoundTop })
+        ...[REWOUND_TOP, SETTLED, EQUIVOCATION].map(name => store.meta(name, config.storeWithin)),
+      ] as const)
+      // Numbers of no other incarnation, whose acknowledgements may still come (H59).
+      const core = new ChainCore(outsideOf(ctx), config, Math.floor(ctx.random() * 2 ** 32) * 2 ** 20)
+      const { durable, stats: { signing } } = restored
+      core.restore({
+        ...restored, hasMore: restored.tail.length >= config.memoryBlocks || restored.stats.evictedCommitments > 0, rewoundTop,
+        signing: { ...signing, settled, equivocation, durable },
+      })
       // What the tip means at run time, it means at start; a later one that the store knows wins.
       const { confirmedTip } = config
       const present = core.state.tip
@@ -136,7 +136,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       core.flush()
       needs.schedule.subscribe?.((from, to) => { void ctx.self.send({ type: 'scheduleChanged', from, to }) }, { signal: ctx.signal })
       ctx.every('tick', TICK)
-      return { core, protection, deciding: undefined }
+      return { core, deciding: undefined }
     },
     receive: {
       commitments({ core }, { items }) { core.judge.commitments(items); core.flush() },
@@ -160,7 +160,17 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       confirm: (state, { tip }, ctx) => decide(state, ctx, found => state.core.decisions.confirm(tip, found)),
       rewind: (state, { to }, ctx) => decide(state, ctx, found => state.core.decisions.rewind(to, found)),
       reinstate: (state, { hash }, ctx) => decide(state, ctx, found => state.core.decisions.reinstate(hash, found)),
-      reserve: ({ protection }, { signer, hash, ssz }, ctx) => ctx.later(protection.record({ signer, hash, ssz })),
+      reserve({ core }, { behind, ...record }, ctx) {
+        const answer = new Promise<void>((granted, refused) => { core.judge.propose(record, { kind: 'proposal', behind, granted, refused }) })
+        core.flush()
+        return ctx.later(answer)
+      },
+      caughtUp({ core }, _message, ctx) {
+        const settled = new Promise<void>(resolve => { core.judge.own.caughtUp(resolve) })
+        core.flush()
+        return ctx.later(settled)
+      },
+      lostTxList({ core }, { hash, height }) { core.txLists.lost(hash, height) },
       standing: ({ core }) => core.standing(),
     },
     internal: {
@@ -168,7 +178,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
       scheduleFailed({ core }, { window, error, generation }, ctx) { core.judge.lookedUp(core.judge.schedules.failed(window, error, ctx.clock.monotonic(), generation)); core.flush() },
       ruled({ core }, { id, answer }) { core.judge.ruled(id, answer); core.flush() },
       rulesFailed({ core }, { id, error }) { core.judge.rulesFailed(id, error); core.flush() },
-      recorded({ core }, { id, error }) { core.judge.recorded(id, error); core.flush() },
+      signedKnown({ core }, { signer, window, answer }) { core.judge.signedKnown(signer, window, answer); core.flush() },
       recalled({ core }, { id, record, error }) { core.judge.recalled(id, record, error); core.flush() },
       recordsRead(state, { records }) {
         const { deciding, core } = state
@@ -192,7 +202,6 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
     timers: {
       tick({ core }) { core.tick(); core.flush() },
     },
-    stop({ protection }) { protection.close() },
   })
 }
 

@@ -21,21 +21,32 @@ export interface Page {
 export interface Case {
   readonly id: number
   readonly commitment: Commitment
-  readonly origin: Origin | { readonly kind: 'page'; readonly page: Page; readonly at: number }
+  readonly origin: Origin | { readonly kind: 'page'; readonly page: Page; readonly at: number } | Proposal
   readonly arrivedAt: number
   /** What it waits for. */
-  waits: 'schedule' | 'rules' | 'recall' | 'record' | undefined
+  waits: 'schedule' | 'rules' | 'recall' | 'ledger' | undefined
   /** The one verdict that gossipsub gets was given: what comes later only counts for ourselves (SPEC §6). */
   verdictGiven: boolean
   /** The store was asked whether the application had demoted it. */
   recalled: boolean
-  /** Our own: recorded as signed. */
-  recorded: boolean
 }
+
+/** Our own before it is signed: judged as it would be with its signature, and recorded; it takes no place. */
+export interface Proposal {
+  readonly kind: 'proposal'
+  /** As of `Origin`. */
+  readonly behind?: boolean | undefined
+  /** Recorded, durably. */
+  readonly granted: () => void
+  readonly refused: (error: unknown) => void
+}
+
+/** Ours to sign or to send: asked of the ledger. */
+export const isOwn = ({ origin: { kind } }: Pick<Case, 'origin'>): boolean => kind === 'own' || kind === 'proposal'
 
 /** The peer that brought it; `undefined` for our own. */
 export function senderOf({ origin }: Case): PeerKey | undefined {
-  return origin.kind === 'own' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
+  return origin.kind === 'own' || origin.kind === 'proposal' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
 }
 
 /** Stores of reference nodes keep mangled copies for ever (SPEC §9): what comes by request is taken with its signature put right. */

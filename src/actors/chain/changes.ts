@@ -1,4 +1,4 @@
-import type { GapRecord, RootRecord, WriteBatch } from '../store/ingress.js'
+import type { GapRecord, LossKind, RootRecord, WriteBatch } from '../store/ingress.js'
 import type { Commitment } from './commitment.js'
 import type { ConfirmedTip, Head } from './ingress.js'
 import type { ChainEvent } from './ports.js'
@@ -34,6 +34,8 @@ export class Changes {
   readonly #referenced: { hash: Uint8Array; blockNumber: bigint }[] = []
   readonly #evidence: EvidencePut[] = []
   readonly #signed: OwnSigned[] = []
+  #closeSigning: WriteBatch['closeSigning']
+  #forgetSigned: bigint | undefined
   readonly #gaps: GapRecord[] = []
   #rewind: { readonly to: bigint; readonly reason: 'application' | 'supersession'; readonly retires: boolean } | undefined
   #mark: bigint | undefined
@@ -65,8 +67,12 @@ export class Changes {
   tip(tip: ConfirmedTip): void { this.#tip = tip }
   override(head: Head | null): void { this.#override = head }
   meta(name: string, value: string | null): void { this.#meta.push({ name, value }) }
-  /** We signed it: recorded with what this turn changes, or not at all. */
+  /** It bears our key: recorded with what this turn changes, or not at all. */
   signed(record: OwnSigned): void { this.#signed.push(record) }
+  /** Nothing is signed any more for windows that end at or before this one: records of them may be missing. */
+  closeSigning(upTo: bigint, what: LossKind, at: number): void { this.#closeSigning = { upTo, what, at } }
+  /** What was signed in windows that ended by then is forgotten. */
+  forgetSigned(upTo: bigint): void { this.#forgetSigned = upTo }
   evidence(evidence: EvidencePut): void { this.#evidence.push(evidence) }
   reference(hash: Uint8Array, blockNumber: bigint): void { this.#referenced.push({ hash, blockNumber }) }
   forgetTxList(hash: Uint8Array): void { this.#forgetTxLists.push(hash) }
@@ -92,6 +98,8 @@ export class Changes {
     const put = [...this.#touched].filter(({ written }) => !written)
     const moved = [...this.#touched].filter(({ written }) => written)
     if (this.#signed.length > 0) batch.signed = this.#signed.slice()
+    if (this.#closeSigning !== undefined) batch.closeSigning = this.#closeSigning
+    if (this.#forgetSigned !== undefined) batch.forgetSigned = this.#forgetSigned
     if (this.#rewind !== undefined) {
       const { to, reason, retires } = this.#rewind
       batch.rewindTo = to
@@ -102,7 +110,7 @@ export class Changes {
     if (this.#root !== undefined) batch.root = this.#root
     if (this.#gaps.length > 0) batch.gaps = this.#gaps.slice()
     if (this.#forgotten.size > 0) batch.forget = [...this.#forgotten.values()]
-    if (put.length > 0) batch.commitments = put.map(({ hash, signer, ssz, standing }) => ({ hash, signer, ssz, standing }))
+    if (put.length > 0) batch.commitments = put.map(({ hash, signer, ssz, standing, own }) => ({ hash, signer, ssz, standing, ...own && { own } }))
     if (moved.length > 0) batch.standings = moved.map(({ hash, standing }) => ({ hash, standing }))
     if (this.#txLists.length > 0) batch.txLists = this.#txLists.slice()
     if (this.#referenced.length > 0) batch.referenced = this.#referenced.slice()
@@ -123,7 +131,7 @@ export class Changes {
     this.#touched.clear()
     this.#forgotten.clear()
     this.#events.length = this.#txLists.length = this.#referenced.length = this.#forgetTxLists.length = this.#evidence.length = this.#signed.length = 0
-    this.#rewind = this.#mark = this.#root = this.#tip = this.#override = undefined
+    this.#rewind = this.#mark = this.#root = this.#tip = this.#override = this.#closeSigning = this.#forgetSigned = undefined
     this.#gaps.length = 0
     this.#meta = []
   }

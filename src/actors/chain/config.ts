@@ -67,11 +67,17 @@ export interface ChainConfig {
   readonly maxUnstoredCommitments: number
   readonly maxUnstoredBytes: number
 
+  /** Addresses of our own signer, 20 bytes each: whatever bears one of them counts as signed by us (SPEC §7). */
+  readonly ownAddresses: readonly Uint8Array[]
+  /** Records of what we signed in windows that ended longer ago than this are pruned, and nothing is signed for them any more. */
+  readonly signedFor: number
+
   /** How long the store may take to restore, to read, or to record what we are about to sign. */
   readonly storeWithin: number
 }
 
 const MiB = 1_048_576
+const days = (count: number): number => hours(24 * count)
 
 export const CHAIN_DEFAULTS: ChainConfig = {
   maxReorgDepth: 64,
@@ -104,6 +110,8 @@ export const CHAIN_DEFAULTS: ChainConfig = {
   maxMissingTxLists: 65_536,
   maxUnstoredCommitments: 4_096,
   maxUnstoredBytes: 64 * MiB,
+  ownAddresses: [],
+  signedFor: days(14),
   storeWithin: seconds(10),
 }
 

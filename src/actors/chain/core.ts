@@ -1,4 +1,4 @@
-import { PreconfHeadCodec } from '../../protocol/index.js'
+import { Finding, PreconfHeadCodec } from '../../protocol/index.js'
 import type { CommitmentPut, CommitmentRecord, Restored } from '../store/ingress.js'
 import { keyOf } from './commitment.js'
 import type { Commitment } from './commitment.js'
@@ -8,6 +8,7 @@ import { anchorOfTip } from './links.js'
 import { HandoverFallback } from './handover-fallback.js'
 import type { ChainStanding } from './ingress.js'
 import { Judge } from './judge.js'
+import type { RestoredSigning } from './own-desk.js'
 import type { Outside } from './outside.js'
 import { ChainState } from './state.js'
 import { TxListDesk } from './txlist-desk.js'
@@ -21,6 +22,7 @@ export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'besi
   readonly hasMore: boolean
   /** As kept under `REWOUND_TOP`. */
   readonly rewoundTop: string | undefined
+  readonly signing: RestoredSigning
 }
 
 /**
@@ -35,7 +37,7 @@ export class ChainCore {
   readonly handoverFallback: HandoverFallback
   #order = 0
 
-  /** @param sequence of the last write of an earlier incarnation, or anything above it */
+  /** @param sequence the numbers of its writes begin above it; no other incarnation has them */
   constructor(outside: Outside, config: ChainConfig, sequence: number) {
     this.state = new ChainState(outside, config, sequence, {
       missingParent: (child, height) => {
@@ -55,8 +57,10 @@ export class ChainCore {
   }
 
   /** Resumes from what the store kept. What is out of reach is forgotten; what does not link waits for what is missing (H45, H58). */
-  restore({ tail, beside, hasMore, confirmedTip, headOverride, root, mark, gaps, rewoundTop }: RestoredChain): void {
+  restore({ tail, beside, hasMore, confirmedTip, headOverride, root, mark, gaps, rewoundTop, signing }: RestoredChain): void {
     const { state } = this
+    this.judge.own.restore(signing)
+    for (const { hash, signer, ssz } of [...tail, ...beside]) this.judge.own.saw({ finding: Finding.valid, hash, signer, bytes: ssz })
     const { canon, memory, ledger, changes } = state
     state.rewoundTop = rewoundTop === undefined ? undefined : BigInt(rewoundTop)
     state.tip = valid(confirmedTip, checkTip)
@@ -107,6 +111,7 @@ export class ChainCore {
   /** Time has passed. */
   tick(): void {
     this.judge.tick()
+    this.judge.own.tick()
     this.txLists.tick()
     this.handoverFallback.tick()
   }
@@ -131,8 +136,9 @@ export class ChainCore {
   standing(): ChainStanding {
     const { durable, canon, tip, memory, unstored } = this.state
     return {
-      head: durable.head, headHash: durable.hash, next: canon.next, confirmedTip: tip,
+      head: durable.head, headHash: durable.hash, next: canon.next, rootedByChance: canon.rootedByChance, confirmedTip: tip,
       highest: memory.highestPending(canon.next), pendingParents: memory.pending.size, pendingSchedule: this.judge.holding.size, unstored: unstored.commitments,
+      ownEquivocation: this.judge.own.equivocation,
     }
   }
 }

@@ -84,7 +84,7 @@ export class Decisions {
     const stands = within || (anchor?.height === blockNumber && head !== undefined && anchor.key === undefined)
     const block = memory.blockAt(height) ?? found?.map(record => this.commitment(record))[0]
     if (stands && block === undefined && next.key !== undefined && found === undefined) return { what: 'block', height }
-    const ours = within ? block?.key : anchor?.key ?? (block === undefined ? undefined : canon.parentOf(block))
+    const ours = within ? block?.key : anchor?.key ?? (block === undefined ? memory.blockAt(blockNumber)?.key : canon.parentOf(block))
     // What is not kept any more cannot be told apart.
     const keeps = (within || anchor?.height === blockNumber) && (next.key === undefined || ours === undefined || ours === next.key)
     const held = memory.blockAt(blockNumber)
@@ -101,7 +101,7 @@ export class Decisions {
     changes.root(null)
     const named = next.key === undefined ? undefined : memory.get(next.key)
     if (!keeps && named?.number === blockNumber && !named.bare) canon.name(named)
-    canon.settleBelow(blockNumber)
+    canon.bounds.settleBelow(blockNumber + 1n)
     canon.settleAnchor()
     if (replaces) this.#decided()
     for (const pending of [...memory.pending]) if (canon.link(pending) === 'unknown') canon.askForParent(pending)
@@ -140,8 +140,8 @@ export class Decisions {
     this.state.changes.override(head ?? null)
   }
 
-  commitment({ ssz, hash, signer, kept }: Found): Commitment {
-    const commitment = new Commitment({ ssz, hash, signer, from: undefined }, this.order()).keep()
+  commitment({ ssz, hash, signer, own, kept }: Found): Commitment {
+    const commitment = new Commitment({ ssz, hash, signer, from: undefined, ...own === true && { own } }, this.order()).keep()
     commitment.written = kept
     return commitment
   }

@@ -24,6 +24,10 @@ export type ChainErrorCode =
   | 'eop_below_own_block'
   /** Slashing protection: it could not be recorded, so it must not be signed. `cause`: the store's error. */
   | 'not_recorded'
+  /** Slashing protection: records of this window are pruned, or may be lost. `value`: its end, `limit`: the last one for which nothing is signed. */
+  | 'window_closed'
+  /** What was to be signed is refused by what applies to it as it would be when signed. `value`: the reason in the words of SPEC §6. */
+  | 'refused'
   /** A schedule's entry of a wrong form. `value`: the entry. */
   | 'bad_schedule'
   /** The schedule's file cannot be read. `value`: its path. */

@@ -1,3 +1,4 @@
+import { Bounds } from './bounds.js'
 import type { Changes } from './changes.js'
 import type { Commitment } from './commitment.js'
 import type { ChainConfig } from './config.js'
@@ -41,7 +42,7 @@ export class ForkChoice {
   anchor: Anchor | undefined
   /** The highest head since the application's last decision: the bound counts from here, so that no reorg widens the next (H43). */
   mark = 0n
-  #prunedTo = 0n
+  readonly bounds: Bounds
   /** Adopted without their parent, which has turned out to be off the chain in this turn. */
   readonly #refuted = new Map<Commitment, Commitment>()
   /** Rivals whose parent has become canonical in this turn. */
@@ -49,13 +50,13 @@ export class ForkChoice {
 
   constructor(
     private readonly memory: Memory, private readonly changes: Changes, private readonly hooks: ForkHooks, private readonly config: ForkConfig,
-  ) {}
+  ) { this.bounds = new Bounds(memory, each => { this.forget(each) }, child => { this.askForParent(child) }, config) }
+
+  /** It has no tip, and begins where its first block happened to: nobody was asked where most begin. */
+  get rootedByChance(): boolean { return this.anchor?.kind === 'root' && this.anchor.key !== undefined }
 
   /** The next height that extends the chain; `undefined` while there is neither tip nor root. */
   get next(): bigint | undefined { return this.head?.next ?? (this.anchor === undefined ? undefined : this.anchor.height + 1n) }
-
-  /** Below this height nothing is in memory, though it may be in the store. */
-  get floor(): bigint { return this.#prunedTo }
 
   link(commitment: Commitment): Link { return linkOf(commitment, this.memory, this.anchor) }
 
@@ -172,7 +173,11 @@ export class ForkChoice {
    */
   rootAt(first: bigint): void {
     const { anchor, memory } = this
-    if (anchor?.kind === 'tip' || anchor?.height === first - 1n || (anchor !== undefined && first > anchor.height && first <= (this.next ?? first))) return
+    if (anchor?.kind === 'tip') return
+    if (anchor !== undefined && first > anchor.height && first <= (this.next ?? first)) {
+      if (anchor.key !== undefined) this.#root({ ...anchor, key: undefined }, undefined)
+      return
+    }
     if (anchor !== undefined && first <= anchor.height) this.demote(first, { decision: 'pending', handovers: 'all' })
     else this.head = undefined
     this.#root({ kind: 'root', height: first - 1n, key: undefined }, undefined)
@@ -191,10 +196,9 @@ export class ForkChoice {
    * @returns what does not link: hand-overs, and everything from the first block on
    */
   restore(commitments: readonly Commitment[], floor: bigint): readonly Commitment[] {
-    this.#prunedTo = floor
+    this.bounds.floor = floor
     const loose: Commitment[] = []
-    let next: bigint | undefined
-    for (let from = 0, to = 0; from < commitments.length; from = to) {
+    for (let from = 0, to = 0, next: bigint | undefined; from < commitments.length; from = to) {
       const { number } = commitments[from] as Commitment
       while (commitments[to]?.number === number) to++
       // Hand-overs of a height stand in no order of their links.
@@ -356,47 +360,6 @@ export class ForkChoice {
       this.#linkedRivals.delete(rival)
       if (rival.rival) this.#followAny(rival)
     }
-    this.#keepBounds()
-  }
-
-  // ---- bounds (H22)
-
-  #keepBounds(): void {
-    const { maxPendingParents, maxAside, memoryBlocks } = this.config
-    for (const oldest of this.memory.pending) {
-      if (this.memory.pending.size <= maxPendingParents) break
-      this.forget(oldest)
-      // Its children wait for it still: it can be fetched again.
-      const [child] = this.memory.childrenOf(oldest.key)
-      if (child !== undefined) this.askForParent(child)
-    }
-    for (const oldest of this.memory.aside) {
-      if (this.memory.aside.size <= maxAside) break
-      if (oldest.standing === 'retired') this.memory.remove(oldest)
-      else this.forget(oldest)
-    }
-    if (this.head === undefined) return
-    const floor = this.head.number - BigInt(memoryBlocks)
-    if (floor - this.#prunedTo >= PRUNE_STEP) {
-      this.#prunedTo = floor
-      this.#prune(floor)
-    }
-  }
-
-  /** Lets go of what is below `floor`: the canonical in memory only, what still waits there for good. */
-  #prune(floor: bigint): void {
-    for (const commitment of [...this.memory.pending]) if (commitment.number < floor) this.forget(commitment)
-    this.memory.prune(floor)
-  }
-
-  /**
-   * What waits at or below the confirmed tip has no place any more. The rest stays known for as long as the memory reaches: what links to it is
-   * judged by it, and so is who has signed twice, or after the end of its turn.
-   */
-  settleBelow(tip: bigint): void {
-    for (const commitment of [...this.memory.pending]) if (commitment.number <= tip) this.forget(commitment)
+    this.bounds.keep(this.head, this.anchor)
   }
 }
-
-/** Heights let go at a time. */
-const PRUNE_STEP = 64n

@@ -2,7 +2,7 @@ import { Handle, dropOldest, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline } from '../kernel/index.js'
 import type { Finding } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import type { CommitmentRecord } from '../store/ingress.js'
+import type { CommitmentRecord, SignedWindow } from '../store/ingress.js'
 import type { Found } from './decisions.js'
 
 /**
@@ -41,6 +41,8 @@ export interface ChainStanding {
   readonly headHash: Uint8Array | undefined
   /** The next block number that would extend the chain; `undefined` while there is neither tip nor root. */
   readonly next: bigint | undefined
+  /** Without a tip, the chain begins with whatever came first; where most peers begin (`rootAt`) was not said yet. */
+  readonly rootedByChance?: boolean
   readonly confirmedTip: ConfirmedTip | undefined
   /** The highest block above the head that elected signers have signed and that waits for its parent (H75); `undefined`: none does. */
   readonly highest: bigint | undefined
@@ -48,6 +50,8 @@ export interface ChainStanding {
   readonly pendingSchedule: number
   /** Records sent to the store and not yet acknowledged. */
   readonly unstored: number
+  /** Our own key has signed two commitments that exclude each other. */
+  readonly ownEquivocation?: { readonly blockNumber: bigint; readonly submissionWindowEnd: bigint } | undefined
 }
 
 export type ChainMessage =
@@ -71,7 +75,11 @@ export type ChainMessage =
   | Ask<'confirm', { tip: ConfirmedTip }, void>
   | Ask<'rewind', { to: bigint }, void>
   | Ask<'reinstate', { hash: Uint8Array }, void>
-  | Ask<'reserve', { signer: Uint8Array; hash: Uint8Array; ssz: Uint8Array }, void>
+  | Ask<'reserve', { signer: Uint8Array; hash: Uint8Array; ssz: Uint8Array; behind?: boolean }, void>
+  /** From the service: the first catch-up has come to its end. */
+  | Ask<'caughtUp', object, void>
+  /** From the store: this txlist was damaged, and is not there any more. */
+  | { readonly type: 'lostTxList'; readonly hash: Uint8Array; readonly height: bigint | undefined }
   | Ask<'standing', object, ChainStanding>
 
 /** What the room tells itself when something that it waited for is there. Never sent by others. */
@@ -80,8 +88,8 @@ export type ChainInternal =
   | { readonly type: 'scheduleFailed'; readonly window: bigint; readonly error: unknown; readonly generation: number }
   | { readonly type: 'ruled'; readonly id: number; readonly answer: unknown }
   | { readonly type: 'rulesFailed'; readonly id: number; readonly error: unknown }
-  /** Our own commitment is recorded as signed, or may not be (`error`). */
-  | { readonly type: 'recorded'; readonly id: number; readonly error: unknown }
+  /** What was signed in a window; `undefined` where the store did not say. */
+  | { readonly type: 'signedKnown'; readonly signer: Uint8Array; readonly window: bigint; readonly answer: SignedWindow | undefined }
   /** What the store knows of a commitment. */
   | { readonly type: 'recalled'; readonly id: number; readonly record: CommitmentRecord | undefined; readonly error: unknown }
   /** Records that a rewind, a tip or a name has to look at. */
@@ -104,6 +112,8 @@ export const chainMailbox = mailbox<ChainMessage>({
     rewind: reject('the caller is told'),
     reinstate: reject('the caller is told'),
     reserve: reject('the caller is told'),
+    caughtUp: reject('the caller is told'),
+    lostTxList: dropOldest('the store is asked again for what is missing'),
     standing: reject('the caller is told'),
     scheduleChanged: keep('the application\'s schedule sends it'),
   },
@@ -139,11 +149,16 @@ export class Chain extends Handle<ChainMessage> {
    */
   reinstate(hash: Uint8Array, within: Deadline) { return this.ask('reinstate', { hash }, within) }
   /**
-   * Slashing protection, before we sign: records durably what is about to be signed (`ssz`: 317 bytes, or 382 with its signature).
-   * @throws ChainError `conflicting_commitment`, `after_own_eop`, `eop_below_own_block`, `not_recorded`
+   * Before we sign (SPEC §6, §7): what is about to be signed (`ssz`: 317 bytes, or 382 with its signature) is judged as it would be when signed,
+   * our rules included, then recorded; resolves when that is durable.
+   * @throws ChainError `conflicting_commitment`, `after_own_eop`, `eop_below_own_block`, `window_closed`, `not_recorded`, `refused`
    */
-  reserve(commitment: { readonly signer: Uint8Array; readonly hash: Uint8Array; readonly ssz: Uint8Array }, within: Deadline) {
+  reserve(commitment: { readonly signer: Uint8Array; readonly hash: Uint8Array; readonly ssz: Uint8Array; readonly behind?: boolean }, within: Deadline) {
     return this.ask('reserve', commitment, within)
   }
+  /** The first catch-up has come to its end; resolves when what it showed of our key is recorded. */
+  caughtUp(within: Deadline) { return this.ask('caughtUp', {}, within) }
+  /** This txlist is not there any more; `height`: of the block that names it, where one does. */
+  lostTxList(hash: Uint8Array, height: bigint | undefined) { return this.send({ type: 'lostTxList', hash, height }) }
   standing(within: Deadline) { return this.ask('standing', {}, within) }
 }

@@ -1,37 +1,41 @@
+import { equalBytes } from '../../protocol/bytes.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import { earlierInPage, takeHighS } from './cases.js'
-import type { Case, Page } from './cases.js'
+import { earlierInPage, isOwn, takeHighS } from './cases.js'
+import type { Case, Page, Proposal } from './cases.js'
 import { Commitment } from './commitment.js'
 import { EvidenceDesk } from './evidence.js'
 import { Holding } from './holding.js'
 import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
-import { recordWithTurn } from './record-own.js'
 import { LateRules } from './late-rules.js'
-import { refusalByRecords, refusalByRules, tooLate } from './refusals.js'
+import { OwnDesk } from './own-desk.js'
+import { refusalByRules, tooLate } from './refusals.js'
 import { RuleQueue } from './rules.js'
 import type { Ruled } from './rules.js'
 import { ScheduleCache } from './schedule-cache.js'
 import type { LookedUp } from './schedule-cache.js'
 import type { ChainState } from './state.js'
-import type { CommitmentRecord } from '../store/ingress.js'
+import { wholeOf } from './signed-ledger.js'
+import type { CommitmentRecord, OwnSigned, SignedWindow } from '../store/ingress.js'
 import * as rows from './verdict.js'
 import type { Refusal } from './verdict.js'
 import { latestWindow } from './values.js'
 
 /**
  * The way of a commitment to its verdict (SPEC §6):
- * 1. what the worker found; cheap refusals (confirmed tip, duplicates);
+ * 1. what the worker found; what bears our key is noted; our own: what the ledger says; cheap refusals (confirmed tip, duplicates);
  * 2. the schedule: is it the elected signer's? Held while that is not known;
  * 3. what its signer's other commitments and its parent say;
- * 4. our own: recorded as signed; what the application once demoted: refused; the application's rules;
- * 5. all of it once more, since time has passed, then its place in the chain.
- * Steps 2 and 4 may wait, and hold nobody else up. A page's commitments take steps 1 to 4 each, and step 5 together, in order.
+ * 4. what the application once demoted: refused; the application's rules;
+ * 5. all of it once more, since time has passed; our own is recorded as signed; then its place in the chain.
+ * Steps 1, 2 and 4 may wait, and hold nobody else up. A page's commitments take steps 1 to 4 each, and step 5 together, in order. What we are
+ * about to sign takes all of them, and gets no place.
  */
 export class Judge {
   readonly schedules: ScheduleCache
   readonly holding: Holding
   readonly evidence: EvidenceDesk
+  readonly own: OwnDesk
   readonly #rules: RuleQueue | undefined
   readonly #lateRules: LateRules
   readonly #cases = new Map<number, Case>()
@@ -46,6 +50,7 @@ export class Judge {
     this.schedules = new ScheduleCache(outside.lookUps, config)
     this.holding = new Holding(config)
     this.evidence = new EvidenceDesk(state)
+    this.own = new OwnDesk(state)
     this.#rules = outside.rules === undefined ? undefined : new RuleQueue(outside.rules, config)
     this.#lateRules = new LateRules(state, this.#rules, () => this.#nextId++)
   }
@@ -53,6 +58,7 @@ export class Judge {
   /** A batch of gossip, or of our own. */
   commitments(items: readonly Checked[]): void {
     for (const item of items) {
+      if (item.origin.kind !== 'own') this.own.saw(item)
       const refusal = item.origin.kind === 'sync' ? rows.byFinding(takeHighS(item).finding) : rows.byFinding(item.finding)
       if (refusal !== undefined) this.#report(item.origin, { ...refusal, hash: item.hash }, false)
       else this.#step(this.#open(item.origin.kind === 'sync' ? takeHighS(item) : item, item.origin))
@@ -67,6 +73,7 @@ export class Judge {
     }
     this.#pages.add(page)
     for (const [at, raw] of items.entries()) {
+      this.own.saw(raw)
       const item = takeHighS(raw)
       const refusal = rows.byFinding(item.finding)
       if (refusal !== undefined) page.results[at] = { ...refusal, hash: item.hash }
@@ -77,12 +84,16 @@ export class Judge {
     this.#concludePage(page)
   }
 
+  /** What we are about to sign. */
+  propose({ signer, hash, ssz }: OwnSigned, origin: Proposal): void { this.#step(this.#open({ bytes: wholeOf(ssz), hash, signer }, origin)) }
+
   // ---- what comes back
 
   lookedUp(outcome: LookedUp | undefined): void {
     if (outcome === undefined) return
     const { window } = outcome
     if ('known' in outcome) {
+      if (outcome.changed === true) void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
       for (const theCase of this.holding.waiting(window)) if (theCase.waits === 'schedule') this.#goOn(theCase, each => this.#step(each))
       return
     }
@@ -93,6 +104,7 @@ export class Judge {
   /** Windows from `from` to `to` may have another signer now: their answers are forgotten, and what is held for them is judged anew. */
   scheduleChanged(from: bigint, to: bigint): void {
     this.schedules.forget(from, to)
+    void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
     for (const window of this.holding.windows()) this.#lookUp(window)
   }
 
@@ -105,13 +117,14 @@ export class Judge {
   ruled(id: number, answer: unknown): void { this.#afterRules(this.#rules?.answered(id, answer)) }
   rulesFailed(id: number, error: unknown): void { this.#afterRules(this.#rules?.failed(id, error)) }
 
-  /** Our own is recorded as signed, or must not leave. */
-  recorded(id: number, error: unknown): void {
-    const theCase = this.#awaited(id, 'record')
-    if (theCase === undefined) return
-    theCase.recorded = true
-    const refusal = error === undefined ? undefined : refusalByRecords(error)
-    this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
+  /** What was signed in a window, or `undefined` where the store did not say: then nothing is signed for it now. */
+  signedKnown(signer: Uint8Array, window: bigint, answer: SignedWindow | undefined): void {
+    this.own.known(signer, window, answer)
+    for (const theCase of [...this.#cases.values()]) {
+      const { waits, commitment } = theCase
+      if (waits !== 'ledger' || commitment.window !== window || !equalBytes(commitment.signer, signer)) continue
+      this.#goOn(theCase, () => answer === undefined ? this.#finish(theCase, rows.NOT_RECORDED) : this.#step(theCase))
+    }
   }
 
   recalled(id: number, record: CommitmentRecord | undefined, error: unknown): void {
@@ -157,13 +170,13 @@ export class Judge {
 
   // ---- the steps
 
-  #open(item: Checked, origin: Case['origin']): Case {
-    const { bytes, hash, signer } = item
-    const from = origin.kind === 'own' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
+  #open({ bytes, hash, signer }: Pick<Checked, 'bytes' | 'hash' | 'signer'>, origin: Case['origin']): Case {
+    const from = origin.kind === 'own' || origin.kind === 'proposal' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
     const theCase: Case = {
-      id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from, own: origin.kind === 'own' }, this.#order++), origin,
-      arrivedAt: this.state.outside.monotonic(), waits: undefined, verdictGiven: false, recalled: false, recorded: false,
+      id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from, own: isOwn({ origin }) }, this.#order++), origin,
+      arrivedAt: this.state.outside.monotonic(), waits: undefined, verdictGiven: false, recalled: false,
     }
+    if (origin.kind === 'own') theCase.commitment.ruled = this.own.ruled(theCase.commitment)
     this.#cases.set(theCase.id, theCase)
     return theCase
   }
@@ -171,6 +184,9 @@ export class Judge {
   #step(theCase: Case): void {
     const { memory, config, outside, rewoundTop } = this.state
     const { commitment } = theCase
+    const admitted = this.own.admits(theCase)
+    if (admitted === 'wait') { this.#wait(theCase, 'ledger'); return }
+    if (admitted !== 'yes') { this.#finish(theCase, admitted.refusal, admitted.error); return }
     let refusal = this.#cheapRefusal(commitment)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
 
@@ -187,17 +203,6 @@ export class Judge {
 
     refusal = this.#refusal(theCase)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
-    if (theCase.origin.kind === 'own' && !theCase.recorded) {
-      const { signer, hash, ssz } = commitment.keep()
-      const recorded = recordWithTurn(this.state, { signer, hash, ssz })
-      if (recorded === 'unknown') {
-        this.#wait(theCase, 'record')
-        outside.record(theCase.id, { signer, hash, ssz })
-        return
-      }
-      if (recorded !== 'recorded') { this.#finish(theCase, recorded); return }
-      theCase.recorded = true
-    }
     if (!theCase.recalled && rewoundTop !== undefined && commitment.number <= rewoundTop) {
       this.#wait(theCase, 'recall')
       outside.recall(theCase.id, commitment.hash)
@@ -218,14 +223,14 @@ export class Judge {
   /** What can be said of a commitment before its signer is looked up. */
   #cheapRefusal(commitment: Commitment): Refusal | undefined {
     const { tip, canon, memory } = this.state
-    return rows.outOfReach(commitment) ?? rows.belowConfirmedTip(commitment, tip) ?? rows.tooOld(commitment, canon.floor, canon.anchor) ?? rows.alreadyHave(commitment, memory)
+    return rows.outOfReach(commitment) ?? rows.belowConfirmedTip(commitment, tip) ?? rows.tooOld(commitment, canon.bounds.floor, canon.anchor) ?? rows.alreadyHave(commitment, memory)
   }
 
   /** What its signer's other commitments, and its parent, say against an elected signer's commitment. */
   #refusal(theCase: Case): Refusal | undefined {
     const { memory, canon, config } = this.state
     const { commitment } = theCase
-    const own = theCase.origin.kind === 'own'
+    const own = isOwn(theCase)
     const equivocation = rows.equivocates(commitment, memory)
     if (equivocation !== undefined) {
       if (own) return rows.CONFLICTING
@@ -249,7 +254,7 @@ export class Judge {
       if (!own) this.evidence.misbehaviour('misnumbered', commitment, parent === undefined ? [] : [parent])
       return misnumbered
     }
-    if (theCase.origin.kind === 'own' && theCase.origin.behind !== true) {
+    if ((theCase.origin.kind === 'own' || theCase.origin.kind === 'proposal') && theCase.origin.behind !== true) {
       const behind = rows.behind(commitment, memory)
       if (behind !== undefined) return behind
     }
@@ -263,6 +268,9 @@ export class Judge {
     const refusal = this.#cheapRefusal(commitment) ?? this.#refusal(theCase)
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
     if (full) { this.#finish(theCase, origin.kind === 'gossip' ? rows.FORWARDED_ONLY : rows.STORE_BEHIND); return }
+    const taken = this.own.take(theCase)
+    if (taken !== 'yes') { this.#finish(theCase, taken.refusal, taken.error); return }
+    if (origin.kind === 'proposal') { this.#finish(theCase, rows.ACCEPTED); return }
 
     const { ssz, hash, signer, number, from } = commitment.keep()
     outside.event({ type: 'commitment', ssz, hash, blockNumber: number, signer, from })
@@ -293,7 +301,7 @@ export class Judge {
     this.#lookUp(window)
   }
 
-  #wait(theCase: Case, what: 'record' | 'recall' | 'rules'): void {
+  #wait(theCase: Case, what: 'ledger' | 'recall' | 'rules'): void {
     const { key } = theCase.commitment.keep()
     theCase.waits = what
     this.#underWay.set(key, (this.#underWay.get(key) ?? 0) + 1)
@@ -341,7 +349,8 @@ export class Judge {
 
   // ---- the end
 
-  #finish(theCase: Case, refusal: Refusal): void {
+  /** @param error of the ledger, for who asked whether it may be signed */
+  #finish(theCase: Case, refusal: Refusal, error?: unknown): void {
     this.#stopWaiting(theCase)
     this.#cases.delete(theCase.id)
     const { commitment, origin, verdictGiven } = theCase
@@ -349,16 +358,17 @@ export class Judge {
     const judgement: Judgement = { ...refusal, hash: commitment.hash.slice() }
     if (refusal.verdict !== 'accept') this.#parentDidNotCome(commitment.key)
     if (origin.kind === 'page') origin.page.results[origin.at] = judgement
+    else if (origin.kind === 'proposal') this.own.answer(theCase, origin, refusal, error)
     else this.#report(origin, judgement, verdictGiven)
   }
 
   /** Tells who waits for it what came of a commitment. @param late gossipsub has had its verdict already */
   #report(origin: Origin, judgement: Judgement, late: boolean): void {
     const { outside } = this.state
-    const { verdict, reason, penalty, hash } = judgement
+    const { verdict, reason, penalty, hash, ofAuthor = false } = judgement
     const accepted = verdict === 'accept'
     if (origin.kind === 'gossip') {
-      if (!late) void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict, reason })
+      if (!late) void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict, reason, ofAuthor })
       if (accepted) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'accepted' })
       else if (penalty && !late) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'failure' })
     } else {

@@ -1,6 +1,5 @@
 import type { Feedback } from '../kernel/index.js'
-import type { OwnSigned } from '../store/ingress.js'
-import type { Answers, ChainEvent, Gaps, Judged, Outcomes, Verdicts } from './ports.js'
+import type { Answers, ChainEvent, Gaps, Judged, Outcomes, ScheduleChanges, Verdicts } from './ports.js'
 import type { LookUps } from './schedule-cache.js'
 import type { RuleAsks } from './rules.js'
 import type { WriteBatch } from '../store/ingress.js'
@@ -8,6 +7,7 @@ import type { WriteBatch } from '../store/ingress.js'
 /** Where what this room says goes. */
 export interface ChainPorts {
   readonly verdicts: Verdicts
+  readonly scheduleChanges?: ScheduleChanges | undefined
   readonly answers: Answers
   readonly outcomes: Outcomes
   readonly gaps: Gaps
@@ -25,12 +25,8 @@ export interface Outside extends ChainPorts {
   event(event: ChainEvent): void
   /** `after`: the write before it, where that is not acknowledged. */
   write(sequence: number, after: number | undefined, batch: WriteBatch): Feedback
-  /** Slashing protection without waiting: see `SlashingProtection.add`. @throws ChainError */
-  addSigned(signed: OwnSigned): 'new' | 'same' | 'unknown'
-  /** What was `new` is durable. */
-  signedIsDurable(signed: OwnSigned): void
-  /** The same for what cannot be said at once; comes back as `recorded`. */
-  record(id: number, signed: OwnSigned): void
+  /** Asks the store what was signed in a window; comes back as `signedKnown`. */
+  readSigned(signer: Uint8Array, window: bigint): void
   /** Asks the store what it knows of a hash; comes back as `recalled`. */
   recall(id: number, hash: Uint8Array): void
   /** Time that only moves forward, and wall time; ms. */

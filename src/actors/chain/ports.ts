@@ -1,6 +1,6 @@
 /** What chain sends back against the arrows: ports, given at construction and implemented by rooms above it (DESIGN.md, The rooms). */
 import type { Deadline, Feedback, Port } from '../kernel/index.js'
-import type { CommitmentRecord, Evidence, OwnSigned, Restored, SignedBefore, WriteBatch } from '../store/ingress.js'
+import type { CommitmentRecord, Evidence, LossKind, Restored, SignedWindow, WriteBatch } from '../store/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Head } from './ingress.js'
 
@@ -11,14 +11,8 @@ export type Verdict = 'accept' | 'reject' | 'ignore'
 /** Where a commitment stands (SPEC §7): see the store's word for it. */
 export type Standing = CommitmentRecord['standing']
 
-/** What we have signed, durable (SPEC §7, slashing protection). */
-export interface SignedRecords {
-  ownSigned(signer: Uint8Array, submissionWindowEnd: bigint, within: Deadline): Promise<readonly OwnSigned[]>
-  recordSigned(record: OwnSigned, within: Deadline): Promise<SignedBefore>
-}
-
 /** Of the store, what chain needs: writes that are acknowledged, and reads whose results come back as messages. */
-export interface ChainStore extends SignedRecords {
+export interface ChainStore {
   write(sequence: number, after: number | undefined, batch: WriteBatch): Feedback
   restore(tail: number, beside: number, within: Deadline): Promise<Restored>
   blockAt(height: bigint, within: Deadline): Promise<CommitmentRecord | undefined>
@@ -28,10 +22,15 @@ export interface ChainStore extends SignedRecords {
   /** Of any standing. */
   commitment(hash: Uint8Array, within: Deadline): Promise<CommitmentRecord | undefined>
   meta(name: string, within: Deadline): Promise<string | undefined>
+  /** What a signer signed in a window, everything written before included (SPEC §7, What we signed). */
+  signedWindow(signer: Uint8Array, submissionWindowEnd: bigint, within: Deadline): Promise<SignedWindow>
 }
 
 /** To network: the one verdict on a gossip message (SPEC §5). */
-export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason: string }>
+export type Verdicts = Port<{ readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason: string; readonly ofAuthor?: boolean }>
+
+/** To network: who may sign has changed, and with it whose fault a refused commitment was. */
+export type ScheduleChanges = Port<{ readonly type: 'scheduleChanged' }>
 
 /** To network: the answer to an inbound request, an SSZ body without its frame. */
 export type Answers = Port<{ readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }>
@@ -43,6 +42,8 @@ export interface Judgement {
   readonly reason: string
   /** Whether the sender is to blame. */
   readonly penalty: boolean
+  /** Whether its author is to blame, and nobody who relays it: it took our state or configuration to tell (SPEC §6). */
+  readonly ofAuthor?: boolean
   readonly hash: Uint8Array
 }
 
@@ -75,6 +76,13 @@ export type ChainEvent =
   | { readonly type: 'rewind'; readonly to: bigint; readonly reason: 'application' | 'supersession' }
   | { readonly type: 'equivocation'; readonly first: Uint8Array; readonly second: Uint8Array; readonly signer: Uint8Array; readonly blockNumber: bigint }
   | { readonly type: 'misbehaviour'; readonly reason: string; readonly evidence: readonly Uint8Array[]; readonly signer: Uint8Array; readonly blockNumber: bigint }
+  /** Our own key has signed two commitments that exclude each other; `first` and `second` are their hashes. */
+  | {
+    readonly type: 'ownEquivocation'; readonly signer: Uint8Array; readonly blockNumber: bigint; readonly submissionWindowEnd: bigint
+    readonly first: Uint8Array; readonly second: Uint8Array
+  }
+  /** Records of what we signed may be missing: nothing is signed for windows that end at or before `signingClosedUpTo` (SPEC §7). */
+  | { readonly type: 'recordsLost'; readonly what: LossKind; readonly signingClosedUpTo: bigint }
   /**
    * This commitment would demote deeper than `maxReorgDepth` (SPEC §7): the chain stays as it is. `evidence`: the block that stays at that
    * height, where it is in memory, and the commitment.

@@ -30,7 +30,8 @@ type CacheConfig = Pick<ChainConfig, 'scheduleCache' | 'scheduleLookups' | 'sche
 
 /** What came of looking up a window. */
 export type LookedUp =
-  | { readonly window: bigint; readonly known: Known }
+  /** `changed`: it was answered otherwise before. */
+  | { readonly window: bigint; readonly known: Known; readonly changed?: boolean }
   /** Not known, or failed: it is tried again as long as somebody waits. */
   | { readonly window: bigint; readonly error: unknown }
 
@@ -76,8 +77,9 @@ export class ScheduleCache {
     if (known instanceof ChainError) return this.failed(window, known, now)
     if (known === undefined) return this.#rest(window, undefined, now)
     this.#remove(window)
+    const before = this.#known.peek(window)
     this.#known.set(window, known)
-    return { window, known }
+    return { window, known, changed: before !== undefined && !sameAnswer(before, known) }
   }
 
   failed(window: bigint, error: unknown, now: number, generation = this.#generation): LookedUp | undefined {
@@ -144,6 +146,10 @@ export class ScheduleCache {
     if (lookup !== undefined) this.#enter(lookup, 'resting')
     this.#lookups.delete(window)
   }
+}
+
+function sameAnswer(a: Known, b: Known): boolean {
+  return a.slotEnd === b.slotEnd && a.signers.size === b.signers.size && [...a.signers].every(signer => b.signers.has(signer))
 }
 
 function knownOf(answer: unknown, at: number): Known | ChainError | undefined {

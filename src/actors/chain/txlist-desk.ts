@@ -21,6 +21,15 @@ export class TxListDesk {
     for (const item of items) this.#report(item.origin, { ...this.#judge(item), hash: item.hash.slice() })
   }
 
+  /** It was damaged, and the store has it no more: where a block names it, it is fetched again. */
+  lost(hash: Uint8Array, height: bigint | undefined): void {
+    const { ledger, memory, outside } = this.state
+    ledger.lost(hash, height)
+    if (height === undefined) return
+    const signer = memory.blockAt(height)?.signer.slice() ?? new Uint8Array(20)
+    void outside.gaps.send({ type: 'missingTxList', hash, height, from: undefined, signer })
+  }
+
   /** Unnamed ones whose time is over make room. */
   tick(): void {
     const { ledger, changes, outside } = this.state

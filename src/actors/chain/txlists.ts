@@ -94,6 +94,16 @@ export class TxListLedger {
     return { kind: 'missing' }
   }
 
+  /** It is not here any more. */
+  lost(hash: Uint8Array, height: bigint | undefined): void {
+    const key = keyOf(hash)
+    const named = this.#named.get(key)
+    if (named !== undefined) named.here = false
+    const unreferenced = this.#unreferenced.get(key)
+    if (unreferenced !== undefined) this.#remove(key, unreferenced)
+    if (height !== undefined) this.#missing.set(key, height)
+  }
+
   /** A canonical block has left the memory. Whether its txlist is missing is remembered on its own. Gives whether another names it. */
   unname(commitment: Commitment): boolean {
     const hash = commitment.txListHash

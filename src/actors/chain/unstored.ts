@@ -47,10 +47,9 @@ export class Unstored {
     return entry
   }
 
-  /** Everything up to `sequence` is durable: gives those entries, in order. */
+  /** The write of this number is durable, and all before it: gives those entries, in order. Of a write that is none of ours it gives none (H59). */
   acknowledge(sequence: number): Entry[] {
-    const left = this.#entries.findIndex(entry => entry.sequence > sequence)
-    const done = this.#entries.splice(0, left === -1 ? this.#entries.length : left)
+    const done = this.#entries.splice(0, this.#entries.findIndex(entry => entry.sequence === sequence) + 1)
     for (const { turn } of done) {
       this.#commitments -= turn.commitments
       this.#bytes -= turn.bytes

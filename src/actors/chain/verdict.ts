@@ -11,8 +11,9 @@ import { MAX_HEIGHT } from './values.js'
 
 export type Refusal = Omit<Judgement, 'hash'>
 
-const reject = (reason: string): Refusal => ({ verdict: 'reject', reason, penalty: true })
 const ignore = (reason: string): Refusal => ({ verdict: 'ignore', reason, penalty: false })
+/** It took our state or configuration to tell: a relay need not know better, its author must (H85). */
+export function authorsFault(reason: string): Refusal { return { verdict: 'ignore', reason, penalty: false, ofAuthor: true } }
 
 export const ACCEPTED: Refusal = { verdict: 'accept', reason: 'accepted', penalty: false }
 /** Accepted; its parent is not known, and it waits for it. */
@@ -22,7 +23,6 @@ export const ASIDE: Refusal = { verdict: 'accept', reason: 'aside', penalty: fal
 
 /** The schedule for that time was not known in time, or its lookup failed: never held against anybody (H05). */
 export const SCHEDULE_UNKNOWN = ignore('schedule_unknown')
-export const SCHEDULE_FAILED = ignore('schedule_failed')
 export const BEYOND_HORIZON = ignore('beyond_horizon')
 /** Too many wait for their schedule. */
 export const NOT_HELD = ignore('not_held')
@@ -39,10 +39,12 @@ export const CONFLICTING = ignore('conflicting_commitment')
 export const AFTER_OWN_EOP = ignore('after_own_eop')
 export const EOP_BELOW_OWN = ignore('eop_below_own_block')
 export const NOT_RECORDED = ignore('not_recorded')
+export const WINDOW_CLOSED = ignore('window_closed')
 
 /** Undecodable, bad signature, wrong slasher, non-EOP with zero hash; high-S: what the worker found. */
 export function byFinding(finding: number): Refusal | undefined {
   if (finding === Finding.valid) return undefined
+  if (finding === Finding.wrong_slasher) return authorsFault(findingName(finding))
   const { verdict, penalty } = verdictOf(finding)
   return { verdict, penalty, reason: findingName(finding) }
 }
@@ -83,8 +85,8 @@ export function sameUnderAnother(commitment: Commitment, memory: Memory): Refusa
 
 /** Not a slot end; signer is not the elected one. */
 export function notElected({ signerKey }: Commitment, known: Known): Refusal | undefined {
-  if (!known.slotEnd) return reject('not_slot_end')
-  return known.signers.has(signerKey) ? undefined : reject('not_elected')
+  if (!known.slotEnd) return authorsFault('not_slot_end')
+  return known.signers.has(signerKey) ? undefined : authorsFault('not_elected')
 }
 
 /**

@@ -86,7 +86,7 @@ export async function openDiscv5(init: Discv5Init): Promise<Discv5Node> {
   const limit = new PacketLimit(init.packets, init.clock)
   const transport = new UdpTransport({
     nodeId: unnamed.nodeId, ip: init.ip, port: init.port,
-    allows: address => limit.allows(address), threw: error => { init.threw(error) }, failed: error => { init.failed(error) },
+    allows: address => limit.allows(address), talksWith: address => { limit.talksWith(address) }, threw: error => { init.threw(error) }, failed: error => { init.failed(error) },
   })
   const sessions = new SessionService(settings, unnamed, keypair, transport)
   const discv5 = new Discv5(settings, sessions)

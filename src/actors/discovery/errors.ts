@@ -1,3 +1,5 @@
+import { codeOf } from '../../protocol/thrown.js'
+
 export type DiscoveryErrorCode =
   /** An option that cannot be: `value` is it. */
   | 'bad_config'
@@ -23,4 +25,11 @@ export class DiscoveryError extends Error {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause })
     this.value = detail.value
   }
+}
+
+/** The driver knows how long a peer that closed on us is left alone (SPEC §10), in milliseconds. */
+export function refusedFor(error: unknown): number {
+  if (codeOf(error) !== 'dial_refused') return 0
+  const { value } = error as { readonly value?: unknown }
+  return typeof value === 'number' ? value : 0
 }

@@ -18,8 +18,7 @@ export async function openRoom(ctx: Context<DiscoveryMessage, DiscoveryInternal>
   if (verification !== 'secp256k1') ctx.log.warn({ verification }, 'ENRs are verified in JavaScript: about 20 times slower')
   const sound = new SoundRecords({
     family: config.listenIp.family,
-    reachable: reach => room?.reachable(reach) === true,
-    isTrusted: (nodeId, reach) => room?.isTrusted(nodeId, reach) === true,
+    allows: (nodeId, reach) => room?.reach.allows(nodeId, reach) === true,
     isOwn: (ip, port) => port === node.port && sameIp(ip, config.listenIp),
   })
   let room: Room | undefined

@@ -10,20 +10,18 @@ import type { Store } from '../store/ingress.js'
 import { BootnodeDesk } from './bootnode-desk.js'
 import type { Bootnode } from './bootnodes.js'
 import { namesOtherChain, readCandidate, udpEndpoint, uncompressed } from './candidate.js'
-import type { Reachable } from './candidate.js'
 import type { DiscoveryConfig } from './config.js'
 import type { Discv5Init, Discv5Node } from './discv5-node.js'
-import { DiscoveryError } from './errors.js'
+import { DiscoveryError, refusedFor } from './errors.js'
 import type { DiscoveryEvent, DiscoveryFigures, DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 import { endpointOf, holderOf, reachOf, sameIp } from './ip.js'
-import type { Reach } from './ip.js'
 import type { KnownKeeper } from './known-keeper.js'
 import type { OurRecord } from './our-record.js'
+import { ReachRules } from './reach-rules.js'
 import { chainBytes } from './record.js'
 import { Targets } from './targets.js'
 import type { Target } from './targets.js'
 import type { Endpoint } from './votes.js'
-import { codeOf } from '../../protocol/thrown.js'
 
 export interface DiscoveryNeeds {
   readonly network: Pick<NetworkHandle, 'dial' | 'peers' | 'addresses'>
@@ -59,13 +57,12 @@ export class Room {
   readonly keeper: KnownKeeper
   readonly desk: BootnodeDesk
   readonly ours: OurRecord
+  readonly reach: ReachRules
   readonly #init: RoomInit
   readonly #chain: Uint8Array
   readonly #protocols: readonly string[]
   readonly #targets: Targets
   readonly #connected = new Map<PeerKey, Connected>()
-  /** By node id. Addresses of those whom the operator named are used wherever they are; of those whom we knew, where we reached them. */
-  readonly #trusted = new Map<string, 'named' | Reach>()
   readonly #strangers = new LRUCache<string, true>({ max: MAX_STRANGERS })
   /** Records read since the last lookup began. */
   readonly #read = new Set<string>()
@@ -77,26 +74,12 @@ export class Room {
     const { ctx, config, node } = init
     this.#init = init
     this.ours = init.ours
+    this.reach = new ReachRules(() => init.ours.reach, config.privateAddresses)
     this.#chain = chainBytes(config.chainId)
     this.#protocols = Object.values(protocolsOf(config.chainId))
     this.#targets = new Targets({ max: config.candidates, perNetwork: config.candidatesPerNetwork, retry: config.retry }, ctx.random)
     this.keeper = init.keeper
     this.desk = new BootnodeDesk({ ctx, config, node, tell: event => { this.#tell(event) }, use: bootnode => { this.#use(bootnode) } })
-  }
-
-  // ---- what discv5 asks while it runs
-
-  /** Which addresses of others are used from where we are. */
-  readonly reachable: Reachable = reach => {
-    const ours = this.ours.reach
-    if (reach === 'loopback') return ours === 'loopback'
-    if (reach === 'private') return this.#init.config.privateAddresses ?? (ours === 'private' || ours === 'loopback')
-    return reach === 'public'
-  }
-
-  isTrusted(nodeId: string, reach: Reach): boolean {
-    const trust = this.#trusted.get(nodeId)
-    return reach !== 'never' && (trust === 'named' || trust === reach)
   }
 
   // ---- rounds
@@ -108,7 +91,7 @@ export class Room {
       const ip = endpointOf(address)?.ip
       const enr = record === undefined ? undefined : tryTo(() => ENR.decodeTxt(record))
       if (enr !== undefined) {
-        this.#trusted.set(enr.nodeId, ip === undefined ? 'public' : reachOf(ip))
+        this.reach.trust(enr.nodeId, ip === undefined ? 'public' : reachOf(ip))
         node.add(enr)
       }
       const key = enr?.nodeId ?? peer
@@ -151,7 +134,7 @@ export class Room {
     const name = nameOf(record)
     if (record.nodeId === node.nodeId || this.#read.has(name)) return
     if (this.#read.size < 4 * config.candidates) this.#read.add(name)
-    const candidate = readCandidate(record, this.#chain, reach => this.isTrusted(record.nodeId, reach) || this.reachable(reach))
+    const candidate = readCandidate(record, this.#chain, reach => this.reach.allows(record.nodeId, reach))
     if (typeof candidate === 'string') {
       if (candidate === 'other_chain') this.#stranger(record.nodeId)
       else this.#figures.unfit++
@@ -159,7 +142,7 @@ export class Room {
     }
     const { addresses, ips, nodeId, ownKey, peer, seq } = candidate
     if (peer === config.peer) return
-    const rank = this.keeper.peers.get(peer)?.address === addresses[0] ? 'known' : this.#trusted.get(record.nodeId) === 'named' ? 'named' : 'found'
+    const rank = this.keeper.peers.get(peer)?.address === addresses[0] ? 'known' : this.reach.isNamed(record.nodeId) ? 'named' : 'found'
     const target: Target = { key: nodeId, peer, addresses, ips, seq, rank, record: { enr: record, ownKey } }
     if (this.#targets.add(target, ctx.clock.monotonic())) this.#tell({ type: 'discovered', peer, address: addresses[0]! })
     if (this.#connected.get(peer)?.ready === true) this.#tie(peer)
@@ -243,8 +226,8 @@ export class Room {
     const stranger = record !== undefined && namesOtherChain(record, this.#chain)
     this.desk.asked(bootnode, stranger ? new DiscoveryError('bootnode_other_chain', `bootnode ${bootnode}: of another chain`, { value: bootnode }) : error)
     if (record === undefined || stranger) return
-    if (this.#trusted.get(record.nodeId) !== 'named') {
-      this.#trusted.set(record.nodeId, 'named')
+    if (!this.reach.isNamed(record.nodeId)) {
+      this.reach.trust(record.nodeId, 'named')
       this.#init.node.add(record)
     }
     this.found(record)
@@ -276,7 +259,7 @@ export class Room {
   #use(bootnode: Bootnode): void {
     const { ctx, node } = this.#init
     if (bootnode.kind === 'record') {
-      this.#trusted.set(bootnode.record.nodeId, 'named')
+      this.reach.trust(bootnode.record.nodeId, 'named')
       node.add(bootnode.record)
       this.found(bootnode.record)
     }
@@ -382,13 +365,6 @@ export class Room {
 
   #now(): number { return this.#init.ctx.clock.monotonic() }
   #tell(event: DiscoveryEvent): void { void this.#init.needs.events.send(event) }
-}
-
-/** The driver knows how long a peer that closed on us is left alone (SPEC §10), in milliseconds. */
-function refusedFor(error: unknown): number {
-  if (codeOf(error) !== 'dial_refused') return 0
-  const { value } = error as { readonly value?: unknown }
-  return typeof value === 'number' ? value : 0
 }
 
 function withPeer(address: string, peer: PeerKey): string { return address.includes('/p2p/') ? address : `${address}/p2p/${peer}` }

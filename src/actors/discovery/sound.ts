@@ -1,16 +1,14 @@
 import { ENR } from '@chainsafe/enr'
 import { LRUCache } from 'lru-cache'
 import { udpEndpoint } from './candidate.js'
-import type { Reachable } from './candidate.js'
 import { reachOf } from './ip.js'
 import type { Ip, Reach } from './ip.js'
 
 export interface SoundNeeds {
   /** What we speak ourselves. */
   readonly family: 4 | 6
-  readonly reachable: Reachable
-  /** Whether the operator named this node, or we reached it there before: then such an address is used wherever we are. */
-  isTrusted(nodeId: string, reach: Reach): boolean
+  /** Whether an address that reaches so far may be used, of this node (reach-rules.ts). */
+  allows(nodeId: string, reach: Reach): boolean
   /** Our own socket: discv5 never answers a request to it, and a lookup would wait for that. */
   isOwn(ip: Ip, port: number): boolean
 }
@@ -45,8 +43,7 @@ export class SoundRecords {
   #isReachable(record: ENR): boolean {
     const endpoint = udpEndpoint(record, this.needs.family)
     if (endpoint === undefined || this.needs.isOwn(endpoint.ip, endpoint.port)) return false
-    const reach = reachOf(endpoint.ip)
-    return reach !== 'never' && (this.needs.isTrusted(record.nodeId, reach) || this.needs.reachable(reach))
+    return this.needs.allows(record.nodeId, reachOf(endpoint.ip))
   }
 }
 

@@ -3,7 +3,7 @@ import type { RemoteInfo, Socket } from 'node:dgram'
 import { EventEmitter } from 'node:events'
 import { getSocketAddressOnENR, multiaddrFromSocketAddress } from '@chainsafe/discv5'
 import type { ITransportService, IPMode } from '@chainsafe/discv5'
-import { decodePacket, encodePacket } from '@chainsafe/discv5/packet'
+import { PacketType, decodePacket, encodePacket } from '@chainsafe/discv5/packet'
 import type { IPacket } from '@chainsafe/discv5/packet'
 import { DiscoveryError } from './errors.js'
 import { addressOf, ipFromText } from './ip.js'
@@ -20,6 +20,8 @@ export interface UdpTransportInit {
   readonly port: number
   /** Whether a packet from this address is to be looked at. */
   allows(address: string): boolean
+  /** A packet goes to this address that is no mere challenge to whoever wrote to us. */
+  talksWith(address: string): void
   /** A packet made the library throw. */
   threw(error: unknown): void
   /** The socket broke after it was bound. */
@@ -86,6 +88,8 @@ export class UdpTransport extends EventEmitter implements ITransportService {
   async send(to: DiscAddress, toId: string, packet: IPacket): Promise<void> {
     const { family, host, port } = to.toOptions()
     if (family !== this.init.ip.family) throw new Error(`no socket of IPv${family}`)
+    // a challenge goes to whatever address stands on an undecryptable packet
+    if (packet.header.flag !== PacketType.WhoAreYou) this.init.talksWith(host)
     // with a callback, an error is not an event, and whether a packet has left is not known anyway
     this.#socket?.send(encodePacket(toId, packet), port, host, () => undefined)
   }

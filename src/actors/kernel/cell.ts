@@ -11,6 +11,7 @@ import { life } from './life.js'
 import type { Host, Life } from './life.js'
 import type { Message } from './message.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
+import { withinMs } from './plan.js'
 import type { Ref } from './ref.js'
 import type { Runnable } from './scheduler.js'
 
@@ -29,6 +30,8 @@ export class Cell implements Node, Runnable, Host {
   #launched = false
   #life: Life | undefined
   #ready = false
+  /** Ends the wait for what is queued to be handled, at a stop. */
+  #drained: (() => void) | undefined
 
   constructor(
     readonly path: string, private readonly name: string, readonly runtime: Runtime,
@@ -52,15 +55,22 @@ export class Cell implements Node, Runnable, Host {
     this.wake()
   }
 
-  async halt(reason: HaltReason): Promise<void> {
-    if (reason === 'stop') this.#inbox.close()
+  async halt(reason: HaltReason, drainWithin = 0): Promise<void> {
+    if (reason === 'stop') {
+      this.#inbox.close()
+      if (drainWithin > 0) await this.#drain(drainWithin)
+      this.#inbox.clear()
+    }
     const current = this.#life
     await current?.halt(reason)
     if (this.#life === current) this.#bury()
   }
 
   abandon(reason: HaltReason): void {
-    if (reason === 'stop') this.#inbox.close()
+    if (reason === 'stop') {
+      this.#inbox.close()
+      this.#inbox.clear()
+    }
     this.#life?.abandon()
     this.#bury()
   }
@@ -89,6 +99,7 @@ export class Cell implements Node, Runnable, Host {
   wake(): void {
     if (this.#ready) return
     const current = this.#life
+    if (this.#drained !== undefined && !this.#hasWork) this.#drained()
     if (current === undefined || !current.free || (this.#inbox.depth === 0 && current.own === 0)) return
     this.#ready = true
     this.runtime.scheduler.ready(this)
@@ -104,8 +115,15 @@ export class Cell implements Node, Runnable, Host {
     this.wake()
   }
 
-  failed(error: unknown): void { this.overseer.failed(this, error) }
-  finished(): void { this.overseer.finished(this) }
+  failed(error: unknown): void {
+    this.overseer.failed(this, error)
+    this.wake()
+  }
+
+  finished(): void {
+    this.overseer.finished(this)
+    this.wake()
+  }
 
   // ---- messages
 
@@ -127,8 +145,24 @@ export class Cell implements Node, Runnable, Host {
     return this.#life?.phase ?? (this.#inbox.closed ? 'stopped' : this.#launched ? 'down' : 'declared')
   }
 
+  /** What can be handled and answered, and is not yet. */
+  get #hasWork(): boolean {
+    const current = this.#life
+    return current?.phase === 'running' && this.#inbox.depth + current.inHand + current.answering > 0
+  }
+
+  async #drain(within: number): Promise<void> {
+    this.#life?.drain?.()
+    await withinMs(this.runtime.clock, within, new Promise<void>(resolve => {
+      this.#drained = resolve
+      this.wake()
+    }))
+    this.#drained = undefined
+  }
+
   #bury(): void {
     this.#life = undefined
+    this.#drained?.()
     if (this.#inbox.closed) this.#ending.happen()
   }
 }

@@ -140,13 +140,14 @@ export class Inbox implements Waiting {
     this.#admit()
   }
 
-  /** For good: what is queued is dropped as `stopped`, whoever waits is told `closed`. */
+  /** Takes nothing any more, for good: whoever waits for room is told `closed`. */
   close(): void {
-    if (this.closed) return
     this.closed = true
-    for (const entry of this.#empty()) this.dropped(entry, 'stopped')
     this.#offers.close()
   }
+
+  /** What is queued is dropped as `stopped`. */
+  clear(): void { for (const entry of this.#empty()) this.dropped(entry, 'stopped') }
 
   #accept(entry: Entry, othersWait: boolean): Feedback {
     if (this.depth >= this.capacity) return this.#overflow(entry, othersWait)

@@ -263,7 +263,10 @@ export class Incarnation implements Life {
     }
     if (!asked.settled) {
       this.#unanswered.add(asked)
-      asked.onSettled = () => { this.#unanswered.delete(asked) }
+      asked.onSettled = () => {
+        this.#unanswered.delete(asked)
+        this.host.wake()
+      }
     }
     const counted = (inTime: boolean): void => { if (!inTime) this.host.count('late_reply', asked.message) }
     result.promise.then(value => { counted(asked.answer(value)) }, (error: unknown) => { counted(asked.refuse(error)) })

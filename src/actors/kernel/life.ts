@@ -20,7 +20,7 @@ export interface Host {
   readonly self: Ref<Message>
   readonly runtime: Runtime
   readonly figures: Figures
-  /** There may be something to do: `Life.free` or `Life.own` has changed. */
+  /** `Life.free`, `own`, `inHand` or `answering` has changed: there may be something to do. */
   wake(): void
   /** Counts a message as dropped. */
   count(reason: DropReason, message: Message): void
@@ -55,6 +55,8 @@ export interface Life {
   start(): Promise<void>
   /** Begins messages while it is `free`, its own before the queue's, at most `limit`; gives how many. */
   run(queue: Queue, limit: number): number
+  /** Its actor waits for it to have nothing in hand and no answer due: it is to wake it then. Left out: it does in any case. */
+  drain?(): void
   /** Ends in the regular way: what runs is awaited, then the stop hook. Never rejects. Called again, the last reason counts. */
   halt(reason: HaltReason): Promise<void>
   /** From now on nothing that still runs in it has an effect outside; what waits for it is refused. What it holds it still lets go. */

@@ -36,8 +36,11 @@ export interface Node {
   readonly path: string
   /** Begins an incarnation; rejects when it cannot. */
   launch(): Promise<void>
-  /** Ends the incarnation in a regular way, however long that takes. Never rejects. */
-  halt(reason: HaltReason): Promise<void>
+  /**
+   * Ends the incarnation in a regular way, however long that takes. Never rejects.
+   * @param drainWithin ms in which an actor that ends for good still handles what is queued
+   */
+  halt(reason: HaltReason, drainWithin?: number): Promise<void>
   /** Ends the incarnation at once: whatever still runs in it is without effect. A launch that is under way rejects. */
   abandon(reason: HaltReason): void
   snapshot(): ActorSnapshot | TreeSnapshot

@@ -34,6 +34,7 @@ const checks: Readonly<Record<string, Check>> = {
   jitter: within(0, 1),
   startWithin: atLeast(0),
   stopWithin: atLeast(0),
+  drainWithin: atLeast(0),
   decide: callable,
   onEvent: callable,
   trace: callable,

@@ -33,11 +33,11 @@ export class SafeLogger implements Logger {
 
   private constructor(private readonly log: Logger) {}
 
-  trace(fields: object, message: string): void { attempt(() => { this.log.trace(fields, message) }, ignore) }
-  debug(fields: object, message: string): void { attempt(() => { this.log.debug(fields, message) }, ignore) }
-  info(fields: object, message: string): void { attempt(() => { this.log.info(fields, message) }, ignore) }
-  warn(fields: object, message: string): void { attempt(() => { this.log.warn(fields, message) }, ignore) }
-  error(fields: object, message: string): void { attempt(() => { this.log.error(fields, message) }, ignore) }
+  trace(fields: object, message: string): void { attempt(() => this.log.trace(fields, message), ignore) }
+  debug(fields: object, message: string): void { attempt(() => this.log.debug(fields, message), ignore) }
+  info(fields: object, message: string): void { attempt(() => this.log.info(fields, message), ignore) }
+  warn(fields: object, message: string): void { attempt(() => this.log.warn(fields, message), ignore) }
+  error(fields: object, message: string): void { attempt(() => this.log.error(fields, message), ignore) }
   child(bindings: object): SafeLogger { return new SafeLogger(attempt(() => this.log.child(bindings), ignore) ?? this.log) }
 }
 

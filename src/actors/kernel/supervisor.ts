@@ -56,6 +56,8 @@ export interface ChildOptions extends RestartOptions {
   readonly kind?: Kind
   /** Milliseconds for the running handler and the stop hook together. 5 s. */
   readonly stopWithin?: number
+  /** Of those, milliseconds in which an actor that is ended for good still handles what is queued. 0: it is dropped. */
+  readonly drainWithin?: number
   /** Milliseconds for `init`. 30 s. */
   readonly startWithin?: number
 }

@@ -28,7 +28,7 @@ type Defaulted = 'strategy' | 'maxChildren' | 'stopWithin' | keyof RestartOption
 const treeDefaults: TreeOptions & Required<Pick<TreeOptions, Defaulted>> = {
   ...restartDefaults, strategy: 'one_for_one', maxChildren: 1_024, stopWithin: 30_000,
 }
-const childDefaults = { kind: 'permanent', startWithin: 30_000, stopWithin: 5_000 } as const
+const childDefaults = { kind: 'permanent', startWithin: 30_000, stopWithin: 5_000, drainWithin: 0 } as const
 
 interface Child extends Planned {
   readonly name: string
@@ -225,10 +225,10 @@ export class Tree implements Supervisor, Node, Overseer {
   }
 
   async #end(child: Child, reason: HaltReason, atMost = Infinity): Promise<void> {
-    const { node, options: { stopWithin } } = child
+    const { node, options: { stopWithin, drainWithin } } = child
     if (!child.launched && reason === 'restart') return
     const ms = Math.max(0, Math.min(stopWithin, atMost))
-    if (!await withinMs(this.runtime.clock, ms, node.halt(reason))) {
+    if (!await withinMs(this.runtime.clock, ms, node.halt(reason, drainWithin))) {
       node.abandon(reason)
       this.runtime.log.error({ path: node.path, ms }, 'did not stop in time and was abandoned')
       this.#emit({ type: 'overdue', path: node.path, ms })

@@ -28,7 +28,8 @@ export function network(needs: DriverNeeds, config: NetworkConfig): ActorSpec<Ne
     },
     receive: {
       publish: (driver, { topic, bytes }, ctx) => ctx.later(driver.publish(topic, bytes).then(recipients => ({ recipients }))),
-      verdict: (driver, { messageId, verdict, reason }) => { driver.verdict(messageId, verdict, reason) },
+      verdict: (driver, { messageId, verdict, reason, ofAuthor }) => { driver.verdict(messageId, verdict, reason, ofAuthor) },
+      scheduleChanged: driver => { driver.scheduleChanged() },
       answer: (driver, { request, body }) => { driver.answer(request, body) },
       request: (driver, { kind, body, peer, exclude }, ctx) => ctx.later(driver.request(kind, body, { peer, exclude, signal: ctx.askSignal })),
       dial: (driver, { address }, ctx) => ctx.later(driver.dial(address, ctx.askSignal)),

@@ -133,6 +133,7 @@ export class NetworkDriver {
       limits: config.handshake, pendingInbound: config.connections.pendingInbound, inboundPerSecond: config.connections.inboundPerSecond,
       exemptSubnets: config.exemptSubnets, clock, log: ground.log, counters: this.#counters, requestProtocols: Object.values(protocolsOf(config.chainId)),
       violated: (peer, refusal) => {
+        this.#connections.closedByUs(peer)
         this.#violated(peer, 'connection', 'handshake', refusal)
         if (refusal !== 'negotiation') for (let more = 1; more < FAILURES_OF_A_FLOOD; more++) this.#blame(peer)
       },
@@ -141,13 +142,13 @@ export class NetworkDriver {
     this.#quota = quotaOf(config.privateKey, config.requests, clock.monotonic())
     this.#client = new RequestClient({
       ...shared, book, quota: this.#quota, limits: config.requests, protocols: protocolsOf(config.chainId), violated,
-      isKin: peer => book.get(peer)?.agent.startsWith(`${AGENT_NAME}/`) ?? false,
+      isKin: peer => this.#isKin(peer),
       mayAsk: peer => this.#standing.mayAsk(peer),
     })
     this.#answers = needs.answers ?? new AwaitedAnswers()
     this.#server = new RequestServer({
       ...shared, limits: config.serving, violated, answers: this.#answers, answersWhileStopping: needs.answers !== undefined,
-      ask: (request, what) => this.#ask(request, what),
+      ask: (request, what, peer) => this.#ask(request, what, peer),
       served: (peer, kind, bytes) => { this.#notices.served(peer, kind, bytes) },
     })
   }
@@ -164,7 +165,7 @@ export class NetworkDriver {
     const pubsub = node.services.pubsub
     const internals = internalsOf(pubsub)
     const gossip = new Gossip({
-      pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock, startAuthors: () => startAuthors(this.#ground.children()),
+      pubsub, internals, topics, self: this.#self, validator: this.#needs.validator, clock: this.#ground.clock, random: this.#ground.random, startAuthors: () => startAuthors(this.#ground.children()),
       counters: this.#counters, limits: this.#config.gossip, guarded: this.#guarded,
       standing: this.#standing, messageIds: this.#config.messageIds,
       otherIdForm: (isOther, counts) => {
@@ -178,6 +179,7 @@ export class NetworkDriver {
         const outbound = connection?.direction === 'outbound'
         return { outbound, address: connection === undefined ? undefined : this.#connections.gater.limitedOrigin(peer, connection.remoteAddr.toString())?.address }
       },
+      isConnected: peer => this.#connections.book.get(peer) !== undefined,
       isBlocked: peer => this.#connections.gater.isRefused(peer),
       violated: (peer, violation, code, hangUp) => {
         this.#violated(peer, 'gossip', violation, code)
@@ -226,7 +228,8 @@ export class NetworkDriver {
     return this.#running.gossip.publish(topic, bytes)
   }
 
-  verdict(messageId: string, verdict: Verdict, reason?: string): void { this.#running?.gossip.verdict(messageId, verdict, reason) }
+  verdict(messageId: string, verdict: Verdict, reason?: string, ofAuthor?: boolean): void { this.#running?.gossip.verdict(messageId, verdict, reason, ofAuthor) }
+  scheduleChanged(): void { this.#running?.gossip.scheduleChanged() }
   answer(request: number, body: Uint8Array): void { void this.#answers.send({ type: 'answer', request, body }) }
 
   /** See `NetworkHandle.request`. @throws RequestError */
@@ -267,6 +270,7 @@ export class NetworkDriver {
         unreached: this.#connections.unreached,
         pendingInbound: this.#handshake.pending,
         offenders: this.#handshake.offenders,
+        waitingBytes: this.#handshake.waiting,
         verdictsPending: this.#running?.gossip.pending ?? 0,
         pausedPeers: this.#running?.gossip.pausedPeers ?? 0,
         requestsWaiting: this.#client.waiting,
@@ -316,11 +320,14 @@ export class NetworkDriver {
     }
   }
 
-  #ask(request: number, what: DecodedRequest): Feedback {
+  /** Whether its agent says that it is this software. Nothing is trusted for it. */
+  #isKin(peer: PeerKey): boolean { return this.#connections.book.get(peer)?.agent.startsWith(`${AGENT_NAME}/`) ?? false }
+
+  #ask(request: number, what: DecodedRequest, peer: PeerKey): Feedback {
     const { chain, store } = this.#needs
     switch (what.kind) {
       case 'head': return chain.serveHead(request)
-      case 'commitments': return store.serveCommitments(request, what.start, what.max)
+      case 'commitments': return store.serveCommitments(request, what.start, what.max, !this.#isKin(peer))
       case 'txList': return store.serveTxList(request, what.hash)
     }
   }

@@ -1,7 +1,7 @@
 import type { StaticPeerTrouble } from './connections/static-peers.js'
 import type { RequestErrorCode } from './errors.js'
-import { HANDSHAKE_REFUSALS } from './handshake/limits.js'
-import type { HandshakeRefusal } from './handshake/limits.js'
+import { BYTE_ACCOUNTS, HANDSHAKE_REFUSALS } from './handshake/limits.js'
+import type { ByteAccount, HandshakeRefusal } from './handshake/limits.js'
 import type { Offender } from './handshake/offenders.js'
 import type { RequestKind, Topic } from './ingress.js'
 
@@ -21,6 +21,8 @@ export const REFUSALS = [
   'envelope',
   /** Its author's signature is wrong: rejected, with penalty. */
   'bad_author',
+  /** Its author's commitments were refused by the schedule, the slasher or the rules: ignored at a look, or, from its author's own node, rejected (H85). */
+  'refused_author',
   /** Our own, coming back. */
   'own_message',
   /** The validator's mailbox, or our list of messages without a verdict, is full (SPEC §6): Ignore. */
@@ -126,6 +128,8 @@ export interface Counters {
   readonly connections: ConnectionFigures
   /** What went no further than `handshake/`, by reason. */
   readonly handshake: Record<HandshakeRefusal, number>
+  /** Bytes that came out of the encryption of all connections, and what they are accounted for as: together with `now.waitingBytes` all of them. */
+  readonly bytes: Record<'received' | ByteAccount, number>
   readonly violations: Record<Violation, number>
 }
 
@@ -139,6 +143,8 @@ export interface NetworkFigures extends Counters {
     /** Inbound connections that are being upgraded, and the addresses that broke limits lately, the worst first. */
     readonly pendingInbound: number
     readonly offenders: readonly Offender[]
+    /** Bytes of yamux frames that are not whole yet. */
+    readonly waitingBytes: number
     readonly verdictsPending: number
     /** Peers whose gossip is held back, because there is more of it than this thread can handle. */
     readonly pausedPeers: number
@@ -182,6 +188,7 @@ export function newCounters(): Counters {
     serving: { served: perKind(), bytes: perKind(), empty: perKind(), delayed: perKind(), busyMs: 0 },
     connections: { opened: 0, closed: 0, denied: {}, dials: 0, dialsFailed: 0, refused: 0, expelled: {}, pruned: 0 },
     handshake: zeros(HANDSHAKE_REFUSALS),
+    bytes: zeros(['received', ...BYTE_ACCOUNTS]),
     violations: zeros(VIOLATIONS),
   }
 }

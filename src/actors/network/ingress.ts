@@ -1,4 +1,4 @@
-import { Handle, keep, mailbox, reject } from '../kernel/index.js'
+import { Handle, coalesce, keep, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline, Port } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Verdict } from '../chain/ports.js'
@@ -44,7 +44,9 @@ type ConnectionsMessage = Connections extends Port<infer M> ? M : never
 export type NetworkCommand =
   | Ask<'publish', { topic: Topic; bytes: Uint8Array }, Published>
   /** The verdict on a gossip message; one that is unknown, or came too late, only loses the forwarding. */
-  | { readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason?: string | undefined }
+  | { readonly type: 'verdict'; readonly messageId: string; readonly peer: PeerKey; readonly verdict: Verdict; readonly reason?: string | undefined; /** Its author is to blame, and no relay (SPEC §6). */ readonly ofAuthor?: boolean }
+  /** From chain: authors whose commitments were refused may be right now. */
+  | { readonly type: 'scheduleChanged' }
   /** The answer to an inbound request: an SSZ body without its frame. */
   | { readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }
   /** Asks a peer. Without a named one the driver chooses. Waits for the quota of SPEC §8; at most 15 s after its turn. */
@@ -66,6 +68,7 @@ export const networkMailbox = mailbox<NetworkCommand>({
   whenFull: {
     publish: reject('the caller is told'),
     verdict: keep('one a gossip message in the validator or in chain, whose mailboxes are bounded'),
+    scheduleChanged: coalesce('one says as much as two', () => 'schedule'),
     answer: keep('one an inbound request, whose number is bounded'),
     request: reject('the caller is told'),
     dial: reject('the caller is told'),
@@ -100,7 +103,8 @@ export type DriverEvent =
 export class NetworkHandle extends Handle<NetworkCommand> {
   /** Publishes to a topic; answers with the number of peers it went to. */
   publish(topic: Topic, bytes: Uint8Array, within: Deadline) { return this.ask('publish', { topic, bytes }, within) }
-  verdict(messageId: string, peer: PeerKey, verdict: Verdict, reason?: string) { return this.send({ type: 'verdict', messageId, peer, verdict, reason }) }
+  verdict(messageId: string, peer: PeerKey, verdict: Verdict, reason?: string, ofAuthor = false) { return this.send({ type: 'verdict', messageId, peer, verdict, reason, ofAuthor }) }
+  scheduleChanged() { return this.send({ type: 'scheduleChanged' }) }
   answer(request: number, body: Uint8Array) { return this.send({ type: 'answer', request, body }) }
   /** One request to a peer (SPEC §3, §8): its SSZ body, or a `RequestError`. */
   request(kind: RequestKind, body: Uint8Array, options: { peer?: PeerKey | undefined; exclude?: readonly PeerKey[] | undefined }, within: Deadline) {

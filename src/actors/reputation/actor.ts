@@ -19,7 +19,7 @@ export interface ReputationNeeds {
   readonly store: Pick<Store, 'meta' | 'setMeta'>
   readonly events: Port<ReputationEvent>
   readonly connections: Connections
-  /** Made before the tree starts; outlives the incarnations of this actor. */
+  /** Made before the tree starts. It outlives the incarnations of this actor. */
   readonly view: StandingView
   /** The 64 bytes of the public key that a secp256k1 peer id is made of; `undefined` for others. Left out: no peer id has one. */
   readonly publicKeyOf?: (peer: PeerKey) => Uint8Array | undefined
@@ -34,18 +34,18 @@ type Timers = 'tick' | 'saveScores' | 'retry'
 interface State {
   readonly book: Book
   readonly saver: Saver
-  /** What network had no room for. */
+  /** What network's mailbox had no room for. */
   unsent: ConnectionsMessage[]
 }
 type ConnectionsMessage = Parameters<Connections['send']>[0]
 
-/** Messages to network that wait for room, at most; the peers concerned are told again while they are connected. */
+/** Messages to network that wait for room, at most. Those above it are made again at the next tick, while the peer is connected. */
 const MAX_UNSENT = 1_024
-/** At the stop the last state is written within this. */
+/** Deadline for writing the last state at stop, ms. */
 const LAST_WRITE_WITHIN = seconds(2)
 
 /**
- * All options, filled in and checked, the lists too: so a wrong one is told before anything starts.
+ * All options, filled in and checked, the lists too, so that a wrong one fails before anything starts.
  * @throws ReputationError `bad_config`, `bad_rule`, `bad_peer`, `too_many_rules`
  */
 export function reputationConfig(options: ReputationOptions): ReputationConfig {
@@ -55,8 +55,8 @@ export function reputationConfig(options: ReputationOptions): ReputationConfig {
 }
 
 /**
- * Who may talk to us, and how much we think of them (SPEC §8). It starts with what the store kept, or, after a crash, with what the last
- * incarnation knew; so a store that fails costs no ban. All rules are in `Book`; here are time, mail and disk.
+ * Scores, bans and lists of peers (SPEC §8). It starts with what the store kept or, after a crash, with what the last incarnation knew; so a
+ * failing store loses no ban. The rules are in `Book`; this actor adds time, messages and disk.
  * @throws ReputationError `bad_config`, `bad_rule`, `bad_peer`, `too_many_rules`
  */
 export const reputation = (needs: ReputationNeeds, options: ReputationOptions = {}) => {
@@ -147,7 +147,7 @@ export const reputation = (needs: ReputationNeeds, options: ReputationOptions = 
   })
 }
 
-/** What follows from changes: the application is told, and network acts. */
+/** Consequences of changes: events for the application, commands for network. */
 function follow(state: State, changes: readonly Change[], needs: ReputationNeeds, ctx: Context<ReputationMessage, Internal, Timers>): void {
   for (const change of changes) {
     void needs.events.send(change)
@@ -158,12 +158,12 @@ function follow(state: State, changes: readonly Change[], needs: ReputationNeeds
   }
 }
 
-/** To network; what it has no room for is told again with the next tick. */
+/** To network. What it has no room for is sent again at the next tick. */
 function tell(state: State, message: ConnectionsMessage, needs: ReputationNeeds): void {
   if (needs.connections.send(message) === 'rejected' && state.unsent.length < MAX_UNSENT) state.unsent.push(message)
 }
 
-/** Scores change all the time: they are written at their own pace. */
+/** Scores change all the time, so they are written at an interval of their own. */
 function save({ book, saver }: State): void {
   for (const section of ['bans', 'lists'] as const) if (book.dirty.delete(section)) saver.changed(section)
 }
@@ -174,12 +174,12 @@ async function durable<T>(state: State, section: Section, value: unknown, answer
   return answer
 }
 
-/** An answer that comes when it is on disk; a refusal goes to the asker alone. */
+/** Answers when the change is on disk. A refusal goes to the asker alone and is no failure of the actor. */
 function refusable<T>(ctx: Context<ReputationMessage, Internal, Timers>, answer: () => Promise<T>): Later<T> {
   return ctx.later((async () => answer())())
 }
 
-/** The application's functions are called for every message: what one of them does wrong is logged the first time. */
+/** The application's functions are called for every message, so an error of one of them is logged only the first time. */
 function tellOnce(ctx: Context<ReputationMessage, Internal, Timers>): (where: string, error: unknown) => void {
   const told = new Set<string>()
   return (where, error) => {

@@ -2,7 +2,7 @@ import { BlockList, SocketAddress, isIP } from 'node:net'
 import { ReputationError } from './errors.js'
 import type { Rule } from './ingress.js'
 
-/** A rule that was understood, in the one spelling under which it is kept. */
+/** A parsed rule, in its canonical spelling. */
 export type ParsedRule =
   | { readonly kind: 'peer'; readonly text: Rule }
   | { readonly kind: 'address'; readonly text: Rule; readonly address: string; readonly prefix: number }
@@ -12,7 +12,7 @@ type Family = 'ipv4' | 'ipv6'
 /** The base58 forms that libp2p ids print in: of a key (Ed25519, secp256k1) or of a hash (RSA). */
 const PEER_ID = /^(?:1|Qm)[1-9A-HJ-NP-Za-km-z]{40,128}$/
 
-/** IPv4 addresses written as IPv6: they are the IPv4 addresses, whichever way they come. */
+/** IPv4 addresses in IPv6 form count as the IPv4 addresses. */
 const MAPPED_PREFIX = 96
 const mapped = new BlockList()
 mapped.addSubnet('::ffff:0:0', MAPPED_PREFIX, 'ipv6')
@@ -41,9 +41,9 @@ export function parseRule(rule: Rule): ParsedRule {
   return { kind: 'address', text: bits === undefined ? address : `${address}/${bits}`, address, prefix: Number(bits ?? longest) }
 }
 
-/** Addresses and subnets, asked with multiaddrs. Node's `BlockList` cannot take back a rule, so each change makes new ones. */
+/** Addresses and subnets, matched against multiaddrs. Node's `BlockList` cannot remove a rule, so each change builds new lists. */
 export class AddressRules {
-  // Apart, because Node lets a wide IPv6 subnet such as ::/0 hold for IPv4 too.
+  // Two lists, because Node applies a wide IPv6 subnet such as ::/0 to IPv4 too.
   readonly #ipv4 = new BlockList()
   readonly #ipv6 = new BlockList()
   readonly size: number
@@ -60,8 +60,8 @@ export class AddressRules {
   }
 
   /**
-   * Whether a rule speaks against a multiaddr. One without an IP address (memory transport, a name) is not against any; one whose IP
-   * address cannot be read is against all.
+   * Whether a rule matches a multiaddr. One without an IP address (memory transport, a name) matches none; one whose IP
+   * address cannot be read matches all.
    */
   against(multiaddr: string): boolean {
     if (this.size === 0) return false

@@ -1,7 +1,7 @@
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Outcome } from './ingress.js'
 
-/** What this node found of a peer, for somebody else's books. */
+/** What this node found out about a peer, for a backend of the application. */
 export type Finding =
   | { readonly type: 'outcome'; readonly outcome: Outcome }
   /** `until`: Unix time in milliseconds. */
@@ -9,22 +9,22 @@ export type Finding =
   | { readonly type: 'banLifted' }
 
 /**
- * What tells peers apart, and what else is known of them (SPEC §8, `docs/reputation.md`). All of it is called on the main thread in
- * the middle of other work: it answers at once, from memory. What it throws is logged and passed over.
+ * Decides by which key a peer is known, and may bring scores and bans from elsewhere (SPEC §8, `docs/reputation.md`). All methods are called on
+ * the main thread in the middle of other work, and must answer at once, from memory. What they throw is logged and ignored.
  */
 export interface ReputationBackend {
   /** For logs. */
   readonly name: string
   /**
    * Peers of one key have one score and one ban. `publicKey`: the peer's uncompressed secp256k1 key without its 0x04, 64 bytes, where
-   * its identity or its ENR has one. Must give the same for the same.
+   * its identity or its ENR has one. Must be deterministic.
    */
   keyOf(peer: PeerKey, publicKey: Uint8Array | undefined): string
-  /** The reputation to go by, given the one that our rules came to; it is held within the bounds of the rules. Left out: ours. */
+  /** The reputation to use, given `ours`, the one by our rules; clamped to their range. Left out: ours. */
   reputation?(key: string, ours: number): number
-  /** Why the peers of this key are banned elsewhere; `undefined` where they are not. Does not hold for protected peers. */
+  /** The reason why peers of this key are banned elsewhere, or `undefined`. Does not hold for protected peers. */
   bannedElsewhere?(key: string): string | undefined
-  /** What was found here. */
+  /** Gets every outcome, ban and end of a ban. */
   note?(key: string, finding: Finding): void
 }
 

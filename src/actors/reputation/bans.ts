@@ -1,14 +1,14 @@
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Ban } from './ingress.js'
 
-/** Whose word it is: a ban for score does not hold for protected peers, the operator's holds for all. */
+/** Who made it: a ban for score does not hold for protected peers, the operator's holds for all. */
 export type BannedBy = 'score' | 'operator'
 
-/** One ban, with all that it holds for. */
+/** One ban, with all keys and peers that it covers. */
 export interface BanRecord {
-  /** Of the peer as the backend tells peers apart; more than one where an ENR names another. */
+  /** Keys of the peer by the backend; more than one where an ENR names another. */
   readonly keys: readonly string[]
-  /** Peers of these keys that were seen: the ban is mirrored to them, for when their key is not known again. */
+  /** Peers of these keys that were seen. The ban is mirrored to them, in case their key is not known later. */
   readonly peers: readonly PeerKey[]
   readonly reason: string
   readonly by: BannedBy
@@ -17,10 +17,10 @@ export interface BanRecord {
   readonly until: number
 }
 
-/** Peers to which one ban is mirrored at most: who changes its peer id for ever is still refused by its key. */
+/** Peers to which one ban is mirrored, at most. A peer that keeps changing its peer id is still refused by its key. */
 const MAX_MIRRORED = 64
 
-/** The bans that stand, by key and by peer (SPEC §8). All times are Unix milliseconds. */
+/** Active bans, by key and by peer (SPEC §8). All times are Unix milliseconds. */
 export class Bans {
   readonly #byKey = new Map<string, BanRecord>()
   readonly #byPeer = new Map<PeerKey, BanRecord>()
@@ -33,8 +33,8 @@ export class Bans {
   of(key: string, peer: PeerKey): BanRecord | undefined { return this.#byKey.get(key) ?? this.#byPeer.get(peer) }
 
   /**
-   * Adds a ban; those that stood for the same keys or peers become part of it. A ban for score does not shorten them, the operator's
-   * latest word does. `displaced` had to give way, for want of room. `undefined`: the operator's own bans take all the room.
+   * Adds a ban, and merges active bans of the same keys or peers into it. A ban for score does not shorten them; the operator's latest one does.
+   * `displaced` was removed to make room. `undefined`: the operator's own bans take all the room.
    */
   add(added: BanRecord): { readonly ban: BanRecord; readonly displaced: BanRecord | undefined } | undefined {
     const former = this.#of(added.keys, added.peers)
@@ -48,7 +48,7 @@ export class Bans {
     return { ban: this.#replace(former, { ...joined([added, ...former]), ...termsOf(lasting) }), displaced }
   }
 
-  /** These turn out to be one: what stood for any of them holds for all, to the latest end. `undefined` where nothing stood. */
+  /** These keys and peers belong together: a ban of any of them now covers all, until the latest end. `undefined` where there was none. */
   join(keys: readonly string[], peers: readonly PeerKey[]): { readonly ban: BanRecord; readonly freshPeers: readonly PeerKey[] } | undefined {
     const former = this.#of(keys, peers)
     if (former.length === 0) return undefined
@@ -57,7 +57,7 @@ export class Bans {
     return { ban, freshPeers: ban.peers.filter(peer => !known.has(peer)) }
   }
 
-  /** Takes peers out of a ban; with its last one the ban is gone. */
+  /** Removes peers from a ban; a ban without peers is removed. */
   release(ban: BanRecord, peers: readonly PeerKey[]): void {
     this.remove(ban)
     const left = ban.peers.filter(peer => !peers.includes(peer))
@@ -70,7 +70,7 @@ export class Bans {
     for (const peer of ban.peers) if (this.#byPeer.get(peer) === ban) this.#byPeer.delete(peer)
   }
 
-  /** Takes out what is over, and shortens what a clock set back has made longer than it was meant to be. */
+  /** Removes expired bans, and shortens bans that a clock set back has lengthened. */
   expire(now: number): { readonly over: readonly BanRecord[]; readonly shortened: boolean } {
     const over: BanRecord[] = []
     let shortened = false

@@ -14,9 +14,9 @@ import type { ListChanges } from './lists.js'
 import { Scores } from './scores.js'
 import type { SavedScore } from './scores.js'
 
-/** What changed, in the order in which it did. */
+/** What changed, in order. */
 export type Change = Extract<ReputationEvent, { type: 'banned' | 'banLifted' | 'greylisted' }>
-/** What is written apart from the rest. */
+/** What is written separately. */
 export type Section = 'bans' | 'lists' | 'scores'
 export const SECTIONS: readonly Section[] = ['bans', 'lists', 'scores']
 
@@ -28,7 +28,7 @@ export interface Kept {
   readonly scores: { readonly at: number; readonly scores: readonly SavedScore[] }
 }
 
-/** An entry that was kept and cannot be taken up again. */
+/** A kept entry that cannot be restored. */
 export interface Lost {
   readonly what: Section
   readonly error: ReputationError
@@ -46,8 +46,8 @@ export const BANNED_FOR_SCORE = 'score'
 const MAX_SAMPLED = 4_096
 
 /**
- * Who stands how (SPEC §8). Knows no clock: `wall` is Unix time, `now` a monotonic time, both in milliseconds. What follows from a call
- * is in the `Change`s that it gives; what has to be written, `dirty` tells.
+ * Scores, bans and lists together (SPEC §8). It has no clock: `wall` is Unix time, `now` a monotonic time, both in milliseconds. A call returns
+ * its consequences as `Change`s; `dirty` says what has to be written.
  */
 export class Book implements PeerStanding {
   readonly dirty = new Set<Section>()
@@ -58,7 +58,7 @@ export class Book implements PeerStanding {
   readonly #bans: Bans
   readonly #identities: Identities
   readonly #scores: Scores
-  /** gossipsub's scores as last told; `fresh` until the next tick. */
+  /** gossipsub's latest scores; `fresh` until the next tick. */
   #gossip: ReadonlyMap<PeerKey, number> = new Map()
   #fresh = false
 
@@ -95,7 +95,7 @@ export class Book implements PeerStanding {
   /** An ENR with this key names the peer. */
   learned(peer: PeerKey, publicKey: Uint8Array, wall: number): Change[] {
     const own = this.#identities.keyOf(peer)
-    // What a peer has earned itself, or the operator's word, outweighs what a stranger's ENR says about it.
+    // What a peer has earned itself, and what the operator decided, outweigh a stranger's ENR.
     const learned = this.#identities.learn(peer, publicKey, () => this.#scores.earned(own) <= 0 && !this.#lists.isProtected(peer))
     if (learned === undefined) return []
     this.#scores.merge(learned.from, learned.to)
@@ -104,7 +104,9 @@ export class Book implements PeerStanding {
     if (joined === undefined) return []
     this.dirty.add('bans')
     const { ban, freshPeers } = joined
-    return freshPeers.filter(each => !this.#isOverruled(ban, each)).map(each => this.#told(ban, each, wall))
+    const spared = freshPeers.filter(each => this.#isOverruled(ban, each))
+    if (spared.length > 0) this.#bans.release(ban, spared)
+    return freshPeers.filter(each => !spared.includes(each)).map(each => this.#told(ban, each, wall))
   }
 
   /** Decay, sample, bans, expiries. */
@@ -131,7 +133,7 @@ export class Book implements PeerStanding {
     return changes
   }
 
-  /** The operator's word: it holds for protected peers too. @throws ReputationError `bad_peer`, `bad_duration`, `too_many_bans` */
+  /** A ban by the operator, which holds for protected peers too. @throws ReputationError `bad_peer`, `bad_duration`, `too_many_bans` */
   ban(peer: PeerKey, forMs: number | undefined, reason: string, wall: number): { readonly ban: Ban; readonly changes: Change[] } {
     checkPeer(peer)
     if (forMs !== undefined && !(forMs > 0 && forMs <= LONGEST_BAN_MS)) {
@@ -143,7 +145,7 @@ export class Book implements PeerStanding {
     return { ban: { peer, reason, until: wall + lasts }, changes }
   }
 
-  /** Nothing where there was no ban. */
+  /** No changes where there was no ban. */
   lift(peer: PeerKey): Change[] {
     const ban = this.#bans.of(this.#identities.keyOf(peer), peer)
     if (ban === undefined) return []
@@ -157,14 +159,14 @@ export class Book implements PeerStanding {
   /** Whether there was one. @throws ReputationError `bad_rule` */
   unblock(rule: Rule): boolean { return this.#listed(this.#lists.unblock(rule)) }
 
-  /** A ban for score ends with it. @throws ReputationError `bad_peer`, `too_many_rules` */
+  /** Ends a ban for score. @throws ReputationError `bad_peer`, `too_many_rules` */
   protect(peer: PeerKey): Change[] {
     this.#listed(this.#lists.protect(peer))
     const ban = this.#bans.of(this.#identities.keyOf(peer), peer)
     return ban === undefined ? [] : this.#released(ban)
   }
 
-  /** Whether it was protected. A ban that its key is under holds for it again. @throws ReputationError `bad_peer`, `static_peer` */
+  /** Whether it was protected. A ban of its key holds for it again. @throws ReputationError `bad_peer`, `static_peer` */
   unprotect(peer: PeerKey): boolean {
     const was = this.#listed(this.#lists.unprotect(peer))
     if (was && this.#bans.join([this.#identities.keyOf(peer)], [peer]) !== undefined) this.dirty.add('bans')
@@ -186,7 +188,7 @@ export class Book implements PeerStanding {
     return this.#lists.refuses(question)
   }
 
-  /** What a ban is decided by: the lower of reputation and gossipsub's score. */
+  /** The score that decides on a ban: the lower of reputation and gossipsub's score. */
   score(peer: PeerKey): number { return Math.min(this.appScore(peer), this.#gossip.get(peer) ?? this.#config.most) }
 
   bans(): readonly Ban[] { return this.#bans.describe() }
@@ -210,7 +212,7 @@ export class Book implements PeerStanding {
     return [...peers].map(peer => this.standing(peer)).sort((a, b) => a.reputation - b.reputation)
   }
 
-  /** Those of whom gossipsub has told since the last tick, and who are banned all the same: they are still connected. */
+  /** Banned peers that gossipsub scored since the last tick, so they are still connected. */
   refusedButConnected(): readonly PeerKey[] {
     return this.#fresh ? [...this.#gossip.keys()].filter(peer => this.#banned(peer) !== undefined) : []
   }
@@ -221,7 +223,7 @@ export class Book implements PeerStanding {
     return { bans: this.#bans.all(), lists: this.#lists.changes(), scores: { at: wall, scores: this.#scores.saved(this.#config.maxSavedScores) } }
   }
 
-  /** Joins what was kept to the configuration; gives what there is no room for, or what the configuration does not allow. */
+  /** Merges what was kept into the configuration. Returns what has no room, or what the configuration does not allow. */
   restore(kept: Kept, wall: number): { readonly changes: Change[]; readonly lost: readonly Lost[] } {
     const lost: Lost[] = this.#lists.restore(kept.lists).map(error => ({ what: 'lists', error }))
     for (const ban of kept.bans.toSorted((a, b) => Number(b.by === 'operator') - Number(a.by === 'operator'))) {
@@ -255,7 +257,7 @@ export class Book implements PeerStanding {
 
   #told({ until, reason }: BanRecord, peer: PeerKey, wall: number): Change { return { type: 'banned', peer, forMs: until - wall, reason } }
 
-  /** Lets protected peers out of a ban for score; it may still hold for others of the same key. */
+  /** Removes protected peers from a ban for score; it may still hold for others of the same key. */
   #released(ban: BanRecord): Change[] {
     const free = ban.peers.filter(peer => this.#isOverruled(ban, peer))
     if (free.length === 0) return []
@@ -264,7 +266,7 @@ export class Book implements PeerStanding {
     return free.length === ban.peers.length ? this.#ended(ban, 'lifted') : free.map(peer => ({ type: 'banLifted', peer, why: 'lifted' }))
   }
 
-  /** Whoever was banned begins anew. */
+  /** A peer whose ban has ended starts again at 0. */
   #ended(ban: BanRecord, why: 'expired' | 'lifted'): Change[] {
     for (const key of ban.keys) {
       this.#scores.forget(key)
@@ -277,7 +279,7 @@ export class Book implements PeerStanding {
     return ban.peers.map(peer => ({ type: 'banLifted', peer, why }))
   }
 
-  /** Why no connection to the peer may be, of what is not the operator's lists. */
+  /** Why the peer may not be connected, apart from the operator's lists. */
   #banned(peer: PeerKey): string | undefined {
     const key = this.#identities.keyOf(peer)
     const ban = this.#bans.of(key, peer)

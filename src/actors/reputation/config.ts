@@ -4,19 +4,19 @@ import type { ReputationBackend } from './backend.js'
 import { ReputationError } from './errors.js'
 import type { Rule } from './ingress.js'
 
-/** What dealings are worth and what follows (SPEC §8). Points of reputation; times in milliseconds. */
+/** Weights and thresholds (SPEC §8). Points of reputation; times in milliseconds. */
 export interface ReputationRules {
-  /** A failure costs so much, and all of them together at most so much within any `windowMs`. */
+  /** Cost of one failure, and of all failures together within any `windowMs`, at most. */
   readonly failure: number
   readonly failuresPerWindow: number
-  /** An acceptance earns so much, and all of them together at most so much within any `windowMs`. */
+  /** Gain of one acceptance, and of all acceptances together within any `windowMs`, at most. */
   readonly acceptance: number
   readonly acceptancesPerWindow: number
   readonly windowMs: number
-  /** Every `tickMs` a reputation is multiplied by `decay`, then what stands is sampled, and bans that are over end. */
+  /** Every `tickMs` each reputation is multiplied by `decay` and sampled, and expired bans end. */
   readonly tickMs: number
   readonly decay: number
-  /** A reputation is within ± this. */
+  /** Reputations are clamped to ± this. */
   readonly most: number
   /** At or below: not chosen for requests. */
   readonly notAskedAt: number
@@ -30,20 +30,20 @@ export interface ReputationRules {
 
 /** All options, filled in: see `spec`. */
 export interface ReputationConfig extends ReputationRules {
-  /** What tells peers apart, and what else is known of them. `local`: the peer id; `reth`: the secp256k1 public key; or an own one. */
+  /** The key of a peer. `local`: its peer id; `reth`: its secp256k1 public key; or a backend of the application. */
   readonly backend: 'local' | 'reth' | ReputationBackend
   /** Peer ids, IP addresses and subnets (CIDR) refused both ways. */
   readonly blocked: readonly Rule[]
   /** Never dropped for score. */
   readonly protected: readonly PeerKey[]
-  /** Protected and allowed by being dialled for ever (SPEC §8). */
+  /** Always protected and allowed (SPEC §8). */
   readonly staticPeers: readonly PeerKey[]
   /** Only these peers and the static ones; empty: everybody. */
   readonly allowed: readonly PeerKey[]
 
-  /** Peers whose score is kept; of those not heard of for longest the most neutral leaves. */
+  /** Scores kept. Above it, of those unheard for longest the most neutral is forgotten. */
   readonly maxRecords: number
-  /** Bans kept: one too many ends the ban for score that would end first. */
+  /** Bans kept. Above it, the ban for score that ends first is removed. */
   readonly maxBans: number
   /** Rules of the block list, and protected peers. */
   readonly maxRules: number
@@ -52,7 +52,7 @@ export interface ReputationConfig extends ReputationRules {
   /** Scores are written so often, and when the node stops; of the furthest from neutral at most `maxSavedScores`. */
   readonly saveScoresEvery: number
   readonly maxSavedScores: number
-  /** A write that failed is tried again after pauses that double from the first to the last. */
+  /** Pauses before a failed write is tried again, doubled from the first to the last. */
   readonly retryFirst: number
   readonly retryLast: number
   /** The store answers within this. */
@@ -105,7 +105,7 @@ const POSITIVE = [
 ] as const
 const NOT_NEGATIVE = ['acceptance', 'acceptancesPerWindow', 'banAfterMs'] as const
 
-/** Outcomes that count within a window, at most: each is remembered for so long. */
+/** Outcomes that count within a window, at most; each is remembered that long. */
 const MOST_PER_WINDOW = 1_000
 
 /** The preset `spec`, changed field by field. @throws ReputationError `bad_config` */
@@ -119,7 +119,7 @@ export function spec(options: ReputationOptions = {}): ReputationConfig {
   within(config, 'banForMs', Number.MIN_VALUE, LONGEST_BAN_MS)
   within(config, 'failuresPerWindow', config.failure, config.failure * MOST_PER_WINDOW)
   within(config, 'acceptancesPerWindow', config.acceptance, config.acceptance * MOST_PER_WINDOW)
-  // The steps down come in this order, and can be reached.
+  // Thresholds are in this order and within the range.
   within(config, 'notAskedAt', -config.most, -Number.MIN_VALUE)
   within(config, 'greylistAt', -config.most, config.notAskedAt)
   within(config, 'banAt', -config.most, config.greylistAt)

@@ -2,10 +2,10 @@ import { Handle, dropOldest, mailbox, reject } from '../kernel/index.js'
 import type { Ask, Deadline, Port } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 
-/** What dealing with a peer came to (SPEC §8). */
+/** The outcome of dealing with a peer (SPEC §8). */
 export type Outcome = 'accepted' | 'failure'
 
-/** What is known of a connection that may come to be. */
+/** What is known of a connection before it is made. */
 export interface ConnectionQuestion {
   readonly direction: 'inbound' | 'outbound'
   /** Unknown on an inbound connection before noise has proved it. */
@@ -15,8 +15,8 @@ export interface ConnectionQuestion {
 }
 
 /**
- * How peers stand with us, read at once where a library needs an answer at once (DESIGN.md, The rooms). It outlives a restart of the
- * actor: between two incarnations it answers as the last one did.
+ * Scores and bans, read synchronously where a library needs an answer at once (docs/architecture.md). It outlives a restart of the actor: between
+ * two incarnations it answers as the last one did.
  */
 export interface PeerStanding {
   /** Added to gossipsub's score: the reputation, within ±10 (SPEC §5). */
@@ -27,14 +27,14 @@ export interface PeerStanding {
   greylisted(peer: PeerKey): boolean
   /** Static peers and those that the operator protects: never dropped for score. */
   isProtected(peer: PeerKey): boolean
-  /** Why a connection must not be: a ban, the block lists, the allow list; `undefined` where nothing is against it. Counts nothing. */
+  /** Why a connection is refused: a ban, the block lists, the allow list; else `undefined`. Counts nothing. */
   refuses(question: ConnectionQuestion): string | undefined
 }
 
 /** A rule of the operator's lists, as text: a peer id, an IP address, or a subnet such as `10.0.0.0/8`. */
 export type Rule = string
 
-/** A ban that stands. */
+/** An active ban. */
 export interface Ban {
   readonly peer: PeerKey
   readonly reason: string
@@ -83,18 +83,18 @@ export type ReputationMessage =
 export type ReputationEvent =
   | { readonly type: 'banned'; readonly peer: PeerKey; readonly forMs: number; readonly reason: string }
   | { readonly type: 'banLifted'; readonly peer: PeerKey; readonly why: 'expired' | 'lifted' }
-  /** Its reputation fell to −2 or below (SPEC §8). */
+  /** Its reputation has fallen to −2 or below (SPEC §8). */
   | { readonly type: 'greylisted'; readonly peer: PeerKey; readonly reputation: number }
-  /** Of what was kept on disk so many entries, or all, could not be taken up again; a damaged value is put aside (docs/reputation.md). */
+  /** `entries` of what was kept on disk could not be restored. The damaged value is kept aside (docs/reputation.md). */
   | { readonly type: 'standingDamaged'; readonly what: 'bans' | 'lists' | 'scores'; readonly entries: number | 'all' }
 
-/** To network: what a change of standing asks of the connections. */
+/** To network: what a change demands of the connections. */
 export type Connections = Port<
   /** Hang up, once exchanges under way are over (H40). */
   | { readonly type: 'expel'; readonly peer: PeerKey; readonly reason: string }
   /** Drop gossipsub's score of the peer: its ban is over (SPEC §8). */
   | { readonly type: 'forgetScore'; readonly peer: PeerKey }
-  /** The lists have changed: hang up on connected peers that `refuses` now speaks against. */
+  /** The lists have changed: hang up on connected peers that `refuses` now refuses. */
   | { readonly type: 'reviewConnections' }
 >
 
@@ -117,7 +117,7 @@ export const reputationMailbox = mailbox<ReputationMessage>({
   },
 })
 
-/** Who stands how with us (SPEC §8). */
+/** Scores, bans and lists of peers (SPEC §8). */
 export class Reputation extends Handle<ReputationMessage> {
   /** Scores one outcome of dealing with a peer. Never waits. */
   report(peer: PeerKey, outcome: Outcome) { return this.send({ type: 'report', peer, outcome }) }

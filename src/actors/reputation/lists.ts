@@ -5,10 +5,10 @@ import type { ReputationConfig } from './config.js'
 import { ReputationError } from './errors.js'
 import type { ConnectionQuestion, PeerLists, Rule } from './ingress.js'
 
-/** Where an entry comes from. What the configuration names needs no saving. */
+/** Where an entry comes from. Entries of the configuration are not saved. */
 type Origin = 'config' | 'runtime'
 
-/** What was changed while the node ran. `withdrawn` lives as long as the process: at a new start the configuration's word holds again. */
+/** Changes made while the node runs. `withdrawn` lasts as long as the process: at the next start the configuration applies again. */
 export interface ListChanges {
   readonly blocked: readonly Rule[]
   readonly protected: readonly PeerKey[]

@@ -21,7 +21,7 @@ interface RecallNeeds {
 }
 type Ground = Pick<Context<never>, 'clock' | 'log'>
 
-/** What the last incarnation knew: newer than what is on disk, and there when the disk is not. */
+/** What the last incarnation knew. It is newer than what is on disk, and available when the disk is not. */
 export function recall({ view }: RecallNeeds, { clock, log }: Ground): Recalled | undefined {
   if (view.last === undefined) return undefined
   try {
@@ -32,7 +32,7 @@ export function recall({ view }: RecallNeeds, { clock, log }: Ground): Recalled 
   }
 }
 
-/** What the store kept. What is damaged is put aside and told, never silently forgotten (H23). @throws what the store throws */
+/** What the store kept. Damaged values are kept aside and reported, never silently dropped (H23). @throws what the store throws */
 export async function read(needs: RecallNeeds, { storeWithin }: Pick<ReputationConfig, 'storeWithin'>, ground: Ground): Promise<Recalled> {
   const unsaved: Section[] = []
   const load = async <S extends Section>(section: S): Promise<Kept[S]> => {

@@ -2,7 +2,7 @@ import { checkPeer, parseRule } from './address-rules.js'
 import type { BanRecord } from './bans.js'
 import type { Kept, Section } from './book.js'
 
-/** The store's names of what is kept, and where a damaged value is put aside. */
+/** Names under which the store keeps values, and under which a damaged value is kept aside. */
 export const nameOf = (section: Section): string => `reputation/${section}`
 export const damagedNameOf = (section: Section): string => `reputation/${section}/damaged`
 
@@ -29,7 +29,7 @@ export interface Decoded<S extends Section> {
   readonly lost: number | 'all'
 }
 
-/** Never throws: an entry that is damaged is left out and counted, and what is no such text at all is all lost. */
+/** Never throws. A damaged entry is left out and counted; a text in another form counts as all lost. */
 export function decode<S extends Section>(section: S, text: string): Decoded<S> {
   const saved = parsed(text)
   if (saved === undefined) return { value: NOTHING_KEPT[section], lost: 'all' }

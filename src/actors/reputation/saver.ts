@@ -29,7 +29,7 @@ export interface SaverNeeds {
   readonly retryLast: number
 }
 
-/** Writes sections that have changed: one write of each at a time, which takes all changes until then along. */
+/** Writes changed sections: one write of each at a time, with all changes made until then. */
 export class Saver {
   readonly #needs: SaverNeeds
   readonly #sections = new Map<Section, Progress>(SECTIONS.map(section =>
@@ -53,7 +53,7 @@ export class Saver {
     const progress = this.#of(section)
     if (progress.stored === progress.version) return Promise.resolve()
     const durable = new Promise<void>((resolve, reject) => { progress.waiting.push({ version: progress.version, value, resolve, reject }) })
-    // who waits shall not wait for the next try
+    // callers do not wait for the next try
     this.#write(section)
     return durable
   }

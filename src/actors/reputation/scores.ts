@@ -30,11 +30,11 @@ export interface SavedScore {
 
 export interface ScoresNeeds {
   readonly rules: ReputationRules & { readonly maxRecords: number }
-  /** The reputation to go by, where somebody else has a say in it. */
+  /** The reputation to use, where a backend changes it. */
   readonly judge: (key: string, ours: number) => number
 }
 
-/** Below it nothing distinguishes a peer from one that was never heard of: less than what the smallest outcome changes. */
+/** Scores nearer to 0 than this are forgotten: it is less than what the smallest outcome changes. */
 const NEUTRAL = 0.04
 /** Of so many not heard of for longest the most neutral is forgotten. */
 const CANDIDATES = 16
@@ -57,7 +57,7 @@ export class Scores {
   /** The reputation to go by. */
   reputation(key: string): number { return this.#judged(key, this.#scores.peek(key)?.reputation ?? 0) }
 
-  /** What the rules came to, whatever others say. */
+  /** The reputation by our rules, whatever a backend says. */
   earned(key: string): number { return this.#scores.peek(key)?.reputation ?? 0 }
 
   /** Whether the peer is greylisted with this. `now`: monotonic. */
@@ -93,7 +93,7 @@ export class Scores {
       if (told !== undefined) score.gossip = told
       score.absent = told === undefined ? score.absent + 1 : 0
       if (Math.min(this.#judged(key, score.reputation), told ?? rules.most) <= rules.banAt) score.below++
-      // Nobody knows what gossipsub would say of one who has left: it is neither more nor less than before, for a while.
+      // Gossipsub gives no score of an absent peer: for a while its count of samples stays as it was.
       else if (told !== undefined || score.gossip > rules.banAt || score.absent * rules.tickMs >= ABSENT_FOR_MS) score.below = 0
       if (this.#marked(key, score)) greylisted.push(key)
       if (exempt(key)) score.below = 0
@@ -107,7 +107,7 @@ export class Scores {
 
   forget(key: string): void { this.#scores.delete(key) }
 
-  /** Those of two keys turn out to be one peer's: the worse counts. */
+  /** Two keys belong to one peer: the worse score counts. */
   merge(from: string, to: string): void {
     const score = this.#scores.peek(from)
     if (score === undefined) return
@@ -170,7 +170,7 @@ export class Scores {
     return Math.abs(score.reputation) < NEUTRAL && score.below === 0 && now - score.reportedAt >= this.#needs.rules.windowMs
   }
 
-  /** Whether it has come to the grey list just now. */
+  /** Whether it is greylisted with this change. */
   #marked(key: string, score: Score): boolean {
     const before = score.greylisted
     score.greylisted = this.#judged(key, score.reputation) <= this.#needs.rules.greylistAt

@@ -3,8 +3,8 @@ import type { Book } from './book.js'
 import type { ConnectionQuestion, PeerStanding } from './ingress.js'
 
 /**
- * How peers stand, for those who need it at once (DESIGN.md, The rooms). Made before the actor and handed to it: it is neutral until the
- * actor has started, always tells the present state then, and between two incarnations that of the last one.
+ * Scores and bans for callers that need an answer at once (docs/architecture.md). Made before the actor and given to it. It is neutral until the
+ * actor has started; then it gives the present state, and between two incarnations that of the last one.
  */
 export class StandingView implements PeerStanding {
   #book: Book | undefined
@@ -15,12 +15,12 @@ export class StandingView implements PeerStanding {
   isProtected(peer: PeerKey): boolean { return this.#book?.isProtected(peer) ?? false }
   refuses(question: ConnectionQuestion): string | undefined { return this.#book?.refuses(question) }
 
-  /** The lower of reputation and gossipsub's last score: whom to part with first where there are too many. */
+  /** The lower of reputation and gossipsub's last score: the lowest leaves first where there are too many peers. */
   score(peer: PeerKey): number { return this.#book?.score(peer) ?? 0 }
 
   /** What the last incarnation knew, where there was one. For the actor. */
   get last(): Book | undefined { return this.#book }
 
-  /** Tells of this book from now on. For the actor. */
+  /** Reads from this book from now on. For the actor. */
   show(book: Book): void { this.#book = book }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../protocol/thrown.js'
 import type { Endpoints } from './endpoints.js'
 import { ScheduleError } from './errors.js'
 import type { ScheduleFigures } from './ingress.js'
@@ -20,6 +21,6 @@ export function figuresOf(view: ScheduleView, endpoints: Endpoints, { reorgs, be
     knownSince: record?.since,
     rpcCalls: endpoints.calls, rpcFailures: endpoints.failures, disagreements: endpoints.disagreements, endpoints: endpoints.figures,
     reorgs, behind, mismatches, answers: { ...answers }, waiting: waiting.length,
-    failing: failing === undefined ? undefined : failing instanceof ScheduleError ? { code: failing.code, message: failing.message } : { code: 'failed', message: failing instanceof Error ? failing.message : 'failed' },
+    failing: failing === undefined ? undefined : failing instanceof ScheduleError ? { code: failing.code, message: failing.message } : { code: 'failed', message: messageOf(failing) },
   }
 }

@@ -1,3 +1,4 @@
+import { codeOf, isErrorLike } from '../../protocol/thrown.js'
 import { ScheduleError } from './errors.js'
 
 /** One JSON-RPC call to one endpoint. @throws whatever its transport throws */
@@ -34,10 +35,10 @@ export async function httpRpc(): Promise<OpenRpc> {
 
 /** The innermost reason: the system's code, or the name of the error. */
 function kindOf(error: unknown): string {
-  for (let each = error; each instanceof Error; each = each.cause) {
-    const { code } = each as { code?: unknown }
-    if (typeof code === 'string') return code
-    if (!(each.cause instanceof Error)) return each.name
+  for (let each = error; isErrorLike(each); each = each.cause) {
+    const code = codeOf(each)
+    if (code !== undefined) return code
+    if (!isErrorLike(each.cause)) return each.name
   }
   return 'failed'
 }

@@ -107,9 +107,9 @@ async function * follow(
   while (!signal.aborted) {
     const round = news.round
     const page = [...await store.scan(last + 1n, PAGE)].filter(({ handover }) => !handover)
-    const since = await store.rewinds(told?.number ?? 0)
-    const known = told !== undefined && told.store === since.store && since.known
-    if (!known || since.last !== told?.number) {
+    const since = await store.rewinds(told?.number ?? 0, told?.store)
+    const known = told !== undefined && since.known
+    if (!known || since.last !== told?.number || since.store !== told.store) {
       const to = known ? since.to : told !== undefined || isCursor ? await doubtful(needs, { blockNumber: last, hash, told }) : undefined
       if (to === 'empty') {
         await news.after(round, { signal, timer: needs.clock })
@@ -156,7 +156,7 @@ async function * txListOf(
     const round = news.round
     const txList = await store.txList(hash)
     if (txList !== undefined) return txList
-    if ((await store.rewinds(told.number)).last !== told.number) return 'rewound'
+    if ((await store.rewinds(told.number, told.store)).last !== told.number) return 'rewound'
     const { txListFloor, lowest } = await store.stats()
     if (record.blockNumber < txListFloor || (lowest !== undefined && record.blockNumber < lowest)) return 'evicted'
     const left = stallsAt - clock.monotonic()

@@ -1,7 +1,7 @@
 import { silentLogger, systemClock, systemRandom } from '../kernel/index.js'
 import type { Clock, Logger, Random } from '../kernel/index.js'
 import { DEFAULT_CHAIN_ID, DEFAULT_DOMAIN, ProtocolError, fromHex, parseDomain, topicsOf } from '../../protocol/index.js'
-import type { Signer } from '../../protocol/index.js'
+import type { AddressedSigner } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { ChainError, checkTip } from '../chain/index.js'
 import type { ChainConfig, ChainRules, ScheduleResolver } from '../chain/index.js'
@@ -15,8 +15,20 @@ import type { SyncConfig } from '../sync/index.js'
 import type { ValidatorOptions } from '../validator/index.js'
 import { ServiceError } from './errors.js'
 
-/** What signs our commitments: a private key (32 bytes or hex), a file that holds one, or a function such as a remote signer. */
-export type SigningConfig = { readonly key: Uint8Array | string } | { readonly keyFile: string } | { readonly sign: Signer }
+/**
+ * What signs our commitments: a private key (32 bytes or hex), a file that holds one, or a function such as a remote signer, which carries
+ * its `address` (20 bytes).
+ */
+export type SigningConfig = ({ readonly key: Uint8Array | string } | { readonly keyFile: string } | { readonly sign: AddressedSigner }) & SigningOptions
+
+export interface SigningOptions {
+  /** Signs without a data directory too: after a restart nothing is known of what was signed before (H54). For tests. */
+  readonly unprotected?: boolean
+  /** Signs before the first catch-up has ended too (SPEC §7): what peers could show of our own key is not known then (H76). */
+  readonly beforeCatchUp?: boolean
+  /** How long what was signed is remembered after the end of its window, ms; nothing is signed for a window that was forgotten. Default 14 days. */
+  readonly keepFor?: number
+}
 
 /** How to build a node. Only the schedule has no default. */
 export interface P2pConfig {
@@ -38,7 +50,7 @@ export interface P2pConfig {
   readonly domain?: Uint8Array | string
   /** Commitments that name another slasher are rejected. Left out: any slasher. */
   readonly slasherAddress?: Uint8Array | string
-  /** For `publishCommitment` of an unsigned commitment. */
+  /** For `publishCommitment` of an unsigned commitment. Needs a data directory, where what was signed is recorded. */
   readonly signing?: SigningConfig
   /** The application's own chain rules: timestamps, gas limit, coinbase, prover, proposal (SPEC §6). */
   readonly rules?: ChainRules
@@ -54,7 +66,7 @@ export interface P2pConfig {
   /** Never let go for their score, as static peers are not. Peer ids. */
   readonly protectedPeers?: readonly PeerKey[]
   readonly validator?: ValidatorOptions
-  readonly chain?: Partial<Omit<ChainConfig, 'confirmedTip'>>
+  readonly chain?: Partial<Omit<ChainConfig, 'confirmedTip' | 'ownAddresses' | 'signedFor'>>
   readonly sync?: Partial<SyncConfig>
   /** Events that a subscription holds at most before it lags (H20). Default 4,096 a lane. */
   readonly eventCapacity?: number

@@ -10,6 +10,10 @@ export type ServiceErrorCode =
   | 'no_signer'
   /** The signer failed, or signed with another key than it says. */
   | 'signing_failed'
+  /** `start`: a signer without a data directory would sign the same height again after a restart (H54); `unprotected: true` asks for it. */
+  | 'signing_unprotected'
+  /** The first catch-up has not ended, and the submission window ends first (SPEC §7): `value` is its end. */
+  | 'signing_held'
   /** The submission window of the commitment is over (SPEC §6, Publishing); `late: true` publishes all the same. */
   | 'window_over'
   /** A block number above 2^64 − 2 (SPEC §6): `value`, `limit`. Nothing was signed. */

@@ -7,6 +7,7 @@ import type { SyncEvent } from '../sync/ingress.js'
 import type { ScheduleEvent } from '../schedule/ingress.js'
 import type { StoreEvent } from '../store/ingress.js'
 import type { PublisherEvent } from './publisher.js'
+import type { GateEvent } from './signing-gate.js'
 
 /** What the node says of itself. */
 export type NodeEvent =
@@ -20,11 +21,11 @@ export type NodeEvent =
   | { readonly type: 'batchAlarm'; readonly evidence: BatchEvidence }
 
 /** Everything that an application hears of the network, told apart by `type`. */
-export type NetworkEvent = DriverEvent | ChainEvent | SyncEvent | ReputationEvent | DiscoveryEvent | PublisherEvent | ScheduleEvent | StoreEvent | NodeEvent
+export type NetworkEvent = DriverEvent | ChainEvent | SyncEvent | ReputationEvent | DiscoveryEvent | PublisherEvent | ScheduleEvent | StoreEvent | GateEvent | NodeEvent
 
 /** Events that carry no data of the chain. They wait in a lane of their own, so that they cannot crowd data out (H21). */
 const notices: ReadonlySet<NetworkEvent['type']> = new Set<NetworkEvent['type']>([
-  'refused', 'violation', 'served', 'rejected', 'actorFailed', 'actorRestarted', 'storeFailing', 'storeRecovered',
+  'refused', 'violation', 'served', 'rejected', 'actorFailed', 'actorRestarted', 'storeFailing', 'storeRecovered', 'recordDamaged', 'recordsLost', 'ownEquivocation', 'signingReady',
   'scheduleFailed', 'syncProgress', 'peerFault', 'greylisted', 'discovered', 'bootnodeFailed', 'scheduleFresh', 'scheduleReorg',
 ])
 

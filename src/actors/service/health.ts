@@ -4,7 +4,7 @@ import type { DiscoveryFigures } from '../discovery/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
 import type { Reputation } from '../reputation/ingress.js'
 import type { ScheduleFigures } from '../schedule/ingress.js'
-import type { StoreStanding } from '../store/ingress.js'
+import type { LossKind, StoreStanding } from '../store/ingress.js'
 import type { SyncStanding } from '../sync/ingress.js'
 import { BATCH_OFF_BY_CONFIGURATION } from '../validator/ingress.js'
 import type { ValidatorFigures } from '../validator/ingress.js'
@@ -13,8 +13,9 @@ import type { Tree } from './tree.js'
 /** Why a node is not at its best. */
 export interface Ailment {
   /**
-   * `not_answering`, `store_failing`, `slow_signatures`, `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75),
-   * `no_peers`, `schedule_stale`, `schedule_unread`.
+   * `not_answering`, `store_failing`, `records_lost` (H60, H79), `own_equivocation` (H76), `signing_held`, `slow_signatures`,
+   * `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75), `no_peers`, `schedule_stale`,
+   * `schedule_unread`.
    */
   readonly code: string
   readonly message: string
@@ -85,8 +86,31 @@ async function accessFigures(reputation: Reputation): Promise<AccessFigures> {
   return { bans: bans.length, blocked: lists.blocked.length, protected: lists.protected.length, allowed: lists.allowed.length }
 }
 
+/** What keeps us from signing, or should never have been signed. */
+function * ofSigning({ store, chain }: Figures, held: boolean, now: number): IterableIterator<Ailment> {
+  const loss = store?.stats.signing.loss
+  if (loss !== undefined && loss.closedUpTo * 1_000n > BigInt(Math.floor(now))) {
+    const message = `${LOSSES[loss.what]}; nothing is signed for windows that end at ${loss.closedUpTo} or before: see docs/operating-store.md`
+    yield { code: 'records_lost', message }
+  }
+  const own = chain?.ownEquivocation
+  if (own !== undefined) {
+    const message = `our own key has signed two commitments that exclude each other, at height ${own.blockNumber} in the window that ends at ${own.submissionWindowEnd}: does another node sign with it?`
+    yield { code: 'own_equivocation', message }
+  }
+  if (held) yield { code: 'signing_held', message: 'nothing is signed before the first catch-up has ended' }
+}
+
+const LOSSES: Readonly<Record<LossKind, string>> = {
+  log: 'part of the database\'s log could not be read, and what was in it is gone',
+  acknowledged: 'the end of what was said to be stored is gone, or an older copy was put back',
+  table: 'a file of the database was missing or unreadable, and what is left was put together',
+  signed: 'a record of what we signed was damaged',
+  directory: 'the data directory is new, and peers show what our key signed before',
+}
+
 /** Never rejects: a part that does not answer is an ailment. */
-export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
+export async function healthOf(tree: Tree, stopping: boolean, now: number): Promise<Health> {
   const outage = tree.storeOutage.failing
   const [figures, peers] = await Promise.all([figuresOf(tree), orUndefined(tree.network.peers(ANSWER_WITHIN))])
   const { validator, chain, store, sync } = figures
@@ -98,6 +122,7 @@ export async function healthOf(tree: Tree, stopping: boolean): Promise<Health> {
   }
   const failing = outage ?? store?.failing
   if (failing !== undefined) ailments.push({ code: 'store_failing', message: `${failing.code}: ${failing.message}` })
+  ailments.push(...ofSigning(figures, tree.gate?.held === true, now))
   const signatures = [...new Set(validator?.workers.map(({ recover }) => recover))].join(', ')
   if (validator?.degraded === true) {
     ailments.push({ code: 'slow_signatures', message: `signatures are recovered with ${signatures}` })

@@ -14,7 +14,7 @@ export class PatientStore {
 
   async scan(from: bigint, max: number): Promise<Iterable<CommitmentRecord>> { return this.#patiently(store => store.scan(from, max, undefined, WITHIN)) }
   async blockAt(height: bigint): Promise<CommitmentRecord | undefined> { return this.#patiently(store => store.blockAt(height, WITHIN)) }
-  async rewinds(after: number): Promise<RewindsSince> { return this.#patiently(store => store.rewinds(after, WITHIN)) }
+  async rewinds(after: number, by: string | undefined): Promise<RewindsSince> { return this.#patiently(store => store.rewinds(after, by, WITHIN)) }
   async txList(hash: Uint8Array): Promise<Uint8Array | undefined> { return this.#patiently(store => store.txList(hash, WITHIN)) }
   async stats(): Promise<Stats> { return this.#patiently(async store => (await readable(store)).stats) }
 

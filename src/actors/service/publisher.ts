@@ -108,8 +108,8 @@ export const publisher = ({ validator, network, events }: Needs) => {
   return actor<PublisherMessage, State, Internal>({
     name: 'publisher',
     mailbox: publisherMailbox,
-    // Tickets of an earlier incarnation may still be answered: start where it cannot have been.
-    init: ctx => ({ next: Math.floor(ctx.clock.now()), underWay: new Map() }),
+    // Tickets of no other incarnation, whose answers may still come (H59).
+    init: ctx => ({ next: Math.floor(ctx.random() * 2 ** 32) * 2 ** 20, underWay: new Map() }),
     receive: {
       publish(state, { topic, bytes, behind }, ctx) {
         const ticket = state.next++

@@ -2,20 +2,22 @@ import {
   CommitmentView, PRECONFIRMATION_SIZE, PreconfCommitmentCodec, ProtocolError, RawTxListGossipCodec, SIGNED_COMMITMENT_SIZE,
   SignedCommitmentCodec, preconfirmationHash, txListHash,
 } from '../../protocol/index.js'
-import type { Crypto, PreconfCommitment, SignedCommitment, Signer } from '../../protocol/index.js'
+import type { AddressedSigner, Crypto, PreconfCommitment, SignedCommitment } from '../../protocol/index.js'
+import { ChainError } from '../chain/index.js'
 import type { Chain } from '../chain/ingress.js'
 import { MAX_HEIGHT, latestWindow } from '../chain/index.js'
-import { ClosedError, InterruptedError } from '../kernel/index.js'
+import { ClosedError, InterruptedError, TimeoutError } from '../kernel/index.js'
 import type { Clock, Deadline } from '../kernel/index.js'
 import type { Topic } from '../network/ingress.js'
 import { ServiceError } from './errors.js'
 import type { Publisher, PublishResult } from './publisher.js'
+import type { SigningGate } from './signing-gate.js'
 import { signPatiently } from './signing.js'
 import { messageOf } from '../../protocol/thrown.js'
 import { ofCaller } from './signals.js'
 
-/** How long chain may take to reserve what is about to be signed, ms: it is on disk by then. */
-const RESERVE_WITHIN = 10_000
+/** How long chain may take to judge and record what is about to be signed, ms: it is on disk by then. */
+const RESERVE_WITHIN = 5_000
 /** Judged, durable, sent. The disk is the slow part of it. */
 const PUBLISH_WITHIN = 30_000
 
@@ -33,14 +35,16 @@ interface Needs {
   readonly crypto: Crypto
   readonly clock: Clock
   readonly domain: Uint8Array
-  readonly signer: Signer | undefined
+  readonly signer: AddressedSigner | undefined
+  /** Nothing is signed before it opens. */
+  readonly gate: Pick<SigningGate, 'wait'> | undefined
   /** How far from now a window may end, ms: `chain.windowHorizon`. */
   readonly windowHorizon: number
   /** Aborted when the node begins to stop. */
   readonly closing: AbortSignal
 }
 
-/** What happens to a message of ours before the publisher gets it: its form, its window, slashing protection, the signature. */
+/** What happens to a message of ours before the publisher gets it: its form, its window, our rules and records (SPEC §7), the signature. */
 export class Publishing {
   constructor(private readonly needs: Needs) {}
 
@@ -49,7 +53,7 @@ export class Publishing {
   ): Promise<PublishResult> {
     const bytes = commitment instanceof Uint8Array ? ofSize(commitment)
       : 'signature' in record(commitment) ? encoded(() => SignedCommitmentCodec.encode(commitment as SignedCommitment))
-        : await this.#signed(commitment as PreconfCommitment, late, signal)
+        : await this.#signed(commitment as PreconfCommitment, { late, behind, signal })
     this.#checkReach(new CommitmentView(bytes), late)
     return this.#publish('commitments', bytes, signal, behind)
   }
@@ -61,20 +65,31 @@ export class Publishing {
     return this.#publish('txLists', encoded(() => RawTxListGossipCodec.encode({ rawTxListHash, txlist: txList })), signal)
   }
 
-  async #signed(commitment: PreconfCommitment, late: boolean, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    const { signer, crypto, domain, clock, chain, closing } = this.needs
+  async #signed(commitment: PreconfCommitment, { late, behind, signal }: Required<Pick<PublishOptions, 'late' | 'behind'>> & Pick<PublishOptions, 'signal'>): Promise<Uint8Array> {
+    const { signer, crypto, domain, clock, closing, gate } = this.needs
     const ssz = encoded(() => PreconfCommitmentCodec.encode(commitment))
     if (signer === undefined) throw new ServiceError('no_signer', 'the commitment is unsigned, and the config names no `signing`')
     // The caller's object may change while the disk and the signer are waited for.
     const own = PreconfCommitmentCodec.decode(ssz)
     this.#checkReach(own.preconf, late)
-    // A commitment that may not leave is not signed either (SPEC §7, slashing protection).
-    if (signer.address !== undefined) {
-      const hash = preconfirmationHash(crypto, ssz.subarray(0, PRECONFIRMATION_SIZE))
-      await this.#unlessStopped(chain.reserve({ signer: signer.address, hash, ssz }, deadline(RESERVE_WITHIN, signal)))
-    }
+    await gate?.wait(own.preconf.submissionWindowEnd, signal)
+    // A commitment that may not leave is not signed either (SPEC §7).
+    const hash = preconfirmationHash(crypto, ssz.subarray(0, PRECONFIRMATION_SIZE))
+    await this.#reserve({ signer: signer.address, hash, ssz, behind }, own.preconf.blockNumber, signal)
     const signed = await signPatiently(own, signer, { crypto, domain, clock, closing, signal })
     return encoded(() => SignedCommitmentCodec.encode(signed))
+  }
+
+  /** @throws ChainError, ServiceError `refused`, `behind` */
+  async #reserve(record: Parameters<Chain['reserve']>[0], number: bigint, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#unlessStopped(this.needs.chain.reserve(record, deadline(RESERVE_WITHIN, signal)))
+    } catch (error) {
+      if (error instanceof TimeoutError) throw new ChainError('not_recorded', 'what we sign could not be recorded in time', number, undefined, { cause: error })
+      if (!(error instanceof ChainError) || error.code !== 'refused') throw error
+      if (error.value === 'behind') throw new ServiceError('behind', 'blocks of elected signers are known that wait above our head', number, undefined, { cause: error })
+      throw new ServiceError('refused', error.message, error.value, undefined, { cause: error })
+    }
   }
 
   async #publish(topic: Topic, bytes: Uint8Array, signal: AbortSignal | undefined, behind = false): Promise<PublishResult> {

@@ -1,7 +1,7 @@
 import { Broadcast, StartError } from '../kernel/index.js'
 import type { ActorSpec, Feedback, Lagged, Termination, TreeSnapshot } from '../kernel/index.js'
 import { SIGNED_COMMITMENT_SIZE, loadCrypto } from '../../protocol/index.js'
-import type { Crypto, PreconfCommitment, PreconfHead, SignedCommitment, Signer } from '../../protocol/index.js'
+import type { AddressedSigner, Crypto, PreconfCommitment, PreconfHead, SignedCommitment } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { chainConfig, checkHead } from '../chain/index.js'
 import type { ConfirmedTip, Head } from '../chain/ingress.js'
@@ -29,7 +29,7 @@ import { Publishing } from './publishing.js'
 import type { PublishOptions } from './publishing.js'
 import { checkRange, requestCommitments, requestHead, requestTxList } from './requests.js'
 import type { RequestOptions } from './requests.js'
-import { signerFrom } from './signing.js'
+import { checkProtected, signerFrom } from './signing.js'
 import { buildTree } from './tree.js'
 import type { Tree } from './tree.js'
 import { validatorConfigOf } from './validator-config.js'
@@ -52,7 +52,7 @@ interface Parts {
   readonly events: Broadcast<NetworkEvent>
   readonly first: AsyncIterableIterator<NetworkEvent | Lagged>
   readonly crypto: Crypto
-  readonly signer: Signer | undefined
+  readonly signer: AddressedSigner | undefined
   readonly peerId: PeerKey
 }
 
@@ -89,10 +89,11 @@ export class P2pService implements AsyncDisposable {
     this.#first = parts.first
     const { tree: { chain, publisher }, crypto, signer, config: { clock, domain } } = parts
     const { windowHorizon } = chainConfig(parts.config.chain)
-    this.#publishing = new Publishing({ chain, publisher, crypto, clock, domain, signer, windowHorizon, closing: this.#closing.signal })
+    this.#publishing = new Publishing({ chain, publisher, crypto, clock, domain, signer, gate: parts.tree.gate, windowHorizon, closing: this.#closing.signal })
     // Also when it was not `stop`: a part could not be kept running.
     void this.ended.then(() => {
       this.#closing.abort()
+      this.#tree.gate?.close()
       this.#events.close()
     })
     this.peerId = parts.peerId
@@ -101,13 +102,15 @@ export class P2pService implements AsyncDisposable {
 
   /**
    * Builds the node and starts it: store, chain, validator, network, sync, in this order. Resolves once it listens.
-   * @throws ServiceError `bad_config`; ReputationError, DiscoveryError; StoreError (`locked`, `damaged`, `schema_newer`, …); NetworkError
+   * @throws ServiceError `bad_config`, `signing_unprotected`; ReputationError, DiscoveryError; StoreError (`locked`, `damaged`, `schema_newer`, …); NetworkError
    */
   static async start(options: P2pConfig): Promise<P2pService> {
     const config = fillConfig(options)
     const crypto = await loadCrypto()
     const signer = config.signing === undefined ? undefined : await signerFrom(config.signing)
+    checkProtected(config)
     if (config.dataDir === undefined) config.log.warn({}, 'no data directory: everything is kept in memory and gone at stop')
+    if (signer !== undefined && config.dataDir === undefined) config.log.warn({}, 'signing unprotected: after a restart nothing is known of what was signed')
     const network = await driverConfigOf(config)
     checkLists(config, network)
     const reputation = reputationConfig(reputationOptionsOf(config))
@@ -117,12 +120,13 @@ export class P2pService implements AsyncDisposable {
       capacity: config.eventCapacity, lane: laneOf, weigh: weightOf, maxWeight: MAX_EVENT_BYTES,
     })
     const first = events.subscribe()
-    const tree = buildTree(config, { network, reputation, discovery, validator }, events)
+    const tree = buildTree(config, { network, reputation, discovery, validator, signer }, events)
     try {
       await tree.start()
       const { peerId } = await tree.network.addresses(WITHIN)
       return new P2pService({ config, tree, events, crypto, signer, first, peerId })
     } catch (error) {
+      tree.gate?.close()
       await tree.supervisor.stop()
       events.close()
       throw error instanceof StartError && error.cause !== undefined ? error.cause : error
@@ -133,10 +137,11 @@ export class P2pService implements AsyncDisposable {
 
   /**
    * Publishes a commitment: signed (its value, or its 382 bytes of SSZ), or unsigned, to be signed here. It is judged and
-   * stored like what comes in, and is durable before it leaves (SPEC §7).
-   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `window_over`, `window_too_far`, `height_out_of_range`, `behind`, `refused`, `overloaded`, `not_stored`,
-   * `stopped`; ChainError `not_recorded`, and where it conflicts with what we signed before (`conflicting_commitment`,
-   * `after_own_eop`, `eop_below_own_block`): then it is not sent, and where the signer tells its address, not signed either.
+   * stored like what comes in, and is durable before it leaves (SPEC §7). What is to be signed here waits for the end of the first catch-up,
+   * and is judged, our own rules included, and recorded as signed before it is signed.
+   * @throws ServiceError `bad_message`, `no_signer`, `signing_failed`, `signing_held`, `window_over`, `window_too_far`, `height_out_of_range`, `behind`, `refused`,
+   * `overloaded`, `not_stored`, `stopped`; ChainError `not_recorded`, and where it conflicts with what our key signed before (`conflicting_commitment`,
+   * `after_own_eop`, `eop_below_own_block`), or that is not known any more (`window_closed`): then it is neither signed nor sent.
    * After a KernelError (see above) or `not_stored` it may be kept here all the same: published again it is then `refused` as a
    * `duplicate`, and peers get it by asking
    */
@@ -348,7 +353,7 @@ export class P2pService implements AsyncDisposable {
 
   /** How the node is, and why not better. Never fails: a part that does not answer is a reason. */
   async health(): Promise<Health> {
-    return healthOf(this.#tree, this.#closing.signal.aborted)
+    return healthOf(this.#tree, this.#closing.signal.aborted, this.#config.clock.now())
   }
 
   /** Figures of every part, for export. Names are stable. */
@@ -371,6 +376,7 @@ export class P2pService implements AsyncDisposable {
    */
   stop(): Promise<void> {
     this.#closing.abort()
+    this.#tree.gate?.close()
     this.#stopping ??= this.#tree.supervisor.stop().finally(() => this.#events.close())
     return this.#stopping
   }

@@ -1,23 +1,34 @@
 import { readFile } from 'node:fs/promises'
 import { signCommitment, signerFromKey } from '../../protocol/index.js'
-import type { Crypto, PreconfCommitment, SignedCommitment, Signer } from '../../protocol/index.js'
+import type { AddressedSigner, Crypto, PreconfCommitment, SignedCommitment, Signer } from '../../protocol/index.js'
 import { CancelledError } from '../kernel/index.js'
 import type { Clock } from '../kernel/index.js'
 import { badConfig } from './config.js'
-import type { SigningConfig } from './config.js'
+import type { FilledConfig, SigningConfig } from './config.js'
 import { ServiceError } from './errors.js'
+import { patiently } from './signals.js'
 import { messageOf } from '../../protocol/thrown.js'
 
 /** How long a remote signer may take, ms. */
 const SIGN_WITHIN = 10_000
 
+/** @throws ServiceError `signing_unprotected` where there is a signer, and nowhere to keep what it signs */
+export function checkProtected({ signing, dataDir }: Pick<FilledConfig, 'signing' | 'dataDir'>): void {
+  if (signing === undefined || dataDir !== undefined || signing.unprotected === true) return
+  throw new ServiceError('signing_unprotected', 'without a data directory nothing is known after a restart of what was signed: give `dataDir`, or `signing: { unprotected: true }`')
+}
+
 /** The signer that a config names. A key file holds 64 hex digits. @throws ServiceError `bad_config`, never with the key in it */
-export async function signerFrom(config: SigningConfig): Promise<Signer> {
+export async function signerFrom(config: SigningConfig): Promise<AddressedSigner> {
   if (typeof config !== 'object' || config === null) {
     throw badConfig('signing', 'is { key }, { keyFile } or { sign }', '(not shown)')
   }
   if ('sign' in config) {
-    if (typeof config.sign !== 'function') throw badConfig('signing.sign', 'is a function', typeof config.sign)
+    const sign: Signer = config.sign
+    if (typeof sign !== 'function') throw badConfig('signing.sign', 'is a function', typeof sign)
+    if (!(sign.address instanceof Uint8Array) || sign.address.length !== 20) {
+      throw badConfig('signing.sign', 'carries the address that it signs for, 20 bytes under `address`: what that has signed before is looked up', typeof sign.address)
+    }
     return config.sign
   }
   if ('key' in config) return fromKey(config.key, 'signing.key')
@@ -39,27 +50,15 @@ interface SignNeeds {
  */
 export async function signPatiently(commitment: PreconfCommitment, signer: Signer, needs: SignNeeds): Promise<SignedCommitment> {
   const { crypto, domain, clock, closing, signal } = needs
-  const done = new AbortController()
-  return new Promise<SignedCommitment>((resolve, reject) => {
-    const on = (aborted: AbortSignal | undefined, error: (reason: unknown) => Error) => {
-      const give = () => { reject(error(aborted?.reason)) }
-      if (aborted?.aborted === true) give()
-      else aborted?.addEventListener('abort', give, { once: true, signal: done.signal })
-    }
-    on(closing, () => new ServiceError('stopped', 'the service is stopped'))
-    on(signal, reason => new CancelledError('publishCommitment', reason))
-    const timer = clock.setTimeout(() => {
-      reject(new ServiceError('signing_failed', `the signer did not answer within ${SIGN_WITHIN} ms`, SIGN_WITHIN, SIGN_WITHIN))
-    }, SIGN_WITHIN)
-    done.signal.addEventListener('abort', () => { clock.clearTimeout(timer) }, { once: true })
-    signCommitment(commitment, signer, { domain, crypto }).then(resolve, (cause: unknown) => {
-      const what = messageOf(cause)
-      reject(new ServiceError('signing_failed', `signing failed: ${what}`, undefined, undefined, { cause }))
-    })
-  }).finally(() => { done.abort() })
+  return patiently(async () => signCommitment(commitment, signer, { domain, crypto }).catch((cause: unknown) => {
+    throw new ServiceError('signing_failed', `signing failed: ${messageOf(cause)}`, undefined, undefined, { cause })
+  }), {
+    clock, ms: SIGN_WITHIN, late: () => new ServiceError('signing_failed', `the signer did not answer within ${SIGN_WITHIN} ms`, SIGN_WITHIN, SIGN_WITHIN),
+    ends: [[closing, () => new ServiceError('stopped', 'the service is stopped')], [signal, reason => new CancelledError('publishCommitment', reason)]],
+  })
 }
 
-function fromKey(key: Uint8Array | string, option: string): Signer {
+function fromKey(key: Uint8Array | string, option: string): AddressedSigner {
   try {
     return signerFromKey(key)
   } catch {

@@ -1,4 +1,5 @@
 import { toHex } from '../../protocol/index.js'
+import type { AddressedSigner } from '../../protocol/index.js'
 import type { BatchEvidence } from '../../protocol/secp256k1/index.js'
 import { seconds, supervisor } from '../kernel/index.js'
 import type { Broadcast, Port, Ref, Supervisor, SupervisorEvent } from '../kernel/index.js'
@@ -18,7 +19,7 @@ import { StandingView, reputation } from '../reputation/index.js'
 import type { ReputationConfig } from '../reputation/index.js'
 import { Reputation } from '../reputation/ingress.js'
 import type { ReputationMessage } from '../reputation/ingress.js'
-import { STORE_RESTARTS, store } from '../store/index.js'
+import { STORE_CHILD, store } from '../store/index.js'
 import { Store } from '../store/ingress.js'
 import type { StoreMessage } from '../store/ingress.js'
 import { sync } from '../sync/index.js'
@@ -33,6 +34,8 @@ import type { NetworkEvent } from './events.js'
 import { forecast } from './forecast.js'
 import { Publisher, publisher } from './publisher.js'
 import type { PublisherMessage } from './publisher.js'
+import { SigningGate } from './signing-gate.js'
+import type { GateEvent } from './signing-gate.js'
 import { StoreOutage } from './store-outage.js'
 import { Wake } from './wake.js'
 
@@ -48,6 +51,8 @@ export interface Tree {
   /** `undefined` where it is off. */
   readonly discovery: Discovery | undefined
   readonly publisher: Publisher
+  /** `undefined` without a signer. */
+  readonly gate: SigningGate | undefined
   /** `undefined` where the schedule does not follow L1. */
   readonly schedule: Schedule | undefined
   /** The driver's own mailbox, for an application that commands it directly. */
@@ -70,6 +75,7 @@ export interface RoomConfigs {
   readonly discovery: DiscoveryConfig | undefined
   readonly reputation: ReputationConfig
   readonly validator: ValidatorConfig
+  readonly signer: AddressedSigner | undefined
 }
 
 type Handles = Pick<Tree, 'store' | 'chain' | 'validator' | 'network' | 'sync' | 'reputation' | 'discovery'>
@@ -98,7 +104,7 @@ const BATCH_ALARM = 'validator.batchAlarm'
  * A part that fails is started again alone; when the driver restarts, its peers are gone, and sync and discovery start anew with it.
  */
 export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Broadcast<NetworkEvent>): Tree {
-  const { discovery: discoveryConfig } = configs
+  const { discovery: discoveryConfig, signer } = configs
   const { clock, random, log } = config
   const onEvent = (event: SupervisorEvent): void => {
     report(event, events)
@@ -111,14 +117,17 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const threads = new EarlyPool()
   const answers = new AwaitedAnswers()
 
-  const storing: Ref<StoreMessage> = root.child('store', () => makeStore(), STORE_RESTARTS)
+  const storing: Ref<StoreMessage> = root.child('store', () => makeStore(), STORE_CHILD)
   const scoring: Ref<ReputationMessage> = root.child('reputation', () => reputation({
     store: handles.store, events: out, connections: driving, view: standing, publicKeyOf,
   }, configs.reputation))
   const judging: Ref<ChainMessage> = root.child('chain', () => chain({
-    ...handles, verdicts: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
+    ...handles, verdicts: driving, scheduleChanges: driving, answers, judged: syncing, gaps: syncing, ownJudged: publishing, outcomes: scoring, events: out,
     schedule: config.schedule, rules: config.rules,
-  }, chainConfig({ ...config.chain, confirmedTip: config.confirmedTip })))
+  }, chainConfig({
+    ...config.chain, confirmedTip: config.confirmedTip, ...signer !== undefined && { ownAddresses: [signer.address] },
+    ...config.signing?.keepFor !== undefined && { signedFor: config.signing.keepFor },
+  })))
   const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm, openPool: threads.open }, batchWasWrong ? withoutBatches(configs.validator) : configs.validator))
   const following = isFromL1(config.schedule) ? config.schedule : undefined
   const electing = following && root.child('schedule', () => schedule({ store: handles.store, events: out, view: following.view, open: following.open }, following.view.config))
@@ -144,6 +153,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const out: Port<NetworkEvent> = {
     send: event => {
       events.publish(event)
+      gate?.event(event)
       if (event.type === 'head' || event.type === 'rewind' || event.type === 'stored') news.wake()
       return 'ok'
     },
@@ -151,10 +161,24 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const fromDriver: Port<DriverEvent> = {
     send: event => {
       events.publish(event)
+      gate?.event(event)
       void handles.discovery?.driver(event)
       return handles.sync.driver(event)
     },
   }
+  // Discovery that begins nowhere, and remembers nobody, finds nobody.
+  const looks = discoveryConfig !== undefined && (discoveryConfig.bootnodes.length > 0 || config.dataDir !== undefined)
+  const alone = config.staticPeers.length === 0 && !looks
+  const gate = signer === undefined ? undefined : new SigningGate({
+    clock, open: config.signing?.beforeCatchUp === true ? 'option' : alone ? 'alone' : undefined,
+    sync: within => handles.sync.sync(within),
+    caughtUp: () => handles.chain.caughtUp(STORE_WITHIN),
+    remembers: config.dataDir !== undefined,
+    opened: after => {
+      log.info({ after }, 'signing may begin')
+      events.publish({ type: 'signingReady', after } satisfies GateEvent)
+    },
+  })
   // For as long as this process lives, also over a restart of the validator.
   let batchWasWrong = false
   const onBatchAlarm = (evidence: BatchEvidence): void => {
@@ -177,7 +201,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     loadLibp2p().catch(() => undefined)
     await starting
   }
-  return { supervisor: root, ...handles, publisher: new Publisher(publishing), schedule: electing && new Schedule(electing), commands: driving, news, storeOutage, start }
+  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, schedule: electing && new Schedule(electing), commands: driving, news, storeOutage, start }
 }
 
 const withoutBatches = (config: ValidatorConfig): ValidatorConfig =>

@@ -1,8 +1,10 @@
 import { actor, behaviour } from '../kernel/index.js'
 import type { Context, Later } from '../kernel/index.js'
-import type { Database, OwnSigned, Stats } from './database.js'
+import { toHex } from '../../protocol/hex.js'
+import type { Database, Discarded, Loss, Opened, SignedWindow, Stats } from './database.js'
 import { storeErrorOf } from './errors.js'
 import type { StoreError } from './errors.js'
+import { healing } from './healing.js'
 import { storeBoundary, storeMailbox } from './ingress.js'
 import type { RestoredBytes, StoreMessage, StoreParams, StorePorts, StoreStanding } from './ingress.js'
 import { memoryDatabase } from './memory.js'
@@ -40,6 +42,23 @@ const LAST_RETRY = 10_000
  * keeps what is not acknowledged, is asked to send it again after a growing pause: it hears `durable` only of what is on disk (H33).
  */
 export const storeOver = (open: () => Database | Promise<Database>, { chain, answers, events }: StorePorts) => {
+  const tellLoss = ({ what, closedUpTo }: Loss, ctx: Ctx) => {
+    ctx.log.error({ what, signingClosedUpTo: String(closedUpTo) }, 'what was said to be stored is missing; nothing is signed for windows that may have been open: see docs/operating-store.md')
+    void events.send({ type: 'recordsLost', what, signingClosedUpTo: closedUpTo })
+  }
+  const tellDamage = (discarded: readonly Discarded[], ctx: Ctx) => {
+    for (const { kind, hash, blockNumber } of discarded) {
+      ctx.log.error({ kind, hash: hash === undefined ? undefined : toHex(hash), blockNumber: blockNumber?.toString() }, 'a damaged record was dropped')
+      void events.send({ type: 'recordDamaged', kind, hash, blockNumber })
+      if (kind === 'txList' && hash !== undefined) void chain.send({ type: 'lostTxList', hash, height: blockNumber })
+    }
+  }
+  const tellOpened = ({ loss, discarded, unknownFiles, droppedBytes }: Opened, ctx: Ctx) => {
+    if (droppedBytes > 0) ctx.log.warn({ droppedBytes }, 'part of the log could not be read and was dropped')
+    if (unknownFiles.length > 0) ctx.log.info({ files: unknownFiles.slice(0, 16) }, 'what lies in the folder of the database and is not of it is left alone')
+    if (loss !== undefined) tellLoss(loss, ctx)
+    tellDamage(discarded, ctx)
+  }
   const failed = (state: State, error: StoreError, ctx: Ctx) => {
     if (state.failing?.code !== error.code) {
       ctx.log.error({ code: error.code, err: error }, 'cannot store now; what waits is tried again')
@@ -88,10 +107,12 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
     }
   }
   /** What is being written counts as signed too: while it cannot be stored, nobody can say what we signed. */
-  const ownSigned = async (state: State, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> => {
+  const signedWindow = async (state: State, signer: Uint8Array, window: bigint): Promise<SignedWindow> => {
     const failure = await state.latest ?? state.failing
     if (failure !== undefined) throw failure
-    return state.database.ownSigned(signer, window)
+    const records = await state.database.ownSigned(signer, window)
+    // Read after the records: what was pruned or lost meanwhile is below it.
+    return { records, closedUpTo: (await state.database.stats()).signing.closedUpTo }
   }
   /** After the writes that were sent before it. */
   const restore = async (state: State, tail: number, beside: number): Promise<RestoredBytes> => {
@@ -105,9 +126,10 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
     name: 'store',
     mailbox: storeMailbox,
     async init(ctx) {
-      const database = await open()
-      const { durable, migratedFrom, schema, droppedBytes, stats } = await database.open()
-      if (droppedBytes > 0) ctx.log.warn({ droppedBytes }, 'an unfinished write of an earlier run was dropped')
+      const database = healing(await open(), discarded => { tellDamage(discarded, ctx) })
+      const opened = await database.open()
+      tellOpened(opened, ctx)
+      const { durable, migratedFrom, schema, stats } = opened
       if (migratedFrom !== undefined) ctx.log.info({ from: migratedFrom, to: schema }, 'the database was of an older schema and has been brought to the present one')
       ctx.log.info({ durable, commitments: stats.commitments, txLists: stats.txLists }, 'the store is open')
       void chain.send({ type: 'storeReady' })
@@ -126,8 +148,8 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
           failed: error => ({ type: 'commitFailed', error: storeErrorOf(error, 'commit') }),
         })
       },
-      serveCommitments({ database }, { request, start, max }, ctx) {
-        serve(ctx, request, database.canonicalRange(start, max).then(commitmentsBody), commitmentsBody(new Uint8Array(0)))
+      serveCommitments({ database }, { request, start, max, onePerHeight }, ctx) {
+        serve(ctx, request, database.canonicalRange(start, max, onePerHeight).then(commitmentsBody), commitmentsBody(new Uint8Array(0)))
       },
       serveTxList({ database }, { request, hash }, ctx) {
         serve(ctx, request, database.txList(hash).then(bytes => txListBody(hash, bytes)), txListBody(hash, undefined))
@@ -137,16 +159,15 @@ export const storeOver = (open: () => Database | Promise<Database>, { chain, ans
       scan: ({ database }, { from, max, after }, ctx) => asked(ctx, database.scan(from, max, after).then(({ bytes }) => bytes)),
       tail: ({ database }, { count }, ctx) => asked(ctx, database.tail(count).then(({ bytes }) => bytes)),
       blockAt: ({ database }, { height }, ctx) => asked(ctx, database.blockAt(height)),
-      rewinds: ({ database }, { after }, ctx) => asked(ctx, database.rewinds(after)),
+      rewinds: ({ database }, { after, store }, ctx) => asked(ctx, database.rewinds(after, store)),
       commitment: ({ database }, { hash }, ctx) => asked(ctx, database.commitmentByHash(hash)),
       txList: ({ database }, { hash }, ctx) => asked(ctx, database.txList(hash)),
       hasTxLists: ({ database }, { hashes }, ctx) => asked(ctx, database.hasTxLists(hashes)),
       missingTxLists: ({ database }, { from, max }, ctx) => asked(ctx, database.missingTxLists(from, max)),
-      recordSigned: ({ database }, { record }, ctx) => asked(ctx, database.recordSigned(record)),
-      ownSigned: (state, { signer, submissionWindowEnd }, ctx) => asked(ctx, ownSigned(state, signer, submissionWindowEnd)),
+      signedWindow: (state, { signer, submissionWindowEnd }, ctx) => asked(ctx, signedWindow(state, signer, submissionWindowEnd)),
       evidence: ({ database }, { from, max }, ctx) => asked(ctx, database.evidence(from, max)),
       meta: ({ database }, { name }, ctx) => asked(ctx, database.meta(name)),
-      setMeta: ({ database }, { name, value }, ctx) => asked(ctx, database.commit({ meta: [{ name, value }] })),
+      setMeta: ({ database }, { name, value }, ctx) => asked(ctx, database.commit({ meta: [{ name, value }] }).then(() => undefined)),
       standing: (state, _message, ctx) => ctx.later(standing(state)),
     },
     internal: {

@@ -24,6 +24,8 @@ function height(what: string, value: bigint): void {
 /** Looks at a whole batch before any of it is applied. @throws StoreError `invalid` */
 export function checkBatch(batch: WriteBatch): void {
   batch.signed?.forEach(checkOwnSigned)
+  if (batch.closeSigning !== undefined) height('a submission window', batch.closeSigning.upTo)
+  if (batch.forgetSigned !== undefined) height('a submission window', batch.forgetSigned)
   for (const { hash, signer, ssz } of batch.commitments ?? []) {
     size('a preconfirmation hash', hash, HASH_SIZE)
     size('a signer', signer, ADDRESS_SIZE)

@@ -17,9 +17,10 @@ const HASH_AT = CRC_SIZE + 1
 const SIGNER_AT = HASH_AT + HASH_SIZE
 const SSZ_AT = SIGNER_AT + 20
 
-export function commitmentValue({ hash, signer, ssz, standing }: CommitmentPut): Buffer {
+export function commitmentValue(put: CommitmentPut): Buffer {
+  const { hash, signer, ssz } = put
   const value = Buffer.allocUnsafe(VALUE_SIZE)
-  value[CRC_SIZE] = standingByte(standing)
+  value[CRC_SIZE] = standingByte(put)
   value.set(hash, HASH_AT)
   value.set(signer, SIGNER_AT)
   value.set(ssz, SSZ_AT)
@@ -45,7 +46,7 @@ export const SSZ_IN_RECORD = SSZ_AT - CRC_SIZE
 export function readCommitment(key: Key, value: Uint8Array): CommitmentPut {
   const record = Uint8Array.from(recordIn(key, value))
   return {
-    standing: standingOf(record[0] ?? 0),
+    ...standingOf(record[0]),
     hash: record.subarray(1, 1 + HASH_SIZE),
     signer: record.subarray(1 + HASH_SIZE, SSZ_IN_RECORD),
     ssz: record.subarray(SSZ_IN_RECORD),

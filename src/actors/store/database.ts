@@ -19,6 +19,8 @@ export interface CommitmentPut {
   /** `SignedCommitment`, 382 bytes. */
   readonly ssz: Uint8Array
   readonly standing: Standing
+  /** This node has published it. */
+  readonly own?: boolean
 }
 
 /** A commitment as it is kept. */
@@ -77,15 +79,15 @@ export interface ChainRecord {
   readonly gaps: readonly GapRecord[]
 }
 
-/** What was demoted since a reader of the chain was last told (SPEC §7, Rewinds are numbered). */
+/** What has changed since a reader of the chain was last told (SPEC §7, Rewinds are numbered). */
 export interface RewindsSince {
-  /** Names the directory that counts them: 16 hex digits, made with it. */
+  /** Names this opening of the directory, in whose name they are told: 16 hex digits. */
   readonly store: string
   /** The number of the last one; 0 before the first. */
   readonly last: number
-  /** The height above which blocks were demoted since: the lowest of all that were missed. `undefined`: none was. */
+  /** Above this height blocks were taken away, or put where there were none: the lowest of all that were missed. `undefined`: none was. */
   readonly to: bigint | undefined
-  /** False where some of those missed are not kept any more, or the number is above ours. */
+  /** False where some of those missed are not kept any more, the number is above ours, or it was told in a name that this directory does not know. */
   readonly known: boolean
 }
 
@@ -96,7 +98,8 @@ export interface HeadRecord { readonly blockNumber: bigint; readonly submissionW
  * Changes that become durable together or not at all. They apply in the order of the fields below, and applying a batch
  * again (after a restart of the store) changes nothing, as long as all batches after it are applied again as well.
  *
- * A batch that takes a canonical block from its height, in whatever field, is a rewind: it is numbered, and the number is written with it.
+ * A batch that takes a canonical block from its height, in whatever field, is a rewind: it is numbered, and the number is written with it. So
+ * is one that puts a block below where the chain has been: a reader may have been told that there is none.
  */
 export interface WriteBatch {
   /**
@@ -105,10 +108,12 @@ export interface WriteBatch {
    */
   readonly sequence?: number | undefined
   readonly after?: number | undefined
-  /**
-   * What we signed, recorded with what follows or not at all. The caller knows of no conflict: one makes the whole transaction fail.
-   */
+  /** What bears our key, recorded with what follows or not at all. One that conflicts with what is recorded is kept beside it. */
   readonly signed?: readonly OwnSigned[]
+  /** Windows that end at or before this one are closed for signing from now on, because records of what we signed may be missing. */
+  readonly closeSigning?: { readonly upTo: bigint; readonly what: LossKind; readonly at: number }
+  /** Forgets what was signed in windows that end at or before this one, and closes them for signing. */
+  readonly forgetSigned?: bigint
   /** Demotes every canonical record above this height, hand-overs included; −1: all. */
   readonly rewindTo?: bigint
   /** What `rewindTo` demotes is `retired`. */
@@ -158,6 +163,45 @@ export type SignedBefore =
   | { readonly recorded: true }
   /** Another one of this signer, window and height is recorded: the new one must not leave, and was not recorded. */
   | { readonly recorded: false; readonly conflict: OwnSigned }
+  /** Nothing is signed any more for windows that end at or before this one. */
+  | { readonly recorded: false; readonly conflict: undefined; readonly closedUpTo: bigint }
+
+/**
+ * What was lost of what had been said to be stored. `log`: bytes of it could not be read; `acknowledged`: its end is gone, or an older copy
+ * was put back; `table`: a file of the database was missing or unreadable, and what is left was put together again; `signed`: a record of what
+ * we signed was damaged; `directory`: it is a new one, and peers show what our key signed before.
+ */
+export type LossKind = 'log' | 'acknowledged' | 'table' | 'signed' | 'directory'
+
+export interface Loss {
+  readonly what: LossKind
+  /** When it was found, ms since the epoch. */
+  readonly at: number
+  /** Nothing is signed for windows that end at or before this one. */
+  readonly closedUpTo: bigint
+}
+
+/** What may be signed at all (SPEC §7). */
+export interface SigningMark {
+  /** Nothing is signed for windows that end at or before this one: their records were pruned, or may be lost. */
+  readonly closedUpTo: bigint | undefined
+  /** The last loss. */
+  readonly loss: Loss | undefined
+}
+
+/** What we signed in one window, with the mark read after it. */
+export interface SignedWindow {
+  readonly records: readonly OwnSigned[]
+  readonly closedUpTo: bigint | undefined
+}
+
+/** What was damaged, and is gone: it can be fetched again, or its owner sets it anew. */
+export interface Discarded {
+  readonly kind: 'commitment' | 'txList' | 'evidence' | 'signed' | 'confirmedTip' | 'headOverride' | 'root' | 'counters'
+  /** Preconfirmation hash or txlist hash, where anything still says it. */
+  readonly hash: Uint8Array | undefined
+  readonly blockNumber: bigint | undefined
+}
 
 export interface Stats {
   /** All commitments, and those of them that are canonical (blocks and hand-overs). */
@@ -178,6 +222,7 @@ export interface Stats {
   readonly evictedTxLists: number
   readonly evictedUnreferenced: number
   readonly evictedEvidence: number
+  readonly signing: SigningMark
 }
 
 /** What a node resumes with. */
@@ -192,8 +237,13 @@ export interface Opened extends ChainRecord {
   /** The last canonical records, as `tail(options.tail)` gives them. */
   readonly tail: RecordPage
   readonly stats: Stats
-  /** Bytes of an earlier run's log that could not be read and were dropped; after a power cut that of an unfinished write. */
+  /** Bytes of an earlier run's log that could not be read and were dropped. */
   readonly droppedBytes: number
+  /** What was found to be lost at this opening. */
+  readonly loss: Loss | undefined
+  readonly discarded: readonly Discarded[]
+  /** Names in the database's folder that are none of its files; left alone. */
+  readonly unknownFiles: readonly string[]
 }
 
 export interface MissingTxLists {
@@ -229,6 +279,8 @@ export const DEFAULT_LIMITS: DatabaseLimits = {
 export interface OpenOptions {
   /** Records in `Opened.tail`. Default 0. */
   readonly tail?: number
+  /** Looks at every record, and puts right what is wrong. Takes as long as reading all of it. */
+  readonly inspect?: boolean
 }
 
 /**
@@ -241,20 +293,25 @@ export interface Database {
   /**
    * Resolves when the batch is on disk (fdatasync). Rejects when it is not known to be: whole or not at all, it may be
    * found after the next opening, so commit it again. Batches apply in the order of the calls; those that wait for the
-   * disk at the same time share one sync, and fail together. After a failure the next commit first tries to recover.
+   * disk at the same time share one sync, and fail together. After a failure the next commit first tries to recover. Gives what it met
+   * that was damaged, and took out.
    */
-  commit (batch: WriteBatch): Promise<void>
-  /** Durable when it resolves, as `commit` is. Keeps the first of a signer, window and height for good (SPEC §7). */
+  commit (batch: WriteBatch): Promise<readonly Discarded[]>
+  /**
+   * Takes out what a read has found damaged: the `value` of that error. `waiting`: what stands on a damaged block becomes pending, for that
+   * block to come again. Gives nothing where it is none that could be taken out.
+   */
+  discard (damaged: string, waiting: boolean): Promise<readonly Discarded[]>
+  /** Durable when it resolves, as `commit` is. Keeps the first of a signer, window, height and kind, where its window is not closed (SPEC §7). */
   recordSigned (record: OwnSigned): Promise<SignedBefore>
   /** What we signed in a window, by height; what is being written counts, and is durable by then. */
   ownSigned (signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]>
-  /** Forgets what this signer signed in windows that end before this one. */
-  forgetSigned (signer: Uint8Array, before: bigint): Promise<void>
   /**
-   * The canonical commitments of heights `start` to `start + max − 1`, at most `max` (256), as concatenated SSZ: what
-   * `get_commitments_by_number` serves. A hand-over stands before the block of its height.
+   * The first `max` (at most 256) canonical commitments at or above `start`, as concatenated SSZ: what `get_commitments_by_number`
+   * serves (H89). A hand-over stands before the block of its height. `onePerHeight`: of each height the block, or where there is none the
+   * last hand-over (H87).
    */
-  canonicalRange (start: bigint, max: number): Promise<Uint8Array>
+  canonicalRange (start: bigint, max: number, onePerHeight?: boolean): Promise<Uint8Array>
   /** Canonical records from height `from` on; with `after`, from behind the record of that hash on. At most 4,096. */
   scan (from: bigint, max: number, after?: Uint8Array): Promise<RecordPage>
   /** The last `count` canonical records, ascending. */
@@ -262,8 +319,8 @@ export interface Database {
   /** The canonical block of a height. */
   blockAt (height: bigint): Promise<CommitmentRecord | undefined>
   chainRecord (): Promise<ChainRecord>
-  /** What was demoted after the rewind of this number. Read it after the records that it is to vouch for. */
-  rewinds (after: number): Promise<RewindsSince>
+  /** What has changed after the rewind of this number, told in the name of `store` (left out: ours). Read it after the records that it is to vouch for. */
+  rewinds (after: number, store?: string): Promise<RewindsSince>
   /** The highest `max` records that are not canonical, whatever their standing, ascending. */
   beside (max: number): Promise<RecordPage>
   commitmentByHash (hash: Uint8Array): Promise<CommitmentRecord | undefined>

@@ -2,27 +2,30 @@ import { MAX_COMMITMENTS, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.j
 import { isZero } from '../../protocol/bytes.js'
 import { CommitmentView } from '../../protocol/view.js'
 import { checkBatch, checkOwnSigned } from './check-batch.js'
-import { SSZ_IN_RECORD, isHandover, recordIn } from './commitment-value.js'
+import { systemClock } from '../kernel/clock.js'
+import type { Clock } from '../kernel/clock.js'
+import { SSZ_IN_RECORD, recordIn } from './commitment-value.js'
+import { discard } from './discard.js'
 import { evictCommitments, forget, prefetchCommitments, putCommitment, restand, rewind } from './commitments.js'
 import type {
-  ChainRecord, CommitmentRecord, Database, DatabaseLimits, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, RewindsSince, SignedBefore,
+  ChainRecord, CommitmentRecord, Database, DatabaseLimits, Discarded, Evidence, MissingTxLists, OpenOptions, Opened, OwnSigned, RewindsSince, SignedBefore,
   Stats, WriteBatch,
 } from './database.js'
 import { DEFAULT_LIMITS } from './database.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { GroupCommit } from './group-commit.js'
 import {
-  evictEvidence, forgetOwn, ownSignedIn, putEvidence, putGap, putHead, putMark, putMeta, putRewind, putRoot, putTip, readChainRecord,
-  readEvidence, readMeta, readRewinds, recordOwn, recordOwnOrFail,
+  evictEvidence, numbered, putEvidence, putGap, putHead, putMark, putMeta, putRoot, putTip, readChainRecord, readEvidence, readMeta, readRewinds,
 } from './ledger.js'
+import { begin, horizonAfter } from './opening.js'
 import { PAGE_RECORD_SIZE, RecordPage } from './record-page.js'
 import {
   SCHEMA_KEY, SCHEMA_VERSION, decodeHeight, encodeHeight, heightInKey, isBlockKey, join, keyAfter, keyOfText, sequenceKey,
   spaceEnd, spaceStart,
 } from './schema.js'
 import type { Key } from './schema.js'
-import { migrate } from './migrate.js'
-import { checkSchema } from './schema-record.js'
+import { closeSigning, forgetOwn, keepOwn, ownPage, ownSignedIn, recordOwn } from './signed-records.js'
+import { chainIdIn } from './schema-record.js'
 import { blockKeyOf, floorKey, loadState, putCounters } from './state.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
@@ -39,6 +42,8 @@ export interface DatabaseOptions {
   readonly limits?: Partial<DatabaseLimits>
   /** Refuses a directory of another chain. Left out: not asked. */
   readonly chainId?: bigint | undefined
+  /** Wall time, for what is closed for signing after a loss. */
+  readonly clock?: Pick<Clock, 'now'>
 }
 
 /** `Database` over any ordered storage: what is kept, for how long, and what becomes durable together. */
@@ -46,46 +51,47 @@ export class KeyValueDatabase implements Database {
   readonly #connect: () => Promise<Storage>
   readonly #limits: DatabaseLimits
   readonly #chainId: bigint | undefined
+  readonly #clock: Pick<Clock, 'now'>
   #storage: Storage | undefined
   #writer: GroupCommit<State> | undefined
   #seen: Seen | undefined
 
-  constructor(connect: () => Promise<Storage>, { limits, chainId }: DatabaseOptions = {}) {
+  constructor(connect: () => Promise<Storage>, { limits, chainId, clock = systemClock }: DatabaseOptions = {}) {
     this.#connect = connect
+    this.#clock = clock
     this.#limits = { ...DEFAULT_LIMITS, ...limits }
     this.#chainId = chainId
   }
 
-  async open({ tail = 0 }: OpenOptions = {}): Promise<Opened> {
+  async open({ tail = 0, inspect = false }: OpenOptions = {}): Promise<Opened> {
     if (this.#storage !== undefined) throw new StoreError('invalid', 'the database is open already', { value: 'open' })
     const storage = await this.#connect()
     try {
-      const schema = checkSchema(await storage.get(SCHEMA_KEY), storage, this.#chainId)
+      const { created, migratedFrom, loss, discarded } = await begin(storage, { chainId: this.#chainId, now: this.#clock.now(), inspect })
       const writer = new GroupCommit<State>({
         storage,
         load: () => loadState(storage),
         finish: (txn, state) => this.#finish(txn, state),
-        committed: state => { this.#seen = seen(state) },
+        committed: state => {
+          this.#seen = seen(state)
+          storage.acknowledged(state.counters.commits)
+        },
       })
       this.#seen = seen(await writer.start())
-      if (schema.write !== undefined) {
-        const { write } = schema
-        await writer.enqueue(async (txn, state) => {
-          await migrate(txn, state, schema.was)
-          txn.put(SCHEMA_KEY, write)
-        })
-      }
       this.#storage = storage
       this.#writer = writer
       return {
         durable: storage.durable,
-        created: storage.created,
+        created,
         schema: SCHEMA_VERSION,
-        migratedFrom: schema.was === undefined || schema.was === SCHEMA_VERSION ? undefined : schema.was,
+        migratedFrom,
         ...await readChainRecord(storage),
         tail: await this.tail(tail),
         stats: await this.stats(),
         droppedBytes: storage.droppedBytes,
+        loss,
+        discarded,
+        unknownFiles: storage.unknownFiles,
       }
     } catch (error) {
       this.#storage = undefined
@@ -95,22 +101,27 @@ export class KeyValueDatabase implements Database {
     }
   }
 
-  async commit(batch: WriteBatch): Promise<void> {
+  async commit(batch: WriteBatch): Promise<readonly Discarded[]> {
     checkBatch(batch)
-    await this.#open().writer.enqueue((txn, state) => this.#apply(txn, state, batch), batch)
+    return this.#open().writer.enqueue(async (txn, state) => {
+      await this.#apply(txn, state, batch)
+      return state.discarded.splice(0)
+    }, batch)
+  }
+
+  async discard(damaged: string, waiting: boolean): Promise<readonly Discarded[]> {
+    return this.#open().writer.enqueue(async (txn, state) => {
+      const at = this.#clock.now()
+      const gone = await discard(txn, state, Buffer.from(damaged, 'hex'), { waiting, closeUpTo: horizonAfter(at), at })
+      return gone === undefined ? state.discarded.splice(0) : [gone, ...state.discarded.splice(0)]
+    })
   }
 
   async #apply(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
-    for (const record of batch.signed ?? []) await recordOwnOrFail(txn, record, isHandover(record.ssz))
-    state.demoted = undefined
-    if (batch.rewindTo !== undefined) await rewind(txn, state, batch.rewindTo, batch.retires === true ? 'retired' : 'demoted')
-    for (const hash of batch.forget ?? []) await forget(txn, state, hash)
-    if (batch.commitments !== undefined) {
-      await prefetchCommitments(txn, state, batch.commitments)
-      for (const put of batch.commitments) await putCommitment(txn, state, put)
-    }
-    for (const { hash, standing } of batch.standings ?? []) await restand(txn, state, hash, standing)
-    if (state.demoted !== undefined) await putRewind(txn, state.demoted)
+    for (const record of batch.signed ?? []) await keepOwn(txn, record)
+    if (batch.closeSigning !== undefined) closeSigning(txn, state, batch.closeSigning.upTo, batch.closeSigning)
+    if (batch.forgetSigned !== undefined) await forgetOwn(txn, state, batch.forgetSigned)
+    await numbered(txn, state, async () => this.#applyCommitments(txn, state, batch))
     await this.#applyTxLists(txn, state, batch)
     for (const evidence of batch.evidence ?? []) await putEvidence(txn, state, evidence)
     if (batch.confirmedTip !== undefined) putTip(txn, batch.confirmedTip)
@@ -119,6 +130,16 @@ export class KeyValueDatabase implements Database {
     if (batch.mark !== undefined) putMark(txn, batch.mark)
     for (const gap of batch.gaps ?? []) putGap(txn, gap)
     for (const { name, value } of batch.meta ?? []) putMeta(txn, name, value)
+  }
+
+  async #applyCommitments(txn: Transaction, state: State, { rewindTo, retires, forget: forgotten = [], commitments, standings = [] }: WriteBatch): Promise<void> {
+    if (rewindTo !== undefined) await rewind(txn, state, rewindTo, retires === true ? 'retired' : 'demoted')
+    for (const hash of forgotten) await forget(txn, state, hash)
+    if (commitments !== undefined) {
+      await prefetchCommitments(txn, state, commitments)
+      for (const put of commitments) await putCommitment(txn, state, put)
+    }
+    for (const { hash, standing } of standings) await restand(txn, state, hash, standing)
   }
 
   async #applyTxLists(txn: Transaction, state: State, batch: WriteBatch): Promise<void> {
@@ -136,12 +157,13 @@ export class KeyValueDatabase implements Database {
     if (await evictCommitments(txn, state, this.#limits) > 0) await evictOrphans(txn, state)
     await evictReferenced(txn, state, this.#limits)
     await evictEvidence(txn, state, this.#limits)
+    state.counters.commits++
     putCounters(txn, state)
   }
 
   async recordSigned(record: OwnSigned): Promise<SignedBefore> {
     checkOwnSigned(record)
-    return this.#open().writer.enqueue(txn => recordOwn(txn, record, isHandover(record.ssz)))
+    return this.#open().writer.enqueue((txn, state) => recordOwn(txn, state, record))
   }
 
   async ownSigned(signer: Uint8Array, submissionWindowEnd: bigint): Promise<readonly OwnSigned[]> {
@@ -151,18 +173,39 @@ export class KeyValueDatabase implements Database {
     return this.#read(storage => ownSignedIn(storage, signer, submissionWindowEnd))
   }
 
-  async forgetSigned(signer: Uint8Array, before: bigint): Promise<void> {
-    await this.#open().writer.enqueue(txn => forgetOwn(txn, signer, before))
+  /** As the database's own record says; `undefined` where it does not. */
+  async chainId(): Promise<bigint | undefined> { return this.#read(async storage => chainIdIn(await storage.get(SCHEMA_KEY))) }
+
+  /** Nothing is signed any more for windows that end at or before this one. Never lowers what there is. */
+  async closeSigning(upTo: bigint): Promise<void> {
+    await this.#open().writer.enqueue(async (txn, state) => { closeSigning(txn, state, upTo) })
   }
 
-  async canonicalRange(start: bigint, max: number): Promise<Uint8Array> {
+  /** Everything that we signed, in pages: for an export. */
+  async * signedRecords(): AsyncGenerator<readonly OwnSigned[]> {
+    for (let from: Key | undefined; ;) {
+      const at = from
+      const { records, next } = await this.#read(storage => ownPage(storage, at))
+      yield records
+      if (next === undefined) return
+      from = next
+    }
+  }
+
+  async canonicalRange(start: bigint, max: number, onePerHeight = false): Promise<Uint8Array> {
     const most = bounded(max, MAX_COMMITMENTS)
-    if (most === 0) return new Uint8Array()
-    const gte = join('c', encodeHeight(start))
-    const lt = join('c', encodeHeight(start + BigInt(most)))
-    const entries = await this.#read(storage => storage.range({ gte, lt, limit: most }))
-    const page = new Uint8Array(entries.length * SIGNED_COMMITMENT_SIZE)
-    entries.forEach(({ key, value }, at) => {
+    let entries: readonly Entry[] = []
+    let gte = join('c', encodeHeight(start))
+    // what a height holds beside its block is bounded by chain, and so is the number of reads
+    for (let more = most > 0; more;) {
+      const read = await this.#read(storage => storage.range({ gte, lt: spaceEnd('c'), limit: most }))
+      const last = read.at(-1)
+      entries = onePerHeight ? lastOfEachHeight([...entries, ...read]) : read
+      more = onePerHeight && read.length === most && entries.length <= most
+      if (last !== undefined) gte = keyAfter(last.key)
+    }
+    const page = new Uint8Array(Math.min(entries.length, most) * SIGNED_COMMITMENT_SIZE)
+    entries.slice(0, most).forEach(({ key, value }, at) => {
       page.set(recordIn(key, value).subarray(SSZ_IN_RECORD), at * SIGNED_COMMITMENT_SIZE)
     })
     return page
@@ -188,7 +231,7 @@ export class KeyValueDatabase implements Database {
 
   async chainRecord(): Promise<ChainRecord> { return this.#read(readChainRecord) }
 
-  async rewinds(after: number): Promise<RewindsSince> { return this.#read(storage => readRewinds(storage, after)) }
+  async rewinds(after: number, store?: string): Promise<RewindsSince> { return this.#read(storage => readRewinds(storage, after, store)) }
 
   async beside(max: number): Promise<RecordPage> {
     return packed((await this.#last('p', max)).reverse())
@@ -307,6 +350,14 @@ export class KeyValueDatabase implements Database {
 const bounded = (count: number, most: number): number =>
   Number.isFinite(count) ? Math.min(most, Math.max(0, Math.floor(count))) : 0
 
+/** Of entries in the order of their keys: what stands last at its height is the block, where there is one. */
+function lastOfEachHeight(entries: readonly Entry[]): Entry[] {
+  return entries.filter(({ key }, at) => {
+    const next = entries[at + 1]
+    return next === undefined || Buffer.compare(heightInKey(next.key), heightInKey(key)) !== 0
+  })
+}
+
 function packed(entries: readonly Entry[]): RecordPage {
   const page = new Uint8Array(entries.length * PAGE_RECORD_SIZE)
   entries.forEach(({ key, value }, at) => { page.set(recordIn(key, value), at * PAGE_RECORD_SIZE) })
@@ -323,7 +374,7 @@ interface Seen {
 
 const seen = (state: State): Seen => ({ stats: statsOf(state), floor: floorKey(state, 'c') })
 
-function statsOf({ counters, head, unreferenced }: State): Stats {
+function statsOf({ counters, head, unreferenced, signing }: State): Stats {
   return {
     commitments: counters.canonical + counters.side,
     canonical: counters.canonical,
@@ -338,5 +389,6 @@ function statsOf({ counters, head, unreferenced }: State): Stats {
     evictedTxLists: counters.evictedTxLists,
     evictedUnreferenced: counters.evictedUnreferenced,
     evictedEvidence: counters.evictedEvidence,
+    signing,
   }
 }

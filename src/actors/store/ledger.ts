@@ -1,12 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { crc32 } from 'node:zlib'
-import { equalBytes } from '../../protocol/bytes.js'
-import { ADDRESS_SIZE, COMMITMENT_SIZE, HASH_SIZE, OFFSETS } from '../../protocol/layout.js'
-import { readUint256 } from '../../protocol/view.js'
-import type { ChainRecord, DatabaseLimits, Evidence, EvidencePut, GapRecord, HeadRecord, OwnSigned, RewindsSince, RootRecord, SignedBefore, TipRecord } from './database.js'
+import type { ChainRecord, DatabaseLimits, Evidence, EvidencePut, GapRecord, HeadRecord, RewindsSince, RootRecord, TipRecord } from './database.js'
 import { StoreError } from './errors.js'
-import { decodeHeight, encodeHeight, join, keyAfter, nameKey, ownSignedKey, sequenceKey, sequenceOf, spaceEnd, spaceStart } from './schema.js'
+import { decodeHeight, encodeHeight, join, keyAfter, nameKey, sequenceKey, sequenceOf, spaceEnd, spaceStart } from './schema.js'
 import type { Key } from './schema.js'
+import { heightOfBlock } from './state.js'
 import type { State } from './state.js'
 import type { Entry, Storage } from './storage.js'
 import type { Transaction } from './transaction.js'
@@ -14,14 +11,13 @@ import type { Transaction } from './transaction.js'
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const unhex = (text: unknown): Uint8Array => new Uint8Array(Buffer.from(String(text), 'hex'))
 
-function parse(what: string, value: Uint8Array): Readonly<Record<string, unknown>> {
+/** @throws StoreError `damaged` naming the key, where it is no JSON object or `read` cannot make sense of it */
+function parse<T>(what: string, key: Key, value: Uint8Array, read: (fields: Readonly<Record<string, unknown>>) => T): T {
   try {
-    const parsed: unknown = JSON.parse(Buffer.from(value).toString('utf8'))
-    if (typeof parsed === 'object' && parsed !== null) return { ...parsed }
-  } catch {
-    // said below
+    return read({ ...JSON.parse(Buffer.from(value).toString('utf8')) as object })
+  } catch (cause) {
+    throw new StoreError('damaged', `${what} cannot be read`, { value: key.toString('hex') }, { cause })
   }
-  throw new StoreError('damaged', `${what} cannot be read`, { value: what })
 }
 
 const json = (value: object): Uint8Array => Buffer.from(JSON.stringify(value))
@@ -49,16 +45,25 @@ export async function evictEvidence(txn: Transaction, state: State, limits: Data
   if (counters.evidence <= limits.evidence) return
   const oldest = await txn.range({ gte: spaceStart('e'), lt: spaceEnd('e'), limit: counters.evidence - limits.evidence })
   for (const { key, value } of oldest) {
-    txn.remove(key)
-    txn.remove(Buffer.from(unhex(parse('evidence', value)['digest'])))
-    counters.evidence--
+    dropEvidence(txn, state, key, value)
     counters.evictedEvidence++
   }
 }
 
+/** Where it cannot be read, its digest stays: the same evidence is not kept twice for that. */
+export function dropEvidence(txn: Transaction, { counters }: State, key: Key, value: Uint8Array | undefined): void {
+  txn.remove(key)
+  counters.evidence--
+  try {
+    if (value !== undefined) txn.remove(Buffer.from(unhex(parse('evidence', key, value, ({ digest }) => digest))))
+  } catch {
+    // nothing says which
+  }
+}
+
+/** @throws StoreError `damaged` naming the key */
 export function readEvidence({ key, value }: Entry): Evidence {
-  const { kind, reason, signer, blockNumber, submissionWindowEnd, messages, seenAt } = parse('evidence', value)
-  return {
+  return parse('evidence', key, value, ({ kind, reason, signer, blockNumber, submissionWindowEnd, messages, seenAt }) => ({
     sequence: sequenceOf(key),
     kind: kind === 'equivocation' ? kind : 'misbehaviour',
     reason: String(reason),
@@ -67,78 +72,7 @@ export function readEvidence({ key, value }: Entry): Evidence {
     submissionWindowEnd: BigInt(String(submissionWindowEnd)),
     messages: Array.isArray(messages) ? messages.map(unhex) : [],
     seenAt: Number(seenAt),
-  }
-}
-
-// ---- what we signed
-
-/** The value: CRC-32 of the rest, preconfirmation hash, SSZ. */
-function ownValue({ hash, ssz }: OwnSigned): Buffer {
-  const value = Buffer.concat([Buffer.alloc(4), hash, ssz])
-  value.writeUInt32BE(crc32(value.subarray(4)), 0)
-  return value
-}
-
-export function readOwn(key: Key, value: Uint8Array): OwnSigned {
-  const bytes = Buffer.from(value)
-  if (bytes.length < 4 + HASH_SIZE + COMMITMENT_SIZE || bytes.readUInt32BE(0) !== crc32(bytes.subarray(4))) {
-    throw new StoreError('damaged', 'a record of what we signed is not what was written', { value: key.toString('hex') })
-  }
-  return {
-    signer: Uint8Array.from(key.subarray(1, 1 + ADDRESS_SIZE)),
-    hash: Uint8Array.from(bytes.subarray(4, 4 + HASH_SIZE)),
-    ssz: Uint8Array.from(bytes.subarray(4 + HASH_SIZE)),
-  }
-}
-
-/**
- * Keeps the first of a signer, window and height. The same commitment again is recorded already: what is compared is what the
- * signature covers (the slasher is not part of the preconfirmation hash).
- */
-export async function recordOwn(txn: Transaction, record: OwnSigned, handover: boolean): Promise<SignedBefore> {
-  const key = ownSignedKey(record.signer, record.ssz, handover)
-  const there = await txn.get(key)
-  if (there === undefined) {
-    txn.put(key, ownValue(record))
-    return { recorded: true }
-  }
-  const before = readOwn(key, there)
-  if (equalBytes(before.ssz.subarray(0, COMMITMENT_SIZE), record.ssz.subarray(0, COMMITMENT_SIZE))) return { recorded: true }
-  return { recorded: false, conflict: before }
-}
-
-/** @throws StoreError `invalid`: a conflict, of which the caller should have known */
-export async function recordOwnOrFail(txn: Transaction, record: OwnSigned, handover: boolean): Promise<void> {
-  const outcome = await recordOwn(txn, record, handover)
-  if (!outcome.recorded) throw new StoreError('invalid', 'another commitment is recorded as signed for this window and height', { value: hex(outcome.conflict.hash) })
-}
-
-export async function ownSignedIn(storage: Pick<Storage, 'range'>, signer: Uint8Array, window: bigint): Promise<readonly OwnSigned[]> {
-  const gte = join('o', signer, encodeHeight(window))
-  const lt = join('o', signer, encodeHeight(window), 0xff)
-  const found: OwnSigned[] = []
-  for (let from = gte; ;) {
-    const entries = await storage.range({ gte: from, lt, limit: 1_024 })
-    for (const { key, value } of entries) found.push(readOwn(key, value))
-    const last = entries.at(-1)
-    if (last === undefined || entries.length < 1_024) break
-    from = keyAfter(last.key)
-  }
-  return found.sort((a, b) => {
-    const [first, second] = [readUint256(a.ssz, OFFSETS.blockNumber), readUint256(b.ssz, OFFSETS.blockNumber)]
-    return first < second ? -1 : first > second ? 1 : 0
-  })
-}
-
-export async function forgetOwn(txn: Transaction, signer: Uint8Array, before: bigint): Promise<void> {
-  const lt = join('o', signer, encodeHeight(before))
-  for (let gte = join('o', signer); ;) {
-    const entries = await txn.range({ gte, lt, limit: 1_024 })
-    for (const { key } of entries) txn.remove(key)
-    const last = entries.at(-1)
-    if (last === undefined || entries.length < 1_024) return
-    gte = keyAfter(last.key)
-  }
+  }))
 }
 
 // ---- what chain stands on, text of other rooms
@@ -147,7 +81,7 @@ const TIP = nameKey('a', 'confirmedTip')
 const HEAD = nameKey('a', 'headOverride')
 const ROOT = nameKey('a', 'root')
 const MARK = nameKey('a', 'mark')
-const STORE = nameKey('a', 'store')
+const OPENINGS = nameKey('a', 'openings')
 
 export function putTip(txn: Transaction, tip: TipRecord | null): void {
   if (tip === null) return txn.remove(TIP)
@@ -156,11 +90,12 @@ export function putTip(txn: Transaction, tip: TipRecord | null): void {
   txn.put(TIP, json({ blockNumber: blockNumber.toString(), ...hash }))
 }
 
-async function readTip(storage: Pick<Storage, 'get'>): Promise<TipRecord | undefined> {
+export async function readTip(storage: Pick<Storage, 'get'>): Promise<TipRecord | undefined> {
   const value = await storage.get(TIP)
   if (value === undefined) return undefined
-  const { blockNumber, hash } = parse('the confirmed tip', value)
-  return { blockNumber: BigInt(String(blockNumber)), ...(hash === undefined ? {} : { preconfirmationHash: unhex(hash) }) }
+  return parse('the confirmed tip', TIP, value, ({ blockNumber, hash }) => ({
+    blockNumber: BigInt(String(blockNumber)), ...(hash === undefined ? {} : { preconfirmationHash: unhex(hash) }),
+  }))
 }
 
 export function putHead(txn: Transaction, head: HeadRecord | null): void {
@@ -168,11 +103,12 @@ export function putHead(txn: Transaction, head: HeadRecord | null): void {
   txn.put(HEAD, json({ blockNumber: head.blockNumber.toString(), submissionWindowEnd: head.submissionWindowEnd.toString() }))
 }
 
-async function readHead(storage: Pick<Storage, 'get'>): Promise<HeadRecord | undefined> {
+export async function readHead(storage: Pick<Storage, 'get'>): Promise<HeadRecord | undefined> {
   const value = await storage.get(HEAD)
   if (value === undefined) return undefined
-  const { blockNumber, submissionWindowEnd } = parse('the head override', value)
-  return { blockNumber: BigInt(String(blockNumber)), submissionWindowEnd: BigInt(String(submissionWindowEnd)) }
+  return parse('the head override', HEAD, value, ({ blockNumber, submissionWindowEnd }) => ({
+    blockNumber: BigInt(String(blockNumber)), submissionWindowEnd: BigInt(String(submissionWindowEnd)),
+  }))
 }
 
 export function putRoot(txn: Transaction, root: RootRecord | null): void {
@@ -181,11 +117,12 @@ export function putRoot(txn: Transaction, root: RootRecord | null): void {
   txn.put(ROOT, json({ first: first.toString(), ...parentHash === undefined ? {} : { parentHash: hex(parentHash) } }))
 }
 
-async function readRoot(storage: Pick<Storage, 'get'>): Promise<RootRecord | undefined> {
+export async function readRoot(storage: Pick<Storage, 'get'>): Promise<RootRecord | undefined> {
   const value = await storage.get(ROOT)
   if (value === undefined) return undefined
-  const { first, parentHash } = parse('the root', value)
-  return { first: BigInt(String(first)), ...(parentHash === undefined ? {} : { parentHash: unhex(parentHash) }) }
+  return parse('the root', ROOT, value, ({ first, parentHash }) => ({
+    first: BigInt(String(first)), ...(parentHash === undefined ? {} : { parentHash: unhex(parentHash) }),
+  }))
 }
 
 export const putMark = (txn: Transaction, mark: bigint): void => { txn.put(MARK, encodeHeight(mark)) }
@@ -220,16 +157,51 @@ export async function readChainRecord(storage: Pick<Storage, 'get' | 'range'>): 
 
 // ---- rewinds
 
-/** Rewinds that are kept (SPEC §7). */
+/** Rewinds that are kept (SPEC §7), and openings whose cursors are understood. */
 const KEPT_REWINDS = 4_096
+const KEPT_OPENINGS = 256
 
-export const putStoreId = (txn: Transaction): void => { txn.put(STORE, randomBytes(8)) }
+/** An opening of the directory: its id, 16 hex digits, and the last rewind before it. */
+type Opening = readonly [id: string, from: number]
 
-/** Canonical blocks from this height on were demoted by this transaction. */
-export async function putRewind(txn: Transaction, lowest: bigint): Promise<void> {
-  const number = await lastRewind(txn) + 1
-  txn.put(sequenceKey('w', number), encodeHeight(lowest))
-  if (number > KEPT_REWINDS) txn.remove(sequenceKey('w', number - KEPT_REWINDS))
+/**
+ * What is told of rewinds is told in the name of this opening. A cursor with a name that is not in the list was given by a directory of which this
+ * is an older copy. @param lost rewinds may be missing: no cursor of before is believed
+ */
+export async function putOpening(txn: Transaction, lost: boolean): Promise<void> {
+  const before = lost ? [] : await readOpenings(txn)
+  const opening: Opening = [hex(randomBytes(8)), await lastRewind(txn)]
+  txn.put(OPENINGS, json([...before.slice(1 - KEPT_OPENINGS), opening]))
+}
+
+/** None where they cannot be read: then every cursor is judged by its hash. */
+async function readOpenings(storage: Pick<Storage, 'get'>): Promise<readonly Opening[]> {
+  const value = await storage.get(OPENINGS)
+  try {
+    const list: unknown = value === undefined ? [] : JSON.parse(Buffer.from(value).toString('utf8'))
+    const isOpening = (each: unknown): each is Opening => Array.isArray(each) && typeof each[0] === 'string' && Number.isSafeInteger(each[1])
+    return Array.isArray(list) && list.every(isOpening) ? list : []
+  } catch {
+    return []
+  }
+}
+
+/**
+ * Applies a change of the commitments. Where it takes a canonical block away, or puts one at a height that readers have passed, they are to be
+ * told: it is a rewind, numbered in the write that makes it.
+ */
+export async function numbered(txn: Transaction, state: State, change: () => Promise<void>): Promise<void> {
+  state.rewound = undefined
+  await change()
+  const { rewound } = state
+  if (rewound !== undefined) {
+    const number = await lastRewind(txn) + 1
+    txn.put(sequenceKey('w', number), encodeHeight(rewound))
+    if (number > KEPT_REWINDS) txn.remove(sequenceKey('w', number - KEPT_REWINDS))
+    state.told = rewound - 1n
+  }
+  const top = heightOfBlock(state.head)
+  if (top > state.told) state.told = top
 }
 
 async function lastRewind(storage: Pick<Storage, 'range'>): Promise<number> {
@@ -237,9 +209,10 @@ async function lastRewind(storage: Pick<Storage, 'range'>): Promise<number> {
   return last === undefined ? 0 : sequenceOf(last.key)
 }
 
-export async function readRewinds(storage: Storage, after: number): Promise<RewindsSince> {
-  const [id, missed, present] = await Promise.all([
-    storage.get(STORE), storage.range({ gte: sequenceKey('w', after + 1), lt: spaceEnd('w'), limit: KEPT_REWINDS }), lastRewind(storage),
+/** @param store in whose name `after` was told; left out: that of this opening */
+export async function readRewinds(storage: Storage, after: number, store?: string): Promise<RewindsSince> {
+  const [openings, missed, present] = await Promise.all([
+    readOpenings(storage), storage.range({ gte: sequenceKey('w', after + 1), lt: spaceEnd('w'), limit: KEPT_REWINDS }), lastRewind(storage),
   ])
   let to: bigint | undefined
   for (const { value } of missed) {
@@ -248,7 +221,9 @@ export async function readRewinds(storage: Storage, after: number): Promise<Rewi
   }
   const [first, newest] = [missed[0], missed.at(-1)]
   const last = newest === undefined ? present : sequenceOf(newest.key)
-  return { store: hex(id ?? new Uint8Array()), last, to, known: after <= last && (first === undefined || sequenceOf(first.key) === after + 1) }
+  const opened = store === undefined ? openings.length - 1 : openings.findIndex(([id]) => id === store)
+  const until = openings[opened + 1]?.[1] ?? last
+  return { store: openings.at(-1)?.[0] ?? '', last, to, known: opened >= 0 && after <= until && (first === undefined || sequenceOf(first.key) === after + 1) }
 }
 
 export function putMeta(txn: Transaction, name: string, value: string | null): void {

@@ -1,11 +1,13 @@
-import { mkdir, open as openFile, readFile, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, open as openFile, readFile, readdir, realpath, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type * as Library from 'classic-level'
 import { StoreError, storeErrorOf } from './errors.js'
-import { lockedBy, readHolder, refuseHeld, releaseLock, selfAsHolder, writeLock } from './lock.js'
+import { lockedBy, readHolder, releaseLock, selfAsHolder, takeLock, writeLock } from './lock.js'
 import type { Key } from './schema.js'
 import type { Entry, Range, Storage, Write } from './storage.js'
+import { damagedTables, putAside } from './tables.js'
+import { Witness } from './witness.js'
 
 // by `require`, since `import` first searches CommonJS for what it exports: 10 ms at each start
 const { ClassicLevel } = createRequire(import.meta.url)('classic-level') as typeof Library
@@ -19,6 +21,12 @@ const OPEN_FILES = 256
 /** An iterator reads so many bytes ahead; a page of 256 commitments takes 112 KB. */
 const READ_AHEAD = 1024 * 1024
 
+/**
+ * Tables are checked at each start up to so many bytes: a tenth of a second. After a crash all are (some seconds for 2 GiB): it may have been a
+ * damaged one that ended the process.
+ */
+const CHECKED_AT_START = 64 * 1024 * 1024
+
 const FOLDER = 'store'
 const PROBE = 'probe'
 /** Asked again while another process holds the database and has not yet said who it is. */
@@ -27,49 +35,107 @@ const HOLDER_PAUSE_MS = 20
 
 const ITS_FILES = /^(\d+\.(ldb|sst|log|dbtmp)|MANIFEST-\d+|CURRENT|LOCK|LOG|LOG\.old|lost|probe)$/
 const ITS_DATA = /^\d+\.(ldb|sst|log)$/
+/** What file systems and desktops leave anywhere. */
+const HARMLESS = /^(\..*|lost\+found|desktop\.ini|Thumbs\.db)$/i
 
 export interface LevelOptions {
   /** Absolute, or relative to the working directory; made where missing. */
   readonly dataDir: string
   /** Names the opener within its process: the same one may open again after its thread died. */
   readonly token: string
+  /**
+   * What is done about files that cannot be read. `tables` (default): damaged or missing ones are put aside, and what is left is put together.
+   * `always`: also where nothing says which files belong to the database, which is a person's decision. `never`: `damaged`.
+   */
+  readonly repair?: Repair | undefined
+}
+
+export type Repair = 'never' | 'tables' | 'always'
+
+/** The folder of the store in a data directory, which is there already. @throws StoreError `io` */
+export async function storeFolder(dataDir: string): Promise<string> {
+  try {
+    return await realpath(join(dataDir, FOLDER))
+  } catch (error) {
+    throw new StoreError('io', `${dataDir} is no data directory: it has no store`, { value: dataDir }, { cause: error })
+  }
 }
 
 /**
- * LevelDB in `dataDir/store`, with a lock file that names who holds it.
+ * LevelDB in `dataDir/store`, by its real path (LevelDB and the system know a lock by its name, and by the process), with a lock file that
+ * names who holds it. A table that is missing is told as `repaired`: the rest is put together.
  * @throws StoreError `locked`, `foreign`, `damaged`, `disk_full`, `io`
  */
-export async function openLevel({ dataDir, token }: LevelOptions): Promise<Storage> {
-  const folder = join(dataDir, FOLDER)
+export async function openLevel({ dataDir: named, token, repair = 'tables' }: LevelOptions): Promise<Storage> {
   try {
-    await mkdir(folder, { recursive: true })
+    await mkdir(join(named, FOLDER), { recursive: true })
+    const dataDir = await realpath(named)
+    const folder = await realpath(join(dataDir, FOLDER))
     const self = await selfAsHolder(token)
-    await refuseHeld(dataDir, self)
-    const created = await isNew(folder)
-    const db = await openDatabase(folder, dataDir, created)
-    await writeLock(dataDir, self).catch(async (error: unknown) => {
-      await db.close()
+    const lock = await takeLock(dataDir, self)
+    try {
+      const { isNew, broken, unknownFiles } = await look(folder, repair)
+      const witness = await Witness.open(dataDir)
+      // Where the lock cannot be judged, the files may be in use.
+      const damaged = lock === 'unsure' || repair === 'never' ? [] : await damagedTables(folder, lock === 'after_crash' || repair === 'always' ? Infinity : CHECKED_AT_START)
+      const { db, repaired } = damaged.length > 0 || broken
+        ? { db: await openWithout(folder, dataDir, damaged), repaired: true }
+        : await openOrRepair(folder, dataDir, isNew, repair)
+      const storage = new LevelStorage(db, folder, dataDir, token, { unknownFiles, witness, repaired, droppedBytes: await droppedBytes(folder) })
+      if (lock === 'unsure') {
+        await writeLock(dataDir, self).catch(async (error: unknown) => {
+          await storage.close()
+          throw error
+        })
+      }
+      return storage
+    } catch (error) {
+      await releaseLock(dataDir, token)
       throw error
-    })
-    return new LevelStorage(db, folder, created, await droppedBytes(folder), dataDir, token)
+    }
   } catch (error) {
-    throw storeErrorOf(error, `open ${folder}`)
+    throw storeErrorOf(error, `open ${join(named, FOLDER)}`)
   }
 }
 
-/** LevelDB makes a new database where its CURRENT is missing, and deletes the tables that it finds: not with ours. */
-async function isNew(folder: string): Promise<boolean> {
+/**
+ * LevelDB makes a new database where its CURRENT is missing, and deletes the tables that it finds: not with ours, and not among what is
+ * another's. Where there is a database, its own record says whose it is, whatever else lies beside it.
+ */
+async function look(folder: string, repair: Repair): Promise<{ readonly isNew: boolean; readonly broken: boolean; readonly unknownFiles: readonly string[] }> {
   const files = await readdir(folder)
-  const foreign = files.find(file => !ITS_FILES.test(file))
+  const unknownFiles = files.filter(file => !ITS_FILES.test(file))
+  if (files.includes('CURRENT')) return { isNew: false, broken: false, unknownFiles }
+  const foreign = unknownFiles.find(file => !HARMLESS.test(file))
   if (foreign !== undefined) {
     throw new StoreError('foreign', `${folder} holds ${foreign}, which is not of a database of ours`, { value: foreign })
   }
-  if (files.includes('CURRENT')) return false
   // A first start that was cut short leaves a manifest alone.
   if (files.some(file => ITS_DATA.test(file))) {
-    throw new StoreError('damaged', `${folder} has data and no CURRENT`, { value: 'CURRENT' })
+    if (repair === 'always') return { isNew: false, broken: true, unknownFiles }
+    throw new StoreError('damaged', `${folder} has data and no CURRENT: see docs/operating-store.md`, { value: 'CURRENT' })
   }
-  return true
+  return { isNew: true, broken: false, unknownFiles }
+}
+
+/** What is left when these are put aside. Nothing is deleted. */
+async function openWithout(folder: string, dataDir: string, tables: readonly string[]): Promise<Level> {
+  await putAside(folder, tables)
+  await ClassicLevel.repair(folder)
+  return openDatabase(folder, dataDir, false)
+}
+
+/** LevelDB's words where its manifest names a table that is not there. */
+const MISSING_TABLE = /\d+ missing files/
+
+async function openOrRepair(folder: string, dataDir: string, createIfMissing: boolean, repair: Repair): Promise<{ readonly db: Level; readonly repaired: boolean }> {
+  try {
+    return { db: await openDatabase(folder, dataDir, createIfMissing), repaired: false }
+  } catch (error) {
+    const mayRepair = repair === 'always' || (repair === 'tables' && error instanceof StoreError && MISSING_TABLE.test(error.message))
+    if (!(error instanceof StoreError) || error.code !== 'damaged' || !mayRepair) throw error
+    return { db: await openWithout(folder, dataDir, await damagedTables(folder)), repaired: true }
+  }
 }
 
 async function openDatabase(folder: string, dataDir: string, createIfMissing: boolean): Promise<Level> {
@@ -112,14 +178,34 @@ class LevelStorage implements Storage {
   /** Rejects while it could not be opened again. */
   #db: Promise<Level>
 
+  readonly droppedBytes: number
+  readonly unknownFiles: readonly string[]
+  readonly #witness: Witness
+  #repaired: boolean
+
   constructor(
-    db: Level,
-    readonly folder: string,
-    readonly created: boolean,
-    readonly droppedBytes: number,
-    readonly dataDir: string,
-    readonly token: string,
-  ) { this.#db = Promise.resolve(db) }
+    db: Level, readonly folder: string, readonly dataDir: string, readonly token: string,
+    found: { readonly droppedBytes: number; readonly unknownFiles: readonly string[]; readonly witness: Witness; readonly repaired: boolean },
+  ) {
+    this.#db = Promise.resolve(db)
+    this.#witness = found.witness
+    this.#repaired = found.repaired
+    this.droppedBytes = found.droppedBytes
+    this.unknownFiles = found.unknownFiles
+  }
+
+  get repaired(): boolean { return this.#repaired }
+  get witnessed(): number | undefined { return this.#witness.commits }
+  acknowledged(commits: number): void { this.#witness.write(commits) }
+
+  /** LevelDB's own repair, without tables of which a part is damaged: what is left is put together, the rest goes to `lost`. */
+  async repair(): Promise<void> {
+    this.#repaired = true
+    await this.#reopened(async () => {
+      await putAside(this.folder, await damagedTables(this.folder))
+      await ClassicLevel.repair(this.folder)
+    })
+  }
 
   async get(key: Key): Promise<Uint8Array | undefined> { return (await this.#db).get(key) }
 
@@ -150,8 +236,12 @@ class LevelStorage implements Storage {
    */
   async recover(): Promise<void> {
     await this.#probe()
+    await this.#reopened(async () => undefined)
+  }
+
+  async #reopened(between: () => Promise<void>): Promise<void> {
     const before = this.#db
-    this.#db = before.then(db => db.close()).catch(() => undefined).then(() => openDatabase(this.folder, this.dataDir, false))
+    this.#db = before.then(db => db.close()).catch(() => undefined).then(between).then(() => openDatabase(this.folder, this.dataDir, false))
     await this.#db.catch((error: unknown) => { throw storeErrorOf(error, `open ${this.folder} again`) })
   }
 
@@ -178,6 +268,7 @@ class LevelStorage implements Storage {
 
   async close(): Promise<void> {
     await this.#db.then(db => db.close(), () => undefined)
+    this.#witness.close()
     await releaseLock(this.dataDir, this.token)
   }
 }

@@ -1,4 +1,4 @@
-import { readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { StoreError } from './errors.js'
@@ -24,6 +24,8 @@ export interface Holder {
 export type Judgement = 'free' | 'ours' | 'stale' | 'held' | 'unsure'
 
 const FILE = 'lock'
+/** Between looks at a lock that another opener is removing, ms. */
+const TURN_PAUSE_MS = 5
 const fileIn = (dataDir: string): string => join(dataDir, FILE)
 
 const maybe = (reading: Promise<string>): Promise<string | undefined> => reading.then(text => text.trim(), () => undefined)
@@ -47,7 +49,10 @@ export async function selfAsHolder(token: string): Promise<Holder> {
 /** The lock file's content; `undefined` where there is none or it cannot be read as one. */
 export async function readHolder(dataDir: string): Promise<Holder | undefined> {
   const text = await maybe(readFile(fileIn(dataDir), 'utf8'))
-  if (text === undefined) return undefined
+  return text === undefined ? undefined : parseHolder(text)
+}
+
+function parseHolder(text: string): Holder | undefined {
   try {
     const { pid, started, boot, pidNamespace, host, token } = JSON.parse(text) as Readonly<Record<string, unknown>>
     if (typeof pid !== 'number' || typeof host !== 'string' || typeof token !== 'string') return undefined
@@ -93,15 +98,61 @@ export function lockedBy(dataDir: string, holder: Holder | undefined, cause?: un
   return new StoreError('locked', `the data directory ${dataDir} is held by ${who}`, pid, { cause })
 }
 
-/** Before the database is opened. @throws StoreError `locked` where a living process holds the directory */
-export async function refuseHeld(dataDir: string, self: Holder): Promise<void> {
-  const holder = await readHolder(dataDir)
-  if (await judge(holder, self) === 'held') throw lockedBy(dataDir, holder)
+/**
+ * Takes the directory for this opener. The lock file is made by a link, of which the file system lets one succeed: so it holds between
+ * threads of this process, whose other names for the directory the database's own lock does not see, as it holds between processes.
+ * A lock whose holder is gone is removed first, by one opener at a time: a second lock, beside it, says whose turn that is.
+ * @returns `after_crash` where an earlier run has left its lock; `unsure` where the holder cannot be judged from here: then the database's own
+ * lock decides, and `writeLock` follows
+ * @throws StoreError `locked` where a living process, or another opener of this one, holds the directory
+ */
+export async function takeLock(dataDir: string, self: Holder): Promise<'taken' | 'after_crash' | 'unsure'> {
+  const [lock, mine] = [fileIn(dataDir), `${fileIn(dataDir)}.${self.token}`]
+  await writeFile(mine, `${JSON.stringify(self)}\n`)
+  let crashed = false
+  try {
+    for (;;) {
+      const made = await linked(mine, lock)
+      if (made === 'made') return crashed ? 'after_crash' : 'taken'
+      // A file system without links: the database's own lock is all there is.
+      if (made !== 'there') return 'unsure'
+      const before = await maybe(readFile(lock, 'utf8'))
+      const holder = before === undefined ? undefined : parseHolder(before)
+      const judgement = await judge(holder, self)
+      if (judgement === 'held') throw lockedBy(dataDir, holder)
+      if (judgement === 'unsure') return 'unsure'
+      crashed ||= before !== undefined
+      if (before !== undefined) await removeStale(lock, before, mine, self)
+    }
+  } finally {
+    await rm(mine, { force: true })
+  }
+}
+
+const linked = async (from: string, to: string): Promise<'made' | 'there' | 'impossible'> => link(from, to).then(() => 'made', (error: unknown) =>
+  (error as { code?: unknown } | undefined)?.code === 'EEXIST' ? 'there' : 'impossible')
+
+/** While another opener removes it, nothing is done here; an opener that died over it is no hindrance. */
+async function removeStale(lock: string, before: string, mine: string, self: Holder): Promise<void> {
+  const turn = `${lock}.turn`
+  if (await linked(mine, turn) !== 'made') {
+    const other = await maybe(readFile(turn, 'utf8'))
+    const judgement = other === undefined ? 'free' : await judge(parseHolder(other), self)
+    if (judgement === 'stale') await rm(turn, { force: true })
+    else await new Promise(resolve => setTimeout(resolve, TURN_PAUSE_MS))
+    return
+  }
+  try {
+    // Whoever removed it before us has another one there now.
+    if (await maybe(readFile(lock, 'utf8')) === before) await rm(lock, { force: true })
+  } finally {
+    await rm(turn, { force: true })
+  }
 }
 
 /** Once the database's own lock is ours: names us, in place of whoever stood there. */
 export async function writeLock(dataDir: string, self: Holder): Promise<void> {
-  const written = `${fileIn(dataDir)}.${self.pid}`
+  const written = `${fileIn(dataDir)}.${self.token}`
   await writeFile(written, `${JSON.stringify(self)}\n`)
   await rename(written, fileIn(dataDir))
 }

@@ -64,7 +64,9 @@ class Space {
 class MemoryStorage implements Storage {
   readonly durable = false
   readonly droppedBytes = 0
-  created = true
+  readonly repaired = false
+  readonly unknownFiles: readonly string[] = []
+  readonly witnessed = undefined
   readonly #spaces = new Map<number, Space>()
 
   #space(key: Uint8Array): Space {
@@ -102,6 +104,8 @@ class MemoryStorage implements Storage {
     }
   }
 
+  acknowledged(): void { /* gone with the process, as all of it */ }
+  async repair(): Promise<void> { /* a map is not damaged */ }
   async recover(): Promise<void> { /* a map does not fail */ }
   async close(): Promise<void> { /* it may be opened again */ }
 }
@@ -109,15 +113,8 @@ class MemoryStorage implements Storage {
 /** Memory that several databases may open one after the other, as they would a directory. */
 export class MemoryGround {
   readonly #storage = new MemoryStorage()
-  #opened = false
 
-  database(options: DatabaseOptions = {}): Database {
-    return new KeyValueDatabase(async () => {
-      this.#storage.created = !this.#opened
-      this.#opened = true
-      return this.#storage
-    }, options)
-  }
+  database(options: DatabaseOptions = {}): Database { return new KeyValueDatabase(async () => this.#storage, options) }
 }
 
 /** The database for nodes without a data directory: gone with the process. Closed and opened again, it finds what it had. */

@@ -1,7 +1,7 @@
 import { CommitmentView } from '../../protocol/view.js'
 import { readCommitment } from './commitment-value.js'
 import { forget, restand } from './commitments.js'
-import { putGap, putRoot, putStoreId, readChainRecord, readMeta } from './ledger.js'
+import { putGap, putRoot, readChainRecord, readMeta } from './ledger.js'
 import { decodeHeight, isBlockKey, keyAfter, spaceEnd, spaceStart } from './schema.js'
 import type { State } from './state.js'
 import type { Storage } from './storage.js'
@@ -17,13 +17,12 @@ const MOST_WINDOW = (1n << 64n) - 1n
 const STEP = 1_024
 
 /**
- * Brings a database to the present schema, in the transaction that writes its new record; a new one gets its id here. From version 1:
+ * Brings a database to the present schema, in the transaction that writes its new record. From version 1:
  * values out of reach are forgotten, blocks that do not link to the one below are recorded as adopted without their parent, the lowest
  * block becomes the root where there is no tip, and what the application had demoted is retired.
  * @param was `undefined` for a new one
  */
 export async function migrate(txn: Transaction, state: State, was: number | undefined): Promise<void> {
-  if (was === undefined || was < 2) putStoreId(txn)
   if (was === 1) await fromVersion1(txn, state)
 }
 

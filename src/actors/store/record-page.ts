@@ -2,15 +2,16 @@ import { HASH_SIZE, SIGNED_COMMITMENT_SIZE } from '../../protocol/layout.js'
 import { CommitmentView } from '../../protocol/view.js'
 import type { CommitmentPut, CommitmentRecord, Standing } from './database.js'
 
-/** One record in a page: standing (1), hash (32), signer (20), SSZ (382). */
+/** One record in a page: standing and whether it is our own (1), hash (32), signer (20), SSZ (382). */
 export const PAGE_RECORD_SIZE = 1 + HASH_SIZE + 20 + SIGNED_COMMITMENT_SIZE
 const HASH_AT = 1
 const SIGNER_AT = HASH_AT + HASH_SIZE
 const SSZ_AT = SIGNER_AT + 20
 
 const STANDINGS: readonly Standing[] = ['canonical', 'pending', 'demoted', 'retired']
-export const standingByte = (standing: Standing): number => STANDINGS.indexOf(standing)
-export const standingOf = (byte: number): Standing => STANDINGS[byte] ?? 'demoted'
+const OWN = 0x80
+export const standingByte = ({ standing, own = false }: Pick<CommitmentPut, 'standing' | 'own'>): number => STANDINGS.indexOf(standing) | (own ? OWN : 0)
+export const standingOf = (byte = 0): { standing: Standing; own?: true } => ({ standing: STANDINGS[byte & ~OWN] ?? 'demoted', ...(byte & OWN) !== 0 && { own: true } })
 
 /** Commitment records packed into one buffer, as they cross the thread; records are views of it. */
 export class RecordPage implements Iterable<CommitmentRecord> {
@@ -30,7 +31,7 @@ export class RecordPage implements Iterable<CommitmentRecord> {
       hash: this.bytes.subarray(start + HASH_AT, start + SIGNER_AT),
       signer: this.bytes.subarray(start + SIGNER_AT, start + SSZ_AT),
       ssz: this.bytes.subarray(start + SSZ_AT, start + PAGE_RECORD_SIZE),
-      standing: standingOf(this.bytes[start] ?? 0),
+      ...standingOf(this.bytes[start]),
       handover: view.isHandoverOnly,
     }
   }
@@ -38,13 +39,4 @@ export class RecordPage implements Iterable<CommitmentRecord> {
   * [Symbol.iterator](): IterableIterator<CommitmentRecord> {
     for (let index = 0; index < this.length; index++) yield this.at(index)
   }
-}
-
-/** Writes one record; `at` is its index. */
-export function writeRecord(page: Uint8Array, at: number, { standing, hash, signer, ssz }: CommitmentPut): void {
-  const start = at * PAGE_RECORD_SIZE
-  page[start] = standingByte(standing)
-  page.set(hash, start + HASH_AT)
-  page.set(signer, start + SIGNER_AT)
-  page.set(ssz, start + SSZ_AT)
 }

@@ -17,9 +17,10 @@ import { OFFSETS } from '../../protocol/layout.js'
  *     e sequence                           evidence by arrival, as JSON
  *     d digest                             → the sequence of that evidence
  *     o signer window height kind          what we signed
- *     w number                             height down to which canonical blocks were demoted; the last 4,096
+ *     o signer window height kind digest   the same, where another is recorded in its place
+ *     w number                             height from which on canonical blocks were taken away, or put below others; the last 4,096
  *     g height                             hash of a canonical block that was adopted without its parent
- *     a name                               confirmed tip, head override, root, mark, id of this directory
+ *     a name                               confirmed tip, head override, root, mark, id of this directory, up to where nothing is signed any more
  *     m name                               text of other rooms
  *
  * Version 1 had neither `w` nor `g`, and `demoted` for what is `retired` now: see migrate.ts.
@@ -124,6 +125,9 @@ export const spaceEnd = (space: Space): Key => Buffer.from([space.charCodeAt(0) 
 
 /** The first key after this one, to go on with a range. */
 export const keyAfter = (key: Uint8Array): Key => Buffer.concat([key, Buffer.from([0])])
+
+/** The key of the block above this one. */
+export const blockAbove = (key: Uint8Array): Key => join('c', encodeHeight(decodeHeight(key, 1) + 1n), BLOCK)
 
 /** Whether a key of space `c` is a block's. */
 export function isBlockKey(key: Uint8Array): boolean {

@@ -1,5 +1,8 @@
-import { BLOCK, COUNTERS_KEY, isBlockKey, heightInKey, join, keyText, spaceEnd, spaceStart } from './schema.js'
+import { crc32 } from 'node:zlib'
+import { BLOCK, COUNTERS_KEY, decodeHeight, isBlockKey, heightInKey, join, keyOfText, keyText, spaceEnd, spaceStart } from './schema.js'
+import type { Discarded, SigningMark } from './database.js'
 import { StoreError } from './errors.js'
+import { OPEN_MARK, readMark } from './signed-records.js'
 import type { Storage } from './storage.js'
 import type { Transaction } from './transaction.js'
 import { Unreferenced } from './unreferenced.js'
@@ -22,13 +25,15 @@ export interface Counters {
   evictedTxLists: number
   evictedUnreferenced: number
   evictedEvidence: number
+  /** Transactions that became durable, since the directory was made. */
+  commits: number
 }
 
 const ZERO = '00'
-const fresh = (): Counters => ({
+export const freshCounters = (): Counters => ({
   canonical: 0, side: 0, txLists: 0, referencedBytes: 0, nextTxList: 1, evidence: 0, nextEvidence: 1,
   floor: ZERO, txListFloor: ZERO,
-  evictedCommitments: 0, evictedTxLists: 0, evictedUnreferenced: 0, evictedEvidence: 0,
+  evictedCommitments: 0, evictedTxLists: 0, evictedUnreferenced: 0, evictedEvidence: 0, commits: 0,
 })
 
 /**
@@ -44,24 +49,41 @@ export interface State {
   /** No referenced txlist is below this height (as in keys, latin1); where the search for the lowest starts. */
   lowestReferenced: string
   readonly unreferenced: Unreferenced
-  /** The lowest canonical block that the batch being applied has demoted. */
-  demoted: bigint | undefined
+  signing: SigningMark
+  /** What a transaction met that was damaged, and took out. */
+  discarded: Discarded[]
+  /** Readers of the chain may have been told what follows on heights up to here: its highest block, or down to where it was rewound last. */
+  told: bigint
+  /** The lowest height up to there at which the change being applied takes a canonical block away, or puts one: see `numbered`. */
+  rewound: bigint | undefined
 }
 
+/** @throws StoreError `damaged` where the counters cannot be read: `open` counts anew */
 export async function loadState(storage: Storage): Promise<State> {
-  const counters = parseCounters(await storage.get(COUNTERS_KEY))
+  const value = await storage.get(COUNTERS_KEY)
+  const counters = value === undefined ? freshCounters() : parseCounters(value)
+  if (counters === undefined) throw new StoreError('damaged', 'the counters cannot be read', { value: COUNTERS_KEY.toString('hex') })
   const [canonical] = await storage.range({ gte: spaceStart('c'), lt: spaceEnd('c'), limit: 1, reverse: true })
   const [side] = await storage.range({ gte: spaceStart('p'), lt: spaceEnd('p'), limit: 1, reverse: true })
+  const [newest] = await storage.range({ gte: spaceStart('w'), lt: spaceEnd('w'), limit: 1, reverse: true })
+  const head = await lastBlock(storage)
+  const [block, rewind] = [heightOfBlock(head), newest === undefined ? -1n : decodeHeight(newest.value, 0) - 1n]
   const tops = [canonical, side].map(entry => entry === undefined ? '' : keyText(heightInKey(entry.key)))
   return {
     counters,
-    head: await lastBlock(storage),
+    head,
     top: tops.reduce((highest, top) => top > highest ? top : highest),
     lowestReferenced: '',
     unreferenced: await Unreferenced.load(storage),
-    demoted: undefined,
+    signing: await readMark(storage) ?? OPEN_MARK,
+    discarded: [],
+    told: rewind > block ? rewind : block,
+    rewound: undefined,
   }
 }
+
+/** Of the key of a block; −1 where there is none. */
+export const heightOfBlock = (key: string | undefined): bigint => key === undefined ? -1n : decodeHeight(keyOfText(key), 1)
 
 /** Key of the highest canonical block, looked for from the top: hand-overs may stand above it. */
 export async function lastBlock(from: Storage | Transaction): Promise<string | undefined> {
@@ -76,20 +98,27 @@ export async function lastBlock(from: Storage | Transaction): Promise<string | u
   }
 }
 
-function parseCounters(value: Uint8Array | undefined): Counters {
-  if (value === undefined) return fresh()
+const BEFORE_CRC = Object.keys(freshCounters()).filter(name => name !== 'commits')
+
+/** @returns undefined where they are not what was written: every one of a form that could have been */
+export function parseCounters(value: Uint8Array): Counters | undefined {
+  const counters = freshCounters()
   try {
-    const parsed: unknown = JSON.parse(Buffer.from(value).toString('utf8'))
-    const counters = fresh()
-    if (typeof parsed === 'object' && parsed !== null) Object.assign(counters, parsed)
-    return counters
-  } catch (error) {
-    throw new StoreError('damaged', 'the counters cannot be read', { value: 'counters' }, { cause: error })
+    const { crc, ...parsed } = JSON.parse(Buffer.from(value).toString('utf8')) as Partial<Counters> & { readonly crc?: number }
+    // An earlier version wrote none.
+    if (crc === undefined ? !BEFORE_CRC.every(name => name in parsed) : crc !== crc32(JSON.stringify(parsed))) return undefined
+    Object.assign(counters, parsed)
+  } catch {
+    return undefined
   }
+  const { floor, txListFloor, ...counts } = counters
+  const isHeight = (text: unknown): boolean => typeof text === 'string' && /^([0-9a-f]{2}){1,33}$/.test(text)
+  const isCount = (count: unknown): boolean => Number.isSafeInteger(count) && (count as number) >= 0
+  return isHeight(floor) && isHeight(txListFloor) && Object.values(counts).every(isCount) ? counters : undefined
 }
 
-export function putCounters(txn: Transaction, { counters }: State): void {
-  txn.put(COUNTERS_KEY, Buffer.from(JSON.stringify(counters)))
+export function putCounters(txn: Transaction, { counters }: Pick<State, 'counters'>): void {
+  txn.put(COUNTERS_KEY, Buffer.from(JSON.stringify({ ...counters, crc: crc32(JSON.stringify(counters)) })))
 }
 
 export const floorKey = (state: State, space: 'c' | 'p' | 'r'): Buffer => join(space, Buffer.from(state.counters.floor, 'hex'))

@@ -19,10 +19,18 @@ export interface Write { readonly key: Key; readonly value: Uint8Array | undefin
  */
 export interface Storage {
   readonly durable: boolean
-  /** True when it was made just now. */
-  readonly created: boolean
   /** Bytes of the log that were lost at opening. */
   readonly droppedBytes: number
+  /** What was left of damaged files was put together again at opening: some of it may be missing, or old. */
+  readonly repaired: boolean
+  /** Names in its folder that are none of its files. */
+  readonly unknownFiles: readonly string[]
+  /** How many transactions an earlier run has said to be durable, where that is known from elsewhere than the database itself. */
+  readonly witnessed: number | undefined
+  /** So many transactions are durable: remembered elsewhere than in the database. */
+  acknowledged (commits: number): void
+  /** Puts together what is left of files that cannot be read. */
+  repair (): Promise<void>
   get (key: Key): Promise<Uint8Array | undefined>
   getMany (keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]>
   range (range: Range): Promise<readonly Entry[]>

@@ -1,4 +1,4 @@
-import { threadActor } from '../kernel/index.js'
+import { seconds, threadActor } from '../kernel/index.js'
 import type { ThreadOptions } from '../kernel/index.js'
 import type { DatabaseLimits } from './database.js'
 import { StoreError } from './errors.js'
@@ -16,10 +16,12 @@ export interface StoreOptions extends Pick<ThreadOptions, 'hangWithin' | 'thread
 }
 
 /**
- * How the store is started again: for as long as it takes, since nothing can go on without it for good. Its thread may die, the directory may be
- * unreadable for a while; chain keeps what is not stored meanwhile (H33).
+ * The store as a child: started again for as long as it takes, since nothing can go on without it for good. Its thread may die, the directory may be
+ * unreadable for a while; chain keeps what is not stored meanwhile (H33). What was sent to it before a stop is on disk after it.
  */
-export const STORE_RESTARTS = { maxRestarts: Infinity, backoff: { firstMs: 200, maxMs: 10_000, factor: 2, jitter: 0.2 } } as const
+export const STORE_CHILD = {
+  maxRestarts: Infinity, backoff: { firstMs: 200, maxMs: 10_000, factor: 2, jitter: 0.2 }, stopWithin: seconds(10), drainWithin: seconds(8),
+} as const
 
 /** The store: in a thread of its own where there is a data directory. For `child`, which calls the result for each of its lives. */
 export function store(ports: StorePorts, { dataDir, chainId, limits, thread = dataDir !== undefined, ...rest }: StoreOptions = {}) {

@@ -31,9 +31,11 @@ function writeInfo({ crc, size, sequence, height, peer }: TxListInfo): Uint8Arra
   return Buffer.concat([head, height ?? Buffer.from(peer, 'utf8')])
 }
 
+/** @throws StoreError `damaged` */
 export function readInfo(value: Uint8Array): TxListInfo {
   const bytes = Buffer.from(value)
   const referenced = bytes[14] === REFERENCED
+  if (bytes.length < 15 || (referenced && bytes.length !== 16 + (bytes[15] ?? 0))) throw new StoreError('damaged', 'what is known of a txlist cannot be read')
   return {
     crc: bytes.readUInt32BE(0),
     size: bytes.readUInt32BE(4),
@@ -46,8 +48,7 @@ export function readInfo(value: Uint8Array): TxListInfo {
 /** The bytes themselves, checked. @throws StoreError `damaged` naming the hash */
 export function checkTxList(hash: Uint8Array, { crc, size }: TxListInfo, bytes: Uint8Array | undefined): Uint8Array {
   if (bytes?.length !== size || crc32(bytes) !== crc) {
-    const value = Buffer.from(hash).toString('hex')
-    throw new StoreError('damaged', `the txlist ${value} is not what was written`, { value })
+    throw new StoreError('damaged', `the txlist ${Buffer.from(hash).toString('hex')} is not what was written`, { value: infoKey(hash).toString('hex') })
   }
   return bytes
 }
@@ -60,9 +61,9 @@ export async function prefetchTxLists(txn: Transaction, hashes: readonly Uint8Ar
 
 export async function putTxList(txn: Transaction, state: State, put: TxListPut): Promise<void> {
   const { hash, bytes, blockNumber, peer = '' } = put
-  const there = await txn.get(infoKey(hash))
+  const there = await infoAt(txn, hash)
   if (there !== undefined) {
-    if (blockNumber !== undefined) reference(txn, state, hash, readInfo(there), encodeHeight(blockNumber))
+    if (blockNumber !== undefined) reference(txn, state, hash, there, encodeHeight(blockNumber))
     return
   }
   const sequence = state.counters.nextTxList++
@@ -81,13 +82,25 @@ export async function putTxList(txn: Transaction, state: State, put: TxListPut):
 
 /** An accepted commitment names it now; a txlist that is not there is passed over. */
 export async function referenceTxList(txn: Transaction, state: State, hash: Uint8Array, blockNumber: bigint): Promise<void> {
-  const there = await txn.get(infoKey(hash))
-  if (there !== undefined) reference(txn, state, hash, readInfo(there), encodeHeight(blockNumber))
+  const there = await infoAt(txn, hash)
+  if (there !== undefined) reference(txn, state, hash, there, encodeHeight(blockNumber))
 }
 
 export async function forgetTxList(txn: Transaction, state: State, hash: Uint8Array): Promise<void> {
-  const there = await txn.get(infoKey(hash))
-  if (there !== undefined) drop(txn, state, hash, readInfo(there))
+  const there = await infoAt(txn, hash)
+  if (there !== undefined) drop(txn, state, hash, there)
+  else txn.remove(infoKey(hash))
+}
+
+/** Where it cannot be read it is as if the txlist was not there: it comes again, and `store repair` clears away what is left of it. */
+async function infoAt(txn: Transaction, hash: Uint8Array): Promise<TxListInfo | undefined> {
+  const value = await txn.get(infoKey(hash))
+  try {
+    return value === undefined ? undefined : readInfo(value)
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'damaged') return undefined
+    throw error
+  }
 }
 
 /** A txlist that several heights name (an empty block's, say) counts to the highest. */

@@ -1,5 +1,6 @@
 import { HASH_SIZE } from '../../protocol/layout.js'
 import { keyAfter, sequenceOf, spaceEnd, spaceStart } from './schema.js'
+import { StoreError } from './errors.js'
 import type { Storage } from './storage.js'
 
 /** What a txlist costs of a budget beside its bytes, so that a flood of tiny ones is bounded in number too. */
@@ -63,7 +64,8 @@ export class Unreferenced {
     const lt = spaceEnd('u')
     for (let gte = spaceStart('u'); ;) {
       const entries = await storage.range({ gte, lt, limit: 1_024 })
-      for (const { key, value } of entries) all.add(readUnnamed(sequenceOf(key), value))
+      // One that cannot be read is out of the order of eviction until the database is repaired.
+      for (const { key, value } of entries) if (value.length >= HASH_SIZE + 4) all.add(readUnnamed(sequenceOf(key), value))
       const last = entries.at(-1)
       if (last === undefined || entries.length < 1_024) return all
       gte = keyAfter(last.key)
@@ -79,8 +81,10 @@ export function unnamedValue({ hash, cost, peer }: Unnamed): Uint8Array {
   return Buffer.concat([value, Buffer.from(peer, 'utf8')])
 }
 
-function readUnnamed(sequence: number, value: Uint8Array): Unnamed {
+/** @throws StoreError `damaged` */
+export function readUnnamed(sequence: number, value: Uint8Array): Unnamed {
   const bytes = Buffer.from(value)
+  if (bytes.length < HASH_SIZE + 4) throw new StoreError('damaged', 'an unreferenced txlist cannot be read')
   return {
     sequence,
     hash: bytes.subarray(0, HASH_SIZE),

@@ -1,7 +1,10 @@
+import { CommitmentView, SIGNED_COMMITMENT_SIZE } from '../../protocol/index.js'
 import type { ChainStanding } from '../chain/ingress.js'
 import type { Judgement } from '../chain/ports.js'
 import type { SyncFailure } from './ingress.js'
-import { isTaken, isUnjudged, reasonOfFirst, standsAside, waitsForStore } from './judgements.js'
+import { firstNotTaken, isTaken, isUnjudged, reasonOfFirst, standsAside, waitsForStore } from './judgements.js'
+import type { CheckedPage } from './page-check.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Plan, Stretch } from './plan.js'
 import type { World } from './world.js'
 
@@ -27,11 +30,15 @@ export class Adoption {
   readonly delivered = new Set<string>()
   /** The height that only a hand-over was found for: the chain's tip may be one. */
   handoverAt: bigint | undefined
+  /** The highest block of a page that elected signers signed and that waits for its parent, as far as it was judged. */
+  waits: bigint | undefined
   /** Pages adopted and not yet durable, by ticket. */
   readonly #unstored = new Set<number>()
   #paused = false
   #pollAt = 0
   #asking = false
+  /** Pages behind a gap that are being judged. */
+  #keeping = 0
 
   constructor(private readonly world: World, private readonly hooks: AdoptionHooks) {}
 
@@ -49,7 +56,7 @@ export class Adoption {
 
   /** Whether nothing is left to hand on or to hear of. Asks chain now and then where it waits for the store. */
   idle(plan: Plan): boolean {
-    if (this.#asking) return false
+    if (this.#asking || this.#keeping > 0) return false
     if (this.#paused) { this.#poll(); return false }
     if (plan.count('handed') > 0) return false
     if (plan.next === undefined) return true
@@ -70,6 +77,20 @@ export class Adoption {
     const wasPaused = this.#paused
     this.#paused = false
     this.#catchUpWith(plan, next ?? plan.frontier, wasPaused)
+  }
+
+  /** A page that begins behind a gap: chain keeps what is signed by elected ones, and is asked for what leads up to it. */
+  keep(page: CheckedPage, from: PeerKey): void {
+    if (page.resumes === undefined || page.beyond.length === 0 || (this.waits !== undefined && this.waits >= page.resumes)) return
+    this.#keeping++
+    this.world.handPage(page.beyond, from, {
+      judged: results => {
+        this.#keeping--
+        this.#blame(from, results)
+        this.#noteWaiting(page, results)
+      },
+      lost: () => { this.#keeping-- },
+    })
   }
 
   /** Gives false where the run has failed. Pages that were judged by nobody in time are handed over again. */
@@ -96,7 +117,8 @@ export class Adoption {
     stretch.handedAt = this.world.now()
     stretch.handOvers++
     let ticket = 0
-    stretch.ticket = ticket = this.world.handPage(page.bytes, from, {
+    // what lies behind a gap waits in chain for what fills it: stores of reference nodes have holes (H88)
+    stretch.ticket = ticket = this.world.handPage(page.beyond.length === 0 ? page.bytes : Buffer.concat([page.bytes, page.beyond]), from, {
       judged: results => { this.#judged(stretch, ticket, results) },
       durable: () => { this.#unstored.delete(ticket) },
       lost: () => { this.#lost(stretch, ticket) },
@@ -114,25 +136,39 @@ export class Adoption {
     const plan = this.hooks.plan()
     const { from } = stretch
     if (from === undefined) return
-    const culprit = results.find(({ penalty }) => penalty)
-    if (culprit !== undefined) {
-      const state = this.world.book.get(from)
-      if (state !== undefined) state.discounted = true
-      this.world.fault(from, 'invalid', culprit.reason, 'proved')
-    }
+    const culprit = this.#blame(from, results)
     if (results.some(isTaken)) this.#unstored.add(ticket)
+    this.#noteWaiting(stretch.page, results)
     if (plan === undefined || stretch.state !== 'handed' || stretch.ticket !== ticket) return
     stretch.state = 'judged'
-    stretch.results = results
+    stretch.results = results.slice(0, stretch.page?.count)
     // judged before what it stands on was: chain could not know its parent
     stretch.early = culprit === undefined && stretch.start !== plan.frontier
     this.#settleFront(plan)
   }
 
+  /** What is wrong whatever we know is its sender's fault. */
+  #blame(from: PeerKey, results: readonly Judgement[]): Judgement | undefined {
+    const culprit = results.find(({ penalty }) => penalty)
+    if (culprit === undefined) return undefined
+    const state = this.world.book.get(from)
+    if (state !== undefined) state.discounted = true
+    this.world.fault(from, 'invalid', culprit.reason, 'proved')
+    return culprit
+  }
+
+  #noteWaiting(page: CheckedPage | undefined, results: readonly Judgement[]): void {
+    if (page === undefined || results.length !== page.count + page.beyond.length / SIGNED_COMMITMENT_SIZE) return
+    const last = results.findLastIndex(({ verdict, reason }) => verdict === 'accept' && standsAside(reason))
+    if (last < 0) return
+    const { blockNumber } = last < page.count ? new CommitmentView(page.bytes, last * SIGNED_COMMITMENT_SIZE) : new CommitmentView(page.beyond, (last - page.count) * SIGNED_COMMITMENT_SIZE)
+    if (this.waits === undefined || blockNumber > this.waits) this.waits = blockNumber
+  }
+
   /** Moves the frontier over what chain took. Where that is not plain from its words, chain is asked where it stands. */
   #settleFront(plan: Plan): void {
     for (let first = plan.stretches[0]; first?.state === 'judged'; first = plan.stretches[0]) {
-      if (first.results.length !== first.page?.count || !first.results.every(isTaken)) { this.#lookUp(); return }
+      if (first.results.length !== first.page?.count || !first.results.every(isTaken) || first.page.beyond.length > 0) { this.#lookUp(); return }
       this.#taken(plan, first)
     }
   }
@@ -198,7 +234,8 @@ export class Adoption {
     const left = plan.stretches[0]
     if (left === undefined || from === undefined) return
     left.tried.add(from)
-    if (stretch.results.some(({ penalty }) => penalty)) return
+    // neither a lie nor a fork: a store of a reference node keeps whatever came last (H88)
+    if (stretch.results.some(({ penalty }) => penalty) || firstNotTaken(stretch.results)?.ofAuthor === true) return
     for (const [peer, why] of stretch.refused) left.refused.set(peer, why)
     left.refused.set(from, reason)
   }

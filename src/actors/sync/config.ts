@@ -1,5 +1,5 @@
 import { MAX_COMMITMENTS } from '../../protocol/index.js'
-import { hours, minutes, seconds } from '../kernel/index.js'
+import { minutes, seconds } from '../kernel/index.js'
 import { SyncError } from './errors.js'
 
 /** Times in milliseconds; everything else is a count. */
@@ -61,7 +61,7 @@ export interface SyncConfig {
   readonly peers: number
   /** Of the offences that cannot be proved at once, one in this time costs a peer reputation. */
   readonly softPenaltyEvery: number
-  /** Where what a peer serves begins is remembered for this long. */
+  /** That a peer's page began above the asked height says what it had at that moment: it counts for so long, and for one run only (H86). */
   readonly floorFor: number
   /** Blocks that peers are ahead of us at two rounds in a row, when nothing comes by gossip (H42). */
   readonly unheardBlocks: bigint
@@ -100,7 +100,7 @@ export const syncDefaults: SyncConfig = {
   txListRetryAfter: seconds(10),
   peers: 512,
   softPenaltyEvery: minutes(10),
-  floorFor: hours(1),
+  floorFor: seconds(30),
   unheardBlocks: 4n,
   roomsWithin: seconds(5),
 }

@@ -1,7 +1,7 @@
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Doubts } from './doubts.js'
 import { checkPage } from './page-check.js'
-import type { AskedPage } from './page-check.js'
+import type { AskedPage, CheckedPage } from './page-check.js'
 import type { SyncPeerState } from './peers.js'
 import type { Plan, Stretch } from './plan.js'
 import { pageRequest } from './wire.js'
@@ -26,8 +26,12 @@ export function openHeight(plan: Plan): bigint {
 export interface FetchHooks {
   /** A page was taken up. */
   filled(): void
+  /** A page begins behind what was asked. */
+  skipped(page: CheckedPage, from: PeerKey): void
   /** Whether answers to this plan still matter. */
   active(plan: Plan): boolean
+  /** Whether also those are asked whose heads are below what is wanted. */
+  asksEverybody(): boolean
   /** Whether pages may be asked of this peer (pivot.ts). */
   trusts(peer: PeerKey): boolean
 }
@@ -55,12 +59,13 @@ export class Fetch {
   }
 
   #ask(plan: Plan, stretch: Stretch, open: bigint, target: bigint): 'asked' | 'later' | 'nobody' {
+    if (stretch.behindGap && stretch.start > plan.frontier) return 'later'
     const now = this.world.now()
     const chosen = this.world.book.choose('commitments', now, state => {
       const { peer } = state
       if (!this.hooks.trusts(peer) || stretch.tried.has(peer) || stretch.refused.has(peer) || stretch.asking.has(peer)) return false
       // whose head is unknown is asked page by page, or for what others announce
-      return state.mayHave(stretch.start, now) && (!state.blind || stretch.start === open || stretch.start <= target)
+      return state.mayHave(stretch.start, now, this.hooks.asksEverybody()) && (!state.blind || stretch.start === open || stretch.start <= target)
     })
     if (chosen === undefined) return 'nobody'
     if ('readyAt' in chosen) {
@@ -113,6 +118,7 @@ export class Fetch {
       if (page.count === 0) {
         state.floorIs(page.resumes, this.world.now())
         this.doubts.raise(state, 'floor', page.resumes)
+        this.hooks.skipped(page, state.peer)
       }
     } else if (!page.full && page.next <= stretch.end) {
       if (state.exhaustedAt === undefined || page.next < state.exhaustedAt) state.exhaustedAt = page.next

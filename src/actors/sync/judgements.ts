@@ -9,7 +9,8 @@ export const isTaken = ({ verdict, reason }: Judgement): boolean => verdict === 
 const NO_NEWS: ReadonlySet<string> = new Set(['accepted', 'duplicate', 'below_confirmed_tip', 'too_old'])
 
 /** Why the first one was not taken that should have been. */
-export const reasonOfFirst = (results: readonly Judgement[]): string => results.find(({ reason }) => !NO_NEWS.has(reason))?.reason ?? 'not_adopted'
+export const firstNotTaken = (results: readonly Judgement[]): Judgement | undefined => results.find(({ reason }) => !NO_NEWS.has(reason))
+export const reasonOfFirst = (results: readonly Judgement[]): string => firstNotTaken(results)?.reason ?? 'not_adopted'
 
 /** It stands beside our chain: its parent is not what we have below it. */
 const ASIDE: ReadonlySet<string> = new Set(['pending_parent', 'aside', 'misnumbered'])
@@ -21,6 +22,6 @@ export const waitsForStore = (reason: string): boolean => LATER.has(reason)
 
 /** It could not be judged here and now, whoever brought it: the next round tries again. */
 const UNJUDGED: ReadonlySet<string> = new Set([
-  'schedule_unknown', 'schedule_failed', 'beyond_horizon', 'not_held', 'rules_failed', 'rules_overloaded', 'unjudged',
+  'schedule_unknown', 'beyond_horizon', 'not_held', 'rules_failed', 'rules_overloaded', 'unjudged',
 ])
 export const isUnjudged = (reason: string): boolean => UNJUDGED.has(reason)

@@ -26,8 +26,10 @@ export interface CheckedPage {
   readonly received: number
   /** The response holds as many as were asked for: that it ends says nothing. */
   readonly full: boolean
-  /** Height at which the response goes on after a gap at `next`, where it does; what lies behind is not used. */
+  /** Height at which the response goes on after a gap at `next`, where it does. */
   readonly resumes: bigint | undefined
+  /** What of it lies behind the gap, up to what was wanted: chain keeps it until the gap is filled. */
+  readonly beyond: Uint8Array
 }
 
 export interface PageFault { readonly reason: FaultReason; readonly detail: string }
@@ -56,6 +58,7 @@ export function checkPage(body: Uint8Array, asked: AskedPage): PageCheck {
   let handsOver = false
   let resumes: bigint | undefined
   let before: CommitmentView | undefined
+  let wanted = 0
   for (let at = 0; at < received; at++) {
     const view = new CommitmentView(records, at * SIGNED_COMMITMENT_SIZE)
     const height = view.blockNumber
@@ -67,14 +70,16 @@ export function checkPage(body: Uint8Array, asked: AskedPage): PageCheck {
       if (wrong !== undefined) return wrong
     }
     before = view
-    if (resumes !== undefined || (asked.through !== undefined && height > asked.through)) continue
+    if (asked.through !== undefined && height > asked.through) continue
+    wanted++
+    if (resumes !== undefined) continue
     if (height !== next || (asked.anywhere !== true && height > last)) { resumes = height; continue }
     used++
     handsOver = view.isHandoverOnly
     if (!handsOver) next = height + 1n
   }
   const bytes = records.subarray(0, used * SIGNED_COMMITMENT_SIZE)
-  return { ok: true, page: { bytes, count: used, start, next, handsOver, received, full: received === asked.count, resumes } }
+  return { ok: true, page: { bytes, count: used, start, next, handsOver, received, full: received === asked.count, resumes, beyond: records.subarray(used * SIGNED_COMMITMENT_SIZE, Math.max(used, wanted) * SIGNED_COMMITMENT_SIZE) } }
 }
 
 /** Whether one may stand behind the other: a higher block, or another commitment of a height that only hand-overs had so far. */

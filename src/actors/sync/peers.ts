@@ -118,7 +118,7 @@ export class SyncPeerState {
     this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
   }
 
-  /** What it serves begins here, it says; asked from below it gives what is above. */
+  /** What it serves begins here, it says; asked from below it gives what is above. Just started, it may have more in a moment (H86). */
   floorIs(height: bigint, now: number): void { this.#floor = { height, until: now + this.config.floorFor } }
 
   floor(now: number): bigint | undefined { return this.#floor !== undefined && this.#floor.until > now ? this.#floor.height : undefined }
@@ -127,16 +127,22 @@ export class SyncPeerState {
   renew(): void {
     this.discounted = false
     this.failures = 0
-    this.exhaustedAt = undefined
+    this.hasMore()
   }
 
-  /** Whether it may have blocks from this height on. */
-  mayHave(height: bigint, now: number): boolean {
+  /** What it lacked it may have now. */
+  hasMore(): void {
+    this.exhaustedAt = undefined
+    this.#floor = undefined
+  }
+
+  /** Whether it may have blocks from this height on. @param whateverItsHead heads steer, and may be old: it may have more than it announces */
+  mayHave(height: bigint, now: number, whateverItsHead = false): boolean {
     if (this.discounted || !this.connected) return false
     if (this.exhaustedAt !== undefined && height >= this.exhaustedAt) return false
     const floor = this.floor(now)
     if (floor !== undefined && height < floor) return false
-    return this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
+    return whateverItsHead || this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
   }
 
   #atOnce(): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }

@@ -11,6 +11,9 @@ const BELOW_HEADS = 16n
 /** With fewer peers there is no majority to speak of. */
 const VOTERS = 3
 
+/** A block, and those who have it there. */
+interface Vote { readonly bytes: Uint8Array; readonly peers: readonly PeerKey[] }
+
 /**
  * Nobody is believed alone: before a catch-up takes pages, peers are asked for one and the same block, near the heads of most of them.
  * A block fixes everything below it, so those who agree on it serve the same chain. Where more agree than not, pages are asked only of
@@ -21,9 +24,9 @@ export class Pivot {
   readonly #height: bigint
   readonly #askedAt: number
   readonly #waiting = new Set<SyncPeerState>()
-  readonly #votes = new Map<string, PeerKey[]>()
+  readonly #votes = new Map<string, Vote>()
   #trusted: ReadonlySet<PeerKey> | undefined
-  #aside: readonly PeerKey[] = []
+  #aside: readonly Vote[] = []
   #settled = false
 
   private constructor(private readonly world: World, private readonly doubts: Doubts, height: bigint, voters: readonly SyncPeerState[]) {
@@ -45,8 +48,23 @@ export class Pivot {
   }
 
   get height(): bigint { return this.#height }
-  /** Peers with another block there. */
-  get aside(): readonly PeerKey[] { return this.#aside }
+
+  /**
+   * Another block there was taken. Who has one that an elected signer has signed is on another fork; who has anybody else's is no liar,
+   * since stores of reference nodes keep whatever came last (H88). Chain says which it is.
+   */
+  blameForks(): void {
+    for (const { bytes, peers: [first, ...others] } of this.#aside) {
+      if (first === undefined) continue
+      this.world.handPage(bytes, first, {
+        judged: ([result]) => {
+          if (result === undefined || result.ofAuthor === true) return
+          for (const peer of [first, ...others]) this.world.fault(peer, 'other_fork', `another block ${this.#height} than the one that was taken`, 'found_out')
+        },
+        lost: () => undefined,
+      })
+    }
+  }
 
   /** Whether pages may be handed on: enough have voted, or too much time has passed. */
   get settled(): boolean {
@@ -59,7 +77,7 @@ export class Pivot {
   }
 
   /** Whether pages may be asked of this peer. */
-  trusts(peer: PeerKey): boolean { return this.#trusted?.has(peer) ?? !this.#aside.includes(peer) }
+  trusts(peer: PeerKey): boolean { return this.#trusted?.has(peer) ?? !this.#aside.some(({ peers }) => peers.includes(peer)) }
 
   /** Those who agreed cannot deliver: others may. Gives false where that changes nothing. */
   release(): boolean {
@@ -83,7 +101,8 @@ export class Pivot {
       if (check.page.count === 0) { this.#lacks(state, check.page.resumes); return }
       // without the signature: stores may keep mangled copies of one commitment (SPEC §9)
       const vote = toHex(new CommitmentView(check.page.bytes).commitmentBytes)
-      this.#votes.set(vote, [...this.#votes.get(vote) ?? [], state.peer])
+      const { bytes, peers } = this.#votes.get(vote) ?? { bytes: check.page.bytes.slice(), peers: [] }
+      this.#votes.set(vote, { bytes, peers: [...peers, state.peer] })
       if (this.#settled) this.#settle()
     })
   }
@@ -100,15 +119,15 @@ export class Pivot {
 
   /** More agree already than could still disagree. */
   #decided(): boolean {
-    const [most = 0, next = 0] = [...this.#votes.values()].map(({ length }) => length).sort((a, b) => b - a)
+    const [most = 0, next = 0] = [...this.#votes.values()].map(({ peers }) => peers.length).sort((a, b) => b - a)
     return most > next + this.#waiting.size
   }
 
   #settle(): void {
-    const groups = [...this.#votes.values()].sort((a, b) => b.length - a.length)
+    const groups = [...this.#votes.values()].sort((a, b) => b.peers.length - a.peers.length)
     const [most, next] = groups
-    if (most === undefined || most.length < 2 || most.length === next?.length) return
-    this.#trusted = new Set(most)
-    this.#aside = groups.slice(1).flat()
+    if (most === undefined || most.peers.length < 2 || most.peers.length === next?.peers.length) return
+    this.#trusted = new Set(most.peers)
+    this.#aside = groups.slice(1)
   }
 }

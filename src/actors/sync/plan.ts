@@ -24,6 +24,8 @@ export interface Stretch {
   results: readonly Judgement[]
   /** It was judged before what it stands on. */
   early: boolean
+  /** A page on its way to chain has what lies behind the gap here: what is left of this is asked for when chain has said where it stands. */
+  readonly behindGap: boolean
 }
 
 /**
@@ -91,7 +93,7 @@ export class Plan {
     const at = this.#stretches.indexOf(target)
     if (at < 0) return false
     const filled: Stretch = { ...stretch(target.start, page.next - 1n), state: 'ready', page, from, tried: target.tried, refused: target.refused }
-    const rest = page.next <= target.end ? [stretch(page.next, target.end)] : []
+    const rest = page.next <= target.end ? [stretch(page.next, target.end, page.beyond.length > 0)] : []
     if (!page.full) for (const each of rest) each.tried.add(from)
     this.#stretches.splice(at, 1, filled, ...rest)
     target.state = 'gone'
@@ -115,9 +117,8 @@ export class Plan {
     const first = this.#stretches[0]
     if (first !== undefined && first.start < height) {
       first.state = 'gone'
-      const cut = stretch(height, first.end)
-      for (const peer of first.tried) cut.tried.add(peer)
-      this.#stretches[0] = cut
+      // who lacked a lower height may have this one: stores of reference nodes have holes (H88)
+      this.#stretches[0] = stretch(height, first.end)
     }
     this.#frontier = height
   }
@@ -137,10 +138,10 @@ export class Plan {
   }
 }
 
-function stretch(start: bigint, end: bigint): Stretch {
+function stretch(start: bigint, end: bigint, behindGap = false): Stretch {
   return {
     start, end, state: 'wanted', asking: new Set(), askedAt: 0, tried: new Set(), refused: new Map(),
     page: undefined, from: undefined, ticket: undefined, handedAt: 0, handOvers: 0,
-    results: [], early: false,
+    results: [], early: false, behindGap,
   }
 }

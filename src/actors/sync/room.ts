@@ -279,7 +279,7 @@ export class Room implements World {
     const before = state.head?.blockNumber
     state.blind = head.blockNumber === 0n
     state.head = state.blind ? undefined : head
-    if (before === undefined || head.blockNumber > before) state.exhaustedAt = undefined
+    if (before === undefined || head.blockNumber > before) state.hasMore()
     if (round && ms <= FRESH_HEAD_MS && this.#run?.reason === 'round') this.#compare(state, head.blockNumber)
   }
 

@@ -27,8 +27,8 @@ interface Outcome { readonly outcome: SyncResult['outcome']; readonly code: Sync
 
 /**
  * One catch-up (SPEC §9):
- *  1. Where chain stands says where to begin; without an anchor, what peers serve does, and so it does again where the root leads to
- *     nobody's head (root.ts).
+ *  1. Where chain stands says where to begin; without a tip, what peers serve does where nobody was asked yet, and so it does again where the
+ *     root leads to nobody's head (root.ts).
  *  2. Peers are asked for one block, and those who agree on it are asked for the rest (pivot.ts).
  *  3. Stretches up to the target are asked of several peers at once, a late one of another peer as well (fetch.ts).
  *  4. A page is checked by itself (page-check.ts), then goes to the validator, in the order of the chain, a few at a time; what chain took
@@ -43,6 +43,8 @@ export class Run {
   readonly #pace = new Pace(PACE_OVER_MS)
   #phase: 'starting' | 'paging' | 'settling' | 'ended' = 'starting'
   #root: RootSearch | undefined
+  /** Where to begin if that finds nothing. */
+  #next: bigint | undefined
   /** The highest block that waited above the head when the run began. */
   #waits: bigint | undefined
   /** Chain has no tip: where its root leads nowhere, it is left, once a run. */
@@ -53,6 +55,8 @@ export class Run {
   #from = 0n
   #visible: boolean
   #stepsBack = 0
+  /** More is known than those could deliver who announce it. */
+  #asksEverybody = false
   /** What gap fill wants beyond the heads that are known. */
   #wanted = -1n
   #outcome: Outcome | undefined
@@ -72,6 +76,9 @@ export class Run {
     })
     this.#fetch = new Fetch(world, doubts, {
       filled: () => { this.#show() },
+      // without a tip it is still open where the chain begins
+      skipped: (page, from) => { if (this.#adoption.lowest > 0n) this.#adoption.keep(page, from) },
+      asksEverybody: () => this.#asksEverybody,
       active: plan => this.#phase === 'paging' && plan === this.#plan,
       trusts: peer => this.#voted()?.trusts(peer) ?? true,
     })
@@ -126,8 +133,10 @@ export class Run {
     if (standing === undefined) { this.#end('incomplete', 'room_failed', 'chain did not say where it stands'); return }
     this.#adoption.lowest = standing.confirmedTip === undefined ? 0n : standing.confirmedTip.blockNumber + 1n
     this.#waits = standing.highest
-    this.#mayLeaveRoot = standing.confirmedTip === undefined && standing.next !== undefined
-    if (standing.next !== undefined) this.#open(standing.next)
+    const { next, rootedByChance = false } = standing
+    this.#next = next
+    this.#mayLeaveRoot = standing.confirmedTip === undefined && next !== undefined && !rootedByChance
+    if (next !== undefined && !rootedByChance) this.#open(next)
     else this.#root = new RootSearch(this.world, this.headsLeft)
   }
 
@@ -142,6 +151,7 @@ export class Run {
       this.#conclude(plan)
       return
     }
+    if (root === 'none' && this.#next !== undefined) { this.#open(this.#next); return }
     if (root === 'none') { this.#end(this.#alone() ? 'no_peers' : 'caught_up', undefined, ''); return }
     this.world.rootAt(root.page.start)
     this.#begun(root)
@@ -203,7 +213,7 @@ export class Run {
     const pivot = this.#voted()
     if (pivot?.settled === false) return false
     if (pivot !== undefined && plan.frontier > pivot.height && this.#stepsBack === 0) {
-      for (const peer of pivot.aside) this.world.fault(peer, 'other_fork', `another block ${pivot.height} than the one that was taken`, 'found_out')
+      pivot.blameForks()
       this.#pivot = 'none'
     }
     return true
@@ -252,16 +262,23 @@ export class Run {
       return
     }
     const { behind } = this
+    if (behind !== undefined && !this.#asksEverybody) {
+      this.#asksEverybody = true
+      this.want(behind.known)
+      this.world.wake(1)
+      return
+    }
     if (this.#alone()) this.#end('no_peers', undefined, '')
     else if (left !== undefined) this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
     else if (behind !== undefined) this.#end('incomplete', 'not_delivered', `block ${behind.known} is ${behind.by}, nobody delivers ${plan.frontier}`)
     else this.#end('caught_up', undefined, '')
   }
 
-  /** What is known above that this run has not got: a block that waited when it began, or what half of the peers announce, liars or not. */
+  /** What is known above that this run has not got: an elected signer's block that waits for its parent, or what half of the peers announce, liars or not. */
   get behind(): Behind | undefined {
     const { at } = this
-    if (this.#waits !== undefined && this.#waits >= at) return { known: this.#waits, by: 'signed' }
+    const waits = later(this.#waits, this.#adoption.waits)
+    if (waits !== undefined && waits >= at) return { known: waits, by: 'signed' }
     let [asked, more, known] = [0, 0, at]
     for (const { head, blind } of this.world.book.askable()) {
       if (head === undefined && !blind) continue
@@ -293,7 +310,7 @@ export class Run {
     const back = STEPS_BACK[this.#stepsBack]
     const { lowest } = this.#adoption
     const from = back === undefined || plan.frontier < lowest + back ? lowest : plan.frontier - back
-    if (back === undefined || from >= plan.frontier) {
+    if (back === undefined || from >= plan.frontier ) {
       this.#end('incomplete', 'not_adopted', [...refused.values()][0] ?? '')
       return
     }
@@ -329,4 +346,5 @@ export class Run {
   }
 }
 
+const later = (a: bigint | undefined, b: bigint | undefined): bigint | undefined => a === undefined || (b !== undefined && b > a) ? b : a
 const blocksIn = (from: bigint, to: bigint): number => to < from ? 0 : Number(to - from + 1n)

@@ -214,6 +214,7 @@ function snapshot(pool: CheckPool, lanes: Lanes, counters: Counters, threads: nu
     findings: { live: { ...findings.live }, pages: { ...findings.pages }, txLists: { ...findings.txLists } },
     batchSizes: [...batchSizes],
     deaths: pool.deaths,
+    hung: pool.hung,
     waiting: { live: waiting('live'), pages: waiting('pages'), txLists: waiting('txLists') },
     running: pool.running,
     workers: pool.workers,

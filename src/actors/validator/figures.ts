@@ -17,6 +17,8 @@ export interface ValidatorFigures {
   readonly killers: number
   /** Threads that died. */
   readonly deaths: number
+  /** Of these, those that hung and were ended. */
+  readonly hung: number
   /** Checked messages that chain did not take. */
   readonly undelivered: number
   readonly waiting: Readonly<Record<LaneName, { readonly messages: number; readonly bytes: number }>>

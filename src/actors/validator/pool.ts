@@ -31,6 +31,8 @@ export interface CheckPool {
   readonly workers: readonly WorkerReport[]
   /** Workers that ended unasked so far. */
   readonly deaths: number
+  /** Of these, those that gave nothing back for too long and were ended. */
+  readonly hung: number
   /** What batch verification did in all threads, and whether a wrong answer of it has switched it off. */
   readonly together: BatchFigures & { readonly off: boolean }
   /** Who is expected to sign: the whole list, in place of the one before. */
@@ -79,6 +81,7 @@ const DEPTH = 2
 class PiscinaPool implements CheckPool {
   readonly started: Promise<void>
   deaths = 0
+  hung = 0
   readonly #slots: Slots
   readonly #board = new SignerBoard()
   readonly #reports = new Map<number, WorkerReport>()
@@ -219,6 +222,7 @@ class PiscinaPool implements CheckPool {
   #watch(slot: Slot): void {
     const { hangWithin } = this.config
     this.#watches.set(slot.id, new HangWatch(hangWithin, () => slot.returned, () => slot.running > 0, () => {
+      this.hung++
       this.needs.log.error({ threadId: slot.id, hangWithin }, 'a validator thread hangs and is ended')
       void this.#piscina.threads.find(({ threadId }) => threadId === slot.id)?.terminate()
     }))

@@ -20,7 +20,7 @@ export interface DevnetOptions {
 
 /** The late node joins after this share of the blocks. */
 const LATE_AFTER = 0.6
-/** How long nothing may move before the nodes are taken to be as far as they come, ms; and when one of them is gone. */
+/** ms without any progress after which the nodes are considered finished; and the same once one of them is gone. */
 const SETTLE_WITHIN = 60_000
 const SETTLE_WITHIN_WHEN_OVER = 3_000
 const REDRAW = 100
@@ -163,7 +163,7 @@ async function settled(nodes: Nodes, pieces: readonly Piece[]): Promise<void> {
 }
 
 /**
- * Looks until it is reached. False when what it sees has not changed for `within` ms. @throws what the signal was aborted with
+ * Polls until it is reached. False when nothing has changed for `within` ms. @throws what the signal was aborted with
  */
 async function reached(
   look: () => true | string | number | bigint,

@@ -34,12 +34,12 @@ export const paintFor = (env: NodeJS.ProcessEnv): Paint =>
     ? (meaning, text) => styleText(looks[meaning], text, { validateStream: false })
     : plain
 
-/** A picture that is drawn again in place, with the latest happenings under it; the summary takes its place. */
+/** A picture redrawn in place, with the latest events below it. At the end the summary replaces it. */
 export class TerminalDisplay implements Display {
   readonly #draw
   readonly #paint = paintFor(process.env)
   readonly #showCursor = (): void => { this.output.write(SHOW_CURSOR) }
-  /** A terminal of another size has moved what was drawn, nobody knows where to. */
+  /** After a resize the position of what was drawn is unknown. */
   readonly #startAnew = (): void => {
     this.#draw.done()
     this.output.write(CLEAR_SCREEN)
@@ -49,7 +49,7 @@ export class TerminalDisplay implements Display {
   #open = false
 
   constructor(private readonly output: NodeJS.WriteStream) {
-    // Its own way to hide the cursor would install signal handlers.
+    // Hiding the cursor by itself, it would install signal handlers.
     this.#draw = createLogUpdate(output, { showCursor: true })
   }
 
@@ -97,7 +97,7 @@ export class PlainDisplay implements Display {
   summary(summary: Summary): void { this.output.write(`\n${summaryText(summary)}\n`) }
 }
 
-/** JSON lines: each happening by its own name, `nodes` every second, and at last `summary`. */
+/** JSON lines: each event by its own name, `nodes` every second, and `summary` at the end. */
 export class JsonDisplay implements Display {
   #shownAt = -Infinity
 

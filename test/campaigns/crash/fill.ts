@@ -1,3 +1,4 @@
+import { SETTLED } from '../../../src/actors/chain/own-desk.js'
 import { fileDatabase } from '../../../src/actors/store/file-database.js'
 import type { CommitmentPut, TxListPut } from '../../../src/actors/store/database.js'
 import { DEFAULT_CHAIN_ID, SignedCommitmentCodec } from '../../../src/protocol/index.js'
@@ -24,7 +25,7 @@ export async function fill({ dataDir, seed, windowsFrom }: WriterTask, count: nu
       commitments.push({ hash, signer: SIGNER, ssz: SignedCommitmentCodec.encode({ commitment, signature: new Uint8Array(65).fill(1) }), standing: 'canonical' })
       txLists.push({ hash: txListHash, bytes: txList, blockNumber: height })
     }
-    await db.commit({ commitments, txLists, confirmedTip: { blockNumber: TIP } })
+    await db.commit({ signed: commitments.map(({ hash, signer, ssz }) => ({ hash, signer, ssz })), commitments, txLists, confirmedTip: { blockNumber: TIP }, meta: [{ name: SETTLED, value: 'filled' }] })
   }
   await db.close()
   return { head }

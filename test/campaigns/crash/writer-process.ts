@@ -6,7 +6,7 @@ import type { Answered, Answers, Question, Report, WriterTask } from './wire.js'
 
 const WRITER = fileURLToPath(new URL('./writer.js', import.meta.url))
 /** An answer to one question may take so long on a busy machine, ms. */
-const ANSWER_WITHIN = 60_000
+const ANSWER_WITHIN = 180_000
 
 /** A writer that runs. */
 export class WriterProcess {

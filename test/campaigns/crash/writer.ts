@@ -1,7 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { writeSync } from 'node:fs'
 import { P2pService, scheduleFromSigners, signerFromKey } from '../../../src/index.js'
-import type { Signer, StreamItem } from '../../../src/index.js'
+import type { AddressedSigner, StreamItem } from '../../../src/index.js'
 import { CommitmentView, PRECONFIRMATION_SIZE, preconfirmationHash, signCommitment, toHex, txListHash } from '../../../src/protocol/index.js'
 import type { PreconfCommitment } from '../../../src/protocol/index.js'
 import { BlockMaker, KEY, SIGNER, TIP } from './chain.js'
@@ -29,7 +29,7 @@ const maker = await BlockMaker.create({ seed: task.seed, windowsFrom: BigInt(tas
 const { crypto } = maker
 const key = signerFromKey(KEY)
 /** What is signed here was recorded before: from this line on it counts as signed. */
-const signer: Signer = Object.assign((digest: Uint8Array, { preconf }: PreconfCommitment) => {
+const signer: AddressedSigner = Object.assign((digest: Uint8Array, { preconf }: PreconfCommitment) => {
   say(`signed ${preconf.blockNumber}`)
   return key(digest)
 }, { address: SIGNER })
@@ -81,7 +81,7 @@ async function offend(height: bigint, how: Offence): Promise<string> {
   if (offence === undefined) return 'after_own_eop'
   const commitment = how === 'rival signed elsewhere' ? await signCommitment(offence, key, { crypto }) : offence
   try {
-    await service.publishCommitment(commitment, { late: true, behind: true })
+    await service.publishCommitment(commitment, { late: true })
     return 'none'
   } catch (error) {
     const { code, value } = error as { code?: unknown; value?: unknown }
@@ -108,7 +108,7 @@ async function publish(ahead: number): Promise<never> {
       // Some are signed by the node, some elsewhere; several are under way, so that a child may come before its parent.
       const commitment = next % 3n === 0n ? await signCommitment(block.commitment, key, { crypto }) : block.commitment
       await sent
-      const { stored } = await service.publishCommitment(commitment, { late: true, behind: true })
+      const { stored } = await service.publishCommitment(commitment, { late: true })
       say(stored ? `published ${block.height}` : `error ${block.height} was published and not stored`)
       if (block.height % 97n === 0n && block.height > TIP + 60n) await service.confirm({ blockNumber: block.height - 50n })
     }

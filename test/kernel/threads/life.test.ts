@@ -3,7 +3,7 @@ import { ClosedError, InterruptedError, KernelError, StartError } from '../../..
 import { every } from '../../support/every.js'
 import { until } from '../../support/until.js'
 import { Stage, both, inThread, workers } from './stage.js'
-import { SubjectError } from './subject.js'
+import { EXITED, NOTES, SubjectError } from './subject.js'
 import type { Task } from './subject.js'
 
 const WITHIN = 20_000
@@ -41,13 +41,91 @@ describe('kernel: an actor in a thread, its life', function () {
     expect(s.figures.handled).equal(8)
   })
 
+  both('K89 what was accepted is handled and answered, then the stop hook runs', async stage => {
+    const begun = performance.now()
+    const s = await stage({ credits: 4, capacity: 200, child: { drainWithin: WITHIN, stopWithin: 2 * WITHIN } })
+    void s.ref.send({ type: 'hold', gate: 0, how: 'await' })
+    await s.held(1)
+    for (const n of range(41)) void s.ref.send({ type: 'note', n })
+    const later = s.ref.ask('held', { gate: 1, later: true }, WITHIN)
+    const asked = s.ref.ask('double', { n: 3 }, WITHIN)
+    void s.ref.send({ type: 'hold', gate: 2, how: 'await' })
+    const stopped = s.root.stop()
+    await new Promise(setImmediate)
+    expect(s.ref.send({ type: 'note', n: 99 })).equal('closed')
+    s.open(0)
+    expect(await asked).equal(6)
+    s.open(1)
+    expect(await later).equal('gate 1')
+    await s.held(3)
+    s.open(2)
+    await stopped
+    expect(s.told).deep.equal(['init 1', ...range(41).map(n => `note ${n}`), 'stop stop'])
+    expect(s.figures.drops).deep.equal({ closed: 1 })
+    expect(performance.now() - begun).lessThan(WITHIN)
+  })
+
+  both('K89 an answer that nobody waits for any more does not keep the stop', async stage => {
+    const begun = performance.now()
+    const s = await stage({ child: { drainWithin: WITHIN, stopWithin: 2 * WITHIN } })
+    const given = new AbortController()
+    const asked = failure(s.ref.ask('held', { gate: 0, later: true }, given.signal))
+    await s.held(1)
+    await s.flushed()
+    void s.ref.send({ type: 'call', what: 'after', n: 1 })
+    const stopped = s.root.stop()
+    await s.says('tick')
+    given.abort()
+    await stopped
+    expect(await asked).include({ code: 'cancelled' })
+    expect(performance.now() - begun).lessThan(WITHIN)
+  })
+
+  inThread('K89 a thread that was too busy to hear of the stop is not waited for in vain', async stage => {
+    const begun = performance.now()
+    const s = await stage({ child: { drainWithin: WITHIN, stopWithin: 2 * WITHIN } })
+    await s.flushed() // the first message is timed, and its time told
+    void s.ref.send({ type: 'hold', gate: 0, how: 'block' })
+    await s.held(1)
+    const stopped = s.root.stop()
+    await new Promise(setImmediate)
+    expect(s.ref.send({ type: 'note', n: 1 })).equal('closed')
+    s.open(0)
+    await stopped
+    expect(performance.now() - begun).lessThan(WITHIN)
+  })
+
+  inThread('K96 a thread that was given up and goes on begins nothing of what goes back', async stage => {
+    const s = await stage({ hangWithin: 100 })
+    // in one turn, so that the thread has all of it before it stands still
+    void s.ref.send({ type: 'hold', gate: 0, how: 'block' })
+    for (const n of [1, 2, 3]) void s.ref.send({ type: 'note', n })
+    await until(() => s.failures().length > 0, 'it to be given up')
+    s.open(0)
+    await s.says('note 3')
+    expect(s.word(NOTES)).equal(3)
+    expect(s.told).deep.equal(['init 1', 'init 2', 'note 1', 'note 2', 'note 3'])
+  })
+
+  for (const how of ['await', 'block'] as const) {
+    inThread(`K98 a thread that is given up in a handler (${how}) exits by itself where its event loop turns, and is terminated where not`, async stage => {
+      const s = await stage({ child: { stopWithin: 50 } })
+      void s.ref.send({ type: 'hold', gate: 0, how })
+      await s.held(1)
+      await s.root.stop()
+      await until(() => workers() === 0, 'its end')
+      expect(s.word(EXITED)).equal(how === 'await' ? 1 : 0)
+      expect(s.told).deep.equal(['init 1'])
+    })
+  }
+
   both('K95 `ctx.fail` and a regular end reach the supervisor', async stage => {
     const s = await stage()
     void s.ref.send({ type: 'call', what: 'fail', n: 5 })
-    await until(() => s.lives === 2, 'its second life')
+    await s.says('init 2')
     expect(s.failures()[0]).instanceOf(SubjectError).and.include({ code: 'ground', value: 5 })
     void s.ref.send({ type: 'call', what: 'finish', n: 0 })
-    await until(() => s.lives === 3, 'its third life')
+    await s.says('init 3')
     expect(s.failures()[1]).include({ code: 'finished' })
     expect(s.told).deep.equal(['init 1', 'stop restart', 'init 2', 'stop restart', 'init 3'])
   })

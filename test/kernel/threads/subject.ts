@@ -1,6 +1,7 @@
 /** An actor for the tests of threads, which does what it is told. */
 import { pbkdf2Sync } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isMainThread } from 'node:worker_threads'
 import { actor, behaviour, coalesce, dropOldest, keep, mailbox, reject, threadBoundary } from '../../../src/actors/kernel/index.js'
 import type { Ask, Context, MailboxSpec, Port } from '../../../src/actors/kernel/index.js'
 
@@ -55,6 +56,8 @@ export const HELD = 1
 export const ABORTED = 2
 /** Notes that were handled, over all lives. */
 export const NOTES = 3
+/** Threads that have ended by themselves. */
+export const EXITED = 4
 export const GATES = 8
 
 export const subjectMailbox = (capacity: number): MailboxSpec<Task> => mailbox<Task>({
@@ -125,6 +128,7 @@ export const subject = behaviour<Task, Params, Ports, State>(subjectBoundary, (p
     name: 'subject',
     mailbox: subjectMailbox(64),
     init() {
+      if (!isMainThread) process.once('exit', () => { Atomics.add(words, EXITED, 1) })
       const life = Atomics.add(words, LIVES, 1) + 1
       tell(`init ${life}`)
       if (failingInits.includes(life)) throw new SubjectError('init', `life ${life} does not start`, life)

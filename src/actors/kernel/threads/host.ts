@@ -57,6 +57,7 @@ export class ThreadHost implements Host, Runnable, Queue {
   #incarnation: Incarnation | undefined
   #ended = false
   #ready = false
+  #draining = false
   /** Whose turn it is where both wait: what was sent from outside, or what the actor has sent to itself. */
   #ownTurn = false
   /** Messages from outside that were begun, their bytes, and how many of them are known to be done. */
@@ -117,6 +118,8 @@ export class ThreadHost implements Host, Runnable, Queue {
       switch (record[0]) {
         case 'cancel': if (record[1] > this.#lastAsk) this.#expired.add(record[1]); else this.#asks.get(record[1])?.cancel(); break
         case 'taken': this.#out.taken(record[1], record[2]); break
+        case 'drain': this.#draining = true; this.#out.push(['room']); break
+        case 'exit': process.exit(); break
         case 'halt': void this.#halt(record[1]); break
       }
     }
@@ -222,6 +225,7 @@ export class ThreadHost implements Host, Runnable, Queue {
     this.#room.add(this.#begun - this.#done, this.#begunBytes)
     this.#done = this.#begun
     this.#begunBytes = 0
+    if (this.#draining && this.#out.length === 0) this.#out.push(['room'])
   }
 
   giveBack(): void { /* an incarnation begins what it takes */ }

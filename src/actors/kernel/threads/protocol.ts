@@ -13,7 +13,11 @@ export type ToThread =
   | readonly [kind: 'cancel', ask: number]
   /** So many records, with so many bytes, have been dealt with. */
   | readonly [kind: 'taken', records: number, bytes: number]
+  /** Say `room` now, and whenever a message is done. */
+  | readonly [kind: 'drain']
   | readonly [kind: 'halt', reason: HaltReason]
+  /** End the thread, now. */
+  | readonly [kind: 'exit']
 
 /**
  * A message, told from the other records by its number, and its weight. `ask`: the number of the ask, 0 where nobody waits. `at`: not 0

@@ -17,7 +17,7 @@ export interface ThreadOptions extends ThreadFlags {
   readonly thread?: boolean
   /** Messages in the thread at most, and replies and others on their way back. 256. */
   readonly credits?: number
-  /** Their bytes at most; one that is larger crosses alone. 1 MiB. */
+  /** Their bytes at most; one that is larger crosses alone. 4 MiB: with less, large messages wait for each other. */
   readonly creditBytes?: number
   /** A thread whose event loop has stood still for so long while it has messages is ended, ms of our own loop's turning. 10 s; Infinity: never. */
   readonly hangWithin?: number
@@ -43,7 +43,7 @@ export interface ThreadActor<M extends Message, Params, P> extends ThreadOptions
   readonly errors?: readonly ErrorClass[]
 }
 
-const defaults = { thread: true, credits: 256, creditBytes: 1_024 * 1_024, hangWithin: 10_000, killWithin: 10_000, nice: 0, execArgv: [] }
+const defaults = { thread: true, credits: 256, creditBytes: 4 * 1_024 * 1_024, hangWithin: 10_000, killWithin: 10_000, nice: 0, execArgv: [] }
 
 /**
  * Declares an actor that lives in a thread of its own; whoever talks to it cannot tell (SEMANTICS.md, Threads).

@@ -113,6 +113,8 @@ export class ThreadLife implements Life {
     return count
   }
 
+  drain(): void { this.#out?.push(['drain']) }
+
   halt(reason: HaltReason): Promise<void> {
     if (this.#halting !== undefined && !this.#dying) this.#out?.push(['halt', reason])
     return this.#halting ??= this.#halt(reason)

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { ResourceLimits } from 'node:worker_threads'
 import { KernelError } from '../errors.js'
-import type { ThreadData, ToMain } from './protocol.js'
+import type { ThreadData, ToMain, ToThread } from './protocol.js'
 
 export interface ThreadFlags {
   /** Flags of the thread's own; it inherits none, neither those of the process nor NODE_OPTIONS. None. */
@@ -16,6 +16,9 @@ export interface ThreadEvents {
   /** It has ended, and everything that it had posted has been told before. `error`: why. */
   ended(error: KernelError): void
 }
+
+/** A thread that has been told to exit, and has not by then, is terminated, ms. */
+const EXITS_WITHIN = 1_000
 
 /** An environment variable that holds flags. */
 const FLAGS = 'NODE_OPTIONS'
@@ -32,6 +35,7 @@ export class Thread {
   readonly #worker: Worker
   #cause: unknown
   #held = true
+  #killing: NodeJS.Timeout | undefined
 
   /** @throws what `Worker` throws, of flags or limits that it does not know */
   constructor(name: string, data: ThreadData, { execArgv = [], resourceLimits = {} }: ThreadFlags, events: ThreadEvents) {
@@ -40,10 +44,11 @@ export class Thread {
     })
     // In the tick of construction: what comes before there is a listener is lost.
     worker.on('message', (records: readonly ToMain[]) => { events.records(records) })
-    worker.on('messageerror', error => { this.#cause ??= error; void worker.terminate() })
+    worker.on('messageerror', error => { this.#cause ??= error; this.kill() })
     worker.on('error', error => { this.#cause ??= error })
     this.exited = new Promise(resolve => {
       worker.once('exit', code => {
+        clearTimeout(this.#killing)
         events.ended(this.#why(name, code))
         resolve()
       })
@@ -62,8 +67,16 @@ export class Thread {
     else this.#worker.unref()
   }
 
-  /** Ends it without asking. `exited` tells when that has come to pass. */
-  kill(): void { void this.#worker.terminate() }
+  /**
+   * Ends it; `exited` tells when that has come to pass. It is to exit at a turn of its event loop. Where none comes, it is terminated wherever
+   * it stands; a library's native code may not survive that: LevelDB's aborts the process when an iterator is just being made.
+   */
+  kill(): void {
+    if (this.#killing !== undefined) return
+    const record: ToThread = ['exit']
+    this.#worker.postMessage([record])
+    this.#killing = setTimeout(() => { void this.#worker.terminate() }, EXITS_WITHIN).unref()
+  }
 
   #why(name: string, code: number): KernelError {
     const cause = this.#cause

@@ -138,12 +138,16 @@ export class Connections {
     if (peer === undefined || connection.remotePeer.equals(peer)) return connection.remotePeer.toString()
     // noise has proved who is there; not every transport compares it with the address
     this.#needs.counters.connections.dialsFailed++
+    this.book.closing(connection)
     await connection.close()
     throw new NetworkError('dial_failed', `${text} leads to ${connection.remotePeer.toString()}`, { value: text, peer: key })
   }
 
   /** Closes all connections to a peer once nothing is under way with it (H40). */
   async hangUp(peer: PeerKey): Promise<void> { await this.#leave(peer) }
+
+  /** A limit below libp2p's connections closes this peer's. */
+  closedByUs(peer: PeerKey): void { for (const connection of this.book.get(peer)?.connections ?? []) this.book.closing(connection) }
 
   /** The same for who does not wait for it. */
   letGo(peer: PeerKey): void {
@@ -268,7 +272,10 @@ export class Connections {
     const first = this.book.opened(connection, clock.monotonic())
     counters.connections.opened++
     connection.addEventListener('close', this.#needs.guarded(() => { this.#closed(connection) }), { once: true })
-    if (this.#stopping || this.gater.isOver(connection.direction, peer, connection.remoteAddr.toString())) connection.close().catch((error: unknown) => { connection.abort(error as Error) })
+    if (this.#stopping || this.gater.isOver(connection.direction, peer, connection.remoteAddr.toString())) {
+      this.book.closing(connection)
+      connection.close().catch((error: unknown) => { connection.abort(error as Error) })
+    }
     if (first) this.#statics.connected(peer)
     if (first) notices.emit({ type: 'peerConnected', peer, address: connection.remoteAddr.toString(), direction: connection.direction })
     if (connection.status !== 'open') this.#closed(connection)

@@ -26,6 +26,11 @@ const SILENCE_MS = 50
 const SILENCE_WITHIN_MS = 2_000
 /** A stream holds up so long that has not brought a whole request, or has not sent what it was given. Milliseconds. */
 const STREAM_HOLDS_MS = 1_000
+/**
+ * What begins later than this after the leave began holds nobody up any more, though it is served as long as there is a connection: a peer
+ * that never pauses would do so for ever. Who keeps to seven requests in 10 s (SPEC §8) pauses sooner. Milliseconds.
+ */
+const BEGINS_WITHIN_MS = 5_000
 /** How often streams are looked at: they tell of no beginning. Milliseconds. */
 const LOOK_EVERY_MS = 5
 
@@ -37,11 +42,15 @@ type Stream = Connection['streams'][number]
  * been seen; and until then everything that comes is served. What is on its way to us at that moment, or comes while the other side
  * has not yet heard of the close, is lost: the one-way latency cannot be saved, since the protocol has no way to say goodbye.
  *
+ * A peer that never pauses has a deadline of its own: what begins `BEGINS_WITHIN_MS` after the leave is waited for no more.
+ *
  * Says whether such a moment came; if it did not within `withinMs`, the connections are closed all the same.
  */
 export async function closeWhenQuiet(leaving: Leaving, { clock, exchanges, protocols, withinMs }: LeavingNeeds): Promise<boolean> {
   const began = clock.monotonic()
   const firstSeen = new WeakMap<Stream, number>()
+  /** What had begun in time, once that is over. */
+  let awaited: ReadonlySet<object> | undefined
   let silentSince = began
   let look = (): void => undefined
   const unwatch = exchanges.watch(leaving.peer, () => {
@@ -54,7 +63,7 @@ export async function closeWhenQuiet(leaving: Leaving, { clock, exchanges, proto
     const owed = inbound && stream.status === 'open' && stream.writeStatus === 'writable'
     // closing would wait until it is sent, and what came meanwhile would be lost
     if (!owed && stream.writeBufferLength === 0 && !stream.writableNeedsDrain) return false
-    const since = firstSeen.get(stream) ?? now
+    const since = firstSeen.get(stream) ?? (awaited === undefined ? now : -Infinity)
     firstSeen.set(stream, since)
     return now - since < STREAM_HOLDS_MS
   }
@@ -62,10 +71,12 @@ export async function closeWhenQuiet(leaving: Leaving, { clock, exchanges, proto
   try {
     for (;;) {
       const now = clock.monotonic()
+      if (now - began >= BEGINS_WITHIN_MS) awaited ??= exchanges.underWay(leaving.peer)
+      const exchanging = exchanges.underWay(leaving.peer)
       const streams = leaving.connections().flatMap(connection => connection.streams)
-      const busy = exchanges.count(leaving.peer) > 0 || streams.some(stream => holds(stream, now))
+      const busy = [...awaited ?? exchanging].some(each => exchanging.has(each)) || streams.some(stream => holds(stream, now))
       if (busy) silentSince = now
-      if (!busy && (now - silentSince >= SILENCE_MS || now - began >= Math.min(SILENCE_WITHIN_MS, withinMs))) {
+      if (!busy && (awaited !== undefined || now - silentSince >= SILENCE_MS || now - began >= Math.min(SILENCE_WITHIN_MS, withinMs))) {
         await leaving.close()
         return true
       }

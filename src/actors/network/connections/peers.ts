@@ -61,6 +61,8 @@ export class PeerBook implements ConnectionCounts {
   readonly #options: PeerBookOptions
   /** Inbound connections by where they come from: each counts for its address and for its subnet. */
   readonly #origins = new Map<string, number>()
+  /** Connections that we close ourselves, whatever libp2p says of it: no refusals. */
+  readonly #closedByUs = new WeakSet<object>()
   #inbound = 0
   #outbound = 0
   #asked = 0
@@ -95,6 +97,9 @@ export class PeerBook implements ConnectionCounts {
     return true
   }
 
+  /** We are about to close it, or have. */
+  closing(connection: object): void { this.#closedByUs.add(connection) }
+
   /** What became of the peer; `undefined` where the connection was closed before. */
   closed(connection: Connection, byUs: boolean, now: number): Departure | undefined {
     const peer = connection.remotePeer.toString()
@@ -105,7 +110,7 @@ export class PeerBook implements ConnectionCounts {
     this.#count(connection, -1)
     if (entry.connections.length > 0) return { peer, last: false, refused: false }
     this.#entries.delete(peer)
-    const refused = !byUs && !entry.leaving && entry.direction === 'outbound' && now - entry.since < this.#options.refusedWithinMs
+    const refused = !byUs && !entry.leaving && !this.#closedByUs.has(connection) && entry.direction === 'outbound' && now - entry.since < this.#options.refusedWithinMs
     if (refused) this.refusals.add(peer, connection.remoteAddr.toString(), now)
     else if (now - entry.since >= this.#options.refusedWithinMs) this.refusals.forgive(peer)
     return { peer, last: true, refused }

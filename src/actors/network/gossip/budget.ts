@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { MAX_GOSSIP_BYTES, SIGNED_COMMITMENT_SIZE, snappySize } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
-import type { Clock } from '../../kernel/index.js'
+import type { Clock, Random } from '../../kernel/index.js'
 import type { GossipLimits } from '../config.js'
 import type { Rpc, RpcMessage } from './gossipsub-internals.js'
+import type { Authorship } from './authors.js'
 import type { RpcCost } from './rpc-cost.js'
 import { FairShare } from '../reqresp/fair-share.js'
 import { SlidingWindow } from '../reqresp/sliding-window.js'
@@ -35,6 +36,12 @@ const FORGIVEN_A_SWEEP = 0.5
 const GUARANTEED_PEERS = 8
 /** Whoever is new brings as much a second as who is proven, but less of it at once, since a flood begins with all that it may: parts of the window. */
 const NEWCOMERS = { messages: 0.02, bytes: 0.1 }
+/**
+ * Authors of whom nothing was accepted, all together, get this part of what a peer that relays them may bring (SPEC §6): of its bytes, and of
+ * its messages, which are counted in windows that are shorter by `UNKNOWN_WINDOW`.
+ */
+const UNKNOWN_PART = 1 / 8
+const UNKNOWN_WINDOW = 0.1
 /** Who was refused counts so long as one that wants more than it gets, ms. */
 const WANTING_MS = 1_000
 /** The fair part of those who were refused is found anew after so many ms: it takes a look at everybody, and a flood asks with each message. */
@@ -46,6 +53,9 @@ const FLOOD_AFTER_SWEEPS = 2
 interface Guarantee { readonly messages: SlidingWindow; readonly places: SlidingWindow }
 
 interface Account extends Guarantee {
+  /** Of authors that are unknown: their part of the bytes, and what they brought of late, as a number that halves with each of their windows. */
+  readonly unknown: SlidingWindow
+  arrivals: { count: number; at: number }
   readonly controls: SlidingWindow
   /** What was left out since the last sweep. */
   refused: { messages: number; bytes: number; controls: number }
@@ -57,6 +67,8 @@ interface Account extends Guarantee {
 export interface Admitted {
   readonly rpc: Rpc
   readonly refused: readonly RpcMessage[]
+  /** Messages of authors who are not listened to: dropped at a look, and charged to nobody. */
+  readonly ofRefused: readonly RpcMessage[]
   /** Its subscriptions and control messages were left out. */
   readonly refusedControls: boolean
 }
@@ -67,6 +79,7 @@ export interface BudgetNeeds {
   isKnown(message: RpcMessage): boolean
   /** Whether we have had anything good of this peer. */
   isProven(peer: PeerKey): boolean
+  authorship(peer: PeerKey, message: RpcMessage): Authorship
 }
 
 /**
@@ -74,9 +87,11 @@ export interface BudgetNeeds {
  *
  * 1. so much is guaranteed: to each peer that has brought us something good, and to all others together, since identities are free; to
  *    eight peers at once, since a good deed is cheap;
- * 2. beyond that there is a surplus of the thread for all, of which each gets its fair part.
+ * 2. beyond that there is a surplus of the thread for all, of which each gets its fair part;
+ * 3. authors of whom nothing was accepted yet pass only up to an eighth of what is guaranteed to who relays them, chosen by chance: a flood
+ *    that an honest peer relays takes no more of what that peer may bring (H85).
  *
- * What is over both is left out of its RPC without a penalty. Of whom as much is left out as is guaranteed, in two sweeps of 10 s in a
+ * What is over them is left out of its RPC without a penalty, and what authors send that nobody knows is not the flood of who relays it. Of whom as much is left out as is guaranteed, in two sweeps of 10 s in a
  * row, or half of the time for longer, floods us: `sweep` names it, and again with each sweep in which it goes on. An honest peer sends each message once, and the
  * network makes one a second.
  *
@@ -94,11 +109,13 @@ export class GossipBudget {
   readonly #newcomers: Guarantee
   readonly #together: Guarantee
   readonly #needs: BudgetNeeds
+  readonly #random: Random
 
-  constructor(limits: GossipBudgetLimits, clock: Clock, needs: BudgetNeeds) {
+  constructor(limits: GossipBudgetLimits, clock: Clock, random: Random, needs: BudgetNeeds) {
     this.#limits = limits
     this.#clock = clock
     this.#needs = needs
+    this.#random = random
     this.#newcomers = guarantee(limits, 1, NEWCOMERS)
     this.#together = guarantee(limits, GUARANTEED_PEERS)
     this.#surplus = new FairShare({ requestsPerSecond: Infinity, bytesPerSecond: limits.surplusBytesPerSecond, busyShare: limits.surplusShare })
@@ -122,19 +139,26 @@ export class GossipBudget {
     const now = this.#clock.monotonic()
     const refused: RpcMessage[] = []
     const guaranteed = this.#needs.isProven(peer) ? account : this.#newcomers
+    const ofRefused: RpcMessage[] = []
     const messages = rpc.messages.filter(message => {
+      const authorship = this.#needs.authorship(peer, message)
+      if (authorship === 'refused' || authorship === 'own_refused') {
+        ofRefused.push(message)
+        if (authorship === 'own_refused') leftOut(account, message)
+        return false
+      }
       const size = sizeOf(message)
-      if (isGuaranteed(guaranteed, this.#together, size.bytes, now) || this.#fitsSurplus(peer, message, size, now)) return true
+      const mayPass = authorship !== 'unknown' || this.#isLucky(account, size.bytes, now)
+      if (mayPass && (isGuaranteed([guaranteed, this.#together], size.bytes, now) || this.#fitsSurplus(peer, message, size, now))) return true
       refused.push(message)
+      if (authorship !== 'unknown') leftOut(account, message)
       return false
     })
     const controls = controlsIn(rpc)
     const refusedControls = !takeAll(account.controls, controls, now)
-    if (refused.length === 0 && !refusedControls) return { rpc, refused, refusedControls }
-    account.refused.messages += refused.length
-    for (const { data } of refused) account.refused.bytes += data?.length ?? 0
+    if (messages.length === rpc.messages.length && !refusedControls) return { rpc, refused, ofRefused, refusedControls }
     if (refusedControls) account.refused.controls += controls
-    return { rpc: refusedControls ? { messages } : { ...rpc, messages }, refused, refusedControls }
+    return { rpc: refusedControls ? { messages } : { ...rpc, messages }, refused, ofRefused, refusedControls }
   }
 
   /** To be called every 10 s: who floods us. Forgets accounts in which nothing counts any more. */
@@ -156,6 +180,15 @@ export class GossipBudget {
   #isFlooding({ refused: { bytes, controls, messages } }: Account): boolean {
     const { budgetBytes, budgetControls, budgetMessages } = this.#limits
     return messages >= budgetMessages || bytes >= budgetBytes || controls >= budgetControls
+  }
+
+  /** Of more than fits, each has the same chance: who comes first has no better one. */
+  #isLucky({ arrivals, unknown }: Account, bytes: number, now: number): boolean {
+    const faded = arrivals.count * 2 ** ((arrivals.at - now) / (this.#limits.budgetWindowMs * UNKNOWN_WINDOW))
+    arrivals.count = faded + 1
+    arrivals.at = now
+    const atOnce = this.#limits.budgetMessages * UNKNOWN_PART * UNKNOWN_WINDOW
+    return (arrivals.count <= Math.max(1, atOnce) || this.#random() * arrivals.count < atOnce) && takeAll(unknown, Math.floor(bytes / PLACE_BYTES), now)
   }
 
   #fitsSurplus(peer: PeerKey, message: RpcMessage, { bytes, declared }: Size, now: number): boolean {
@@ -185,7 +218,8 @@ export class GossipBudget {
   #accountOf(peer: PeerKey): Account {
     const { budgetControls, budgetWindowMs } = this.#limits
     const account = this.#accounts.get(peer) ?? {
-      ...guarantee(this.#limits, 1), controls: new SlidingWindow(budgetControls, budgetWindowMs), refused: { messages: 0, bytes: 0, controls: 0 }, sweeps: 0,
+      ...guarantee(this.#limits, 1), unknown: guarantee(this.#limits, UNKNOWN_PART).places, arrivals: { count: 0, at: -Infinity },
+      controls: new SlidingWindow(budgetControls, budgetWindowMs), refused: { messages: 0, bytes: 0, controls: 0 }, sweeps: 0,
     }
     this.#accounts.set(peer, account)
     return account
@@ -212,12 +246,17 @@ function sizeOf({ data }: RpcMessage): Size {
   return { bytes: Math.max(data.length, declared), declared }
 }
 
-function isGuaranteed(own: Guarantee, together: Guarantee, bytes: number, now: number): boolean {
+function isGuaranteed(guarantees: readonly Guarantee[], bytes: number, now: number): boolean {
   const count = Math.floor(bytes / PLACE_BYTES)
-  const both = [own, together]
-  if (!both.every(({ messages, places }) => messages.hasRoom(now) && places.used(now) + count <= places.limit)) return false
-  for (const { messages, places } of both) { messages.take(now); takeAll(places, count, now) }
+  if (!guarantees.every(({ messages, places }) => messages.hasRoom(now) && places.used(now) + count <= places.limit)) return false
+  for (const { messages, places } of guarantees) { messages.take(now); takeAll(places, count, now) }
   return true
+}
+
+/** It counts towards what its sender is named for. */
+function leftOut({ refused }: Account, { data }: RpcMessage): void {
+  refused.messages++
+  refused.bytes += data?.length ?? 0
 }
 
 function takeAll(window: SlidingWindow, count: number, now: number): boolean {

@@ -3,12 +3,13 @@ import { MAX_TXLIST_BYTES, SIGNED_COMMITMENT_SIZE, TXLIST_HEADER_SIZE, gossipPar
 import type { Topics } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Verdict } from '../../chain/ports.js'
-import type { Clock } from '../../kernel/index.js'
+import type { Clock, Random } from '../../kernel/index.js'
 import type { PeerStanding } from '../../reputation/ingress.js'
 import type { Validator } from '../../validator/ingress.js'
 import { verifyAuthorsAside } from './author-signatures.js'
 import { AuthorVerifier } from './author-verifier.js'
-import type { Authors } from './author-verifier.js'
+import type { Authors as VerifyingAuthors } from './author-verifier.js'
+import { Authors } from './authors.js'
 import type { GossipLimits } from '../config.js'
 import { NetworkError, describeError, errorName } from '../errors.js'
 import type { Counters, Refusal, Violation } from '../figures.js'
@@ -53,10 +54,11 @@ export interface GossipNeeds {
   readonly self: PeerKey
   readonly validator: Pick<Validator, 'commitment' | 'txList'>
   readonly clock: Clock
+  readonly random: Random
   readonly counters: Counters
   readonly limits: GossipLimits
   /** Starts the actor that verifies authors' signatures in its thread, where it is worth it. */
-  readonly startAuthors: () => Authors
+  readonly startAuthors: () => VerifyingAuthors
   readonly guarded: Guard
   readonly standing: PeerStanding
   /** The form of message ids that we use, and who is told when most peers use the other one, or no longer do. */
@@ -66,6 +68,7 @@ export interface GossipNeeds {
   origin(peer: PeerKey): { readonly address: string | undefined; readonly outbound: boolean }
   /** Static, or protected by the operator. */
   isProtected(peer: PeerKey): boolean
+  isConnected(peer: PeerKey): boolean
   /** Banned or on a list. */
   isBlocked(peer: PeerKey): boolean
   /** It broke the protocol in a way that has nothing to do with what a message says; with `hangUp` nothing more can come of it. */
@@ -98,6 +101,7 @@ export class Gossip {
   readonly #needs: GossipNeeds
   readonly #guard: OutboundGuard
   readonly #pace: InboundPace
+  readonly #authors: Authors
   readonly #budget: GossipBudget
   readonly #partial: PartialRpcs
   readonly #forms: MessageIdForms
@@ -118,7 +122,10 @@ export class Gossip {
       worthy: subscribers => this.#worthy(subscribers),
     })
     const isProven = (peer: PeerKey): boolean => needs.standing.appScore(peer) > 0 || needs.standing.isProtected(peer)
-    this.#budget = new GossipBudget(needs.limits, needs.clock, { isKnown: message => this.#isKnown(message), isProven })
+    this.#authors = new Authors(needs.clock)
+    this.#budget = new GossipBudget(needs.limits, needs.clock, needs.random, {
+      isKnown: message => this.#isKnown(message), isProven, authorship: (peer, { from }) => this.#authors.authorship(peer, from),
+    })
     keepScores(needs.internals)
     liveScores(needs.internals, needs.standing)
     verifyAuthorsAside(needs.internals, new AuthorVerifier(needs.startAuthors), isProven)
@@ -163,12 +170,25 @@ export class Gossip {
     return published
   }
 
-  /** The verdict on a message. One that is unknown, or came too late, is only counted. */
-  verdict(messageId: string, verdict: Verdict, reason = ''): void {
+  /** The verdict on a message. One that is unknown, or came too late, is only counted. @param ofAuthor a refusal is its author's fault, and no relay's */
+  verdict(messageId: string, verdict: Verdict, reason = '', ofAuthor = false): void {
     const pending = this.#pending.get(messageId)
     if (pending === undefined) { this.#needs.counters.gossip.verdictsUnknown++; return }
+    if (ofAuthor) { this.#refuseAuthor(messageId, pending); return }
+    if (verdict === 'accept' && pending.topic === 'commitments') this.#authors.accepted(pending.author)
     this.#report(messageId, pending, verdict)
     if (verdict === 'ignore' && REASONS_OF_OURS.has(reason)) this.#forget(messageId, pending)
+  }
+
+  /** Authors whose commitments were refused may be right now. */
+  scheduleChanged(): void { this.#authors.forgive() }
+
+  /** It pays where we know it, and no relay does (H85). */
+  #refuseAuthor(messageId: string, pending: Pending): void {
+    const { author, source, topic } = pending
+    this.#authors.refuse(author)
+    this.#report(messageId, pending, author === source ? 'reject' : 'ignore')
+    if (this.#needs.isConnected(author)) this.#refused(topic, author, 'refused_author', true)
   }
 
   /** Ignores what has no verdict in time, and lets go of who does not end what it begins to send. */
@@ -251,6 +271,7 @@ export class Gossip {
         rpc: (peer, rpc) => {
           const admitted = this.#budget.admit(peer, rpc)
           for (const { topic } of admitted.refused) this.#refused(this.#names.get(topic) ?? topic, peer, 'over_budget', false)
+          for (const { topic } of admitted.ofRefused) this.#refused(this.#names.get(topic) ?? topic, peer, 'refused_author', false)
           if (admitted.refusedControls) this.#refused('control', peer, 'over_budget', false)
           for (const { topic } of admitted.rpc.messages) if (!this.#names.has(topic)) this.#refused(topic, peer, 'unknown_topic', false)
           return admitted.rpc

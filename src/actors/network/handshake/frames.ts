@@ -1,11 +1,11 @@
 import type { Uint8ArrayList } from 'uint8arraylist'
 import type { Clock } from '../../kernel/index.js'
 import { NetworkError } from '../errors.js'
-import type { HandshakeLimits, HandshakeRefusal } from './limits.js'
+import type { ByteAccount, HandshakeLimits, HandshakeRefusal } from './limits.js'
 
 /** What of `@chainsafe/libp2p-yamux` 8.0.1 this takes. */
 export interface GuardedMuxer {
-  readonly decoder: { readonly buffer: Uint8ArrayList; readFrame(): unknown }
+  readonly decoder: { readonly buffer: Uint8ArrayList; readFrame(): unknown; emitFrames(bytes: { readonly byteLength: number }): unknown }
   readonly streams: readonly GuardedStream[]
   /** Every frame that we send. */
   sendFrame(header: FrameHeader, data?: unknown): boolean
@@ -13,6 +13,8 @@ export interface GuardedMuxer {
 
 export interface GuardedStream {
   readonly streamId: number
+  /** Empty until one is chosen. */
+  readonly protocol?: string | undefined
   /** Bytes that it may still receive. */
   readonly recvWindowCapacity: number
 }
@@ -25,6 +27,11 @@ export interface FrameGuardNeeds {
   /** What a stream may be sent at most before we have taken any of it, and what it may grow to. Bytes. */
   readonly firstWindow: number
   readonly largestWindow: number
+  /** What a stream's bytes are accounted for as, by its protocol. */
+  accountOf(protocol: string): ByteAccount
+  /** So many bytes came; so many of them are accounted for. */
+  received(bytes: number): void
+  accounted(account: ByteAccount, bytes: number): void
   /** The connection is closed for it. */
   broken(refusal: Extract<HandshakeRefusal, 'frame_length' | 'frame_rate'>): void
 }
@@ -59,11 +66,13 @@ export class FrameGuard {
   #since: number
   /** The header at the front of the buffer has been looked at, and its body has not come. */
   #isLookedAt = false
+  /** Of the frame that was looked at last. */
+  #body: { readonly account: ByteAccount; readonly bytes: number } = { account: 'frames', bytes: 0 }
 
   /** @throws NetworkError `library_changed` */
   constructor(muxer: GuardedMuxer, needs: FrameGuardNeeds) {
     const { decoder } = muxer
-    if (typeof decoder?.readFrame !== 'function' || typeof decoder.buffer?.subarray !== 'function' || typeof muxer.sendFrame !== 'function') {
+    if (typeof decoder?.readFrame !== 'function' || typeof decoder.emitFrames !== 'function' || typeof decoder.buffer?.subarray !== 'function' || typeof muxer.sendFrame !== 'function') {
       throw new NetworkError('library_changed', 'yamux decodes and sends its frames in another way', { value: 'readFrame' })
     }
     this.#muxer = muxer
@@ -77,8 +86,17 @@ export class FrameGuard {
         this.#isLookedAt = true
       }
       const frame = read()
-      if (frame !== undefined) this.#isLookedAt = false
+      if (frame !== undefined) {
+        this.#isLookedAt = false
+        needs.accounted('frames', HEADER_BYTES)
+        needs.accounted(this.#body.account, this.#body.bytes)
+      }
       return frame
+    }
+    const emit = decoder.emitFrames.bind(decoder)
+    decoder.emitFrames = bytes => {
+      needs.received(bytes.byteLength)
+      return emit(bytes)
     }
     const send = muxer.sendFrame.bind(muxer)
     muxer.sendFrame = (header, data) => {
@@ -88,12 +106,17 @@ export class FrameGuard {
     }
   }
 
+  /** Bytes of a frame that is not whole yet. */
+  get waiting(): number { return this.#muxer.decoder.buffer.byteLength }
+
   /** A stream that the other side had opened is over; `served`: a request, which is accounted for as such. What is over the rate tells at the next frame. */
   streamEnded(served: boolean): void { this.#earn(served ? FRAMES_OF_A_STREAM : -STREAM_COST) }
 
   #lookAt({ flag, length, streamID, type }: FrameHeader): void {
     const stream = streamID === 0 ? undefined : this.#muxer.streams.find(each => each.streamId === streamID)
     const isNew = stream === undefined && streamID !== 0 && (flag & SYN) !== 0
+    const account = stream === undefined ? isNew ? 'negotiation' : 'unclaimed' : stream.protocol === undefined || stream.protocol === '' ? 'negotiation' : this.#needs.accountOf(stream.protocol)
+    this.#body = { account, bytes: type === DATA ? length : 0 }
     if (type === DATA && length > this.#windowOf(stream, isNew)) this.#break('frame_length', `a frame declares ${length} bytes`)
     this.#charge(this.#costOf(type, length, stream !== undefined || isNew))
   }

@@ -1,4 +1,4 @@
-import type { ConnectionGater, MultiaddrConnection, PeerId, StreamMuxer } from '@libp2p/interface'
+import type { ConnectionGater, MessageStream, MultiaddrConnection, PeerId, StreamMuxer } from '@libp2p/interface'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock, Logger } from '../../kernel/index.js'
 import { originOf, subnetsOf } from '../addresses.js'
@@ -56,6 +56,8 @@ export class Handshake {
   /** New connections by address. */
   readonly #arrivals = new LRUCache<string, SlidingWindow>({ max: MAX_ADDRESSES })
   readonly #remotes = new WeakMap<object, Remote>()
+  /** Of connections that are open. */
+  readonly #guards = new Set<FrameGuard>()
   #protocols: () => readonly string[] = () => []
 
   /** @throws NetworkError `bad_config` for what is no subnet */
@@ -105,13 +107,22 @@ export class Handshake {
   encrypted(stream: object): void { this.#limit(stream, rawOf(stream), () => MUXERS) }
 
   /** A muxer of a connection. */
-  muxer(muxer: StreamMuxer, connection: object, windows: StreamWindows): FrameGuard {
-    const { clock, limits } = this.#needs
-    return new FrameGuard(muxer as unknown as GuardedMuxer, {
+  muxer(muxer: StreamMuxer, connection: MessageStream, windows: StreamWindows): FrameGuard {
+    const { clock, counters: { bytes }, limits, requestProtocols } = this.#needs
+    const guard = new FrameGuard(muxer as unknown as GuardedMuxer, {
       limits, clock, firstWindow: windows.first, largestWindow: windows.largest,
+      accountOf: protocol => protocol.startsWith('/meshsub/') ? 'gossip' : requestProtocols.includes(protocol) ? 'requests' : 'services',
+      received: count => { bytes.received += count },
+      accounted: (account, count) => { bytes[account] += count },
       broken: refusal => { this.#broken(refusal, this.#remotes.get(rawOf(connection))) },
     })
+    this.#guards.add(guard)
+    connection.addEventListener('close', () => { if (this.#guards.delete(guard)) bytes.unfinished += guard.waiting })
+    return guard
   }
+
+  /** Bytes of frames that are not whole yet, of all connections: what came is what is accounted for and these. */
+  get waiting(): number { return [...this.#guards].reduce((sum, { waiting }) => sum + waiting, 0) }
 
   /** A stream that the other side has opened. */
   inboundStream(stream: Negotiated, connection: object, guard: FrameGuard): void {

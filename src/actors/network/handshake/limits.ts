@@ -25,6 +25,25 @@ export const defaultHandshake: HandshakeLimits = {
   offences: 4, offenceWindowMs: 60_000, refusedMs: 60_000,
 }
 
+/** What each byte that came out of the encryption of a connection is accounted for as. */
+export const BYTE_ACCOUNTS = [
+  /** Headers of yamux frames, which have a rate (`frames.ts`). */
+  'frames',
+  /** Streams on which no protocol is chosen yet (`negotiation.ts`). */
+  'negotiation',
+  /** Gossip streams: partial RPCs, and then its budget. */
+  'gossip',
+  /** Requests and answers, by the caps of their frames. */
+  'requests',
+  /** identify and ping, by the limits that libp2p has for them, and by the rate of frames. */
+  'services',
+  /** Data for no stream: charged to the rate of frames by its bytes. */
+  'unclaimed',
+  /** The beginning of a frame whose end had not come when its connection was closed. */
+  'unfinished',
+] as const
+export type ByteAccount = typeof BYTE_ACCOUNTS[number]
+
 /** Why a remote went no further than this room. */
 export const HANDSHAKE_REFUSALS = [
   /** Its address has broken limits too often lately. */

@@ -5,25 +5,30 @@ import type { PeerKey } from '../../../protocol/peer-key.js'
  * until the other side restarts (SPEC §10), so stop and hang-up wait for their end first (H40, ../leaving.ts).
  */
 export class Exchanges {
-  readonly #open = new Map<PeerKey, number>()
+  readonly #open = new Map<PeerKey, Set<object>>()
   readonly #watchers = new Set<{ readonly peer: PeerKey; readonly changed: () => void }>()
 
   /** Exchanges under way, with one peer or with all. */
   count(peer?: PeerKey): number {
-    if (peer !== undefined) return this.#open.get(peer) ?? 0
+    if (peer !== undefined) return this.#open.get(peer)?.size ?? 0
     let sum = 0
-    for (const count of this.#open.values()) sum += count
+    for (const { size } of this.#open.values()) sum += size
     return sum
   }
 
+  /** Those under way with a peer at this moment, each an object of its own; one that is over is in no later answer. */
+  underWay(peer: PeerKey): ReadonlySet<object> { return new Set(this.#open.get(peer)) }
+
   /** An exchange begins; call what is returned when it is over, once. */
   begin(peer: PeerKey): () => void {
-    this.#set(peer, this.count(peer) + 1)
-    let over = false
+    const exchange = {}
+    const open = this.#open.get(peer) ?? new Set()
+    this.#open.set(peer, open.add(exchange))
+    this.#changed(peer)
     return () => {
-      if (over) return
-      over = true
-      this.#set(peer, this.count(peer) - 1)
+      if (!open.delete(exchange)) return
+      if (open.size === 0) this.#open.delete(peer)
+      this.#changed(peer)
     }
   }
 
@@ -34,9 +39,7 @@ export class Exchanges {
     return () => { this.#watchers.delete(watcher) }
   }
 
-  #set(peer: PeerKey, count: number): void {
-    if (count > 0) this.#open.set(peer, count)
-    else this.#open.delete(peer)
+  #changed(peer: PeerKey): void {
     for (const watcher of this.#watchers) if (watcher.peer === peer) watcher.changed()
   }
 }

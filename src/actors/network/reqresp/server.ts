@@ -28,7 +28,7 @@ export interface ServerNeeds {
   /** Whether the rooms' answers still come when the driver is being stopped: not by its mailbox, which is closed then. */
   readonly answersWhileStopping: boolean
   /** Hands a request to the room that has the answer; it comes back through `answers` with the same number. */
-  ask(request: number, what: DecodedRequest): Feedback
+  ask(request: number, what: DecodedRequest, peer: PeerKey): Feedback
   served(peer: PeerKey, kind: RequestKind, bytes: number): void
   violated(peer: PeerKey, kind: RequestKind, violation: Violation, code: string): void
 }
@@ -175,7 +175,7 @@ export class RequestServer {
       }
       giveBack = await this.#budget.reserve(peer, ANSWER_SIZES[request.kind], deadline.signal)
       leave = giveBack && await this.#gates[request.kind].enter(peer, turn.guaranteed, deadline.signal)
-      const body = leave === undefined ? undefined : await this.#obtain(request, deadline.signal)
+      const body = leave === undefined ? undefined : await this.#obtain(request, peer, deadline.signal)
       deadline.clear()
       if (stream.status !== 'open') { turn.settle(0, 0); return 0 }
       const empty = body === undefined || body.length > frameCaps[request.kind].response
@@ -196,10 +196,10 @@ export class RequestServer {
   }
 
   /** Stage 4: the other room's answer, or `undefined` when it cannot come or is late. */
-  async #obtain(request: DecodedRequest, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  async #obtain(request: DecodedRequest, peer: PeerKey, signal: AbortSignal): Promise<Uint8Array | undefined> {
     if (this.#alone || signal.aborted) return undefined
     if (request.kind === 'commitments' && request.max === 0) return undefined
-    return this.#needs.answers.obtain(number => this.#needs.ask(number, request), signal)
+    return this.#needs.answers.obtain(number => this.#needs.ask(number, request, peer), signal)
   }
 
   /** Stage 5: encrypted, and with the socket when it returns. */

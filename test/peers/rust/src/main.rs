@@ -67,7 +67,7 @@ struct Known {
 struct Peer {
     swarm: Swarm<Behaviour>,
     topics: [gossipsub::IdentTopic; 2],
-    /// One a height, as the reference keeps them.
+    /// One a height, whoever signed it, and the last that came, as the reference keeps them.
     commitments: BTreeMap<u64, Vec<u8>>,
     tx_lists: HashMap<Vec<u8>, Vec<u8>>,
     head: (u64, u64),
@@ -232,7 +232,11 @@ impl Peer {
 
     fn report(&mut self, id: &MessageId, source: PeerId, verdict: &str) {
         let acceptance = match verdict {
-            "accept" => MessageAcceptance::Accept,
+            "accept" => {
+                let reputation = self.reputation.accepted(source);
+                self.swarm.behaviour_mut().gossip.set_application_score(&source, reputation);
+                MessageAcceptance::Accept
+            }
             "ignore" => MessageAcceptance::Ignore,
             _ => {
                 let reputation = self.reputation.failed(source);
@@ -250,7 +254,9 @@ impl Peer {
             }
             reqres::Event::Message { message: reqres::Message::Response { request_id, response }, .. } => {
                 let Some(asked) = self.asked.remove(&(kind, request_id)) else { return };
-                if kind.answers(&asked.request, &response) {
+                if kind.answers(&asked.request, &response) && asked.command["cmd"] == "catchUp" {
+                    self.catch_up_on(asked, &response);
+                } else if kind.answers(&asked.request, &response) {
                     let ms = asked.began.elapsed().as_secs_f64() * 1e3;
                     answer(&asked.command, json!({"peer": asked.peer.to_string(), "body": hex::encode(&response), "ms": ms}));
                 } else {
@@ -297,6 +303,41 @@ impl Peer {
         self.answering.insert((kind, id));
         // A channel whose other side has gone comes back as an InboundFailure.
         let _ = self.swarm.behaviour_mut().requests(kind).send_response(channel, body);
+    }
+
+    /// One page after the other, each from as many heights further as the last one had items; what came is told at the end.
+    fn catch_up(&mut self, mut command: Value) -> Result<(), Failure> {
+        let peer: PeerId = text(&command, "peer")?.parse()?;
+        let start: u64 = text(&command, "start")?.parse()?;
+        let count: u32 = text(&command, "count")?.parse()?;
+        if command["heights"].is_null() {
+            command["heights"] = json!([]);
+        }
+        let request = wire::page_request(start, count);
+        let id = self.swarm.behaviour_mut().requests(Kind::Commitments).send_request(&peer, request.clone());
+        self.asked.insert((Kind::Commitments, id), Asked { command, peer, request, began: Instant::now() });
+        Ok(())
+    }
+
+    fn catch_up_on(&mut self, asked: Asked, response: &[u8]) {
+        let Asked { mut command, .. } = asked;
+        let items: Vec<Vec<u8>> = response[4..].chunks_exact(wire::COMMITMENT_BYTES).map(<[u8]>::to_vec).collect();
+        let next = text(&command, "start").ok().and_then(|start| start.parse::<u64>().ok()).unwrap_or_default() + items.len() as u64;
+        let is_last = items.is_empty();
+        for item in items {
+            let height = wire::block_number(&item);
+            if let Some(heights) = command["heights"].as_array_mut() {
+                heights.push(json!(height.to_string()));
+            }
+            self.keep(true, item);
+        }
+        if is_last {
+            return answer(&command, json!({"heights": command["heights"]}));
+        }
+        command["start"] = json!(next.to_string());
+        if let Err(error) = self.catch_up(command.clone()) {
+            refuse(&command, "failed", &error.to_string());
+        }
     }
 
     /// Until the end of this process.
@@ -365,8 +406,8 @@ impl Peer {
                 let commitment = text(command, "topic")? == "commitments";
                 let data = hex::decode(text(command, "data")?)?;
                 let topic = self.topics[usize::from(!commitment)].hash();
-                let id = self.swarm.behaviour_mut().gossip.publish(topic, data.clone())?;
-                self.keep(commitment, data);
+                // What it publishes itself it does not store, as the reference does not.
+                let id = self.swarm.behaviour_mut().gossip.publish(topic, data)?;
                 return Ok(Some(json!({"id": hex::encode(id.0)})));
             }
             "store" => {
@@ -390,6 +431,10 @@ impl Peer {
                 let request = hex::decode(text(command, "body")?)?;
                 let id = self.swarm.behaviour_mut().requests(kind).send_request(&peer, request.clone());
                 self.asked.insert((kind, id), Asked { command: command.clone(), peer, request, began: Instant::now() });
+                return Ok(None);
+            }
+            "catchUp" => {
+                self.catch_up(command.clone())?;
                 return Ok(None);
             }
             "peers" => {

@@ -134,6 +134,13 @@ pub fn range_of(request: &[u8]) -> (u64, usize) {
     (u64_at(request, 0), count.min(MAX_COMMITMENTS))
 }
 
+pub fn page_request(start: u64, count: u32) -> Vec<u8> {
+    let mut bytes = vec![0; 36];
+    bytes[..8].copy_from_slice(&start.to_le_bytes());
+    bytes[32..].copy_from_slice(&count.to_le_bytes());
+    bytes
+}
+
 pub fn head(block_number: u64, window_end: u64) -> Vec<u8> {
     let mut bytes = vec![0; 64];
     bytes[..8].copy_from_slice(&block_number.to_le_bytes());
