@@ -24,6 +24,8 @@ const NOT_UNIT = [
   'store/{boundary,damage,database,disk-full,kill,lock,migration,thread}.test.js',
   'validator/{boundary,pool,threads,together}.test.js',
 ]
+/** What needs a real L1 development chain: scripts/test-l1.js. */
+const L1 = 'l1/**'
 /** Samples of what `npm run campaign` runs in full. */
 const CAMPAIGNS = 'campaigns/**/*.test.js'
 /** As many as keep two cores busy while most of them wait. */
@@ -40,7 +42,7 @@ const args = {
   all: () => ['--parallel', '--jobs', String(JOBS), ...longestFirst()],
   // One after the other: each of them wants the machine for itself.
   campaigns: () => [`dist/test/${CAMPAIGNS}`],
-  unit: () => ['--parallel', '--jobs', '2', ...[CAMPAIGNS, ...NOT_UNIT].flatMap(path => ['--ignore', `dist/test/${path}`]), 'dist/test/**/*.test.js'],
+  unit: () => ['--parallel', '--jobs', '2', ...[CAMPAIGNS, L1, ...NOT_UNIT].flatMap(path => ['--ignore', `dist/test/${path}`]), 'dist/test/**/*.test.js'],
   file: () => {
     if (paths.length === 0) fail('test.js file PATH…: a test file, such as test/kernel/life.test.ts, or a folder')
     return paths.map(builtOf)
@@ -58,7 +60,7 @@ child.on('exit', status => { process.exitCode = status ?? 1 })
 /** Each file once: one that two patterns match would run twice. */
 function longestFirst() {
   const files = readdirSync(join(root, 'dist/test'), { recursive: true }).map(file => file.replaceAll('\\', '/'))
-    .filter(file => file.endsWith('.test.js') && !file.startsWith('campaigns/')).sort()
+    .filter(file => file.endsWith('.test.js') && !file.startsWith('campaigns/') && !file.startsWith('l1/')).sort()
   const place = file => FIRST.findIndex(path => file.startsWith(path))
   return files.sort((a, b) => place(a) - place(b)).map(file => `dist/test/${file}`)
 }

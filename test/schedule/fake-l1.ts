@@ -225,7 +225,7 @@ export class FakeL1 {
     if (tag === 'latest') return this.head
     if (tag === 'safe') return this.blocks.at(-Math.min(this.blocks.length, 33))
     if (tag === 'finalized') return this.blocks.at(-Math.min(this.blocks.length, 65))
-    return this.blocks.find(({ number }) => number === Number(tag))
+    return this.blocks[Number(tag) - this.blocks[0]!.number]
   }
 
   #header(block: FakeBlock | undefined): unknown {
@@ -236,7 +236,8 @@ export class FakeL1 {
 
   #logs({ blockHash, fromBlock, toBlock, address: addresses }: { blockHash?: Hex; fromBlock?: Hex; toBlock?: Hex; address: readonly Hex[] }): unknown {
     if (blockHash === undefined && Number(toBlock) - Number(fromBlock) >= this.maxRange) throw new ScheduleError('rpc_refused', 'the range is too large', -32602)
-    const blocks = this.blocks.filter(({ number, hash }) => blockHash !== undefined ? hash === blockHash : number >= Number(fromBlock) && number <= Number(toBlock))
+    const first = this.blocks[0]!.number
+    const blocks = blockHash !== undefined ? this.blocks.filter(({ hash }) => hash === blockHash) : this.blocks.slice(Math.max(0, Number(fromBlock) - first), Number(toBlock) - first + 1)
     if (blockHash !== undefined && blocks.length === 0) throw new ScheduleError('rpc_refused', 'unknown block', -32000)
     return blocks.flatMap(({ number, hash, logs }) => logs.map((log, index) => ({
       address: log.address, topics: log.topics, data: log.data, blockNumber: numberToHex(number), blockHash: hash, transactionHash: log.transaction, logIndex: numberToHex(index), removed: false,

@@ -54,6 +54,18 @@ describe('the schedule from L1, in the small', () => {
     await kit.stop()
   })
 
+  it('L6 a chain whose time stands still is not followed, and nobody fails for it', async () => {
+    const l1 = started()
+    const { kit, followed, figures, answer } = await room(l1)
+    const fallback = answer(E + EPOCH - 12)
+    l1.mine(l1.head.time)
+    await followed()
+    expect((await figures()).failing?.code).equal('bad_response')
+    expect(answer(E + EPOCH - 12)).deep.equal(fallback)
+    expect(kit.events.some(({ type }) => type === 'failed')).equal(false)
+    await kit.stop()
+  })
+
   it('three calls a quiet block at most', async () => {
     const l1 = started()
     const { kit, wallAt, figures } = await room(l1)

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { hours, seconds } from '../../src/actors/kernel/index.js'
 import { EPOCH, FakeL1, address, slot } from './fake-l1.js'
 import { TestMeta, room } from './room.js'
+import { walk } from './walk.js'
 import { E, WHITELISTED, started, twisted } from './support.js'
 
 const START = E - 60 * EPOCH
@@ -45,6 +46,22 @@ describe('the schedule from L1: the past, and what is kept', () => {
     // with the log of its removal alone, its place is not known: nobody that may have been elected is refused
     expect((await asked(OLD + 11 * EPOCH - 12)).length).lessThan(4)
     await kit.stop()
+  })
+
+  it('L7 14 days, every epoch of them, by no more than a few calls each', async () => {
+    const epochs = 14 * 225
+    const l1 = new FakeL1('lookahead', { time: E - (epochs + 4) * EPOCH, operators: WHITELISTED })
+    const first = E - epochs * EPOCH
+    l1.mineTo(first - 60).post(first, [slot(first + 60, 'alice')]).mine()
+    l1.mineTo(E + 12)
+    const { read, answer } = await walk(l1)
+    l1.calls.length = 0
+    for (let epoch = first; epoch < E; epoch += EPOCH) {
+      await read([epoch + EPOCH - 12])
+      expect(answer(epoch + EPOCH - 12)).an('array')
+    }
+    expect(answer(first + 60)).deep.equal([address('alice')])
+    expect(l1.calls.length / epochs).lessThan(4)
   })
 
   it('L7 logs are read in batches, halved where an endpoint finds them too large', async () => {

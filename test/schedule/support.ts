@@ -3,7 +3,7 @@ import type { Variant } from '../../src/actors/schedule/facts.js'
 import type { Call } from '../../src/actors/schedule/rpc.js'
 
 /** The epoch in which tests begin. */
-export const E = EPOCH * 200
+export const E = EPOCH * 4_000
 export const NEXT = E + EPOCH
 export const WHITELISTED = ['one', 'two', 'three'].map(name => ({ ...operator(name), activeSince: EPOCH }))
 

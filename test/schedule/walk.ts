@@ -21,7 +21,7 @@ export async function walk(l1: FakeL1, { handoverSlots = 0 } = {}) {
   return {
     ...opened, windows,
     /** Reads what old windows want. */
-    async read(ends: readonly number[]): Promise<void> {
+    read: async (ends: readonly number[]): Promise<void> => {
       for (let missing = missingFor(ends, record, windows, handoverSlots > 0); missing !== undefined; missing = missingFor(ends, record, windows, handoverSlots > 0)) {
         if (missing.kind === 'past') {
           const past = await reading.loader.past(record, lowest, missing.until)

@@ -34,11 +34,14 @@ export async function look(l1: L1, facts: FactReader, known: Known, clock: SlotC
   if (newest.hash === known.head.hash) return { kind: 'same' }
   if (known.block(newest.hash) !== undefined) return { kind: 'behind' }
   const headers = [newest]
-  while (known.block(headers[0]!.parentHash) === undefined) {
-    if (headers.length >= maxReorg) throw new ScheduleError('deep_reorg', `${maxReorg} blocks do not lead back to one that is known`, maxReorg)
-    const parent = await l1.headerOf(headers[0]!.parentHash)
-    if (parent.number !== headers[0]!.number - 1 || parent.time >= headers[0]!.time) throw new ScheduleError('bad_response', 'a parent that is none', 'eth_getBlockByHash')
-    headers.unshift(parent)
+  for (let common: unknown; common === undefined;) {
+    const [first] = headers as [Header]
+    common = known.block(first.parentHash)
+    if (common === undefined && headers.length >= maxReorg) throw new ScheduleError('deep_reorg', `${maxReorg} blocks do not lead back to one that is known`, maxReorg)
+    const parent = known.block(first.parentHash) ?? await l1.headerOf(first.parentHash)
+    // what is known is dated by its block: on a chain whose time stands still nothing could be taken back
+    if (parent.number !== first.number - 1 || parent.time >= first.time) throw new ScheduleError('bad_response', 'a block whose parent is no earlier one', 'eth_getBlockByHash')
+    if (common === undefined) headers.unshift(parent as Header)
   }
   const blocks: Block[] = []
   const activities = new Map<Hex, boolean | undefined>()
