@@ -6,7 +6,7 @@ import type { House, HouseOptions } from './harness.js'
 
 const TIP = { blockNumber: 99n, preconfirmationHash: new Uint8Array(32) }
 
-describe('chain: what the store has not acknowledged (DESIGN.md)', () => {
+describe('chain: what the store has not acknowledged (docs/architecture.md)', () => {
   let h: House
   const open = async (options: HouseOptions = {}): Promise<void> => { h = await house({ ...options, config: { confirmedTip: TIP, ...options.config } }) }
   afterEach(() => h.kit.stop())

@@ -63,7 +63,7 @@ export interface ChainConfig {
   /** Txlists that are remembered as missing. */
   readonly maxMissingTxLists: number
 
-  /** Writes that the store has not acknowledged (DESIGN.md). */
+  /** Writes that the store has not acknowledged (docs/architecture.md). */
   readonly maxUnstoredCommitments: number
   readonly maxUnstoredBytes: number
 

@@ -1,4 +1,4 @@
-/** What chain sends back against the arrows: ports, given at construction and implemented by rooms above it (DESIGN.md, The rooms). */
+/** What chain sends back against the arrows: ports, given at construction and implemented by rooms above it (docs/architecture.md). */
 import type { Deadline, Feedback, Port } from '../kernel/index.js'
 import type { CommitmentRecord, Evidence, LossKind, Restored, SignedWindow, WriteBatch } from '../store/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'

@@ -41,7 +41,7 @@ export class ChainState {
     this.canon = new ForkChoice(this.memory, this.changes, { ...hooks, event: event => outside.event(event) }, config)
   }
 
-  /** The store is so far behind that nothing more is adopted (DESIGN.md). */
+  /** The store is so far behind that nothing more is adopted (docs/architecture.md). */
   get full(): boolean { return this.unstored.isFull(this.changes.size) }
 
   get headNow(): HeadAt { return headAt(this.canon.head) }

@@ -17,7 +17,7 @@ export interface Entry {
 }
 
 /**
- * What was sent to the store and not acknowledged (DESIGN.md: at most 4,096 commitments, 64 MiB), in order, to be sent again when the
+ * What was sent to the store and not acknowledged (docs/architecture.md: at most 4,096 commitments, 64 MiB), in order, to be sent again when the
  * store has started again. While it is full, chain judges and forwards, and adopts nothing.
  */
 export class Unstored {

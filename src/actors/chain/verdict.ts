@@ -26,7 +26,7 @@ export const SCHEDULE_UNKNOWN = ignore('schedule_unknown')
 export const BEYOND_HORIZON = ignore('beyond_horizon')
 /** Too many wait for their schedule. */
 export const NOT_HELD = ignore('not_held')
-/** The store lags behind: judged and forwarded, not adopted (DESIGN.md). */
+/** The store lags behind: judged and forwarded, not adopted (docs/architecture.md). */
 export const FORWARDED_ONLY: Refusal = { verdict: 'accept', reason: 'store_behind', penalty: false }
 export const STORE_BEHIND = ignore('store_behind')
 export const STORE_UNAVAILABLE = ignore('store_unavailable')

@@ -92,7 +92,7 @@ const told = reject('the caller is told')
 export const storeMailbox = mailbox<StoreMessage>({
   capacity: 8_192,
   whenFull: {
-    write: keep('chain bounds what is not acknowledged (DESIGN.md: 4,096 commitments, 64 MiB)'),
+    write: keep('chain bounds what is not acknowledged (docs/architecture.md: 4,096 commitments, 64 MiB)'),
     serveCommitments: dropOldest('the network answers it with nothing when its deadline comes'),
     serveTxList: dropOldest('the network answers it with nothing when its deadline comes'),
     restore: told, page: told, scan: told, tail: told, blockAt: told, rewinds: told, commitment: told, txList: told, hasTxLists: told, missingTxLists: told,
