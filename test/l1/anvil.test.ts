@@ -60,7 +60,7 @@ describe('the schedule from a real L1', () => {
   }
   const followed = async (...args: Parameters<typeof follow>) => {
     const room = await follow(...args)
-    ends.push(room.stop)
+    ends.push(() => room.stop())
     await room.reached()
     return room
   }
@@ -117,7 +117,7 @@ describe('the schedule from a real L1', () => {
     await room.reached()
     expect(await room.answer(next + 60)).equal('unknown')
     await l1.post(next, [named(next + 96, 'alice')])
-    await l1.mineTo(epoch + 36)
+    await l1.mineTo((await l1.head()).time + 12)
     await room.reached()
     expect(await room.answer(next + 96)).deep.equal([address('alice')])
     expect(await room.answer(next + 60)).equal('not_slot_end')
@@ -151,7 +151,7 @@ describe('the schedule from a real L1', () => {
     const { l1, epoch } = await begin('lookahead')
     const lies = await proxy(l1.url, (method, result) => method === 'eth_getLogs' ? [] : method === 'eth_call' ? `0x${'00'.repeat(64)}` : result)
     const [second, third] = [await proxy(l1.url, (_method, result) => result), await proxy(l1.url, (_method, result) => result)]
-    ends.push(lies.close, second.close, third.close)
+    ends.push(() => lies.close(), () => second.close(), () => third.close())
     const room = await followed(l1, { rpc: [lies.url, second.url, third.url] })
     expect(await room.answer(epoch + 120)).deep.equal([address('alice')])
     expect((await room.figures()).endpoints[0]!.outvoted).greaterThan(0)
@@ -160,7 +160,7 @@ describe('the schedule from a real L1', () => {
   it('an answer over 4 MiB is refused, and another endpoint asked', async () => {
     const { l1, epoch } = await begin('lookahead')
     const huge = await proxy(l1.url, (method, result) => method === 'eth_chainId' ? 'x'.repeat(5 * 1_048_576) : result)
-    ends.push(huge.close)
+    ends.push(() => huge.close())
     const room = await followed(l1, { rpc: [huge.url, l1.url] })
     expect(await room.answer(epoch + 120)).deep.equal([address('alice')])
     expect((await room.figures()).endpoints[0]!.failures).greaterThan(0)
@@ -170,9 +170,9 @@ describe('the schedule from a real L1', () => {
     const { l1, epoch } = await begin('lookahead')
     let gone = true
     const flaky = await proxy(l1.url, (_method, result) => gone ? undefined : result)
-    ends.push(flaky.close)
+    ends.push(() => flaky.close())
     const room = await follow(l1, { rpc: flaky.url })
-    ends.push(room.stop)
+    ends.push(() => room.stop())
     await until(async () => (await room.figures()).failing !== undefined, 'L1 is missed')
     expect(await room.answer(epoch + 120)).equal('unknown')
     gone = false

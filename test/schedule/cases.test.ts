@@ -262,7 +262,7 @@ describe('the schedule from L1: the cases', () => {
     await followed()
     expect(answer(NEXT + 60)).equal('not_slot_end')
     expect(answer(NEXT + EPOCH - 12)).deep.equal([fallbackOf(l1, NEXT)])
-    l1.reorg(3)
+    l1.reorg(4)
     l1.post(NEXT, [slot(NEXT + 96, 'bob')]).mine(NEXT - 12)
     l1.mineTo(NEXT + 36)
     await followed()
