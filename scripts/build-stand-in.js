@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-/** Compiles the stand-in for Taiko's contracts (src/cli/devnet/l1/StandIn.sol) to stand-in.ts beside it. Needs `npm ci` in test/l1. */
+/** Compiles the stand-in for Taiko's contracts (test/l1/chain/StandIn.sol) to stand-in.ts beside it. Needs `npm ci` in test/l1. */
 import { createRequire } from 'node:module'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const folder = new URL('../src/cli/devnet/l1/', import.meta.url)
+const folder = new URL('../test/l1/chain/', import.meta.url)
 const solc = createRequire(fileURLToPath(new URL('../test/l1/package.json', import.meta.url)))('solc')
 
 /** The creation code, as hex without 0x. */

@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
 import type { Hex, Variant } from '../../src/actors/schedule/facts.js'
-import { DevL1, rootNamed } from '../../src/cli/devnet/l1/dev-l1.js'
-import { STAND_IN_CODE } from '../../src/cli/devnet/l1/stand-in.js'
+import { DevL1, rootNamed } from './chain/dev-l1.js'
+import { STAND_IN_CODE } from './chain/stand-in.js'
 import { P2pService, scheduleFromL1, signerFromKey } from '../../src/index.js'
 import { address, operator, slot } from '../schedule/fake-l1.js'
 import { until } from '../support/until.js'
@@ -66,7 +66,7 @@ describe('the schedule from a real L1', () => {
   }
 
   it('the stand-in\'s code is what its source compiles to', async () => {
-    const { compileStandIn } = await import(new URL('../../../scripts/build-stand-in.js', import.meta.url).href) as { compileStandIn(): string }
+    const { compileStandIn } = await import(new URL('../../../scripts/build-stand-in.js', import.meta.url).href) as { readonly compileStandIn: () => string }
     expect(compileStandIn()).equal(STAND_IN_CODE)
   })
 

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { concatHex, encodeAbiParameters, encodeFunctionData, keccak256, numberToHex, parseAbi, parseAbiParameters, stringToHex } from 'viem'
-import type { Hex, PostedSlot, Variant } from '../../../actors/schedule/facts.js'
+import type { Hex, PostedSlot, Variant } from '../../../src/actors/schedule/facts.js'
 import { STAND_IN_CODE } from './stand-in.js'
 
 const EPOCH = 384
@@ -24,7 +24,7 @@ const lookaheadData = parseAbiParameters(['(uint256 slotIndex, bytes currLookahe
 /** Where the program itself is, and not what starts it: in the package of test/l1, else on the PATH. */
 export function anvilPath(): string {
   const packed = `@foundry-rs/anvil-${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}/bin/anvil${process.platform === 'win32' ? '.exe' : ''}`
-  const local = fileURLToPath(new URL(`../../../../../test/l1/node_modules/${packed}`, import.meta.url))
+  const local = fileURLToPath(new URL(`../../../../test/l1/node_modules/${packed}`, import.meta.url))
   return existsSync(local) ? local : 'anvil'
 }
 
@@ -44,7 +44,7 @@ export class DevL1 {
   get wsUrl(): string { return `ws://127.0.0.1:${this.port}/` }
 
   /** Starts with a block of this time, and the contracts in the next one. @throws Error where there is no anvil, or it does not start */
-  static async start({ variant = 'lookahead' as Variant, time, genesis = 0 }: { readonly variant?: Variant; readonly time: number; readonly genesis?: number }): Promise<DevL1> {
+  static async start({ variant = 'lookahead', time, genesis = 0 }: { readonly variant?: Variant; readonly time: number; readonly genesis?: number }): Promise<DevL1> {
     const child = spawn(anvilPath(), ['--port', '0', '--host', '127.0.0.1', '--chain-id', '31337', '--no-mining', '--timestamp', String(time), '--hardfork', 'cancun', '--disable-console-log'], { stdio: ['ignore', 'pipe', 'pipe'] })
     const port = await portOf(child)
     const l1 = new DevL1(child, port, variant, genesis)
