@@ -168,6 +168,9 @@ describe('the ordered stream', () => {
     expect(shown(await from(at(9, { store: store!, number: 99 }))), 'a number above ours').to.deep.equal(['reset 3', 4, 5, 6, 7, 8])
     expect(shown(await from(at(4, { store: store!, number: 99 })))).to.deep.equal([5, 6, 7, 8])
     expect(shown(await from((reset[0] as { cursor: string }).cursor))).to.deep.equal([4, 5, 6, 7, 8])
+    // Below the tip nothing says from where on it has another chain: here from 6 on.
+    tip.confirmedTip = { blockNumber: 8n }
+    expect(shown(await from(at(8, other)))).to.deep.equal(['reset 0', 1, 2, 3, 4, 5, 6, 7, 8])
     await stop()
   })
 

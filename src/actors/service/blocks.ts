@@ -171,8 +171,8 @@ async function * txListOf(
 
 /**
  * Whether a reader whose rewinds are not known (SPEC §7: an old cursor, one of another store, or one that was away for too many) has the
- * canonical chain: by the hash that it has. Gives `undefined` where it has; else the height to begin from anew: the confirmed tip, or
- * below the lowest block that is kept (`empty`: none is).
+ * canonical chain: by the hash that it has. Gives `undefined` where it has; else the height to begin from anew: the confirmed tip, or for a
+ * reader that is not above it below the lowest block that is kept (`empty`: none is).
  */
 async function doubtful({ store, chain }: Reading, { blockNumber, hash }: Position): Promise<bigint | 'empty' | undefined> {
   const present = await store.blockAt(blockNumber)
@@ -183,7 +183,9 @@ async function doubtful({ store, chain }: Reading, { blockNumber, hash }: Positi
   }
   const { lowest } = await store.stats()
   if (confirmedTip === undefined && lowest === undefined) return 'empty'
-  const base = confirmedTip?.blockNumber ?? (lowest ?? 0n) - 1n
+  // A reader above the tip has what the tip settles. For one at or below it nothing says from where on it has another chain.
+  const isAbove = confirmedTip !== undefined && (confirmedTip.blockNumber < blockNumber || lowest === undefined)
+  const base = isAbove ? confirmedTip.blockNumber : lowest! - 1n
   const most = present === undefined ? blockNumber : blockNumber - 1n
   return base < most ? base : most
 }
