@@ -1,20 +1,10 @@
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { MAIN } from './process.js'
+import { ran } from './process.js'
 
-/** The command line with this on its standard input. */
-async function run(args: readonly string[], input = ''): Promise<{ code: number | null; out: string; err: string }> {
-  const child = spawn(process.execPath, [MAIN, 'identity', ...args], { stdio: 'pipe' })
-  let [out, err] = ['', '']
-  child.stdout.on('data', (chunk: Buffer) => { out += String(chunk) })
-  child.stderr.on('data', (chunk: Buffer) => { err += String(chunk) })
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(input)
-  return new Promise(resolve => { child.on('close', code => { resolve({ code, out, err }) }) })
-}
+const run = async (args: readonly string[], input = '') => ran(['identity', ...args], input)
 
 describe('cli: identity', function () {
   let folder: string

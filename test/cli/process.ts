@@ -175,3 +175,16 @@ export function describeProcesses(title: string, suite: (this: Mocha.Suite) => v
   }
   describe(title, suite)
 }
+
+export interface Ran { readonly code: number | null; readonly out: string; readonly err: string }
+
+/** The command line from beginning to end, with this on its standard input. */
+export async function ran(args: readonly string[], input = ''): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'pipe' })
+  let [out, err] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => { out += String(chunk) })
+  child.stderr.on('data', (chunk: Buffer) => { err += String(chunk) })
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(input)
+  return new Promise(resolve => { child.on('close', code => { resolve({ code, out, err }) }) })
+}
