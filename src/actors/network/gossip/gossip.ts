@@ -33,7 +33,7 @@ import { forgetDeparted, forgetScore, keepScores } from '../workarounds/score-ov
 
 /** Why a message is ignored that says nothing of its content: its id is forgotten with it (SPEC §5, H67). */
 const REASONS_OF_OURS: ReadonlySet<string> = new Set([
-  'no_room', 'overloaded', 'not_held', 'schedule_unknown', 'schedule_failed', 'store_behind', 'store_unavailable', 'rules_failed', 'rules_overloaded',
+  'no_room', 'overloaded', 'not_held', 'schedule_unknown', 'store_behind', 'store_unavailable', 'rules_failed', 'rules_overloaded',
 ])
 
 /** Places of a mesh that one address may hold. */
