@@ -16,7 +16,7 @@ export interface Move {
 }
 
 const protocols = protocolsOf(DEFAULT_CHAIN_ID)
-const NAMES = ['/noise', '/yamux/1.0.0', '/meshsub/1.1.0', '/meshsub/1.2.0', '/ipfs/id/1.0.0', '/ipfs/id/push/1.0.0', '/ipfs/ping/1.0.0', ...Object.values(protocols), 'na', 'ls', '']
+const NAMES: readonly string[] = ['/noise', '/yamux/1.0.0', '/meshsub/1.1.0', '/meshsub/1.2.0', '/ipfs/id/1.0.0', '/ipfs/id/push/1.0.0', '/ipfs/ping/1.0.0', protocols.head, protocols.commitments, protocols.txList, 'na', 'ls', '']
 
 function proposal(chance: Chance): Buffer {
   switch (chance.int(6)) {
@@ -180,7 +180,7 @@ async function discovery({ chance, from, target }: Move): Promise<void> {
       nonce: chance.bytes(12), authdataSize: chance.yes(0.9) ? authdata.length : chance.int(65_536), authdata,
     }
     const packet = { maskingIv: chance.bytes(16), header, message: chance.bytes(chance.int(1_100)) }
-    const bytes = chance.yes(0.8) ? encodePacket(at.nodeId, packet as Parameters<typeof encodePacket>[1]) : chance.bytes(chance.int(1_400))
+    const bytes = chance.yes(0.8) ? encodePacket(at.nodeId, packet) : chance.bytes(chance.int(1_400))
     socket.send(chance.yes(0.2) ? chance.mutated(bytes) : bytes, at.port, '127.0.0.1', () => undefined)
     if (chance.yes(0.3)) await sleep(chance.int(10))
   }

@@ -46,7 +46,7 @@ async function flood(siege: Siege, attack: Attack): Promise<void> {
 }
 
 /** An author of the right form. */
-async function author(): Promise<{ signed(topic: string, data: Uint8Array): Promise<Uint8Array> }> {
+async function author(): Promise<{ signed: (topic: string, data: Uint8Array) => Promise<Uint8Array> }> {
   const ed25519 = await generateKeyPair('Ed25519')
   return {
     async signed(topic, data) {
