@@ -31,6 +31,7 @@ function command<P extends object, C>(name: string, given: P, choose: (session: 
 }
 
 const nameOf = (session: Session, made: Made): string => session.name(made.as.id)
+const lineOf = (session: Session, made: Made): string => `${nameOf(session, made)} <- ${session.name(made.as.parent)}`
 
 /** On what a new commitment stands, or what a decision is about. */
 const place = fc.record({ from: fc.constantFrom('head', 'head', 'head', 'recent', 'recent', 'any', 'root'), back: fc.nat(9) })
@@ -67,7 +68,7 @@ const extend = fc.record({
 }, async (session, { made, sent, by, peer, twist }) => {
   for (const each of made) session.add(each)
   await deliver(session, sent, by === 'page' ? 'page' : 'gossip', `peer-${peer}`)
-  return `${made.map(each => `${nameOf(session, each)} <- ${session.name(each.as.parent)}`).join(', ')} ${twist === 'none' ? '' : twist} by ${by}`
+  return `${made.map(each => lineOf(session, each)).join(', ')} ${twist === 'none' ? '' : twist} by ${by}`
 }))
 
 const again = fc.record({ which: fc.array(fc.nat(), { minLength: 1, maxLength: 4 }), by: fc.constantFrom('gossip' as const, 'page' as const), peer: fc.nat(2) })
@@ -77,7 +78,7 @@ const again = fc.record({ which: fc.array(fc.nat(), { minLength: 1, maxLength: 4
   }, async (session, { made, by, peer }) => {
     for (const each of made) session.add(each)
     await deliver(session, made, by, `peer-${peer}`)
-    return `${made.map(each => nameOf(session, each)).join(', ')} by ${by}`
+    return `${made.map(each => lineOf(session, each)).join(', ')} by ${by}`
   }))
 
 async function deliver(session: Session, made: readonly Made[], by: 'gossip' | 'page', peer: string): Promise<void> {

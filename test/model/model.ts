@@ -21,7 +21,6 @@ export class Model {
   readonly #look = new Set<Kept>()
   /** Seconds since the start, which nobody sets back. */
   uptime = 0
-
   /** @param wall seconds @param elected `undefined`: not known yet */
   constructor(readonly bounds: Bounds, public wall: number, readonly elected: (window: bigint) => string | undefined, readonly ours: ReadonlySet<string>, tip?: Tip) {
     if (tip !== undefined) this.confirm(tip)
@@ -51,22 +50,17 @@ export class Model {
     this.held = this.held.filter(each => each !== held)
     held.answer.verdict = 'ignore'
   }
-
   #judge(commitment: Commitment): Answer['verdict'] {
-    const { kept, tip } = this.now
+    const { kept, tip, others } = this.now
     this.see(commitment)
     if (commitment.number > LAST_HEIGHT) return 'ignore'
     if (tip !== undefined && commitment.number <= tip.number) return 'ignore'
     if (kept.has(commitment.id)) return 'ignore'
     if (!this.isKnown(commitment.window)) return 'held'
     if (this.elected(commitment.window) !== commitment.signer) return 'ignore'
-    const others = [...kept.values()].filter(({ standing }) => standing !== 'rival')
     const first = others.filter(each => sameSlot(each, commitment)).sort((a, b) => Number(a.standing === 'retired') - Number(b.standing === 'retired'))[0]
     if (first !== undefined) this.#convict(first, commitment)
-    if (first !== undefined && first.standing !== 'retired') {
-      this.#rival(commitment)
-      return 'ignore'
-    }
+    if (first !== undefined && first.standing !== 'retired') return this.#rival(commitment)
     const against = commitment.eop ? undefined : others.find(end => comesAfter(commitment, end))
     if (against !== undefined || this.now.link(commitment) === 'misnumbered') {
       this.#convict(against ?? kept.get(commitment.parent) ?? commitment, commitment)
@@ -84,7 +78,7 @@ export class Model {
 
   /** What is held is judged anew, window by window: the schedule says more than before, or time has passed. */
   scheduleChanged(): void {
-    const windows = [...new Set(this.held.map(({ commitment }) => commitment.window))].filter(window => this.isKnown(window))
+    const windows = [...new Set(this.held.map(({ commitment }) => commitment.window).filter(window => this.isKnown(window)))]
     for (const each of windows.flatMap(window => this.held.filter(({ commitment }) => commitment.window === window))) {
       this.held.splice(this.held.indexOf(each), 1)
       const verdict = this.#judge(each.commitment)
@@ -93,7 +87,7 @@ export class Model {
   }
   pass(seconds: number): void {
     for (let left = seconds; left > 0; left--) {
-      for (const child of this.#lackParent()) child.nextSince ??= this.uptime
+      for (const child of this.now.lackParent) child.nextSince ??= this.uptime
       this.uptime++
       this.wall++
       for (const each of [...this.held]) {
@@ -101,28 +95,24 @@ export class Model {
         else if (this.uptime - each.since >= this.bounds.verdictWithin) each.answer.verdict = 'ignore'
       }
       this.scheduleChanged()
-      const [due] = this.#lackParent().filter(({ nextSince }) => nextSince !== undefined && this.uptime - nextSince >= this.bounds.handoverWait)
-        .sort((a, b) => compare(b.window, a.window) || a.order - b.order)
-      if (due !== undefined) this.#adoptWithoutParent(due)
+      for (let due = this.#due(); due !== undefined; due = this.#due()) this.#adoptWithoutParent(due)
     }
   }
 
   // ---- §6, EOP: a block that links to a hand-over which nobody supplies is adopted on its signer's word
-  /** Blocks that only their parent keeps from being next; of a later window, since that parent must be a hand-over. */
-  #lackParent(): Kept[] {
-    const { head, now: { anchor, kept } } = this
-    return this.pending.filter(each => !each.bare && each.number - 1n === (head ?? anchor)?.number && !kept.has(each.parent) && this.now.link(each) === 'unknown'
-      && (head === undefined || each.window > head.window))
+  /** The latest window's that has lacked nothing else for long enough. */
+  #due(): Kept | undefined {
+    return this.now.lackParent.filter(({ nextSince }) => nextSince !== undefined && this.uptime - nextSince >= this.bounds.handoverWait)
+      .sort((a, b) => compare(b.window, a.window) || a.order - b.order)[0]
   }
   parentUnavailable(id: string, peers: number): void {
-    if (peers >= 3) for (const child of this.#lackParent()) if (child.parent === id && this.#lackParent().includes(child)) this.#adoptWithoutParent(child)
+    if (peers >= 3) for (const child of this.now.lackParent) if (child.parent === id && this.now.lackParent.includes(child)) this.#adoptWithoutParent(child)
   }
   #adoptWithoutParent(child: Kept): void {
     child.gap = true
     this.#offer([child])
     this.#afterwards()
   }
-
   // ---- §7: the canonical chain
   #keep(commitment: Commitment, standing: Standing): Kept {
     const kept: Kept = { ...commitment, standing, gap: false, nextSince: undefined, order: this.now.order++ }
@@ -154,10 +144,9 @@ export class Model {
       const bare = group.filter(each => each.bare)
       const rest = group.filter(each => !each.bare).sort((a, b) => compare(a.number, b.number) || compare(b.window, a.window) || a.order - b.order)
       const taken = bare.length > 0 ? bare : rest
-      group = taken.filter(each => this.#promote(each)).flatMap(each => this.#candidates(each)).concat(taken === bare ? rest : [])
+      group = taken.filter(each => this.#promote(each)).flatMap(each => this.now.candidates(each)).concat(taken === bare ? rest : [])
     }
   }
-  #candidates(parent: Kept): Kept[] { return this.now.childrenOf(parent).filter(each => (each.standing === 'pending' || each.standing === 'demoted') && this.now.link(each) === 'linked') }
   #promote(candidate: Kept): boolean {
     const present = candidate.bare ? undefined : this.now.blockAt(candidate.number)
     if (candidate.standing === 'canonical' || candidate.standing === 'retired') return false
@@ -191,17 +180,18 @@ export class Model {
       this.#look.delete(each)
       if (this.now.kept.get(each.id) !== each) continue
       if (each.standing === 'rival') this.#followAny(each)
-      else if (each.standing === 'canonical' && each.gap && this.now.link(each) === 'beside' && this.demote(each.number) && this.head !== undefined) this.#offer(this.#candidates(this.head))
+      else if (each.standing === 'canonical' && each.gap && this.now.link(each) === 'beside' && this.demote(each.number) && this.head !== undefined) this.#offer(this.now.candidates(this.head))
     }
     for (const oldest of this.pending.slice(0, Math.max(0, this.pending.length - this.bounds.maxPending))) this.now.kept.delete(oldest.id)
   }
 
   // ---- §7: a rival is followed once a later window's elected signer has built on it
-  #rival(commitment: Commitment): void {
+  #rival(commitment: Commitment): 'ignore' {
     const rival = this.#keep(commitment, 'rival')
     this.#judgeChildren(rival)
     this.#followAny(rival)
     this.#afterwards()
+    return 'ignore'
   }
   #followAny(rival: Kept): void {
     const latest = this.now.latestOn(rival)
@@ -268,13 +258,13 @@ export class Model {
   #name(found: Commitment): void {
     const block = this.now.kept.get(found.id) ?? this.#keep(found, 'pending')
     this.#makeCanonical(block)
-    this.#offer(this.#candidates(block))
+    this.#offer(this.now.candidates(block))
   }
   /** What was demoted by a decision bars no rival, and the bound counts anew. */
   #decided(): void {
-    const { now, now: { kept, anchor } } = this
-    const isBarred = (rival: Kept): boolean => [...kept.values()].some(each => sameSlot(each, rival) && each.standing !== 'retired' && each.standing !== 'rival')
-    const free = this.now.having('rival').filter(rival => rival.number > (anchor?.number ?? -1n) && !isBarred(rival))
+    const { now, now: { anchor } } = this
+    const bars = this.now.others.filter(({ standing }) => standing !== 'retired')
+    const free = this.now.having('rival').filter(rival => rival.number > (anchor?.number ?? -1n) && !bars.some(each => sameSlot(each, rival)))
     for (const each of free.map(rival => this.#keep(rival, 'pending'))) if (each.standing === 'pending' && this.now.link(each) === 'linked') this.#offer([each])
     this.#afterwards()
     now.mark = this.head?.number ?? anchor?.number ?? 0n

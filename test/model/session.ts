@@ -26,6 +26,9 @@ export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('h
 /** Whose slasher address stands for "the application's rules refuse it". */
 const REFUSED = 9
 
+/** Chai's proxies cost more than the whole chain: only what differs is told by it. */
+function same(real: string, model: string, what: () => string): void { if (real !== model) expect(real, what()).to.equal(model) }
+
 /** Times in seconds; between whole ones, so that no step of a history ends on a deadline. */
 const HELD = { maxHeld: 600, maxHeldPerPeer: 400 }
 const TIMES = { holdFor: 60.4, handoverWait: 10.4, verdictWithin: 6.4 }
@@ -122,7 +125,7 @@ export class Session {
     expect(headHash === undefined ? 'none' : this.name(hex(headHash)), 'head').to.equal(head === undefined ? 'none' : this.name(head.id))
     for (const { as, built } of this.pool) {
       const record = await world.database.commitmentByHash(built.hash)
-      expect(record?.standing ?? 'not kept', `standing of ${this.name(as.id)}`).to.equal(this.#stands(as.id))
+      same(record?.standing ?? 'not kept', this.#stands(as.id), () => `standing of ${this.name(as.id)}`)
     }
     const missing = await world.database.missingTxLists(0n, 4_096)
     expect(missing.missing.map(({ hash }) => hex(hash)), 'wanted txlists').to.deep.equal(durable.wants)
@@ -138,7 +141,8 @@ export class Session {
       await reader.read(10_000, world.kit.settle)
       expect(reader.complaints, `reader ${at}`).to.deep.equal([])
       for (const height of new Set([...reader.chain.keys(), ...blocks.keys()])) {
-        expect(this.name(reader.chain.get(height) ?? 'nothing'), `reader ${at} at ${height} (${reader.items.slice(-6).join(', ')})`).to.equal(this.name(blocks.get(height) ?? 'nothing'))
+        const [read, ours] = [reader.chain.get(height) ?? 'nothing', blocks.get(height) ?? 'nothing']
+        same(read, ours, () => `reader ${at} at ${height} (${reader.items.slice(-6).join(', ')}): ${this.name(read)} for ${this.name(ours)}`)
       }
     }
   }

@@ -60,6 +60,7 @@ export class Lasting {
   /** Only canonical blocks name txlists that are fetched. */
   get wants(): string[] { return this.canonical.filter(({ bare, txList }) => !bare && !this.txLists.has(txList)).map(({ txList }) => txList) }
   having(standing: Standing): Kept[] { return [...this.kept.values()].filter(each => each.standing === standing) }
+  get others(): Kept[] { return [...this.kept.values()].filter(({ standing }) => standing !== 'rival') }
   childrenOf({ id }: Commitment): Kept[] { return [...this.kept.values()].filter(({ parent }) => parent === id) }
   /** How a commitment stands to the canonical chain by its parent, which is found by hash. */
   link(commitment: Commitment & { readonly gap?: boolean }): 'linked' | 'beside' | 'waits' | 'unknown' | 'misnumbered' {
@@ -72,6 +73,14 @@ export class Lasting {
     if (parent !== undefined) return parent.standing === 'pending' || parent.standing === 'rival' ? 'waits' : 'beside'
     if (anchor?.isTip === true && anchor.id === id) return 'misnumbered'
     return gap && (isFirst || this.blockAt(number - 1n) !== undefined) ? 'linked' : 'unknown'
+  }
+  /** What would go on from a canonical one. */
+  candidates(parent: Kept): Kept[] { return this.childrenOf(parent).filter(each => (each.standing === 'pending' || each.standing === 'demoted') && this.link(each) === 'linked') }
+  /** Blocks that only their parent keeps from being next; of a later window, since that parent must be a hand-over. */
+  get lackParent(): Kept[] {
+    const { head, anchor, kept } = this
+    return this.having('pending').filter(each => !each.bare && each.number - 1n === (head ?? anchor)?.number && !kept.has(each.parent) && this.link(each) === 'unknown'
+      && (head === undefined || each.window > head.window))
   }
   /** The latest window's block that was built on one, at any depth, beside the chain. */
   latestOn(below: Kept): Kept | undefined {
@@ -90,7 +99,7 @@ export class Lasting {
   }
   /** What we signed forbids it; and a second one of its place is not signed either, whatever has become of the first. */
   forbids(commitment: Commitment): boolean {
-    if (!this.kept.has(commitment.id) && [...this.kept.values()].some(each => each.standing !== 'rival' && sameSlot(each, commitment))) return true
+    if (!this.kept.has(commitment.id) && this.others.some(each => sameSlot(each, commitment))) return true
     return !this.signed.has(commitment.id)
       && [...this.signed.values()].some(each => sameSlot(each, commitment) || comesAfter(each, commitment) || comesAfter(commitment, each))
   }
