@@ -118,6 +118,16 @@ describe('chain: waiting for the schedule', () => {
     expect((await h.standing()).pendingSchedule).to.equal(1)
   })
 
+  it('H22 what the schedule answers at once takes no place among the held', async () => {
+    const next = WINDOW + 12n
+    await open({ schedule: window => window === WINDOW ? { signer: ALICE } : 'unknown', config: { maxHeld: 2, maxHeldPerPeer: 2 } })
+    void h.gossip(build({ number: 200, window: next }))
+    void h.gossip(build({ number: 201, window: next }))
+    expect(await h.gossip(build({ number: 100 }))).to.equal('accept')
+    expect(verdicts()).to.deep.equal(['accept'])
+    expect((await h.standing()).pendingSchedule).to.equal(2)
+  })
+
   it('H22 held in number and by sender: who overruns its share loses its own oldest, the others nothing', async () => {
     await open({ schedule: () => 'unknown' })
     void h.gossip(build({ number: 100 }), { peer: 'honest' })

@@ -5,7 +5,7 @@ import type { Scene } from './session.js'
 
 const sceneOf: fc.Arbitrary<Scene> = fc.record({
   tip: fc.constantFrom('hash' as const, 'no hash' as const, 'none' as const),
-  maxReorgDepth: fc.constantFrom(4, 8), maxPending: fc.constantFrom(5, 1_024), seed: fc.nat(1_000),
+  maxReorgDepth: fc.constantFrom(4, 8), maxPending: fc.constantFrom(5, 1_024), maxHeld: fc.constantFrom(3, 600), seed: fc.nat(1_000),
 })
 
 /**

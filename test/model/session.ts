@@ -10,6 +10,7 @@ export interface Scene {
   readonly tip: 'hash' | 'no hash' | 'none'
   readonly maxReorgDepth: number
   readonly maxPending: number
+  readonly maxHeld: number
   readonly seed: number
 }
 
@@ -30,7 +31,6 @@ const REFUSED = 9
 function same(real: string, model: string, what: () => string): void { if (real !== model) expect(real, what()).to.equal(model) }
 
 /** Times in seconds; between whole ones, so that no step of a history ends on a deadline. */
-const HELD = { maxHeld: 600, maxHeldPerPeer: 400 }
 const TIMES = { holdFor: 60.4, handoverWait: 10.4, verdictWithin: 6.4 }
 
 /** One history under way: the same things happen to the model and to the real parts. */
@@ -50,9 +50,10 @@ export class Session {
   #answers: { readonly since: number; readonly what: Made; readonly expected: Answer; readonly real: () => Answer['verdict'] | 'reject' | undefined }[] = []
 
   constructor(readonly scene: Scene) {
-    const { maxReorgDepth, maxPending, seed } = scene
-    this.log = [`tip: ${scene.tip}, maxReorgDepth ${maxReorgDepth}, maxPending ${maxPending}`]
-    this.#bounds = { maxReorgDepth, maxPending, ...HELD, holdFor: TIMES.holdFor, verdictWithin: TIMES.verdictWithin, handoverWait: TIMES.handoverWait, windowHorizon: 3_600 }
+    const { maxReorgDepth, maxPending, maxHeld, seed } = scene
+    const held = { maxHeld, maxHeldPerPeer: Math.ceil(maxHeld * 2 / 3) }
+    this.log = [`tip: ${scene.tip}, maxReorgDepth ${maxReorgDepth}, maxPending ${maxPending}, maxHeld ${maxHeld}`]
+    this.#bounds = { maxReorgDepth, maxPending, ...held, holdFor: TIMES.holdFor, verdictWithin: TIMES.verdictWithin, handoverWait: TIMES.handoverWait, windowHorizon: 3_600 }
     const tip = scene.tip === 'none' ? undefined : { number: FIRST_HEIGHT - 1n, id: scene.tip === 'hash' ? hex(new Uint8Array(32)) : undefined }
     const elected = (window: bigint) => this.elected(window)
     this.model = new Model(this.#bounds, Number(START), window => { const signer = elected(window); return signer === undefined ? undefined : hex(signer) }, new Set([hex(OURS)]), tip)
@@ -61,7 +62,7 @@ export class Session {
       refuses: ssz => ssz[0] === REFUSED,
       config: {
         ...{ ownAddresses: [OURS] },
-        maxReorgDepth, maxPendingParents: maxPending, maxMissingTxLists: 4_096, scheduleCache: 1_024, ...HELD,
+        maxReorgDepth, maxPendingParents: maxPending, maxMissingTxLists: 4_096, scheduleCache: 1_024, ...held,
         holdFor: TIMES.holdFor * 1_000, handoverWait: TIMES.handoverWait * 1_000, verdictWithin: TIMES.verdictWithin * 1_000,
         ...(tip !== undefined && { confirmedTip: tipOf(tip.number, tip.id === undefined ? undefined : new Uint8Array(32)) }),
       },

@@ -32,18 +32,21 @@ export class Holding {
   waitsFor(window: bigint): boolean { return this.#byWindow.has(window) }
   windows(): bigint[] { return [...this.#byWindow.keys()] }
 
-  /** Holds it; gives those that had to go. */
-  add(theCase: Case): Case[] {
+  add(theCase: Case): void {
     theCase.commitment.keep()
     theCase.waits = 'schedule'
     set(this.#byWindow, theCase.commitment.window).add(theCase)
-    if (theCase.origin.kind !== 'gossip') return []
-    const peer = theCase.origin.peer
-    const share = set(this.#byPeer, peer).add(theCase)
+    if (theCase.origin.kind !== 'gossip') return
+    set(this.#byPeer, theCase.origin.peer).add(theCase)
     this.#bounded.add(theCase)
+  }
+
+  /** Lets go of what is too much, for the one that was held last; gives it. */
+  overflow(last: Case): Case[] {
     const dropped: Case[] = []
     const { maxHeld, maxHeldPerPeer, maxHeldBytes } = this.config
-    if (share.size > maxHeldPerPeer) dropped.push(this.#drop(share))
+    const share = this.#byPeer.get(senderOf(last) ?? '')
+    if (share !== undefined && share.size > maxHeldPerPeer) dropped.push(this.#drop(share))
     if (this.#bounded.size > Math.min(maxHeld, Math.floor(maxHeldBytes / HELD_BYTES))) dropped.push(this.#drop(this.#bounded))
     return dropped
   }

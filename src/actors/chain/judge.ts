@@ -294,11 +294,13 @@ export class Judge {
   #hold(theCase: Case): void {
     const { commitment: { window } } = theCase
     if (theCase.origin.kind === 'gossip' && this.holding.has(theCase)) { this.#finish(theCase, rows.DUPLICATE); return }
-    for (const dropped of this.holding.add(theCase)) {
+    this.holding.add(theCase)
+    this.#lookUp(window)
+    // One whose schedule was answered at once takes nobody's place.
+    for (const dropped of this.holding.overflow(theCase)) {
       this.#finish(dropped, rows.NOT_HELD)
       if (!this.holding.waitsFor(dropped.commitment.window)) this.schedules.drop(dropped.commitment.window)
     }
-    this.#lookUp(window)
   }
 
   #wait(theCase: Case, what: 'ledger' | 'recall' | 'rules'): void {
