@@ -58,6 +58,19 @@ describe('the schedule from L1: the cases', () => {
     await kit.stop()
   })
 
+  it('L3.4 whom the whitelist elects after the next lookahead has come has nothing of that tail', async () => {
+    const l1 = started().post(NEXT, [slot(NEXT + 60, 'alice')])
+    l1.mine()
+    l1.mineTo(NEXT + 96).post(NEXT + EPOCH, [slot(NEXT + EPOCH + 24, 'bob')]).mine()
+    const first = fallbackOf(l1, NEXT)
+    l1.mineTo(NEXT + 240).remove(['one', 'two', 'three'].find(name => proposer(name) === first)!).mine()
+    expect(fallbackOf(l1, NEXT)).not.equal(first)
+    l1.mineTo(NEXT + EPOCH)
+    const { kit, answer } = await room(l1)
+    expect(answer(NEXT + EPOCH - 12)).deep.equal([first])
+    await kit.stop()
+  })
+
   it('L3.4 an empty next lookahead leaves the tail to the fallback', async () => {
     const l1 = started().post(NEXT, [slot(NEXT + 60, 'alice')])
     l1.mine()

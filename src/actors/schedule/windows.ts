@@ -70,7 +70,8 @@ export class Windows {
     // The tail was the fallback's until the next lookahead came.
     const handedOver = this.ground.activity(first.root, last.time, end)
     const wasInactive = variant === 'packed-lookahead' && mayBe(false, handedOver)
-    return next.at > last.time || wasInactive ? this.#fallback(epoch, last.time) : 'not_slot_end'
+    if (wasInactive) return this.#fallback(epoch, last.time)
+    return next.at > last.time ? this.#fallback(epoch, last.time, Math.min(next.at, end)) : 'not_slot_end'
   }
 
   /** The window that a time lies in, by what L1 says now: its end and who signs. `undefined`: nobody knows (yet). */
@@ -116,9 +117,9 @@ export class Windows {
     return before.at(-1)?.time ?? epoch - SLOT
   }
 
-  /** The window behind the last slot of an epoch, or the whole epoch. */
-  #fallback(epoch: number, after: number | undefined): Answer {
-    const [start, end] = [after ?? epoch - SLOT, epoch + EPOCH - SLOT]
+  /** The window behind the last slot of an epoch, or the whole epoch; `end`: up to when it was the fallback's. */
+  #fallback(epoch: number, after: number | undefined, end = epoch + EPOCH - SLOT): Answer {
+    const start = after ?? epoch - SLOT
     const own = this.ground.fallbacks(epoch, start, end)
     const next = this.options.handoverSlots > 0 ? this.ground.fallbacks(epoch + EPOCH, start, end) : []
     if (own === undefined || next === undefined) return this.#notKnown(epoch)
