@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /**
- * Runs mocha on what is built: `test.js all | unit | campaigns | file PATH… [mocha options]`. PATH is a source (`test/kernel/life.test.ts`, with or without
+ * Runs mocha on what is built: `test.js all | unit | campaigns | samples [PATH…] | file PATH… [mocha options]`. PATH is a source (`test/kernel/life.test.ts`, with or without
  * its ending) or a folder of them. Files run side by side in processes of their own (`--jobs`), since the suite mostly waits.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -43,15 +43,17 @@ const args = {
   // One after the other: each of them wants the machine for itself.
   campaigns: () => [`dist/test/${CAMPAIGNS}`],
   unit: () => ['--parallel', '--jobs', '2', ...[CAMPAIGNS, L1, ...NOT_UNIT].flatMap(path => ['--ignore', `dist/test/${path}`]), 'dist/test/**/*.test.js'],
+  /** All that leaves something to chance, or what is named: in full. */
+  samples: () => ['--parallel', '--jobs', '2', ...paths.length > 0 ? paths.map(builtOf) : longestFirst().filter(file => readFileSync(join(root, file), 'utf8').match(/samples\(|fc\.(assert|check)/) !== null)],
   file: () => {
     if (paths.length === 0) fail('test.js file PATH…: a test file, such as test/kernel/life.test.ts, or a folder')
     return paths.map(builtOf)
   },
 }[what]
-if (args === undefined) fail(`test.js: ${what} is none of all, unit, campaigns, file`)
+if (args === undefined) fail(`test.js: ${what} is none of all, unit, campaigns, samples, file`)
 
 const child = spawn(process.execPath, [mocha, ...args(), ...options], {
-  cwd: root, stdio: 'inherit', env: { ...process.env, ...what === 'unit' && { TEST_UNIT: '1' } },
+  cwd: root, stdio: 'inherit', env: { ...process.env, ...what === 'unit' && { TEST_UNIT: '1' }, ...what === 'samples' && { TEST_SAMPLES: 'full' } },
 })
 // Whoever ends this ends mocha, and its processes with it.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { child.kill(signal) })

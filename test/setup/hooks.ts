@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads'
+import fc from 'fast-check'
 import type { RootHookObject } from 'mocha'
+import { thorough } from '../support/samples.js'
 import { endAll, overlook, tellOfEach, testBegins } from './registry.js'
 
 /**
@@ -32,6 +34,10 @@ function watchLoop(): void {
 
 // For as long as the process lives; a test that counts threads leaves it out (`isOverlooked`).
 watchLoop()
+
+// An ordinary run draws the same samples everywhere; one in full draws new ones. TEST_SEED repeats one.
+const seed = process.env['TEST_SEED'] ?? (thorough ? undefined : '1')
+if (seed !== undefined) fc.configureGlobal({ seed: Number(seed) })
 
 /** Of the test that runs, or ran last. */
 let file = ''

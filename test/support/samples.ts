@@ -1,6 +1,6 @@
 /**
- * Whether tests of chance draw their samples in full: `TEST_SAMPLES=full npm run test:file -- PATH`. An ordinary run takes a part of them,
- * new ones each time.
+ * Whether tests of chance draw their samples in full, new ones each time: `npm run test:samples`, or `npm run test:samples -- PATH`. An ordinary
+ * run takes a part of them, the same each time.
  */
 export const thorough = process.env['TEST_SAMPLES'] === 'full'
 
