@@ -21,9 +21,10 @@ function subject(): Subject {
   return running
 }
 
-async function publish({ topic, messages, perSecond, atOnce = 1 }: Publication): Promise<Published> {
+async function publish({ topic, messages, perSecond, atOnce = 1, forMs = Infinity }: Publication): Promise<Published> {
   const node = subject()
-  const calledMs = new Float64Array(messages.length)
+  const calledMs = new Float64Array(messages.length).fill(NaN)
+  const end = nowMs() + forMs
   const underWay: Promise<void>[] = []
   let failed = 0
   let firstError: string | undefined
@@ -38,10 +39,10 @@ async function publish({ topic, messages, perSecond, atOnce = 1 }: Publication):
   }
   if (perSecond === undefined) {
     let at = 0
-    for (let lane = 0; lane < atOnce; lane++) underWay.push((async () => { while (at < messages.length) await one(at++) })())
+    for (let lane = 0; lane < atOnce; lane++) underWay.push((async () => { while (at < messages.length && nowMs() < end) await one(at++) })())
   } else await evenly(messages.length, perSecond, at => { underWay.push(one(at)) })
   await Promise.all(underWay)
-  return { calledMs, failed, firstError }
+  return { calledMs, sent: calledMs.filter(ms => !Number.isNaN(ms)).length, failed, firstError }
 }
 
 const api: NodeApi = {

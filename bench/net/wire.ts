@@ -39,10 +39,13 @@ export interface Publication {
   /** Evenly spaced. Left out: each as soon as fewer than `atOnce` (default 1) are under way. */
   readonly perSecond?: number
   readonly atOnce?: number
+  /** Then nothing more is sent, ms. */
+  readonly forMs?: number
 }
 
 /** Times are of `nowMs`, in the order of the messages. */
-export interface Published { readonly calledMs: Float64Array; readonly failed: number; readonly firstError: string | undefined }
+/** `calledMs`: NaN for what was not sent. */
+export interface Published { readonly calledMs: Float64Array; readonly sent: number; readonly failed: number; readonly firstError: string | undefined }
 
 /** What has arrived, by height, in the order of arrival. */
 export interface Arrivals { readonly heights: Float64Array; readonly atMs: Float64Array }
