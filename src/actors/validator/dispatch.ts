@@ -93,7 +93,7 @@ export class Dispatch {
     const room = this.#room(lane)
     if (room === 'full') return false
     const whole = this.lanes.messages(lane) >= this.config.full || this.lanes.bytes(lane) >= this.config.bytes
-    // Who lines up keeps the worker from others: not while one of them falls short.
+    // Do not queue behind a busy worker while another lane is below its share.
     if (room === 'behind') return this.lanes.owed(lane) || (whole && !LANES.some(other => this.lanes.owed(other)))
     return whole || hurry || this.#inFlight[kindOf(lane)] === 0 || now - (this.lanes.since(lane) ?? now) >= this.config.lingerMs
   }
@@ -105,7 +105,7 @@ export class Dispatch {
     return Math.min(most, Math.max(full, each))
   }
 
-  /** While a suspect waits for a worker of its own, nothing lines up behind what runs. */
+  /** While a suspect batch waits for an idle worker, nothing is queued behind a busy one. */
   #room(lane: LaneName): 'idle' | 'behind' | 'full' {
     const room = this.pool.room(kindOf(lane))
     return room === 'behind' && this.#suspects.length > 0 ? 'full' : room

@@ -18,16 +18,16 @@ export interface PruneCandidate {
   readonly exempt: boolean
 }
 
-/** Peers pruned at once, as a part of the limit: a house full of strangers is not emptied in one go. */
+/** Maximum share of the connection limit that is pruned per sweep. */
 const SHARE_AT_ONCE = 0.05
 
 /**
- * Whom to hang up on, the least reputable first (SPEC §8). Up to the limits everybody may come; above 90 % of a limit those make room of
- * whom we have nothing: with a score below zero, or, after a minute's grace, of no score and in no mesh. So there is nearly
- * always room for a newcomer, who has that minute to be of use; where all are of use nobody is pruned, and at the limit the gate refuses.
+ * Peers to disconnect, the lowest score first (SPEC §8). Pruning starts above 90 % of a connection limit, and takes only peers that bring
+ * nothing: with a negative score, or, after `pruneAfterMs`, with score zero and in no mesh. So a new peer nearly always finds room, and has
+ * that long to be useful. Where every peer is useful none is pruned, and the gater refuses new ones at the limit.
  *
- * Among equals the latest goes: who comes in numbers displaces its own kind, never those that were there before. Whoever was pruned is
- * not let in again for ten minutes while there is little room (`pruned_recently`): no churn.
+ * Among peers of equal score the one that connected last goes: a crowd of new identities displaces itself, not older peers. While there is
+ * little room a pruned peer is refused for ten minutes (`pruned_recently`), which prevents churn.
  */
 export function choosePruned(peers: readonly PruneCandidate[], limits: ConnectionLimits): PeerKey[] {
   const prunable = peers.filter(each => !each.exempt && (each.score < 0 || (each.score === 0 && !each.inMesh && each.forMs >= limits.pruneAfterMs)))

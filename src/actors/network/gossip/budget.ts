@@ -30,7 +30,7 @@ const BYTES_A_CONTROL = 4_096
 const MAX_PEERS = 4_096
 /** Up to this size it is worth looking whether a message is a copy: that costs a hash of it. */
 const SMALL_BYTES = 4_096
-/** What a quiet sweep takes back: who pauses every other one is named all the same, later. */
+/** Flooding sweeps forgiven for each quiet sweep. Below 1, so that a flood in every other sweep is still detected. */
 const FORGIVEN_A_SWEEP = 0.5
 /** All guarantees together are as much as those of so many peers; what is over that takes its chance with the surplus. */
 const GUARANTEED_PEERS = 8

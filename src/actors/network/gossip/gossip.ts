@@ -183,7 +183,7 @@ export class Gossip {
   /** Authors whose commitments were refused may be right now. */
   scheduleChanged(): void { this.#authors.forgive() }
 
-  /** It pays where we know it, and no relay does (H85). */
+  /** The author is penalised where it is a known peer; a relay never is (H85). */
   #refuseAuthor(messageId: string, pending: Pending): void {
     const { author, source, topic } = pending
     this.#authors.refuse(author)
@@ -191,7 +191,7 @@ export class Gossip {
     if (this.#needs.isConnected(author)) this.#refused(topic, author, 'refused_author', true)
   }
 
-  /** Ignores what has no verdict in time, and lets go of who does not end what it begins to send. */
+  /** Ignores messages without a verdict in time, and disconnects peers whose partial RPC has stalled. */
   expire(): void {
     this.#partial.expire()
     this.#guard.expire()

@@ -20,8 +20,8 @@ interface Usage { readonly parts: Parts; at: number }
 
 /** Usage counts over about so many ms: a part that was used at t weighs e^−(now−t)/OVER. */
 const OVER_MS = 1_000
-/** Who would use less than this part of its fair part is modest, and so much more than the budget may go to all who are. */
-const MODEST = { part: 0.5, over: 0.25 }
+/** Peers under half of their fair share may together exceed the budget by a quarter. */
+const LIGHT_USER = { share: 0.5, overBudget: 0.25 }
 /** Less than this part of the budget is nothing. */
 const NOTHING = 1e-6
 
@@ -62,9 +62,9 @@ export class FairShare {
   }
 
   /**
-   * In how many ms this may be served beyond what is guaranteed: 0 where there is surplus in the budget and the peer is within its fair
-   * part; `Infinity` where it never can be. A moment later others may have taken the place. Those who take all they can keep the budget
-   * full, and it would be a race for what fades; so whoever is modest may go a little beyond it.
+   * Milliseconds until this cost may be served beyond what is guaranteed: 0 if the budget has surplus and the peer is within its fair
+   * share, `Infinity` if it never fits. The answer holds for this moment only. Heavy users keep the budget full, so that a light user would
+   * never win the race for what becomes free; peers under half of their fair share may therefore exceed the budget (`LIGHT_USER`).
    * @param waiting peers whose requests wait: they want more than they use
    * @param level the peer's fair part, where the caller has it (`levelOfWaiting`): to find it takes a look at everybody
    */
@@ -76,8 +76,8 @@ export class FairShare {
     let wait = 0
     for (let each = 0; each < parts.length; each++) {
       const [part, used, byAll] = [parts[each], mine[each], all[each]] as [number, number, number]
-      const asModest = Math.max(untilBelow(byAll, 1 + MODEST.over - part), untilBelow(used, MODEST.part * level - part))
-      wait = Math.max(wait, Math.min(untilBelow(byAll, 1 - part), asModest), untilBelow(used, level - part))
+      const asLightUser = Math.max(untilBelow(byAll, 1 + LIGHT_USER.overBudget - part), untilBelow(used, LIGHT_USER.share * level - part))
+      wait = Math.max(wait, Math.min(untilBelow(byAll, 1 - part), asLightUser), untilBelow(used, level - part))
     }
     return wait
   }
