@@ -100,7 +100,7 @@ export class Decisions {
     changes.tip(state.tip)
     changes.root(null)
     const named = next.key === undefined ? undefined : memory.get(next.key)
-    if (!keeps && named?.number === blockNumber && !named.bare) canon.name(named)
+    if (!keeps && named?.number === blockNumber && !named.handoverOnly) canon.name(named)
     canon.bounds.settleBelow(blockNumber + 1n)
     canon.settleAnchor()
     if (replaces) this.#decided()
@@ -127,7 +127,7 @@ export class Decisions {
     if (block.standing === 'canonical') return undefined
     if (canon.link(block) !== 'linked') throw new ChainError('not_linked', `the parent of ${name} is not canonical`, name)
     if (present === undefined) memory.add(block, 'demoted')
-    if (!block.bare) this.#demoteFrom(block.number, 'above')
+    if (!block.handoverOnly) this.#demoteFrom(block.number, 'above')
     canon.name(block)
     this.#decided()
     return undefined

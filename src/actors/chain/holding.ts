@@ -1,5 +1,5 @@
-import type { Case } from './cases.js'
-import { senderOf } from './cases.js'
+import type { PendingCommitment } from './pending-commitment.js'
+import { senderOf } from './pending-commitment.js'
 import type { ChainConfig } from './config.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 
@@ -13,16 +13,16 @@ export const HELD_BYTES = 512
  * the oldest of its own, and an overflow of the whole drops the oldest. Pages and our own count to neither: their senders bound them.
  */
 export class Holding {
-  readonly #byWindow = new Map<bigint, Set<Case>>()
-  readonly #bounded = new Set<Case>()
-  readonly #byPeer = new Map<PeerKey, Set<Case>>()
+  readonly #byWindow = new Map<bigint, Set<PendingCommitment>>()
+  readonly #bounded = new Set<PendingCommitment>()
+  readonly #byPeer = new Map<PeerKey, Set<PendingCommitment>>()
 
   constructor(private readonly config: HoldConfig) {}
 
   get size(): number { return this.#bounded.size }
 
   /** The exact bytes are held already. */
-  has(theCase: Case): boolean {
+  has(theCase: PendingCommitment): boolean {
     for (const held of this.#byWindow.get(theCase.commitment.window) ?? []) {
       if (held.commitment.key === theCase.commitment.key && held.commitment.sameBytes(theCase.commitment)) return true
     }
@@ -33,7 +33,7 @@ export class Holding {
   windows(): bigint[] { return [...this.#byWindow.keys()] }
 
   /** Holds it; gives those that had to go. */
-  add(theCase: Case): Case[] {
+  add(theCase: PendingCommitment): PendingCommitment[] {
     theCase.commitment.keep()
     theCase.waits = 'schedule'
     set(this.#byWindow, theCase.commitment.window).add(theCase)
@@ -41,7 +41,7 @@ export class Holding {
     const peer = theCase.origin.peer
     const share = set(this.#byPeer, peer).add(theCase)
     this.#bounded.add(theCase)
-    const dropped: Case[] = []
+    const dropped: PendingCommitment[] = []
     const { maxHeld, maxHeldPerPeer, maxHeldBytes } = this.config
     if (share.size > maxHeldPerPeer) dropped.push(this.#drop(share))
     if (this.#bounded.size > Math.min(maxHeld, Math.floor(maxHeldBytes / HELD_BYTES))) dropped.push(this.#drop(this.#bounded))
@@ -49,9 +49,9 @@ export class Holding {
   }
 
   /** What waits for a window, in the order of arrival. Each waits until it is removed, so a page is not complete before its last one. */
-  waiting(window: bigint): readonly Case[] { return [...this.#byWindow.get(window) ?? []] }
+  waiting(window: bigint): readonly PendingCommitment[] { return [...this.#byWindow.get(window) ?? []] }
 
-  remove(theCase: Case): void {
+  remove(theCase: PendingCommitment): void {
     const { commitment: { window } } = theCase
     const peer = senderOf(theCase)
     outOf(this.#byWindow, window, theCase)
@@ -60,20 +60,20 @@ export class Holding {
     theCase.waits = undefined
   }
 
-  #drop(from: Set<Case>): Case {
-    const oldest = from.values().next().value as Case
+  #drop(from: Set<PendingCommitment>): PendingCommitment {
+    const oldest = from.values().next().value as PendingCommitment
     this.remove(oldest)
     return oldest
   }
 }
 
-function set<K>(map: Map<K, Set<Case>>, key: K): Set<Case> {
-  const present = map.get(key) ?? new Set<Case>()
+function set<K>(map: Map<K, Set<PendingCommitment>>, key: K): Set<PendingCommitment> {
+  const present = map.get(key) ?? new Set<PendingCommitment>()
   map.set(key, present)
   return present
 }
 
-function outOf<K>(map: Map<K, Set<Case>>, key: K, theCase: Case): void {
+function outOf<K>(map: Map<K, Set<PendingCommitment>>, key: K, theCase: PendingCommitment): void {
   const present = map.get(key)
   if (present?.delete(theCase) === true && present.size === 0) map.delete(key)
 }

@@ -3,12 +3,12 @@ import type { Commitment } from './commitment.js'
 import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
 import type { ChainState } from './state.js'
-import * as rows from './verdict.js'
-import type { Refusal } from './verdict.js'
+import * as outcomes from './verdicts.js'
+import type { Outcome } from './verdicts.js'
 
-const KNOWN: Refusal = { verdict: 'ignore', reason: 'duplicate', penalty: false }
+const KNOWN: Outcome = { verdict: 'ignore', reason: 'duplicate', penalty: false }
 /** No commitment names it, and its sender's share, or the whole, is used up (H13). */
-const NO_ROOM: Refusal = { verdict: 'ignore', reason: 'no_room', penalty: false }
+const NO_ROOM: Outcome = { verdict: 'ignore', reason: 'no_room', penalty: false }
 
 /**
  * The verdict on a txlist (SPEC §6, Txlists): one that an accepted commitment names is taken and earns reputation; one that none names
@@ -54,9 +54,9 @@ export class TxListDesk {
     if (!this.state.ledger.left(block) && hash !== undefined) void this.state.outside.gaps.send({ type: 'haveTxList', hash })
   }
 
-  #judge({ finding, bytes, hash: view, origin }: Checked): Refusal {
+  #judge({ finding, bytes, hash: view, origin }: Checked): Outcome {
     const { ledger, changes, outside, unstored, full } = this.state
-    const refusal = rows.byFinding(finding)
+    const refusal = outcomes.byFinding(finding)
     if (refusal !== undefined) return refusal
     const hash = view.slice()
     const size = bytes.length - TXLIST_HEADER_SIZE
@@ -67,8 +67,8 @@ export class TxListDesk {
     // What sync asked for by its hash is named by a commitment, though that may have left the memory.
     const blockNumber = admission.kind === 'referenced' ? admission.blockNumber : origin.kind === 'sync' ? origin.height : undefined
     if (admission.kind === 'no_room' && !asked) return NO_ROOM
-    if (full) return origin.kind === 'gossip' && blockNumber !== undefined ? rows.FORWARDED_ONLY : rows.STORE_BEHIND
-    if (blockNumber === undefined && from !== undefined && !asked && !unstored.hasRoomFor(size)) return rows.STORE_BEHIND
+    if (full) return origin.kind === 'gossip' && blockNumber !== undefined ? outcomes.FORWARDED_ONLY : outcomes.STORE_BEHIND
+    if (blockNumber === undefined && from !== undefined && !asked && !unstored.hasRoomFor(size)) return outcomes.STORE_BEHIND
 
     if (blockNumber !== undefined) ledger.addReferenced(hash)
     else ledger.addUnreferenced(hash, size, asked ? undefined : from, outside.monotonic())
@@ -80,7 +80,7 @@ export class TxListDesk {
       void outside.gaps.send({ type: 'haveTxList', hash })
       if (origin.kind === 'gossip') void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'accepted' })
     }
-    return rows.ACCEPTED
+    return outcomes.ACCEPTED
   }
 
   #report(origin: Origin, judgement: Judgement): void {

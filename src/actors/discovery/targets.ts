@@ -1,7 +1,7 @@
 import type { ENR } from '@chainsafe/enr'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Random } from '../kernel/index.js'
-import { holderOf, reachOf } from './ip.js'
+import { holderOf, scopeOf } from './ip.js'
 import type { Ip } from './ip.js'
 
 /** Somebody to be connected to. */
@@ -155,5 +155,5 @@ function before(a: Entry, b: Entry): boolean {
 }
 
 function sharesNetwork(a: Target, b: Target): boolean {
-  return a.ips.some(one => reachOf(one) === 'public' && b.ips.some(other => holderOf(one) === holderOf(other)))
+  return a.ips.some(one => scopeOf(one) === 'public' && b.ips.some(other => holderOf(one) === holderOf(other)))
 }

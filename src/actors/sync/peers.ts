@@ -3,7 +3,7 @@ import type { RequestKind, Response } from '../network/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { SyncConfig } from './config.js'
 
-/** When a peer can be asked: now, at a time (ms), or only after something of its own has ended. */
+/** When a peer can be asked: now, at a time (monotonic ms), or after one of its requests in flight has ended. */
 export type Readiness = 'now' | number | 'when_answered'
 
 /** An answer so much slower than the peer's best, and above `SLOW_FLOOR_MS`, means that it delays us (SPEC §8): fewer at once. */
@@ -14,14 +14,14 @@ const BACKOFF_FIRST_MS = 1_000
 const BACKOFF_MOST_MS = 8_000
 
 /**
- * What is under way to a peer on one protocol, and how much more the driver lets out, as it said with the last answer: the pace is its
- * business (SPEC §8, requests out). Until it has said something, and after a failure, asking tells.
+ * The requests in flight to a peer on one protocol, and how many more the driver would send, as it said with the last answer. The driver
+ * alone sets the pace (SPEC §8, requests out). Before its first answer and after a failure the limit is unknown, and a request may go.
  */
 class Lane {
   inFlight = 0
-  /** Requests that may still go; `undefined`: not known. */
+  /** Requests that may still go; `undefined` if unknown. */
   #places: number | undefined
-  /** From then on there is one more. */
+  /** When one more may go, monotonic ms. */
   #moreAt: number | undefined
 
   readiness(now: number): Readiness {
@@ -48,25 +48,25 @@ class Lane {
   }
 }
 
-/** One peer: what it said, how it serves, and what of the present run concerns it. */
+/** One peer: what it announced, how it serves, and its state in the present range sync. */
 export class SyncPeerState {
   agent = ''
   connected = true
-  /** The last announced head. `undefined`: not asked yet, or it announced zeros (see `blind`). */
+  /** The last announced head; `undefined` before it was asked, or if it announced zeros (see `blind`). */
   head: Head | undefined
-  /** It announced zeros: unknown, so it is paged until it has no more (SPEC §9). */
+  /** It announced zeros, so its head is unknown: it is asked page by page until it has no more (SPEC §9). */
   blind = false
-  /** The highest block whose child it brought by gossip: it has that one, whatever its head says. */
+  /** The highest block whose child it brought by gossip: it has that block, whatever head it announced. */
   brought: bigint | undefined
   latencyMs: number | undefined
   delivered = 0
-  /** Monotonic ms of the last request of any kind: what rotation goes by. */
+  /** Monotonic ms of the last request of any kind; requests rotate by it. */
   lastAsked = -Infinity
   lastSoftPenalty = -Infinity
-  // ---- of the present run
+  // ---- state of the present range sync
   discounted = false
   failures = 0
-  /** It has nothing from this height on, it says. */
+  /** Its answers say that it has nothing from this height up. */
   exhaustedAt: bigint | undefined
   backoffUntil = -Infinity
 
@@ -118,25 +118,25 @@ export class SyncPeerState {
     this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
   }
 
-  /** What it serves begins here, it says; asked from below it gives what is above. Just started, it may have more in a moment (H86). */
+  /** Its answers say that its store begins here. A node that has just started may soon have more (H86). */
   floorIs(height: bigint, now: number): void { this.#floor = { height, until: now + this.config.floorFor } }
 
   floor(now: number): bigint | undefined { return this.#floor !== undefined && this.#floor.until > now ? this.#floor.height : undefined }
 
-  /** A new run: what it could not do in the last one it may be able to do now. */
+  /** A new range sync begins: failures of the last one no longer count. */
   renew(): void {
     this.discounted = false
     this.failures = 0
     this.hasMore()
   }
 
-  /** What it lacked it may have now. */
+  /** It may have now what it lacked before. */
   hasMore(): void {
     this.exhaustedAt = undefined
     this.#floor = undefined
   }
 
-  /** Whether it may have blocks from this height on. @param whateverItsHead heads steer, and may be old: it may have more than it announces */
+  /** Whether it may have blocks from this height up. @param whateverItsHead ignore its announced head, which may be out of date */
   mayHave(height: bigint, now: number, whateverItsHead = false): boolean {
     if (this.discounted || !this.connected) return false
     if (this.exhaustedAt !== undefined && height >= this.exhaustedAt) return false
@@ -148,11 +148,11 @@ export class SyncPeerState {
   #atOnce(): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
 }
 
-/** Some fit, and none can be asked now: from then on, or (`undefined`) after one of them has answered. */
+/** Some peers fit and none can be asked now: try again at `readyAt`, or (`undefined`) after one of them has answered. */
 export interface Later { readonly readyAt: number | undefined }
 
-/** The peers that can be asked, and for a while those that left. Bounded: who left longest ago is forgotten first. */
-export class PeerBook {
+/** The connected peers, and for a while those that left. Bounded: the peer that left longest ago is forgotten first. */
+export class SyncPeers {
   readonly #peers = new Map<PeerKey, SyncPeerState>()
 
   constructor(private readonly config: SyncConfig, private readonly choosable: (peer: PeerKey) => boolean = () => true) {}
@@ -161,7 +161,7 @@ export class PeerBook {
 
   get(peer: PeerKey): SyncPeerState | undefined { return this.#peers.get(peer) }
 
-  /** Gives true where it was not connected before. */
+  /** True if it was not connected before. */
   ready(peer: PeerKey, agent: string): boolean {
     const known = this.#peers.get(peer)
     const state = known ?? new SyncPeerState(peer, this.config)
@@ -190,12 +190,12 @@ export class PeerBook {
     this.#sweep()
   }
 
-  /** Those connected. */
+  /** The connected peers. */
   * all(): IterableIterator<SyncPeerState> {
     for (const state of this.#peers.values()) if (state.connected) yield state
   }
 
-  /** Those connected whom reputation lets us ask (SPEC §8: above −1). */
+  /** The connected peers that reputation lets us ask (SPEC §8: above −1). */
   * askable(): IterableIterator<SyncPeerState> {
     for (const state of this.all()) if (this.choosable(state.peer)) yield state
   }
@@ -203,8 +203,8 @@ export class PeerBook {
   mayAsk(state: SyncPeerState): boolean { return state.connected && this.choosable(state.peer) }
 
   /**
-   * The peer to ask among those that fit: the least loaded, then the one that waited longest, so that the choice rotates (H27).
-   * `undefined` where none fits at all.
+   * The peer to ask among those that fit: the least loaded, then the one that was asked longest ago, so that the choice rotates (H27).
+   * `undefined` if none fits.
    */
   choose(kind: RequestKind, now: number, fits: (state: SyncPeerState) => boolean): SyncPeerState | Later | undefined {
     let best: SyncPeerState | undefined
@@ -224,7 +224,7 @@ export class PeerBook {
     return best ?? (any ? { readyAt } : undefined)
   }
 
-  /** The most of a list that a departed peer may take; those connected are bounded by the driver's limit of connections. */
+  /** Bounds the peers that left; the connected ones are bounded by the driver's connection limit. */
   #sweep(): void {
     for (const [peer, state] of this.#peers) {
       if (this.#peers.size <= this.config.peers) return

@@ -10,7 +10,7 @@ import type { CheckPool } from './pool.js'
 import { afterDeath } from './retry.js'
 import type { Batch } from './retry.js'
 import type { Settlement } from './settle.js'
-import { Shelf } from './shelf.js'
+import { BufferPool } from './shelf.js'
 
 /** What came of a batch: its records, and the buffer in which they came, to be used again; or why there are none. */
 export type Outcome = { readonly records: Records; readonly buffer: ArrayBuffer } | { readonly error: unknown }
@@ -29,7 +29,7 @@ export class Dispatch {
   readonly #suspects: Batch[] = []
   readonly #flights = new Set<Flight>()
   readonly #inFlight: Record<BatchKind, number> = { commitments: 0, txLists: 0 }
-  readonly #shelves: Readonly<Record<BatchKind, Shelf>>
+  readonly #shelves: Readonly<Record<BatchKind, BufferPool>>
 
   constructor(
     private readonly pool: CheckPool,
@@ -38,7 +38,7 @@ export class Dispatch {
     private readonly settlement: Settlement,
     private readonly counters: Counters,
   ) {
-    this.#shelves = { commitments: new Shelf(SHELF, packedCommitments(config.most)), txLists: new Shelf(SHELF, config.bytes) }
+    this.#shelves = { commitments: new BufferPool(SHELF, packedCommitments(config.most)), txLists: new BufferPool(SHELF, config.bytes) }
   }
 
   get flights(): readonly Flight[] { return [...this.#flights] }

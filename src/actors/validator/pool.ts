@@ -8,8 +8,8 @@ import type { BatchKind } from './packing.js'
 import type { BatchEvidence, BatchFigures } from '../../protocol/secp256k1/index.js'
 import { isBatchAlarm } from './serve.js'
 import type { WorkerData, WorkerReport } from './serve.js'
-import { SignerBoard } from './signer-board.js'
-import type { ExpectedSigner } from './signer-board.js'
+import { SharedSigners } from './shared-signers.js'
+import type { ExpectedSigner } from './shared-signers.js'
 import { Slots } from './slots.js'
 import type { Room, Slot } from './slots.js'
 import { messageOf } from '../../protocol/thrown.js'
@@ -83,7 +83,7 @@ class PiscinaPool implements CheckPool {
   deaths = 0
   hung = 0
   readonly #slots: Slots
-  readonly #board = new SignerBoard()
+  readonly #board = new SharedSigners()
   readonly #reports = new Map<number, WorkerReport>()
   readonly #watches = new Map<number, HangWatch>()
   readonly #piscina: PiscinaLibrary.Piscina<ArrayBuffer | undefined, unknown>

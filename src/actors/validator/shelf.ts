@@ -2,7 +2,7 @@
  * Buffers that came back from the workers, kept for the next batches: a fresh one of 2 MiB costs the main thread more in zeros and
  * page faults than its copy.
  */
-export class Shelf {
+export class BufferPool {
   readonly #buffers: ArrayBuffer[] = []
 
   /** @param most buffers kept @param unit bytes; sizes are rounded up to a multiple, so that most fit most batches */

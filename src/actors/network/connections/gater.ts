@@ -7,7 +7,7 @@ import { originOf, subnetsOf } from '../addresses.js'
 import type { ConnectionLimits } from '../config.js'
 import { countLabel } from '../figures.js'
 import type { GaterRules } from './gater-rules.js'
-import type { Direction } from './peers.js'
+import type { Direction } from './peer-table.js'
 import { Redials } from './redials.js'
 
 export type GateQuestion = ConnectionQuestion

@@ -13,11 +13,11 @@ import { Authors } from './authors.js'
 import type { GossipLimits } from '../config.js'
 import { NetworkError, describeError, errorName } from '../errors.js'
 import type { Counters, Refusal, Violation } from '../figures.js'
-import { GossipBudget } from './budget.js'
+import { RpcBudget } from './rpc-budget.js'
 import { canonicalEnvelope } from './envelope.js'
 import type { GossipsubInternals, RpcMessage } from './gossipsub-internals.js'
 import type { Guard } from '../guard.js'
-import { InboundPace } from './inbound-pace.js'
+import { InboundPace } from './pacing.js'
 import { installInboundPipeline } from './inbound-pipeline.js'
 import type { InboundStage } from './inbound-pipeline.js'
 import { MessageIdForms } from './message-id-forms.js'
@@ -25,7 +25,7 @@ import type { MessageIdForm, MessageIdFormCounts } from './message-id-forms.js'
 import { costOf } from './rpc-cost.js'
 import type { Topic } from '../ingress.js'
 import { beyondShare } from './mesh-places.js'
-import { OutboundGuard, leaveMesh } from './outbound-guard.js'
+import { OutboundBuffers, leaveMesh } from './outbound-buffers.js'
 import { PartialRpcs } from './partial-rpcs.js'
 import { leaveAuthorOut } from '../workarounds/forward-to-author.js'
 import { liveScores } from '../workarounds/live-scores.js'
@@ -99,10 +99,10 @@ interface Pending {
  */
 export class Gossip {
   readonly #needs: GossipNeeds
-  readonly #guard: OutboundGuard
+  readonly #guard: OutboundBuffers
   readonly #pace: InboundPace
   readonly #authors: Authors
-  readonly #budget: GossipBudget
+  readonly #budget: RpcBudget
   readonly #partial: PartialRpcs
   readonly #forms: MessageIdForms
   readonly #names: ReadonlyMap<string, Topic>
@@ -114,7 +114,7 @@ export class Gossip {
   constructor(needs: GossipNeeds) {
     this.#needs = needs
     this.#names = new Map<string, Topic>([[needs.topics.commitments, 'commitments'], [needs.topics.txLists, 'txLists']])
-    this.#guard = new OutboundGuard(needs.internals, needs.clock, {
+    this.#guard = new OutboundBuffers(needs.internals, needs.clock, {
       pauseOutboundBytes: needs.limits.pauseOutboundBytes,
       totalOutboundBytes: needs.limits.totalOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
@@ -123,7 +123,7 @@ export class Gossip {
     })
     const isProven = (peer: PeerKey): boolean => needs.standing.appScore(peer) > 0 || needs.standing.isProtected(peer)
     this.#authors = new Authors(needs.clock)
-    this.#budget = new GossipBudget(needs.limits, needs.clock, needs.random, {
+    this.#budget = new RpcBudget(needs.limits, needs.clock, needs.random, {
       isKnown: message => this.#isKnown(message), isProven, authorship: (peer, { from }) => this.#authors.authorship(peer, from),
     })
     keepScores(needs.internals)

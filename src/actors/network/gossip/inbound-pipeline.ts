@@ -3,7 +3,7 @@ import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Topic } from '../ingress.js'
 import type { Frame, GossipsubInternals, Rpc } from './gossipsub-internals.js'
 import type { SignedMessage } from './envelope.js'
-import type { InboundPace } from './inbound-pace.js'
+import type { InboundPace } from './pacing.js'
 import type { PartialRpcs } from './partial-rpcs.js'
 
 /** One look at what comes in. Each part is optional; a stage that lets all through gives back what it was given. */

@@ -9,24 +9,24 @@ import { RequestError, describeError, errorName } from '../errors.js'
 import { countLabel } from '../figures.js'
 import type { Counters, Violation } from '../figures.js'
 import type { RequestKind, Response } from '../ingress.js'
-import type { PeerBook } from '../connections/peers.js'
-import type { Exchanges } from './exchanges.js'
+import type { PeerTable } from '../connections/peer-table.js'
+import type { InFlightExchanges } from './in-flight.js'
 import { StreamEnded, readOneFrame } from './frames.js'
-import type { OutboundQuota } from './outbound-quota.js'
+import type { RequestQuota } from './request-quota.js'
 import { checkRequest, frameCaps } from './protocols.js'
-import { RequestQueue } from './queue.js'
-import type { Chosen } from './queue.js'
+import { RequestQueue } from './request-queue.js'
+import type { Chosen } from './request-queue.js'
 
 export interface ClientNeeds {
   readonly clock: Clock
-  readonly book: PeerBook
-  readonly quota: OutboundQuota
-  readonly exchanges: Exchanges
+  readonly book: PeerTable
+  readonly quota: RequestQuota
+  readonly exchanges: InFlightExchanges
   readonly counters: Counters
   readonly limits: RequestLimits
   /** Protocol ids by kind. */
   readonly protocols: Readonly<Record<RequestKind, string>>
-  isKin(peer: PeerKey): boolean
+  isSameClient(peer: PeerKey): boolean
   /** Whether a peer may be chosen: its reputation allows it. A named peer is asked in any case. */
   mayAsk(peer: PeerKey): boolean
   violated(peer: PeerKey, kind: RequestKind, violation: Violation, code: string): void

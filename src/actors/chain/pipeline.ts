@@ -1,0 +1,392 @@
+import { equalBytes } from '../../protocol/bytes.js'
+import type { PeerKey } from '../../protocol/peer-key.js'
+import { earlierInPage, isOwn, takeHighS } from './pending-commitment.js'
+import type { PendingCommitment, Page, Proposal } from './pending-commitment.js'
+import { Commitment } from './commitment.js'
+import { EvidenceDesk } from './evidence.js'
+import { Holding } from './holding.js'
+import type { Checked, Origin } from './ingress.js'
+import type { Judgement } from './ports.js'
+import { LateRules } from './late-rules.js'
+import { SlashingProtection } from './slashing-protection.js'
+import { refusalByRules, tooLate } from './refusals.js'
+import { RuleQueue } from './rules.js'
+import type { Ruled } from './rules.js'
+import { ScheduleCache } from './schedule-cache.js'
+import type { LookedUp } from './schedule-cache.js'
+import type { ChainState } from './state.js'
+import { wholeOf } from './signed-ledger.js'
+import type { CommitmentRecord, OwnSigned, SignedWindow } from '../store/ingress.js'
+import * as outcomes from './verdicts.js'
+import type { Outcome } from './verdicts.js'
+import { latestWindow } from './values.js'
+
+/**
+ * The way of a commitment to its verdict (SPEC §6):
+ * 1. what the worker found; what bears our key is noted; our own: what the ledger says; cheap refusals (confirmed tip, duplicates);
+ * 2. the schedule: is it the elected signer's? Held while that is not known;
+ * 3. what its signer's other commitments and its parent say;
+ * 4. what the application once demoted: refused; the application's rules;
+ * 5. all of it once more, since time has passed; our own is recorded as signed; then its place in the chain.
+ * Steps 1, 2 and 4 may wait, and hold nobody else up. A page's commitments take steps 1 to 4 each, and step 5 together, in order. What we are
+ * about to sign takes all of them, and gets no place.
+ */
+export class CommitmentPipeline {
+  readonly schedules: ScheduleCache
+  readonly holding: Holding
+  readonly evidence: EvidenceDesk
+  readonly own: SlashingProtection
+  readonly #rules: RuleQueue | undefined
+  readonly #lateRules: LateRules
+  readonly #cases = new Map<number, PendingCommitment>()
+  /** Authenticated and not placed yet, by hash: their children need not ask for them. */
+  readonly #underWay = new Map<string, number>()
+  readonly #pages = new Set<Page>()
+  #nextId = 1
+  #order = 0
+
+  constructor(private readonly state: ChainState) {
+    const { outside, config } = state
+    this.schedules = new ScheduleCache(outside.lookUps, config)
+    this.holding = new Holding(config)
+    this.evidence = new EvidenceDesk(state)
+    this.own = new SlashingProtection(state)
+    this.#rules = outside.rules === undefined ? undefined : new RuleQueue(outside.rules, config)
+    this.#lateRules = new LateRules(state, this.#rules, () => this.#nextId++)
+  }
+
+  /** A batch of gossip, or of our own. */
+  commitments(items: readonly Checked[]): void {
+    for (const item of items) {
+      if (item.origin.kind !== 'own') this.own.saw(item)
+      const refusal = item.origin.kind === 'sync' ? outcomes.byFinding(takeHighS(item).finding) : outcomes.byFinding(item.finding)
+      if (refusal !== undefined) this.#report(item.origin, { ...refusal, hash: item.hash }, false)
+      else this.#step(this.#open(item.origin.kind === 'sync' ? takeHighS(item) : item, item.origin))
+    }
+  }
+
+  /** A page of a catch-up: judged as a whole. */
+  page(peer: PeerKey, ticket: number, items: readonly Checked[]): void {
+    const page: Page = {
+      peer, ticket, arrivedAt: this.state.outside.monotonic(), results: new Array<Judgement | undefined>(items.length).fill(undefined),
+      cases: [], complete: false, answered: false,
+    }
+    this.#pages.add(page)
+    for (const [at, raw] of items.entries()) {
+      this.own.saw(raw)
+      const item = takeHighS(raw)
+      const refusal = outcomes.byFinding(item.finding)
+      if (refusal !== undefined) page.results[at] = { ...refusal, hash: item.hash }
+      else page.cases.push(this.#open(item, { kind: 'page', page, at }))
+    }
+    for (const theCase of page.cases) this.#step(theCase)
+    page.complete = true
+    this.#concludePage(page)
+  }
+
+  /** What we are about to sign. */
+  propose({ signer, hash, ssz }: OwnSigned, origin: Proposal): void { this.#step(this.#open({ bytes: wholeOf(ssz), hash, signer }, origin)) }
+
+  // ---- what comes back
+
+  lookedUp(outcome: LookedUp | undefined): void {
+    if (outcome === undefined) return
+    const { window } = outcome
+    if ('known' in outcome) {
+      if (outcome.changed === true) void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
+      for (const theCase of this.holding.waiting(window)) if (theCase.waits === 'schedule') this.#goOn(theCase, each => this.#step(each))
+      return
+    }
+    if (outcome.error !== undefined) this.state.outside.event({ type: 'scheduleFailed', submissionWindowEnd: window, error: outcome.error })
+    if (!this.holding.waitsFor(window)) this.schedules.drop(window)
+  }
+
+  /** Windows from `from` to `to` may have another signer now: their answers are forgotten, and what is held for them is judged anew. */
+  scheduleChanged(from: bigint, to: bigint): void {
+    this.schedules.forget(from, to)
+    void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
+    for (const window of this.holding.windows()) this.#lookUp(window)
+  }
+
+  #lookUp(window: bigint): void {
+    if (window <= this.#latestWindow) this.lookedUp(this.schedules.want(window, this.state.outside.monotonic()))
+  }
+
+  get #latestWindow(): bigint { return latestWindow(this.state.outside.wall(), this.state.config.windowHorizon) }
+
+  ruled(id: number, answer: unknown): void { this.#afterRules(this.#rules?.answered(id, answer)) }
+  rulesFailed(id: number, error: unknown): void { this.#afterRules(this.#rules?.failed(id, error)) }
+
+  /** What was signed in a window, or `undefined` where the store did not say: then nothing is signed for it now. */
+  signedKnown(signer: Uint8Array, window: bigint, answer: SignedWindow | undefined): void {
+    this.own.known(signer, window, answer)
+    for (const theCase of [...this.#cases.values()]) {
+      const { waits, commitment } = theCase
+      if (waits !== 'ledger' || commitment.window !== window || !equalBytes(commitment.signer, signer)) continue
+      this.#goOn(theCase, () => answer === undefined ? this.#finish(theCase, outcomes.NOT_RECORDED) : this.#step(theCase))
+    }
+  }
+
+  recalled(id: number, record: CommitmentRecord | undefined, error: unknown): void {
+    const theCase = this.#awaited(id, 'recall')
+    if (theCase === undefined) return
+    theCase.recalled = true
+    const refusal = error !== undefined ? outcomes.STORE_UNAVAILABLE : record?.standing === 'retired' ? outcomes.DEMOTED : undefined
+    this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
+  }
+
+  /** Time has passed. */
+  tick(): void {
+    const now = this.state.outside.monotonic()
+    for (const outcome of this.schedules.tick(now)) this.lookedUp(outcome)
+    // Those that were beyond the horizon may have come within it.
+    for (const window of this.holding.windows()) this.#lookUp(window)
+    for (const ruled of this.#rules?.tick(now) ?? []) this.#afterRules(ruled)
+    const { verdictWithin, holdFor, pageWithin } = this.state.config
+    for (const theCase of [...this.#cases.values()]) {
+      const { waits } = theCase
+      const age = now - theCase.arrivedAt
+      if (theCase.origin.kind === 'page' || waits === undefined || age < verdictWithin) continue
+      if (theCase.origin.kind !== 'gossip' || age >= holdFor) {
+        this.#giveUp(theCase)
+      } else if (!theCase.verdictGiven) {
+        this.#report(theCase.origin, { ...tooLate(theCase, this.#latestWindow), hash: theCase.commitment.hash }, false)
+        theCase.verdictGiven = true
+      }
+    }
+    for (const page of this.#pages) {
+      if (now - page.arrivedAt < pageWithin) continue
+      for (const theCase of page.cases) if (theCase.waits !== undefined) this.#giveUp(theCase)
+    }
+  }
+
+  /** Commitments on their way to their verdict, or to their place. */
+  get open(): number { return this.#cases.size + this.#lateRules.size + this.#underWay.size + this.#pages.size }
+
+  /** Whether a commitment of this hash is on its way to its place. */
+  isUnderWay(key: string): boolean { return this.#underWay.has(key) }
+
+  passedRules(commitment: Commitment): boolean { return this.#lateRules.passed(commitment) }
+
+  // ---- the steps
+
+  #open({ bytes, hash, signer }: Pick<Checked, 'bytes' | 'hash' | 'signer'>, origin: PendingCommitment['origin']): PendingCommitment {
+    const from = origin.kind === 'own' || origin.kind === 'proposal' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
+    const theCase: PendingCommitment = {
+      id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from, own: isOwn({ origin }) }, this.#order++), origin,
+      arrivedAt: this.state.outside.monotonic(), waits: undefined, verdictGiven: false, recalled: false,
+    }
+    if (origin.kind === 'own') theCase.commitment.ruled = this.own.ruled(theCase.commitment)
+    this.#cases.set(theCase.id, theCase)
+    return theCase
+  }
+
+  #step(theCase: PendingCommitment): void {
+    const { memory, config, outside, rewoundTop } = this.state
+    const { commitment } = theCase
+    const admitted = this.own.admits(theCase)
+    if (admitted === 'wait') { this.#wait(theCase, 'ledger'); return }
+    if (admitted !== 'yes') { this.#finish(theCase, admitted.refusal, admitted.error); return }
+    let refusal = this.#cheapRefusal(commitment)
+    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+
+    const now = outside.monotonic()
+    const isNear = commitment.window <= this.#latestWindow
+    if (!isNear && theCase.origin.kind !== 'gossip') { this.#finish(theCase, outcomes.BEYOND_HORIZON); return }
+    const known = isNear ? this.schedules.known(commitment.window) : undefined
+    if (known === undefined) { this.#hold(theCase); return }
+    refusal = outcomes.notElected(commitment, known)
+    // Only an answer that was given after it came may refuse it: the schedule may have just changed (H73).
+    if (refusal !== undefined && known.at < theCase.arrivedAt) { this.#hold(theCase); return }
+    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+    if (now - known.at > config.scheduleRefresh) this.lookedUp(this.schedules.want(commitment.window, now))
+
+    refusal = this.#refusal(theCase)
+    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+    if (!theCase.recalled && rewoundTop !== undefined && commitment.number <= rewoundTop) {
+      this.#wait(theCase, 'recall')
+      outside.recall(theCase.id, commitment.hash)
+      return
+    }
+    if (this.#rules !== undefined && commitment.ruled === 'no') {
+      const parent = memory.get(commitment.parentKey) ?? earlierInPage(theCase)
+      commitment.ruled = parent === undefined ? 'alone' : 'with_parent'
+      this.#wait(theCase, 'rules')
+      const ruled = this.#rules.submit(theCase.id, commitment, parent, now)
+      if (ruled === 'full') this.#finish(theCase, outcomes.RULES_OVERLOADED)
+      else this.#afterRules(ruled)
+      return
+    }
+    if (theCase.origin.kind !== 'page') this.#conclude(theCase)
+  }
+
+  /** What can be said of a commitment before its signer is looked up. */
+  #cheapRefusal(commitment: Commitment): Outcome | undefined {
+    const { tip, canon, memory } = this.state
+    return outcomes.outOfReach(commitment) ?? outcomes.belowConfirmedTip(commitment, tip) ?? outcomes.tooOld(commitment, canon.bounds.floor, canon.anchor) ?? outcomes.alreadyHave(commitment, memory)
+  }
+
+  /** What its signer's other commitments, and its parent, say against an elected signer's commitment. */
+  #refusal(theCase: PendingCommitment): Outcome | undefined {
+    const { memory, canon, config } = this.state
+    const { commitment } = theCase
+    const own = isOwn(theCase)
+    const equivocation = outcomes.equivocates(commitment, memory)
+    if (equivocation !== undefined) {
+      if (own) return outcomes.CONFLICTING
+      this.evidence.equivocation(equivocation.first, commitment)
+      if (equivocation.refusal !== undefined) {
+        canon.keepRival(commitment)
+        return equivocation.refusal
+      }
+    }
+    const same = outcomes.sameUnderAnother(commitment, memory)
+    if (same !== undefined) return same
+    const ended = outcomes.afterItsEop(commitment, memory)
+    if (ended !== undefined) {
+      if (own) return outcomes.AFTER_OWN_EOP
+      this.evidence.misbehaviour('after_eop', commitment, [ended.end])
+      return ended.refusal
+    }
+    const misnumbered = outcomes.misnumbered(canon.link(commitment))
+    if (misnumbered !== undefined) {
+      const parent = memory.get(commitment.parentKey)
+      if (!own) this.evidence.misbehaviour('misnumbered', commitment, parent === undefined ? [] : [parent])
+      return misnumbered
+    }
+    if ((theCase.origin.kind === 'own' || theCase.origin.kind === 'proposal') && theCase.origin.behind !== true) {
+      const behind = outcomes.behind(commitment, memory)
+      if (behind !== undefined) return behind
+    }
+    return outcomes.tooManyHandovers(commitment, memory, config.maxHandoversPerHeight)
+  }
+
+  /** Its place in the chain, and what follows from it. */
+  #conclude(theCase: PendingCommitment): void {
+    const { full, canon, outside } = this.state
+    const { commitment, origin } = theCase
+    const refusal = this.#cheapRefusal(commitment) ?? this.#refusal(theCase)
+    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+    if (full) { this.#finish(theCase, origin.kind === 'gossip' ? outcomes.FORWARDED_ONLY : outcomes.STORE_BEHIND); return }
+    const taken = this.own.take(theCase)
+    if (taken !== 'yes') { this.#finish(theCase, taken.refusal, taken.error); return }
+    if (origin.kind === 'proposal') { this.#finish(theCase, outcomes.ACCEPTED); return }
+
+    const { ssz, hash, signer, number, from } = commitment.keep()
+    outside.event({ type: 'commitment', ssz, hash, blockNumber: number, signer, from })
+    const placement = canon.place(commitment)
+    this.evidence.lateEnd(commitment)
+    this.#finish(theCase, placement === 'canonical' ? outcomes.ACCEPTED : placement === 'pending' ? outcomes.PENDING : outcomes.ASIDE)
+  }
+
+  #concludePage(page: Page): void {
+    if (!page.complete || page.answered || page.cases.some(theCase => theCase.waits !== undefined && this.#cases.has(theCase.id))) return
+    page.answered = true
+    this.#pages.delete(page)
+    for (const theCase of page.cases) if (this.#cases.has(theCase.id)) this.#conclude(theCase)
+    const { outside } = this.state
+    void outside.judged.send({ type: 'judged', ticket: page.ticket, results: page.results.filter(result => result !== undefined) })
+    this.state.ticketWhenDurable(outside.judged, page.ticket)
+  }
+
+  // ---- waiting
+
+  #hold(theCase: PendingCommitment): void {
+    const { commitment: { window } } = theCase
+    if (theCase.origin.kind === 'gossip' && this.holding.has(theCase)) { this.#finish(theCase, outcomes.DUPLICATE); return }
+    for (const dropped of this.holding.add(theCase)) {
+      this.#finish(dropped, outcomes.NOT_HELD)
+      if (!this.holding.waitsFor(dropped.commitment.window)) this.schedules.drop(dropped.commitment.window)
+    }
+    this.#lookUp(window)
+  }
+
+  #wait(theCase: PendingCommitment, what: 'ledger' | 'recall' | 'rules'): void {
+    const { key } = theCase.commitment.keep()
+    theCase.waits = what
+    this.#underWay.set(key, (this.#underWay.get(key) ?? 0) + 1)
+  }
+
+  /** Its time is over. */
+  #giveUp(theCase: PendingCommitment): void {
+    const refusal = tooLate(theCase, this.#latestWindow)
+    const { window } = theCase.commitment
+    this.#goOn(theCase, each => this.#finish(each, refusal))
+    if (!this.holding.waitsFor(window) && this.schedules.known(window) === undefined) this.schedules.drop(window)
+  }
+
+  /** What it waited for is there, or its time is over: it goes on, and its page with it where it was the last. */
+  #goOn(theCase: PendingCommitment, how: (theCase: PendingCommitment) => void): void {
+    this.#stopWaiting(theCase)
+    how(theCase)
+    if (theCase.origin.kind === 'page') this.#concludePage(theCase.origin.page)
+  }
+
+  #stopWaiting(theCase: PendingCommitment): void {
+    const { waits, commitment: { key } } = theCase
+    theCase.waits = undefined
+    if (waits === 'schedule') this.holding.remove(theCase)
+    if (waits === undefined || waits === 'schedule') return
+    if (waits === 'rules') this.#rules?.drop(theCase.id)
+    const left = (this.#underWay.get(key) ?? 1) - 1
+    if (left > 0) this.#underWay.set(key, left)
+    else this.#underWay.delete(key)
+  }
+
+  #awaited(id: number, what: PendingCommitment['waits']): PendingCommitment | undefined {
+    const theCase = this.#cases.get(id)
+    return theCase?.waits === what ? theCase : undefined
+  }
+
+  #afterRules(ruled: Ruled | undefined): void {
+    if (ruled === undefined) return
+    if (this.#lateRules.answered(ruled)) return
+    const theCase = this.#awaited(ruled.id, 'rules')
+    if (theCase === undefined) return
+    const refusal = 'answer' in ruled && ruled.answer === 'accept' ? undefined : refusalByRules(ruled)
+    this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
+  }
+
+  // ---- the end
+
+  /** @param error of the ledger, for who asked whether it may be signed */
+  #finish(theCase: PendingCommitment, refusal: Outcome, error?: unknown): void {
+    this.#stopWaiting(theCase)
+    this.#cases.delete(theCase.id)
+    const { commitment, origin, verdictGiven } = theCase
+    // Its bytes may be a view of a batch that is gone by the time somebody looks.
+    const judgement: Judgement = { ...refusal, hash: commitment.hash.slice() }
+    if (refusal.verdict !== 'accept') this.#parentDidNotCome(commitment.key)
+    if (origin.kind === 'page') origin.page.results[origin.at] = judgement
+    else if (origin.kind === 'proposal') this.own.answer(theCase, origin, refusal, error)
+    else this.#report(origin, judgement, verdictGiven)
+  }
+
+  /** Tells who waits for it what came of a commitment. @param late gossipsub has had its verdict already */
+  #report(origin: Origin, judgement: Judgement, late: boolean): void {
+    const { outside } = this.state
+    const { verdict, reason, penalty, hash, ofAuthor = false } = judgement
+    const accepted = verdict === 'accept'
+    if (origin.kind === 'gossip') {
+      if (!late) void outside.verdicts.send({ type: 'verdict', messageId: origin.messageId, peer: origin.peer, verdict, reason, ofAuthor })
+      if (accepted) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'accepted' })
+      else if (penalty && !late) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'failure' })
+    } else {
+      const judged = origin.kind === 'own' ? outside.ownJudged : outside.judged
+      // Our own again: it is there, and may be sent again.
+      const again = origin.kind === 'own' && reason === outcomes.DUPLICATE.reason
+      void judged.send({ type: 'judged', ticket: origin.ticket, results: [again ? { ...judgement, verdict: 'accept', hash } : judgement] })
+      if (accepted || again || origin.kind === 'sync') this.state.ticketWhenDurable(judged, origin.ticket)
+    }
+    if (!accepted && !late) {
+      outside.event({ type: 'rejected', topic: 'commitments', from: origin.kind === 'own' ? undefined : origin.peer, reason, verdict })
+    }
+  }
+
+  /** Those that wait for a parent which was under way and did not come after all: now it is missing. */
+  #parentDidNotCome(key: string): void {
+    const { memory, canon } = this.state
+    if (this.#underWay.has(key) || memory.get(key) !== undefined) return
+    for (const child of memory.childrenOf(key)) if (child.standing === 'pending') { canon.askForParent(child); return }
+  }
+}
