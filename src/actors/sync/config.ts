@@ -16,11 +16,11 @@ export interface SyncConfig {
   readonly pagesUnstored: number
   /** A range sync pauses while chain has this many unacknowledged records. */
   readonly pauseAtUnstored: number
-  /** Requests under way to one peer and protocol: of peers in general, and of those that run this software. How fast is the driver's business. */
+  /** Requests in flight to one peer on one protocol: to any peer, and to one that runs this software. The driver alone adapts the pace. */
   readonly inFlight: number
-  readonly inFlightToKin: number
-  /** Peers whose agent string begins so run this software. */
-  readonly kinAgent: string
+  readonly inFlightToSameClient: number
+  /** Prefix of the agent string of peers that run this software. */
+  readonly sameClientAgent: string
   /** A page or txlist that takes longer is requested from a second peer too. */
   readonly lateAfter: number
   /** A slower answer counts as a fault of the peer (a reference node gives up after 10 s). */
@@ -77,8 +77,8 @@ export const syncDefaults: SyncConfig = {
   pagesUnstored: 8,
   pauseAtUnstored: 3_072,
   inFlight: 2,
-  inFlightToKin: 8,
-  kinAgent: 'preconfirmation-p2p/',
+  inFlightToSameClient: 8,
+  sameClientAgent: 'preconfirmation-p2p/',
   lateAfter: seconds(3),
   slowAfter: seconds(10),
   answerWithin: seconds(26),

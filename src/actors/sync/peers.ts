@@ -6,9 +6,6 @@ import type { SyncConfig } from './config.js'
 /** When a peer can be asked: now, at a time (monotonic ms), or after one of its requests in flight has ended. */
 export type Readiness = 'now' | number | 'when_answered'
 
-/** An answer so much slower than the peer's best, and above `SLOW_FLOOR_MS`, means that it delays us (SPEC §8): fewer at once. */
-const SLOWED = 4
-const SLOW_FLOOR_MS = 1_000
 const LATENCY_WEIGHT = 0.2
 const BACKOFF_FIRST_MS = 1_000
 const BACKOFF_MOST_MS = 8_000
@@ -70,14 +67,13 @@ export class SyncPeerState {
   exhaustedAt: bigint | undefined
   backoffUntil = -Infinity
 
-  #limit = 2
-  #best = Infinity
   #floor: { readonly height: bigint; readonly until: number } | undefined
   readonly #lanes: Readonly<Record<RequestKind, Lane>> = { head: new Lane(), commitments: new Lane(), txList: new Lane() }
 
   constructor(readonly peer: PeerKey, private readonly config: SyncConfig) {}
 
-  get kin(): boolean { return this.agent.startsWith(this.config.kinAgent) }
+  /** By its own word: it runs this software. */
+  get sameClient(): boolean { return this.agent.startsWith(this.config.sameClientAgent) }
 
   get inFlight(): number { return this.#lanes.head.inFlight + this.#lanes.commitments.inFlight + this.#lanes.txList.inFlight }
 
@@ -85,7 +81,7 @@ export class SyncPeerState {
 
   readiness(kind: RequestKind, now: number): Readiness {
     const lane = this.#lanes[kind]
-    if (lane.inFlight >= this.#atOnce()) return 'when_answered'
+    if (lane.inFlight >= (this.sameClient ? this.config.inFlightToSameClient : this.config.inFlight)) return 'when_answered'
     const readiness = lane.readiness(now)
     return this.backoffUntil <= now || readiness === 'when_answered' ? readiness : Math.max(this.backoffUntil, readiness === 'now' ? 0 : readiness)
   }
@@ -95,26 +91,15 @@ export class SyncPeerState {
     this.lastAsked = now
   }
 
-  /**
-   * A peer of ours that answers at once has more under way at once; one that delays its answers, less.
-   * @param waited ms before the exchange, for the driver's quota
-   */
-  answered(kind: RequestKind, { ms, places }: Pick<Response, 'ms' | 'places'>, waited: number, now: number): void {
+  answered(kind: RequestKind, { ms, places }: Pick<Response, 'ms' | 'places'>, now: number): void {
     this.#lanes[kind].answered(places, now)
     this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + LATENCY_WEIGHT * (ms - this.latencyMs)
-    if (kind === 'head') return
-    this.#best = Math.min(this.#best, ms)
-    const delayed = waited + ms > Math.max(SLOW_FLOOR_MS, SLOWED * this.#best)
-    this.#limit = delayed ? Math.max(1, this.#limit / 2) : Math.min(this.config.inFlightToKin, this.#limit + 1 / this.#limit)
   }
 
   /** @param blamed whether the peer failed, and not something on our side */
   failed(kind: RequestKind, blamed: boolean, now: number): void {
     this.#lanes[kind].failed()
-    if (blamed) {
-      this.failures++
-      this.#limit = Math.max(1, this.#limit / 2)
-    }
+    if (blamed) this.failures++
     this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
   }
 
@@ -144,8 +129,6 @@ export class SyncPeerState {
     if (floor !== undefined && height < floor) return false
     return whateverItsHead || this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
   }
-
-  #atOnce(): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
 }
 
 /** Some peers fit and none can be asked now: try again at `readyAt`, or (`undefined`) after one of them has answered. */

@@ -3,53 +3,53 @@ import type { Clock } from '../../kernel/index.js'
 import type { GossipsubInternals, Rpc, RpcMessage } from './gossipsub-internals.js'
 
 export interface OutboundBuffersOptions {
-  /** A stream that holds this many bytes takes no message. */
+  /** A stream with this many buffered bytes gets no further message. */
   readonly pauseOutboundBytes: number
-  /** All streams together: above it one that holds a good deal already takes none either. */
+  /** Buffered bytes of all streams: above this, streams with more than `SMALL_BUFFER` get no further message either. */
   readonly totalOutboundBytes: number
-  /** A message was not given to a full stream. */
+  /** A message was not sent because the stream is full. */
   heldBack(): void
-  /** A peer took nothing for so long that it has left our meshes. */
+  /** A peer was pruned from our meshes because it reads nothing. */
   prunedSilent(peer: PeerKey): void
-  /** Peers that get what we publish whether they are in our mesh or not, the most deserving first: static and proven ones. */
+  /** Peers that our own messages go to even outside the mesh, best first: static and proven ones. */
   worthy(subscribers: Iterable<PeerKey>): readonly PeerKey[]
 }
 
-/** What a stream may hold whatever the others hold: a few hundred commitments. Bytes. */
+/** What a stream may always buffer, whatever the others hold: a few hundred commitments. Bytes. */
 const SMALL_BUFFER = 262_144
-/** A stream that is full at so many sweeps in a row has a peer that does not read. */
+/** A stream that is full in this many sweeps in a row counts as stuck. */
 const STUCK_AFTER_SWEEPS = 3
-/** Who takes nothing of what waits for it for so long leaves our meshes (SPEC §8), and at so many looks. Milliseconds. */
+/** A peer that reads nothing of its buffer for this long, in ms, and over this many checks, leaves our meshes (SPEC §8). */
 const SILENT_AFTER_MS = 2_000
 const SILENT_LOOKS = 4
-/** What is no larger than this has room beside a large message that waits: a commitment behind its txlist. Bytes. */
+/** Messages up to this size fit beside a large one that is buffered: a commitment behind its txlist. Bytes. */
 const SMALL_MESSAGE = 65_536
 const ROOM_FOR_SMALL = 1_048_576
 
-/** Between two looks at the buffers while a publisher waits, in milliseconds. */
+/** Interval between two checks of the buffers while a publisher waits, ms. */
 const LOOK_EVERY_MS = 10
 
-/** How long a peer has taken nothing of what waits for it. */
+/** How long a peer has read nothing of its buffer. */
 interface Silence { buffered: number; since: number; looks: number }
 
 /**
- * Keeps gossipsub's outbound buffers from overrunning, which the library answers by killing the stream for good (H35), and those who do not read
- * from holding up those who do (H68):
+ * Keeps gossipsub's outbound buffers from overflowing, upon which the library would kill the stream for good (H35), and keeps peers that do
+ * not read from delaying those that do (H68):
  *
- * - no message is given to a stream whose buffer is full already (forwarding to a slow peer is lost, IHAVE brings it later);
- * - what we publish goes at once to all who have room, in the mesh, static or proven, and waits only where nobody has;
- * - who takes nothing for two seconds leaves the mesh.
+ * - a stream with a full buffer gets no message (a slow peer misses the forwarded one and can fetch it after an IHAVE);
+ * - our own messages go at once to all peers with room, in the mesh, static or proven, and wait only if none has room;
+ * - a peer that reads nothing for two seconds leaves the mesh.
  *
- * It also sends every message in an RPC of its own: the library puts all that an IWANT asks for into one, and refuses RPCs over 4 MiB,
- * so that whoever asks for three large txlists would get none.
+ * It also sends each message in an RPC of its own: the library answers an IWANT with a single RPC and refuses RPCs over 4 MiB, so that a
+ * peer that asks for three large txlists would get none.
  */
 export class OutboundBuffers {
   readonly #gossipsub: GossipsubInternals
   readonly #clock: Clock
   readonly #options: OutboundBuffersOptions
-  /** At how many sweeps in a row a peer's stream was full. */
+  /** Number of sweeps in a row in which a peer's stream was full. */
   readonly #fullSince = new Map<PeerKey, number>()
-  /** Peers for whom something waits. */
+  /** Peers with buffered bytes. */
   readonly #silences = new Map<PeerKey, Silence>()
 
   constructor(gossipsub: GossipsubInternals, clock: Clock, options: OutboundBuffersOptions) {
@@ -66,7 +66,7 @@ export class OutboundBuffers {
     }
   }
 
-  /** Bytes that wait for a peer. */
+  /** Buffered bytes for a peer. */
   buffered(peer: PeerKey): number {
     return this.#gossipsub.streamsOutbound.get(peer)?.rawStream.writeBufferLength ?? 0
   }
@@ -79,8 +79,8 @@ export class OutboundBuffers {
   }
 
   /**
-   * Resolves when anybody to whom a message of so many bytes would go has room for it, at the latest after `ms`; says whether there is one. Where it
-   * would go to nobody there is nobody to wait for.
+   * Resolves when a recipient of a message of this size has room for it, at the latest after `ms`; false if none has. True at once if there
+   * are no recipients.
    */
   async ready(topic: string, bytes: number, ms: number): Promise<boolean> {
     const until = this.#clock.monotonic() + ms
@@ -96,7 +96,7 @@ export class OutboundBuffers {
     return tosend.size === 0 || [...tosend].some(peer => !this.#isFull(peer, bytes))
   }
 
-  /** To be called a few times a second: who takes nothing leaves our meshes. */
+  /** To be called a few times a second: prunes peers that read nothing from our meshes. */
   expire(): void {
     const now = this.#clock.monotonic()
     for (const [peer, { rawStream: { writeBufferLength: buffered } }] of this.#gossipsub.streamsOutbound) {
@@ -117,7 +117,7 @@ export class OutboundBuffers {
     if (wasInMesh) this.#options.prunedSilent(peer)
   }
 
-  /** To be called every 10 s: peers that have not read for 20 s or more, and whose connection is better closed. */
+  /** To be called every 10 s: the peers that have not read for 20 s or more, to be disconnected. */
   sweep(): PeerKey[] {
     const stuck: PeerKey[] = []
     for (const peer of this.#fullSince.keys()) if (!this.#isFull(peer)) this.#fullSince.delete(peer)
@@ -156,13 +156,13 @@ export class OutboundBuffers {
   #sendOne(send: (peer: string, rpc: Rpc) => boolean, peer: PeerKey, rpc: Rpc): boolean {
     if (!this.#isFull(peer, rpc.messages[0]?.data?.length ?? 0)) return send(peer, rpc)
     this.#options.heldBack()
-    // what the message carried with it still goes: it is small, and the mesh depends on it
+    // control messages are small, and the mesh depends on them
     if (rpc.control !== undefined) send(peer, { ...rpc, messages: [] })
     return false
   }
 }
 
-/** Takes a peer out of our mesh of a topic, with the usual backoff; says whether it was in it. */
+/** Prunes a peer from our mesh of a topic, with the usual backoff; false if it was not in it. */
 export function leaveMesh(gossipsub: GossipsubInternals, peer: PeerKey, topic: string): boolean {
   if (gossipsub.mesh.get(topic)?.delete(peer) !== true) return false
   gossipsub.addBackoff(peer, topic)

@@ -4,24 +4,23 @@ import type { Clock } from '../../kernel/index.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
 import { asError } from '../../../protocol/thrown.js'
 
-/** How long gossip may keep the event loop to itself, in milliseconds. One message more for each peer that has some. */
+/** How long gossip may occupy the event loop, ms; exceeded by at most one message per peer. */
 const SLICE_MS = 8
 
 /** A peer whose RPCs are being handled, or whose stream is paused. */
 interface Lane {
-  /** RPCs under way: one, as gossipsub awaits each before the next. */
+  /** RPCs being handled: one, since gossipsub awaits each before the next. */
   working: number
   paused: Stream | undefined
 }
 
 /**
- * Gives the event loop its turn under a flood (H19). A message costs 0.1 to 0.3 ms of this thread, and all
- * that a socket has brought is handled in one go: seconds without a timer, an answer or another peer's message.
+ * Yields to the event loop under a flood (H19). A message costs 0.1 to 0.3 ms of the main thread, and everything that a socket delivered is
+ * handled in one go, which could block timers, answers and other peers for seconds.
  *
- * After a slice everybody who has more waits for the next turn of the loop; then each gets at least one message in. A peer who has to
- * wait has its stream paused until what came has been handled: yamux then grants no more window, and its sender waits with its bytes
- * where they are, instead of filling our memory. (gossipsub 17.1.1 awaits its handlers, `awaitRpcHandler` and `awaitRpcMessageHandler`,
- * but reads on meanwhile into a queue without a bound.)
+ * After each slice all peers wait for the next turn of the loop, and then each gets at least one message through. The stream of a waiting
+ * peer is paused: yamux grants no more window, so that the sender keeps its bytes instead of filling our memory. (gossipsub 17.1.1 awaits
+ * its handlers, `awaitRpcHandler` and `awaitRpcMessageHandler`, but keeps reading into an unbounded queue.)
  */
 export class InboundPace {
   readonly #gossipsub: Pick<GossipsubInternals, 'streamsInbound'>
@@ -42,7 +41,7 @@ export class InboundPace {
     return count
   }
 
-  /** A peer's RPC, which is handled by this. */
+  /** Runs `handle` for an RPC of this peer. */
   async rpc(peer: PeerKey, handle: () => Promise<void>): Promise<void> {
     const lane = this.#lanes.get(peer) ?? { working: 0, paused: undefined }
     this.#lanes.set(peer, lane)
@@ -53,12 +52,12 @@ export class InboundPace {
     } finally {
       lane.working--
       if (lane.paused === undefined) this.#forget(peer, lane)
-      // a whole RPC that is there already is taken up before this runs; then the peer is not idle yet
+      // an RPC that is already complete starts before this runs, and then the peer is not idle
       else setImmediate(() => { if (lane.working === 0) { resume(lane); this.#forget(peer, lane) } })
     }
   }
 
-  /** After each message of a peer: waits for the next turn of the loop where this one has been used up. */
+  /** To be awaited after each message: waits for the next turn of the loop if this slice is used up. */
   async message(peer: PeerKey): Promise<void> {
     const now = this.#clock.monotonic()
     if (this.#sliceStart === undefined) {
@@ -86,6 +85,6 @@ function resume(lane: Lane): void {
   const stream = lane.paused
   lane.paused = undefined
   if (stream?.readStatus !== 'paused') return
-  // it tells the other side, and throws where the connection under it has just closed
+  // resuming sends a frame, which throws if the connection has just closed
   try { stream.resume() } catch (error) { stream.abort(asError(error)) }
 }

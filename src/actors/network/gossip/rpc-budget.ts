@@ -12,97 +12,98 @@ import { SlidingWindow } from '../limits/sliding-window.js'
 export type GossipBudgetLimits = Pick<GossipLimits,
   'budgetMessages' | 'budgetBytes' | 'budgetControls' | 'budgetWindowMs' | 'surplusShare' | 'surplusBytesPerSecond'>
 
-/** Bytes are charged by whole places of this size, which a window can count one by one; what is smaller is bounded by its number. */
+/** Bytes are charged in whole units of this size. Smaller messages are bounded by their number. */
 const PLACE_BYTES = 65_536
 /**
- * What a message takes of this thread, all in all, and what a copy of one that is known takes; measured (`npm run bench -- gossip`). A txlist
- * takes more (`-- flood`): it is written whether a commitment names it or not, and goes to the whole mesh. ms.
+ * Main-thread time of a message, of a txlist and of a known copy, ms; measured (`npm run bench -- gossip`, `-- flood`). A txlist costs more:
+ * it is written even without a commitment, and goes to the whole mesh.
  */
 const MESSAGE_MS = 0.25
 const TXLIST_MS = 1
 const COPY_MS = 0.03
-/** What it takes to make the id of a message that is snappy, by the bytes that it decompresses to. ms. */
+/** Time to compute the id of a snappy message, ms per decompressed byte. */
 const SNAPPY_MS_A_BYTE = 5.5 / (1_024 * 1_024)
-/** Besides its messages an RPC counts as one control message for so many fields, and for so many bytes: what these take to decode. */
+/** Besides its messages, an RPC is charged one control message for this many fields, and for this many bytes, to cover decoding. */
 const FIELDS_A_CONTROL = 64
 const BYTES_A_CONTROL = 4_096
-/** Peers kept at most; who sent longest ago gives way. */
+/** Peers with an account; the least recently active is dropped first. */
 const MAX_PEERS = 4_096
-/** Up to this size it is worth looking whether a message is a copy: that costs a hash of it. */
+/** Messages up to this size are checked for being a copy, which costs a hash. Bytes. */
 const SMALL_BYTES = 4_096
 /** Flooding sweeps forgiven for each quiet sweep. Below 1, so that a flood in every other sweep is still detected. */
 const FORGIVEN_A_SWEEP = 0.5
-/** All guarantees together are as much as those of so many peers; what is over that takes its chance with the surplus. */
+/** All guarantees together equal those of this many peers; the rest competes for the surplus. */
 const GUARANTEED_PEERS = 8
-/** Whoever is new brings as much a second as who is proven, but less of it at once, since a flood begins with all that it may: parts of the window. */
+/** A new peer may send at the rate of a proven one but in smaller bursts: these shares of the window, since a flood begins with a burst. */
 const NEWCOMERS = { messages: 0.02, bytes: 0.1 }
 /**
- * Authors of whom nothing was accepted, all together, get this part of what a peer that relays them may bring (SPEC §6): of its bytes, and of
- * its messages, of which so many may come at once as in this part of the window.
+ * Unknown authors together get this share of the bytes and messages of the peer that relays them (SPEC §6). Their messages may arrive in
+ * bursts of up to `UNKNOWN_WINDOW` of the window.
  */
 const UNKNOWN_PART = 1 / 8
 const UNKNOWN_WINDOW = 0.4
-/** Who was refused counts so long as one that wants more than it gets, ms. */
+/** How long a refused peer counts as wanting more than it gets, ms. */
 const WANTING_MS = 1_000
-/** The fair part of those who were refused is found anew after so many ms: it takes a look at everybody, and a flood asks with each message. */
+/** How long a computed fair share is reused, ms: computing it visits every peer, and a flood asks for it with each message. */
 const LEVEL_MS = 5
-/** A peer of which as much is left out as is guaranteed, in so many sweeps in a row, floods us. */
+/** Sweeps in a row in which a peer exceeds its guarantee by as much again before it counts as flooding. */
 const FLOOD_AFTER_SWEEPS = 2
 
-/** What is guaranteed. */
+/** A guaranteed budget: messages, and bytes in units of `PLACE_BYTES`. */
 interface Guarantee { readonly messages: SlidingWindow; readonly places: SlidingWindow }
 
 interface Account extends Guarantee {
-  /** Of authors that are unknown: their part of the bytes, and what they brought of late, as a number that halves with each of their windows. */
+  /** Unknown authors relayed by this peer: their share of the bytes, and their recent messages as a count that halves with each window. */
   readonly unknown: SlidingWindow
   arrivals: { count: number; at: number }
   readonly controls: SlidingWindow
-  /** What was left out since the last sweep. */
+  /** What was refused since the last sweep. */
   refused: { messages: number; bytes: number; controls: number }
-  /** Sweeps in which that was as much as is guaranteed, less those since in which it was not. */
+  /** Flooding sweeps, less `FORGIVEN_A_SWEEP` for each quiet one since. */
   sweeps: number
 }
 
-/** What is left of an RPC, and what was over budget. */
+/** The admitted part of an RPC, and what was over budget. */
 export interface Admitted {
   readonly rpc: Rpc
   readonly refused: readonly RpcMessage[]
-  /** Messages of authors who are not listened to: dropped at a look, and charged to nobody. */
+  /** Messages of refused authors: dropped cheaply, and charged to nobody. */
   readonly ofRefused: readonly RpcMessage[]
-  /** Its subscriptions and control messages were left out. */
+  /** Its subscriptions and control messages were refused. */
   readonly refusedControls: boolean
 }
 
-/** What the budget asks about others. */
+/** What the budget asks of other parts. */
 export interface BudgetNeeds {
-  /** Whether the message is a copy of one that came lately. */
+  /** Whether the message is a copy of a recent one. */
   isKnown(message: RpcMessage): boolean
-  /** Whether we have had anything good of this peer. */
+  /** Whether this peer has brought us something that was accepted. */
   isProven(peer: PeerKey): boolean
   authorship(peer: PeerKey, message: RpcMessage): Authorship
 }
 
 /**
- * What each peer may bring by gossip in any window (SPEC §5, gossip budget), charged before anything is computed of a message:
+ * What each peer may send by gossip in any window (SPEC §5, gossip budget), charged before any work on a message:
  *
- * 1. so much is guaranteed: to each peer that has brought us something good, and to all others together, since identities are free; to
- *    eight peers at once, since a good deed is cheap;
- * 2. beyond that there is a surplus of the thread for all, of which each gets its fair part;
- * 3. authors of whom nothing was accepted yet pass only up to an eighth of what is guaranteed to who relays them, chosen by chance: a flood
- *    that an honest peer relays takes no more of what that peer may bring (H85).
+ * 1. A guarantee: for each proven peer, and for all other peers together, since identities are free. All guarantees together are capped
+ *    at those of eight peers, since becoming proven is cheap.
+ * 2. A surplus of main-thread time, shared fairly among the peers that want more.
+ * 3. Messages of unknown authors get at most an eighth of the guarantee of the peer that relays them, picked at random. So a flood that
+ *    an honest peer relays uses up no more of its budget (H85).
  *
- * What is over them is left out of its RPC without a penalty, and what authors send that nobody knows is not the flood of who relays it. Of whom as much is left out as is guaranteed, in two sweeps of 10 s in a
- * row, or half of the time for longer, floods us: `sweep` names it, and again with each sweep in which it goes on. An honest peer sends each message once, and the
- * network makes one a second.
+ * Messages over budget are removed from their RPC without a penalty; those of unknown authors do not count as flooding by the relay. A
+ * peer whose refused messages reach its guarantee in two sweeps (10 s each) in a row, or in half of the sweeps for longer, is flooding:
+ * `sweep` returns it, and again in each sweep in which it continues. (An honest peer sends each message once, and the network makes one a
+ * second.)
  *
- * Accounts outlive a connection, or else a flooder came back with a new one.
+ * Accounts survive a reconnection, so that a flooder cannot reset its own.
  */
 export class RpcBudget {
   readonly #limits: GossipBudgetLimits
   readonly #clock: Clock
   readonly #accounts = new LRUCache<PeerKey, Account>({ max: MAX_PEERS })
   readonly #surplus: FairShare
-  /** Who was refused a part of the surplus lately: bounded by those who bring anything. */
+  /** Peers that were recently refused a share of the surplus; bounded by the accounts. */
   #wanting = new Set<PeerKey>()
   #wantingUntil = 0
   #level = { part: 0, until: 0 }
@@ -121,10 +122,10 @@ export class RpcBudget {
     this.#surplus = new FairShare({ requestsPerSecond: Infinity, bytesPerSecond: limits.surplusBytesPerSecond, busyShare: limits.surplusShare })
   }
 
-  /** Peers with an account at this moment. */
+  /** Number of accounts. */
   get size(): number { return this.#accounts.size }
 
-  /** Charges what an RPC takes to decode, beside its messages, before it is; says whether there is room. */
+  /** Charges the decoding of an RPC, apart from its messages, before it is decoded; false if over budget. */
   admitBytes(peer: PeerKey, { fields, overhead }: RpcCost): boolean {
     const controls = Math.floor(fields / FIELDS_A_CONTROL) + Math.floor(overhead / BYTES_A_CONTROL)
     const account = this.#accountOf(peer)
@@ -133,7 +134,7 @@ export class RpcBudget {
     return false
   }
 
-  /** Charges an RPC to the peer that brought it. */
+  /** Charges an RPC to its sender. */
   admit(peer: PeerKey, rpc: Rpc): Admitted {
     const account = this.#accountOf(peer)
     const now = this.#clock.monotonic()
@@ -161,7 +162,7 @@ export class RpcBudget {
     return { rpc: refusedControls ? { messages } : { ...rpc, messages }, refused, ofRefused, refusedControls }
   }
 
-  /** To be called every 10 s: who floods us. Forgets accounts in which nothing counts any more. */
+  /** To be called every 10 s: the flooding peers. Forgets accounts without any recent use. */
   sweep(): PeerKey[] {
     const now = this.#clock.monotonic()
     const flooding: PeerKey[] = []
@@ -182,7 +183,7 @@ export class RpcBudget {
     return messages >= budgetMessages || bytes >= budgetBytes || controls >= budgetControls
   }
 
-  /** Of more than fits, each has the same chance: who comes first has no better one. */
+  /** If more arrive than fit, each message has the same chance, whenever it arrives. */
   #isLucky({ arrivals, unknown }: Account, bytes: number, now: number): boolean {
     const faded = arrivals.count * 2 ** ((arrivals.at - now) / (this.#limits.budgetWindowMs * UNKNOWN_WINDOW))
     arrivals.count = faded + 1
@@ -208,7 +209,7 @@ export class RpcBudget {
     return true
   }
 
-  /** That of one who was refused, which is the same for all of them. */
+  /** The fair share of a recently refused peer, the same for all of them; undefined for others. */
   #levelOf(peer: PeerKey, now: number): number | undefined {
     if (!this.#wanting.has(peer)) return undefined
     if (now >= this.#level.until) this.#level = { part: this.#surplus.levelOfWaiting(now, this.#wanting), until: now + LEVEL_MS }
@@ -226,7 +227,7 @@ export class RpcBudget {
   }
 }
 
-/** As much as `peers` may bring; where a part of the window is given, in windows that are so much shorter, but not too short for one message. */
+/** The guarantee of this many peers. `part` shortens the windows and so the bursts, but never below one message. */
 function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudgetLimits, peers: number, part = { messages: 1, bytes: 1 }): Guarantee {
   const messages = peers * budgetMessages
   const ofMessages = Math.min(1, Math.max(part.messages, 1 / messages))
@@ -236,10 +237,10 @@ function guarantee({ budgetBytes, budgetMessages, budgetWindowMs }: GossipBudget
   }
 }
 
-/** Bytes that a message is charged by, and of these the ones that it only declares. */
+/** Charged bytes of a message, and those of them that it only declares. */
 interface Size { readonly bytes: number; readonly declared: number }
 
-/** What a message declares to be when decompressed is decompressed for its id: it is charged like bytes that came (H72). */
+/** A snappy message is decompressed for its id, so its declared size is charged like received bytes (H72). */
 function sizeOf({ data }: RpcMessage): Size {
   if (data === undefined) return { bytes: 0, declared: 0 }
   const declared = snappySize(data, MAX_GOSSIP_BYTES)
@@ -253,7 +254,7 @@ function isGuaranteed(guarantees: readonly Guarantee[], bytes: number, now: numb
   return true
 }
 
-/** It counts towards what its sender is named for. */
+/** Counts a refused message towards its sender's flooding. */
 function leftOut({ refused }: Account, { data }: RpcMessage): void {
   refused.messages++
   refused.bytes += data?.length ?? 0
@@ -265,7 +266,7 @@ function takeAll(window: SlidingWindow, count: number, now: number): boolean {
   return true
 }
 
-/** Everything in an RPC that is no message; an RPC with nothing in it counts too. */
+/** Number of parts of an RPC other than messages; an empty RPC counts as one. */
 function controlsIn({ control, messages, subscriptions }: Rpc): number {
   let count = subscriptions?.length ?? 0
   for (const entries of Object.values(control ?? {}) as unknown[]) if (Array.isArray(entries)) count += entries.length
