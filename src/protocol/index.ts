@@ -17,6 +17,10 @@ export { snappySize } from './snappy.js'
 export { checkPage, packPage, viewPage } from './page.js'
 export * from './presets.js'
 export {
+  ANSWER_SIZES, commitmentsBody, decodeRequest, emptyAnswer, frameCaps, headRequest, pageRequest, readHead, readTxListAnswer, REQUEST_KINDS, txListBody,
+  txListRequest, type DecodedRequest, type RequestKind, type TxListAnswer,
+} from './requests.js'
+export {
   checkCommitment, checkTxList, checkTxListResponse, Finding, findingName, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, verdictOf,
   type CommitmentRules, type FindingName, type Verdict,
 } from './rules.js'

@@ -1,8 +1,8 @@
 /** The driver's own way of asking (client, queue, quota, book) over connections that exist only on the manual clock. */
 import type { Connection, Stream } from '@libp2p/interface'
+import { withinMs } from '../../src/actors/kernel/index.js'
 import type { Clock } from '../../src/actors/kernel/index.js'
 import { defaultRequests } from '../../src/actors/network/config.js'
-import { within } from '../../src/actors/network/deadline.js'
 import { newCounters } from '../../src/actors/network/figures.js'
 import type { RequestKind, Response } from '../../src/actors/network/ingress.js'
 import { PeerTable } from '../../src/actors/network/connections/peer-table.js'
@@ -178,7 +178,7 @@ export class VirtualDriver {
   /** As the driver hangs up: what is under way ends first (H40). */
   async hangUp(name: string): Promise<void> {
     this.#book.leave(name)
-    await within(this.clock, defaultRequests.withinMs, this.#idle(name))
+    await withinMs(this.clock, defaultRequests.withinMs, this.#idle(name))
     this.#connections.get(name)?.close()
   }
 
@@ -190,7 +190,7 @@ export class VirtualDriver {
     this.#stopping = true
     this.client.stop()
     const idle = [...this.#connections.keys()].map(name => this.#idle(name))
-    await within(this.clock, defaultRequests.withinMs, Promise.all(idle))
+    await withinMs(this.clock, defaultRequests.withinMs, Promise.all(idle))
     for (const connection of [...this.#connections.values()]) connection.close()
   }
 

@@ -12,7 +12,7 @@ import type { RestoredSigning } from './slashing-protection.js'
 import type { ChainEffects } from './effects.js'
 import { ChainState } from './state.js'
 import { TxListDesk } from './txlist-desk.js'
-import { MAX_HEIGHT, MAX_WINDOW } from './values.js'
+import { MAX_HEIGHT, MAX_WINDOW } from './config.js'
 
 /** What the store gives at start. */
 export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'beside' | 'stats'> {

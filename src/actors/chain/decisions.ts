@@ -6,7 +6,7 @@ import { ChainError } from './errors.js'
 import type { ConfirmedTip, Head } from './ingress.js'
 import { anchorOfTip } from './links.js'
 import type { ChainState } from './state.js'
-import { MAX_HEIGHT, MAX_WINDOW } from './values.js'
+import { MAX_HEIGHT, MAX_WINDOW } from './config.js'
 
 /** Name under which the store keeps the highest block that the application has demoted, as a decimal string. */
 export const REWOUND_TOP = 'chain.rewoundTop'

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Commitment } from './commitment.js'
-import { turnEndsAt } from './handover.js'
+import { turnEndsAt } from './commitment.js'
 import type { ChainState } from './state.js'
 
 /** Pieces of evidence remembered, so that the same one is told once. */

@@ -2,7 +2,7 @@
 export { chain } from './actor.js'
 export type { ChainNeeds } from './actor.js'
 export { checkHead, checkTip } from './decisions.js'
-export { MAX_HEIGHT, latestWindow } from './values.js'
+export { MAX_HEIGHT, latestWindow } from './config.js'
 export { CHAIN_DEFAULTS, chainConfig } from './config.js'
 export type { ChainConfig } from './config.js'
 export { ChainError } from './errors.js'

@@ -19,7 +19,7 @@ import { wholeOf } from './signed-ledger.js'
 import type { CommitmentRecord, OwnSigned, SignedWindow } from '../store/ingress.js'
 import * as outcomes from './verdicts.js'
 import type { Outcome } from './verdicts.js'
-import { latestWindow } from './values.js'
+import { latestWindow } from './config.js'
 
 /**
  * The way of a commitment to its verdict (SPEC §6):

@@ -3,7 +3,7 @@ import { COMMITMENT_SIZE, CommitmentView, SIGNED_COMMITMENT_SIZE } from '../../p
 import type { OwnSigned, SignedWindow } from '../store/ingress.js'
 import { keyOf } from './commitment.js'
 import { ChainError } from './errors.js'
-import { turnEndsAt } from './handover.js'
+import { turnEndsAt } from './commitment.js'
 
 /** What the ledger tells and asks. */
 export interface LedgerPorts {

@@ -2,12 +2,12 @@
 import { Finding, findingName, verdictOf } from '../../protocol/index.js'
 import type { Commitment } from './commitment.js'
 import type { Anchor, Link } from './links.js'
-import { brokenTurnEnd } from './handover.js'
+import { brokenTurnEnd } from './commitment.js'
 import type { ConfirmedTip } from './ingress.js'
 import type { CommitmentIndex } from './commitment-index.js'
 import type { Judgement } from './ports.js'
 import type { Known } from './schedule-cache.js'
-import { MAX_HEIGHT } from './values.js'
+import { MAX_HEIGHT } from './config.js'
 
 export type Outcome = Omit<Judgement, 'hash'>
 

@@ -5,7 +5,7 @@ import { Point } from '@noble/secp256k1'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { addressOf, ipFromBytes, scopeOf } from './ip.js'
 import type { Ip, AddressScope } from './ip.js'
-import { CHAIN_KEY, NETWORK_KEY } from './record-keys.js'
+import { CHAIN_KEY, NETWORK_KEY } from './record.js'
 
 /** What is read of a node's ENR, its signature already checked. `ENR` of @chainsafe/enr is one. */
 export interface ForeignRecord {

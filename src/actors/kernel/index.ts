@@ -3,8 +3,8 @@ export type { ActorSpec, Answer, Context, Deferral, Later } from './actor.js'
 export { boundary, fromWire, RemoteError, toWire } from './boundary.js'
 export type { Boundary, CallsOf, Crossing, Direction, WireError } from './boundary.js'
 export type { RestartOptions } from './budget.js'
-export { hours, minutes, seconds, seededRandom, systemClock, systemRandom } from './clock.js'
-export type { Clock, Random, TimerHandle } from './clock.js'
+export { backoffMs, hours, minutes, seconds, seededRandom, systemClock, systemRandom, withinMs } from './clock.js'
+export type { Backoff, Clock, Random, TimerHandle } from './clock.js'
 export {
   CancelledError, ClosedError, CrashedError, DroppedError, EscalatedError, InterruptedError, KernelError, StartError, TimeoutError,
 } from './errors.js'

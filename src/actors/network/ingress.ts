@@ -8,7 +8,8 @@ import type { NetworkFigures, Refusal, Violation } from './figures.js'
 export type { NetworkFigures, Refusal, Violation } from './figures.js'
 
 export type Topic = 'commitments' | 'txLists'
-export type RequestKind = 'head' | 'commitments' | 'txList'
+import type { RequestKind } from '../../protocol/index.js'
+export type { RequestKind } from '../../protocol/index.js'
 
 /** A connected (or refused) peer, as the driver sees it. */
 export interface PeerInfo {

@@ -17,7 +17,7 @@ import type { SyncPeerState } from './peers.js'
 import { RangeSync } from './range/range-sync.js'
 import type { SyncReason } from './range/range-sync.js'
 import { TxListBackfill } from './txlist-backfill.js'
-import { headRequest, readHead } from './wire.js'
+import { headRequest, readHead } from '../../protocol/index.js'
 import type { Answer, Gravity, Tracked, SyncContext } from './context.js'
 
 /** What sync needs of the other actors. */

@@ -1,6 +1,6 @@
 import { checkPage } from './range/page-check.js'
 import type { SyncPeerState } from './peers.js'
-import { pageRequest } from './wire.js'
+import { pageRequest } from '../../protocol/index.js'
 import type { SyncContext } from './context.js'
 
 /**

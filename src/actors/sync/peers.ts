@@ -1,3 +1,4 @@
+import { backoffMs } from '../kernel/index.js'
 import type { Head } from '../chain/ingress.js'
 import type { RequestKind, Response } from '../network/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
@@ -7,8 +8,7 @@ import type { SyncConfig } from './config.js'
 export type Readiness = 'now' | number | 'when_answered'
 
 const LATENCY_WEIGHT = 0.2
-const BACKOFF_FIRST_MS = 1_000
-const BACKOFF_MOST_MS = 8_000
+const BACKOFF = { firstMs: 1_000, maxMs: 8_000, factor: 2, jitter: 0 }
 
 /**
  * The requests in flight to a peer on one protocol, and how many more the driver would send, as it said with the last answer. The driver
@@ -100,7 +100,7 @@ export class SyncPeerState {
   failed(kind: RequestKind, blamed: boolean, now: number): void {
     this.#lanes[kind].failed()
     if (blamed) this.failures++
-    this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
+    this.backoffUntil = now + backoffMs(Math.max(0, this.failures - 1), BACKOFF, () => 0)
   }
 
   /** Its answers say that its store begins here. A node that has just started may soon have more (H86). */

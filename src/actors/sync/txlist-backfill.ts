@@ -1,9 +1,8 @@
 import type { Judgement } from '../chain/ports.js'
 import type { MissingTxLists } from '../store/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import { toHex } from '../../protocol/index.js'
+import { readTxListAnswer, toHex, txListRequest } from '../../protocol/index.js'
 import type { SyncPeerState } from './peers.js'
-import { readTxListAnswer, txListRequest } from './wire.js'
 import type { Answer, SyncContext } from './context.js'
 
 /** Minimum pause between two scans of the list while nothing happens, ms. */

@@ -1,12 +1,11 @@
 import type { ChainStatus } from '../chain/ingress.js'
 import type { Judgement } from '../chain/ports.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import { toHex } from '../../protocol/index.js'
+import { pageRequest, toHex } from '../../protocol/index.js'
 import { askedFor } from './range/download.js'
 import { checkPage } from './range/page-check.js'
 import type { AskedPage } from './range/page-check.js'
 import type { SyncPeerState } from './peers.js'
-import { pageRequest } from './wire.js'
 import type { Answer, SyncContext } from './context.js'
 
 /** A parent that a gossiped block names and that chain does not have. */

@@ -64,11 +64,11 @@ const LINGER = 'linger'
 
 /**
  * The stateless half of SPEC §6: takes bytes, has them checked in a pool of threads, hands them to chain with what was found. (A lone
- * commitment of our own is checked here: `own-at-once.ts`.)
+ * commitment of our own is checked here: `inline-own-check.ts`.)
  *
  * 1. A message whose size alone condemns it goes on at once; any other waits in its lane (`lanes.ts`), or is `overloaded`.
  * 2. A batch leaves when the pool is idle, when it is full, or after a short wait for company (`dispatch.ts`).
- * 3. What comes back goes on (`settle.ts`); a batch whose thread died is tried again and split (`retry.ts`).
+ * 3. What comes back goes on (`settle.ts`); a batch whose thread died is tried again and split (`dispatch.ts`).
  */
 export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): ActorSpec<Inbound, State, Landed> => actor<Inbound, State, Landed>({
   name: 'validator',

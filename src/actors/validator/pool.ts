@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type * as PiscinaLibrary from 'piscina'
-import { HangWatch, ownFlags } from '../kernel/index.js'
-import type { Clock, Logger, TimerHandle } from '../kernel/index.js'
+import { HangWatch, ownFlags, withinMs } from '../kernel/index.js'
+import type { Clock, Logger } from '../kernel/index.js'
 import type { PoolConfig } from './config.js'
 import { ValidatorError } from './errors.js'
 import type { BatchKind } from './packing.js'
@@ -272,15 +272,8 @@ class PiscinaPool implements CheckPool {
 
 /** The promise's outcome, or an error after so many ms. */
 async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
-  let timer: TimerHandle | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = clock.setTimeout(() => { reject(new Error(`nothing within ${ms} ms`)) }, ms)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    if (timer !== undefined) clock.clearTimeout(timer)
-  }
+  if (!await withinMs(clock, ms, promise)) throw new Error(`nothing within ${ms} ms`)
+  return promise
 }
 
 function broken(cause: unknown): ValidatorError {

@@ -1,4 +1,5 @@
 import { Asked } from '../asked.js'
+import { systemClock, withinMs } from '../clock.js'
 import { CrashedError, InterruptedError, KernelError } from '../errors.js'
 import { Histogram } from '../figures.js'
 import type { ThreadSnapshot } from '../figures.js'
@@ -19,7 +20,7 @@ import type { ToMain, ToThread } from './protocol.js'
 import { Reviver } from './revive.js'
 import { Thread } from './thread.js'
 import type { FilledOptions } from './filled.js'
-import { HangWatch, beatMs, settlesWithin } from './watch.js'
+import { HangWatch, beatMs } from './watch.js'
 
 interface Timed { readonly type: string; readonly waitedMs: number; readonly postedAt: number }
 
@@ -133,7 +134,8 @@ export class ThreadLife implements Life {
 
   async #start(): Promise<void> {
     const { host, options, options: { killWithin } } = this
-    if (!await settlesWithin(killWithin, this.#standing.exited)) {
+    // real time: a thread does not end by the injected clock
+    if (!await withinMs(systemClock, killWithin, this.#standing.exited)) {
       throw new KernelError('thread_stuck', `the former thread of ${host.path} has not ended within ${killWithin} ms`, killWithin)
     }
     if (this.phase !== 'starting') return

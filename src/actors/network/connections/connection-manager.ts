@@ -2,16 +2,17 @@ import type { Connection, Peer, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { protocolsOf } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
+import { withinMs } from '../../kernel/index.js'
 import type { Clock, Logger, Random } from '../../kernel/index.js'
 import type { PeerStanding } from '../../reputation/ingress.js'
 import { addressWithPeer, dialTarget } from '../addresses.js'
 import type { NetworkConfig } from '../config.js'
-import { startDeadline, within } from '../deadline.js'
+import { startDeadline } from '../deadline.js'
 import { NetworkError, describeError, errorName } from '../errors.js'
 import { countLabel } from '../figures.js'
 import type { Counters } from '../figures.js'
 import { Gater } from './gater.js'
-import type { Guard } from '../guard.js'
+import type { Guard } from '../errors.js'
 import { closeWhenQuiet } from './graceful-close.js'
 import type { Node } from '../node.js'
 import type { Notices } from '../notices.js'
@@ -99,7 +100,7 @@ export class ConnectionManager {
       if (text !== undefined) this.book.refusals.restore(text, clock.monotonic(), clock.now())
       this.#saved = this.book.refusals.version
     }).catch((error: unknown) => { log.warn({ error: describeError(error) }, 'who has refused us is not known') })
-    if (!await within(clock, RESTORE_WITHIN_MS, loaded)) log.warn({}, 'who has refused us is not known yet')
+    if (!await withinMs(clock, RESTORE_WITHIN_MS, loaded)) log.warn({}, 'who has refused us is not known yet')
   }
 
   /** Static peers that are not reached, and why (H80). */

@@ -1,5 +1,6 @@
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { PeerKey } from '../../../protocol/peer-key.js'
+import { backoffMs } from '../../kernel/index.js'
 import type { Clock, Random, TimerHandle } from '../../kernel/index.js'
 import { messageOf } from '../../../protocol/thrown.js'
 import { addressWithPeer } from '../addresses.js'
@@ -138,9 +139,8 @@ export class ReconnectQueue {
 
   #delay(peer: PeerKey, target: Target): number {
     const { clock, policy, random } = this.#needs
-    const full = Math.min(policy.maxMs, policy.firstMs * policy.factor ** target.failures)
+    const jittered = backoffMs(target.failures, policy, random)
     target.failures = Math.min(target.failures + 1, 64)
-    const jittered = full * (1 - policy.jitter * random())
     const refusedUntil = this.#needs.refusedUntil(peer)
     return refusedUntil === undefined ? jittered : Math.max(jittered, refusedUntil - clock.monotonic() + jittered)
   }

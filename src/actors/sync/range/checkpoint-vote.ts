@@ -1,9 +1,8 @@
-import { CommitmentView, toHex } from '../../../protocol/index.js'
+import { CommitmentView, pageRequest, toHex } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { PeerClaims } from '../peer-claims.js'
 import { checkPage } from './page-check.js'
 import type { SyncPeerState } from '../peers.js'
-import { pageRequest } from '../wire.js'
 import type { SyncContext } from '../context.js'
 
 /** How far below the heads the checkpoint lies: younger blocks may still differ between honest peers. */

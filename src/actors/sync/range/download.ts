@@ -4,7 +4,7 @@ import { checkPage } from './page-check.js'
 import type { AskedPage, CheckedPage } from './page-check.js'
 import type { SyncPeerState } from '../peers.js'
 import type { BatchQueue, Batch } from './batch-queue.js'
-import { pageRequest } from '../wire.js'
+import { pageRequest } from '../../../protocol/index.js'
 import type { Answer, SyncContext } from '../context.js'
 
 /** Commitments requested beyond the heights of a batch, for the hand-overs in it. */

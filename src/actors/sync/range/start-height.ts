@@ -1,9 +1,8 @@
-import { MAX_COMMITMENTS } from '../../../protocol/index.js'
+import { MAX_COMMITMENTS, pageRequest } from '../../../protocol/index.js'
 import { HIGHEST_HEAD } from './target.js'
 import { checkPage } from './page-check.js'
 import type { CheckedPage } from './page-check.js'
 import type { SyncPeerState } from '../peers.js'
-import { pageRequest } from '../wire.js'
 import type { SyncContext } from '../context.js'
 
 /** A possible beginning of a chain without an anchor, and the peer that delivered it. */
