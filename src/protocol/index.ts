@@ -31,3 +31,8 @@ export {
   DEFAULT_CHAIN_ID, isLegacyTopic, LEGACY_TOPIC_NAMES, protocolsOf, topicsOf, type Protocols, type Topics,
 } from './topics.js'
 export { CommitmentView, hasTxListOffset, readUint256, viewTxList, type TxListView } from './view.js'
+
+// every type that a public signature mentions (test/types/exported.test.ts)
+export type { Keccak, RecoverKey } from './backends.js'
+export type { PartlyOf } from './presets.js'
+export type { BatchEvidence, BatchFigures } from './secp256k1/batch-verifier.js'

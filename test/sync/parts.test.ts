@@ -49,7 +49,7 @@ describe('sync: the plan of a run', () => {
     expect(plan.next?.start).to.equal(1n)
   })
 
-  it('a second page for the same stretch is not used', () => {
+  it('a second page for the same batch is not used', () => {
     const plan = new BatchQueue(1n, 10, 3)
     plan.reach(10n)
     const target = plan.batches[0] as Batch
@@ -58,7 +58,7 @@ describe('sync: the plan of a run', () => {
     expect(plan.batches).to.have.length(1)
   })
 
-  it('whatever happens, stretches follow each other without a gap from the frontier on', () => {
+  it('whatever happens, batches follow each other without a gap from the frontier on', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('reach' as const), by: fc.integer({ min: 0, max: 100 }) }),
       fc.record({ do: fc.constant('fill' as const), at: fc.nat(8), blocks: fc.integer({ min: 0, max: 12 }) }),
@@ -108,7 +108,7 @@ describe('sync: peers', () => {
         sent.push(now)
         quota.hold('a', 'commitments', false, now)
         quota.release('a', 'commitments', now + 30, { result: 'answered', ms: 30 })
-        chosen.answered('commitments', { ms: 30, places: quota.places('a', 'commitments', false, now + 30) }, now + 30)
+        chosen.answered('commitments', { ms: 30, places: quota.places('a', 'commitments', false, now + 30) }, 0, now + 30)
         now += 30
       } else {
         now = chosen?.readyAt ?? now + 10
@@ -125,7 +125,7 @@ describe('sync: peers', () => {
     for (let now = 0; now < 600; now += 100) {
       const state = book.choose('head', now, all) as SyncPeerState
       state.asked('head', now)
-      state.answered('head', { ms: 5, places: { now: 5, inMs: undefined } }, now + 5)
+      state.answered('head', { ms: 5, places: { now: 5, inMs: undefined } }, 0, now + 5)
       chosen.push(state.peer)
     }
     expect(chosen).to.deep.equal(['a', 'b', 'c', 'a', 'b', 'c'])
@@ -151,13 +151,13 @@ describe('sync: peers', () => {
     book.ready('a', sameClient)
     const state = book.get('a') as SyncPeerState
     state.asked('commitments', 0)
-    state.answered('commitments', { ms: 5, places: { now: 2, inMs: undefined } }, 5)
+    state.answered('commitments', { ms: 5, places: { now: 2, inMs: undefined } }, 0, 5)
     state.asked('commitments', 5)
     expect(state.readiness('commitments', 5)).to.equal('now')
     state.asked('commitments', 5)
     expect(state.readiness('commitments', 5)).to.equal('when_answered')
-    state.answered('commitments', { ms: 5, places: { now: 0, inMs: 100 } }, 10)
-    state.answered('commitments', { ms: 5, places: { now: 0, inMs: 100 } }, 10)
+    state.answered('commitments', { ms: 5, places: { now: 0, inMs: 100 } }, 0, 10)
+    state.answered('commitments', { ms: 5, places: { now: 0, inMs: 100 } }, 0, 10)
     expect(state.readiness('commitments', 10)).to.equal(110)
     expect(state.readiness('commitments', 110)).to.equal('now')
     state.asked('commitments', 110)

@@ -59,7 +59,7 @@ export interface DiscoveryOptions {
   readonly packets: PacketLimits
 }
 
-type Nested = 'votes' | 'retry' | 'packets'
+export type Nested = 'votes' | 'retry' | 'packets'
 
 /** The options with everything optional but the keys. */
 export interface DiscoveryInit extends Partial<Omit<DiscoveryOptions, Nested>> {

@@ -173,7 +173,7 @@ export interface NetworkConfig {
   readonly sweepEveryMs: number
 }
 
-type Nested = 'connections' | 'handshake' | 'gossip' | 'requests' | 'serving' | 'redial'
+export type Nested = 'connections' | 'handshake' | 'gossip' | 'requests' | 'serving' | 'redial'
 /** The same with everything optional. */
 export type NetworkConfigInit = Partial<Omit<NetworkConfig, Nested | 'listen' | 'scoring' | 'gater'>> & {
   readonly [K in Nested]?: Partial<NetworkConfig[K]>

@@ -44,7 +44,7 @@ export interface ErrorDetail {
 }
 
 /** What the errors of this room carry. */
-abstract class DriverError<Code extends string> extends Error {
+export abstract class DriverError<Code extends string> extends Error {
   readonly value: unknown
   readonly limit: number | undefined
   readonly peer: PeerKey | undefined

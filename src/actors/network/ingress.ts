@@ -40,7 +40,7 @@ export interface Response {
   readonly places: { readonly now: number; readonly inMs: number | undefined }
 }
 
-type ConnectionsMessage = Connections extends Port<infer M> ? M : never
+export type ConnectionsMessage = Connections extends Port<infer M> ? M : never
 
 export type NetworkCommand =
   | Ask<'publish', { topic: Topic; bytes: Uint8Array }, Published>

@@ -22,7 +22,7 @@ export interface SyncConfig {
   readonly pagesUnstored: number
   /** A range sync pauses while chain has this many unacknowledged records. */
   readonly pauseAtUnstored: number
-  /** Requests in flight to one peer on one protocol: to any peer, and to one that runs this software. The driver alone adapts the pace. */
+  /** Requests in flight to one peer on one protocol: to any peer, and to one that runs this software. */
   readonly inFlight: number
   readonly inFlightToSameClient: number
   /** Prefix of the agent string of peers that run this software. */

@@ -68,7 +68,7 @@ export class InFlight {
     const exchange = this.#over(id)
     if (exchange === undefined) return undefined
     const now = this.ctx.clock.monotonic()
-    exchange.state.answered(exchange.kind, { ms, places }, now)
+    exchange.state.answered(exchange.kind, { ms, places }, Math.max(0, now - exchange.askedAt - ms), now)
     for (const done of exchange.waiting) done({ ok: true, body, ms })
     return { state: exchange.state, ms }
   }

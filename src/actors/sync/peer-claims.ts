@@ -16,37 +16,37 @@ interface Claim { readonly peer: SyncPeerState; readonly kind: ClaimKind; readon
 
 /** Tests what peers claim, with one request for each claim. At most one claim of a kind per peer. */
 export class PeerClaims {
-  readonly #doubts = new Map<string, Claim>()
+  readonly #claims = new Map<string, Claim>()
   /** The highest block at or above which each peer has proved its head. */
   readonly #shown = new Map<SyncPeerState, bigint>()
 
   constructor(private readonly context: SyncContext) {}
 
-  get size(): number { return this.#doubts.size }
+  get size(): number { return this.#claims.size }
 
   /** Whether a test is in flight. */
-  get asking(): boolean { return [...this.#doubts.values()].some(({ asking }) => asking) }
+  get asking(): boolean { return [...this.#claims.values()].some(({ asking }) => asking) }
 
-  has(peer: SyncPeerState, kind: ClaimKind): boolean { return this.#doubts.has(key(peer, kind)) }
+  has(peer: SyncPeerState, kind: ClaimKind): boolean { return this.#claims.has(key(peer, kind)) }
 
   /** Whether the peer has delivered a block at or above this height. */
   shown(peer: SyncPeerState, height: bigint): boolean { return (this.#shown.get(peer) ?? -1n) >= height }
 
   raise(peer: SyncPeerState, kind: ClaimKind, height: bigint): void {
     const id = key(peer, kind)
-    if (!this.#doubts.has(id)) this.#doubts.set(id, { peer, kind, height, asking: false })
+    if (!this.#claims.has(id)) this.#claims.set(id, { peer, kind, height, asking: false })
   }
 
   /** Forgets a peer that disconnected. */
   drop(peer: SyncPeerState): void {
     this.#shown.delete(peer)
-    for (const [id, doubt] of this.#doubts) if (doubt.peer === peer) this.#doubts.delete(id)
+    for (const [id, claim] of this.#claims) if (claim.peer === peer) this.#claims.delete(id)
   }
 
   /** A new range sync begins: drops the claims that are not being tested. */
   renew(): void {
     this.#shown.clear()
-    for (const [id, doubt] of this.#doubts) if (!doubt.asking) this.#doubts.delete(id)
+    for (const [id, claim] of this.#claims) if (!claim.asking) this.#claims.delete(id)
   }
 
   /**
@@ -54,27 +54,27 @@ export class PeerClaims {
    * (everything below `taken` is adopted). With `all`, at the end of a range sync, every `empty` claim too.
    */
   settle(taken: bigint, all: boolean): void {
-    for (const doubt of this.#doubts.values()) {
-      if (doubt.asking || doubt.peer.discounted) continue
-      const due = doubt.kind === 'floor' || doubt.kind === 'outlier' || doubt.height < taken || (all && doubt.kind === 'empty')
-      if (due) this.#probe(doubt, taken)
+    for (const claim of this.#claims.values()) {
+      if (claim.asking || claim.peer.discounted) continue
+      const due = claim.kind === 'floor' || claim.kind === 'outlier' || claim.height < taken || (all && claim.kind === 'empty')
+      if (due) this.#probe(claim, taken)
     }
   }
 
-  #probe(doubt: Claim, taken: bigint): void {
-    const { peer, kind, height } = doubt
+  #probe(claim: Claim, taken: bigint): void {
+    const { peer, kind, height } = claim
     const start = kind === 'empty' || kind === 'outlier' ? peer.head?.blockNumber : height
-    if (start === undefined) { this.#over(doubt); return }
-    if (kind === 'empty' && this.shown(peer, start)) { this.#over(doubt); return }
+    if (start === undefined) { this.#over(claim); return }
+    if (kind === 'empty' && this.shown(peer, start)) { this.#over(claim); return }
     const readiness = peer.readiness('commitments', this.context.now())
     if (readiness !== 'now') {
       if (readiness !== 'when_answered') this.context.wake(readiness - this.context.now())
       return
     }
-    doubt.asking = true
+    claim.asking = true
     this.context.request(peer, 'commitments', pageRequest(start, 1), answer => {
-      this.#over(doubt)
-      if (answer.ok) this.#judge(doubt, start, taken, answer.body)
+      this.#over(claim)
+      if (answer.ok) this.#judge(claim, start, taken, answer.body)
     })
   }
 
@@ -109,7 +109,7 @@ export class PeerClaims {
     this.context.fault(peer.peer, reason, detail, 'found_out')
   }
 
-  #over(doubt: Claim): void { this.#doubts.delete(key(doubt.peer, doubt.kind)) }
+  #over(claim: Claim): void { this.#claims.delete(key(claim.peer, claim.kind)) }
 }
 
 const key = (peer: SyncPeerState, kind: ClaimKind): string => `${kind} ${peer.peer}`

@@ -7,12 +7,15 @@ import type { SyncConfig } from './config.js'
 /** When a peer can be asked: now, at a time (monotonic ms), or after one of its requests in flight has ended. */
 export type Readiness = 'now' | number | 'when_answered'
 
+/** An answer this many times slower than the peer's best one, and slower than `DELAYED_FLOOR_MS`, was delayed (SPEC §8): fewer in flight. */
+const DELAYED = 4
+const DELAYED_FLOOR_MS = 1_000
 const LATENCY_WEIGHT = 0.2
 const BACKOFF = { firstMs: 1_000, maxMs: 8_000, factor: 2, jitter: 0 }
 
 /**
  * The requests in flight to a peer on one protocol, and how many more the driver would send, as it said with the last answer. The driver
- * alone sets the pace (SPEC §8, requests out). Before its first answer and after a failure the limit is unknown, and a request may go.
+ * sets the pace (SPEC §8, requests out). Before its first answer and after a failure the limit is unknown, and a request may go.
  */
 class Lane {
   inFlight = 0
@@ -67,6 +70,8 @@ export class SyncPeerState {
   exhaustedAt: bigint | undefined
   backoffUntil = -Infinity
 
+  #limit = 2
+  #best = Infinity
   #floor: { readonly height: bigint; readonly until: number } | undefined
   readonly #lanes: Readonly<Record<RequestKind, Lane>> = { head: new Lane(), commitments: new Lane(), txList: new Lane() }
 
@@ -81,7 +86,7 @@ export class SyncPeerState {
 
   readiness(kind: RequestKind, now: number): Readiness {
     const lane = this.#lanes[kind]
-    if (lane.inFlight >= (this.sameClient ? this.config.inFlightToSameClient : this.config.inFlight)) return 'when_answered'
+    if (lane.inFlight >= this.#maxInFlight()) return 'when_answered'
     const readiness = lane.readiness(now)
     return this.backoffUntil <= now || readiness === 'when_answered' ? readiness : Math.max(this.backoffUntil, readiness === 'now' ? 0 : readiness)
   }
@@ -91,15 +96,26 @@ export class SyncPeerState {
     this.lastAsked = now
   }
 
-  answered(kind: RequestKind, { ms, places }: Pick<Response, 'ms' | 'places'>, now: number): void {
+  /**
+   * A peer of this software gets more requests in flight while it answers without delay, and fewer when it does not.
+   * @param waited ms before the exchange, for the driver's quota
+   */
+  answered(kind: RequestKind, { ms, places }: Pick<Response, 'ms' | 'places'>, waited: number, now: number): void {
     this.#lanes[kind].answered(places, now)
     this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + LATENCY_WEIGHT * (ms - this.latencyMs)
+    if (kind === 'head') return
+    this.#best = Math.min(this.#best, ms)
+    const delayed = waited + ms > Math.max(DELAYED_FLOOR_MS, DELAYED * this.#best)
+    this.#limit = delayed ? Math.max(1, this.#limit / 2) : Math.min(this.config.inFlightToSameClient, this.#limit + 1 / this.#limit)
   }
 
   /** @param blamed whether the peer failed, and not something on our side */
   failed(kind: RequestKind, blamed: boolean, now: number): void {
     this.#lanes[kind].failed()
-    if (blamed) this.failures++
+    if (blamed) {
+      this.failures++
+      this.#limit = Math.max(1, this.#limit / 2)
+    }
     this.backoffUntil = now + backoffMs(Math.max(0, this.failures - 1), BACKOFF, () => 0)
   }
 
@@ -129,6 +145,8 @@ export class SyncPeerState {
     if (floor !== undefined && height < floor) return false
     return whateverItsHead || this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
   }
+
+  #maxInFlight(): number { return this.sameClient ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
 }
 
 /** Some peers fit and none can be asked now: try again at `readyAt`, or (`undefined`) after one of them has answered. */

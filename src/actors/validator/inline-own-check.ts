@@ -10,9 +10,8 @@ import type { Records } from './packing.js'
 const EVERY = 2
 
 /**
- * Judges a lone commitment of our own in this thread: what the application asks for now must not wait for another thread to wake up and
- * for this one to be woken by it, which takes longer than the check. What comes from others never takes this way: neither their number nor
- * what they might do to a library reaches the main thread (H19, H31).
+ * Checks a single commitment of our own on the main thread, since waking a worker and being woken by it takes longer than the check.
+ * Messages of others never take this path: neither their number nor a crash in a native library reaches the main thread (H19, H31).
  */
 export class InlineOwnCheck {
   readonly #rules: CommitmentRules
@@ -23,7 +22,7 @@ export class InlineOwnCheck {
     this.#rules = { domain: config.domain, slasher: config.slasher }
   }
 
-  /** The record of one commitment; `undefined` where it is to take the way of all others. The libraries are loaded at the first. */
+  /** The record of one commitment; `undefined` if it has to go through the pool. The libraries are loaded at the first call. */
   judge(bytes: Uint8Array, now: number): Records | undefined {
     const crypto = this.#crypto
     if (crypto === undefined) void this.#begin()

@@ -4,8 +4,8 @@ import { openPool } from './pool.js'
 import type { CheckPool, OpenPool, PoolEvents, PoolNeeds } from './pool.js'
 
 /**
- * Threads that begin to start before the actor that owns them, so that they load their libraries while the main thread loads others.
- * The actor's first `open` takes them; any later one, such as after a crash, starts others.
+ * Starts the worker threads before the actor that owns them, so that they load their libraries while the main thread loads its own. The
+ * first `open` takes these threads; a later one, such as after a crash, starts new ones.
  */
 export class PrewarmedPool {
   #begun: Begun | undefined

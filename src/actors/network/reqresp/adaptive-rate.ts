@@ -1,28 +1,28 @@
 import type { ExchangeOutcome } from './request-quota.js'
 import { SlidingWindow } from '../limits/sliding-window.js'
 
-/** An answer so much slower than the peer's best one, and slower than this at all (ms), was delayed. */
+/** An answer this many times slower than the peer's best one, and slower than the floor (ms), was delayed. */
 const DELAYED = 4
 const DELAYED_FLOOR_MS = 250
 const SECOND = 1_000
 
 /**
- * How fast a peer of this software is asked beyond what it guarantees (SPEC §8): as fast as it answers without delay. Each such answer
- * allows one request a second more, a delayed one half as many, one that fails the least. What is under way when it backs off is not
- * counted again.
+ * The request rate to a peer of this software beyond what it guarantees (SPEC §8): as fast as it answers without delay. A prompt answer
+ * raises the rate by one request a second, a delayed one halves it, a failure resets it to the guaranteed rate. Requests that were in
+ * flight when the rate was lowered do not lower it again.
  */
 export class AdaptiveRate {
   readonly #recent: SlidingWindow
   #best = Infinity
   #backedOffAt = -Infinity
 
-  /** @param least of what is guaranteed, requests a second: at this pace there is nothing beyond @param most requests a second */
+  /** @param least the guaranteed rate, requests a second @param most the highest rate, requests a second */
   constructor(private readonly least: number, private readonly most: number) { this.#recent = new SlidingWindow(least, SECOND) }
 
-  /** Requests a second at present. */
+  /** The present rate, requests a second. */
   get perSecond(): number { return this.#recent.limit }
 
-  /** Requests that may go now beyond what is guaranteed. */
+  /** Requests that may be sent now beyond the guaranteed ones. */
   places(now: number): number {
     const { limit } = this.#recent
     return limit > this.least ? Math.max(0, limit - this.#recent.used(now)) : 0

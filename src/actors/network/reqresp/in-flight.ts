@@ -1,14 +1,14 @@
 import type { PeerKey } from '../../../protocol/peer-key.js'
 
 /**
- * Which peers have an exchange under way with us, in either direction. A connection that closes in the middle of one gets us banned
- * until the other side restarts (SPEC §10), so stop and hang-up wait for their end first (H40, ../leaving.ts).
+ * The exchanges in flight by peer, in either direction. A connection that closes in the middle of one gets us banned until the other side
+ * restarts (SPEC §10), so stopping and hanging up wait for them (H40, ../connections/graceful-close.ts).
  */
 export class InFlightExchanges {
   readonly #open = new Map<PeerKey, Set<object>>()
   readonly #watchers = new Set<{ readonly peer: PeerKey; readonly changed: () => void }>()
 
-  /** InFlightExchanges under way, with one peer or with all. */
+  /** Number of exchanges in flight, with one peer or with all. */
   count(peer?: PeerKey): number {
     if (peer !== undefined) return this.#open.get(peer)?.size ?? 0
     let sum = 0
@@ -16,10 +16,10 @@ export class InFlightExchanges {
     return sum
   }
 
-  /** Those under way with a peer at this moment, each an object of its own; one that is over is in no later answer. */
+  /** The exchanges in flight with a peer, each as an object of its own identity. */
   underWay(peer: PeerKey): ReadonlySet<object> { return new Set(this.#open.get(peer)) }
 
-  /** An exchange begins; call what is returned when it is over, once. */
+  /** Registers an exchange; the returned function is to be called once, when it is over. */
   begin(peer: PeerKey): () => void {
     const exchange = {}
     const open = this.#open.get(peer) ?? new Set()
@@ -32,7 +32,7 @@ export class InFlightExchanges {
     }
   }
 
-  /** Calls `changed` whenever an exchange with this peer has begun or ended, until what is returned is called. */
+  /** Calls `changed` whenever an exchange with this peer begins or ends; the returned function ends that. */
   watch(peer: PeerKey, changed: () => void): () => void {
     const watcher = { peer, changed }
     this.#watchers.add(watcher)

@@ -3,23 +3,22 @@ import type { Feedback, Port } from '../../kernel/index.js'
 export interface Answer { readonly type: 'answer'; readonly request: number; readonly body: Uint8Array }
 
 /**
- * Where the other rooms' answers to inbound requests arrive: the requests that wait, by number. Not the driver's mailbox, which takes
- * nothing any more once the driver is told to stop, while the driver serves on until it has closed its connections (H40): an answer that
- * is there must not be told as one that is not. It outlives the driver, so that what the former one has asked for meets no request of the
- * next. Does no more than to fulfil a promise: a sender never runs anything of the driver's.
+ * Inbound requests that await the answer of chain or store, by number. Answers arrive here and not in the driver's mailbox, which closes
+ * when the driver is told to stop, while the driver still serves until its connections are closed (H40). Outlives the driver, so that a
+ * late answer never matches a request of the next one. Only fulfils promises: no code of the driver runs in the sender's turn.
  */
 export class PendingResponses implements Port<Answer> {
   readonly #awaited = new Map<number, (body: Uint8Array | undefined) => void>()
   #last = 0
 
-  /** `closed`: nobody awaits it any more. */
+  /** `closed` if the request no longer waits. */
   send({ request, body }: Answer): Feedback {
     const finish = this.#awaited.get(request)
     finish?.(body)
     return finish === undefined ? 'closed' : 'ok'
   }
 
-  /** Asks under a new number, and gives what comes for it; `undefined` where the question is not taken or the signal is aborted first. */
+  /** Asks under a new number; resolves to the answer, or to `undefined` if the question is refused or the signal aborted first. */
   obtain(ask: (request: number) => Feedback, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const number = ++this.#last
     return new Promise(resolve => {
@@ -36,6 +35,6 @@ export class PendingResponses implements Port<Answer> {
     })
   }
 
-  /** Answers everybody who waits with nothing. */
+  /** Resolves all waiting requests without an answer. */
   giveUp(): void { for (const finish of [...this.#awaited.values()]) finish(undefined) }
 }

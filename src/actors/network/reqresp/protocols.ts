@@ -5,7 +5,7 @@ import type { RequestKind } from '../../../protocol/index.js'
 import { RequestError } from '../errors.js'
 
 /**
- * Whether an outgoing request can be asked at all, so that a bad argument is an error at once and no time-out (H28).
+ * Checks an outgoing request, so that a bad argument fails at once and not by a time-out (H28).
  * @throws RequestError `max_count_exceeded` (value, limit 256), `empty_range`, `malformed_request`
  */
 export function checkRequest(kind: RequestKind, body: Uint8Array): void {
@@ -21,7 +21,7 @@ export function checkRequest(kind: RequestKind, body: Uint8Array): void {
   }
 }
 
-/** How many commitments may be asked. @throws RequestError `max_count_exceeded`, `empty_range` */
+/** Checks the number of requested commitments. @throws RequestError `max_count_exceeded`, `empty_range` */
 export function checkMaxCount(maxCount: number): void {
   if (maxCount === 0) throw new RequestError('empty_range', 'no commitment is asked', { value: maxCount })
   if (maxCount > MAX_COMMITMENTS) {

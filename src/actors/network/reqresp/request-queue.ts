@@ -5,10 +5,10 @@ import type { RequestKind } from '../ingress.js'
 import type { ClientNeeds, RequestOptions } from './client.js'
 import type { ExchangeOutcome, Places } from './request-quota.js'
 
-/** A request's turn: this peer, with a place held in its quota. */
+/** The peer chosen for a request, with a place held in its quota. */
 export interface Chosen {
   readonly peer: PeerKey
-  /** Gives the place back when the exchange is over, once; says what the peer can be asked then. */
+  /** Releases the place, once, when the exchange is over; returns how many requests the peer can be sent then. */
   release(outcome: ExchangeOutcome): Places
 }
 
@@ -20,10 +20,10 @@ interface Waiter {
   settle(outcome: Chosen | RequestError): void
 }
 
-/** Nobody to choose from now, but somebody later; `never` where only a change among the peers can help. */
+/** A chosen peer; or when to try again (`undefined`: after a change among the peers); or why the request cannot be sent. */
 type Choice = { readonly chosen: Chosen } | { readonly at: number | undefined } | { readonly error: RequestError }
 
-/** Requests that wait for a peer with room in its quota: first come, first served, bounded in number and in time. */
+/** Requests that wait for a peer with room in its quota: first in, first out, bounded in number and time. */
 export class RequestQueue {
   readonly #needs: ClientNeeds
   readonly #waiting = new Set<Waiter>()
@@ -34,7 +34,7 @@ export class RequestQueue {
 
   get size(): number { return this.#waiting.size }
 
-  /** A peer to ask now. @throws RequestError `no_peer`, `not_connected`, `unsupported`, `queue_full`, `timeout`, `cancelled`, `stopping` */
+  /** Resolves to the peer to ask. @throws RequestError `no_peer`, `not_connected`, `unsupported`, `queue_full`, `timeout`, `cancelled`, `stopping` */
   turn(kind: RequestKind, { peer, exclude = [], signal }: RequestOptions): Promise<Chosen> {
     const { clock, limits } = this.#needs
     return new Promise((resolve, reject) => {
@@ -50,7 +50,7 @@ export class RequestQueue {
       const onAbort = (): void => { waiter.settle(new RequestError('cancelled', 'the caller gave up before its turn', { peer, cause: signal?.reason })) }
       if (this.#stopped) { waiter.settle(new RequestError('stopping', 'the driver is stopping')); return }
       if (signal?.aborted === true) { onAbort(); return }
-      // who waits already for the same peers comes first
+      // requests that already wait for the same peers go first
       if (this.#waiting.size >= limits.maxWaiting) {
         waiter.settle(new RequestError('queue_full', `${limits.maxWaiting} requests wait already`, { value: this.#waiting.size, limit: limits.maxWaiting }))
         return
@@ -61,7 +61,7 @@ export class RequestQueue {
     })
   }
 
-  /** Gives everyone a turn for whom there is room now. */
+  /** Sends every waiting request for which there is room now. */
   dispatch(): void {
     const { clock, limits } = this.#needs
     const now = clock.monotonic()

@@ -5,7 +5,7 @@ import { SlidingWindow } from '../limits/sliding-window.js'
 
 /** Requests to one peer on one protocol in any sliding window (SPEC §8): a reference node answers the ninth with a permanent ban. */
 export const REQUESTS_PER_WINDOW = 7
-/** To peers whose agent says that they are this software: what such a peer guarantees (SPEC §8, requests in). */
+/** The same to peers whose agent string names this software: what such a peer guarantees (SPEC §8, requests in). */
 export const REQUESTS_PER_WINDOW_TO_SAME_CLIENT = 32
 /** 10 s, and a margin for another machine's clock: 7 every 10.05 s held for 28 of 28 (SPEC §10). */
 export const QUOTA_WINDOW_MS = 10_050
@@ -14,33 +14,33 @@ export interface QuotaOptions {
   readonly perWindow: number
   readonly perWindowToSameClient: number
   readonly windowMs: number
-  /** Requests a second to a peer of this software at most, however promptly it answers. */
+  /** Highest request rate to a peer of this software, requests a second. */
   readonly perSecondToSameClient: number
-  /** Of those, under way at once: as many as such a peer delays before it calls it a violation. */
+  /** Requests in flight to such a peer: as many as it delays before it reports a violation. */
   readonly atOnceToSameClient: number
-  /** Who says to be of this software and fails when asked faster than others is asked like them for so long; each time again twice that. */
+  /** A peer that claims to be this software and fails at its higher rate is treated like others for this long, ms; doubled each time. */
   readonly distrustMs: number
   /**
-   * For so long after the start other peers are not asked: an earlier process of this identity may have asked them for all that they
-   * allow a moment ago, and they have not forgotten. In milliseconds; 0 for a new identity.
+   * How long after the start peers of other software are not asked, ms: they may still count requests of an earlier process with this
+   * identity. 0 for a new identity.
    */
   readonly cautiousMs: number
 }
 
-/** What became of an exchange: `failed` where the peer ended the stream or did not answer, `void` where it says nothing about the peer. */
+/** The outcome of an exchange: `failed` if the peer ended the stream or did not answer, `void` if it says nothing about the peer. */
 export type ExchangeOutcome = { readonly result: 'answered'; readonly ms: number } | { readonly result: 'failed' | 'void' }
 
-/** How many requests a peer can be sent now, and where that is none, in how many ms one may be (`undefined`: when one has ended). */
+/** How many requests a peer can be sent now; if none, in how many ms one can (`undefined`: after one in flight has ended). */
 export interface Places { readonly now: number; readonly inMs: number | undefined }
 
 interface Lane { readonly window: SlidingWindow; readonly pace: AdaptiveRate; sameClient: boolean }
 
-/** Peers whose word on their software is remembered to be false. */
+/** Peers remembered for a false agent string. */
 const MOST_DISTRUSTED = 1_024
 const LONGEST_DISTRUST_MS = 24 * 3_600_000
 const quotas = new WeakMap<object, RequestQuota>()
 
-/** The quota of an identity: a driver that is started again goes on with what the one before it has asked. */
+/** The quota of an identity, kept across restarts of the driver. */
 export function quotaOf(identity: object, options: QuotaOptions, now: number): RequestQuota {
   const quota = quotas.get(identity) ?? new RequestQuota(options, now)
   quotas.set(identity, quota)
@@ -48,25 +48,25 @@ export function quotaOf(identity: object, options: QuotaOptions, now: number): R
 }
 
 /**
- * The outbound quota, exact at the server's end too. Requests sent evenly may arrive in a bunch, so a request holds its place from
- * before its stream is opened until a window after its exchange has ended: whenever the server read it, that was in between. Any two
- * that the server can see within one window are then counted together here, whatever the network does to their pace.
+ * The outbound quota, exact from the server's view too. Requests that are sent evenly may arrive in a burst, so a request holds its place
+ * from before its stream is opened until one window after its exchange has ended. Any two requests that the server can see within one
+ * window are then counted together, whatever the network does to their timing.
  *
- * Peers of this software get what they guarantee, and beyond that as much as they answer without delay (adaptive-rate.ts). That they are is
- * only their own word: one that fails when it is asked for more than others has had its time.
+ * Peers of this software get the rate that they guarantee, and more while they answer without delay (adaptive-rate.ts). Their agent string
+ * is only a claim: a peer that fails at the higher rate loses it for a time (`distrustMs`).
  *
- * This is the one place that knows how fast a peer may be asked; who asks learns it from the answers (`Places`). Windows outlive a
- * connection: the peer's own count does too.
+ * The one place that knows how fast a peer may be asked; callers learn it from the answers (`Places`). Windows survive a reconnection, as
+ * the peer's own count does.
  */
 export class RequestQuota {
   readonly #options: QuotaOptions
   readonly #lanes = new Map<string, Lane>()
   readonly #distrusted = new Map<PeerKey, { until: number; times: number }>()
 
-  /** @param startedAt when whoever uses it began to ask */
+  /** @param startedAt when this node started to send requests, monotonic ms */
   constructor(options: QuotaOptions, private readonly startedAt = 0) { this.#options = options }
 
-  /** Windows kept at this moment. */
+  /** Number of windows. */
   get size(): number { return this.#lanes.size }
 
   hold(peer: PeerKey, kind: RequestKind, sameClient: boolean, now: number): boolean {
@@ -85,7 +85,7 @@ export class RequestQuota {
     lane.pace.release(now, outcome)
   }
 
-  /** When a request to this peer may go: `now`, later, or `undefined` where only the end of an exchange can tell. */
+  /** When a request to this peer may go, monotonic ms; `undefined` if only after an exchange has ended. */
   roomAt(peer: PeerKey, kind: RequestKind, sameClient: boolean, now: number): number | undefined {
     const lane = this.#lanes.get(key(peer, kind))
     if (lane === undefined) return now
@@ -111,10 +111,10 @@ export class RequestQuota {
     return { now: 0, inMs: at === undefined ? undefined : Math.max(0, at - now) }
   }
 
-  /** Whether this peer's word that it is of this software counts. */
+  /** Whether this peer's agent string is believed. */
   trusts(peer: PeerKey, now: number): boolean { return (this.#distrusted.get(peer)?.until ?? -Infinity) <= now }
 
-  /** Forgets windows in which nothing counts any more: what keeps this bounded by the peers asked within one window. */
+  /** Forgets empty windows, which bounds this by the peers asked within one window. */
   sweep(now: number): void {
     for (const [id, { window }] of this.#lanes) if (window.used(now) === 0) this.#lanes.delete(id)
     for (const [peer, { until }] of this.#distrusted) if (until + LONGEST_DISTRUST_MS <= now) this.#distrusted.delete(peer)

@@ -17,9 +17,9 @@ export function askedFor(start: bigint, end: bigint, pageSize: number): AskedPag
 }
 
 /** The lowest height that is not downloaded yet. */
-export function openHeight(plan: BatchQueue): bigint {
-  for (const each of plan.batches) if (each.state === 'awaitingDownload' || each.state === 'downloading') return each.start
-  return plan.end
+export function openHeight(queue: BatchQueue): bigint {
+  for (const each of queue.batches) if (each.state === 'awaitingDownload' || each.state === 'downloading') return each.start
+  return queue.end
 }
 
 /** What the download asks its range sync. */
@@ -29,7 +29,7 @@ export interface DownloadHooks {
   /** A page begins above the requested height. */
   skipped(page: CheckedPage, from: PeerKey): void
   /** Whether answers for this queue still matter. */
-  active(plan: BatchQueue): boolean
+  active(queue: BatchQueue): boolean
   /** Whether peers whose heads are below the batch are asked too. */
   asksEverybody(): boolean
   /** Whether pages may be requested from this peer (checkpoint-vote.ts). */
@@ -41,70 +41,70 @@ export class Download {
   constructor(private readonly context: SyncContext, private readonly claims: PeerClaims, private readonly hooks: DownloadHooks) {}
 
   /** Sends the requests that can go now. True if no peer can ever be asked for the lowest missing batch. */
-  pump(plan: BatchQueue, target: bigint): boolean {
-    const open = openHeight(plan)
+  pump(queue: BatchQueue, target: bigint): boolean {
+    const open = openHeight(queue)
     let stuck = false
-    for (const stretch of [...plan.awaitingDownload()]) {
-      if (this.#ask(plan, stretch, open, target) === 'nobody') stuck ||= stretch.start === open
+    for (const batch of [...queue.awaitingDownload()]) {
+      if (this.#ask(queue, batch, open, target) === 'nobody') stuck ||= batch.start === open
     }
-    this.#askTheLateAgain(plan, open, target)
+    this.#askTheLateAgain(queue, open, target)
     return stuck
   }
 
   /** A peer disconnected: its batches are requested from others at once. */
-  gone(plan: BatchQueue, state: SyncPeerState): void {
-    for (const stretch of plan.batches) {
-      if (stretch.asking.delete(state.peer) && stretch.asking.size === 0 && stretch.state === 'downloading') plan.requeue(stretch)
+  gone(queue: BatchQueue, state: SyncPeerState): void {
+    for (const batch of queue.batches) {
+      if (batch.asking.delete(state.peer) && batch.asking.size === 0 && batch.state === 'downloading') queue.requeue(batch)
     }
   }
 
-  #ask(plan: BatchQueue, stretch: Batch, open: bigint, target: bigint): 'downloading' | 'later' | 'nobody' {
-    if (stretch.behindGap && stretch.start > plan.frontier) return 'later'
+  #ask(queue: BatchQueue, batch: Batch, open: bigint, target: bigint): 'downloading' | 'later' | 'nobody' {
+    if (batch.behindGap && batch.start > queue.frontier) return 'later'
     const now = this.context.now()
     const chosen = this.context.book.choose('commitments', now, state => {
       const { peer } = state
-      if (!this.hooks.trusts(peer) || stretch.tried.has(peer) || stretch.refused.has(peer) || stretch.asking.has(peer)) return false
+      if (!this.hooks.trusts(peer) || batch.tried.has(peer) || batch.refused.has(peer) || batch.asking.has(peer)) return false
       // a peer of unknown head is asked page by page, or for what others announce
-      return state.mayHave(stretch.start, now, this.hooks.asksEverybody()) && (!state.blind || stretch.start === open || stretch.start <= target)
+      return state.mayHave(batch.start, now, this.hooks.asksEverybody()) && (!state.blind || batch.start === open || batch.start <= target)
     })
     if (chosen === undefined) return 'nobody'
     if ('readyAt' in chosen) {
       if (chosen.readyAt !== undefined) this.context.wake(chosen.readyAt - now)
       return 'later'
     }
-    this.#request(plan, stretch, chosen)
+    this.#request(queue, batch, chosen)
     return 'downloading'
   }
 
-  #askTheLateAgain(plan: BatchQueue, open: bigint, target: bigint): void {
+  #askTheLateAgain(queue: BatchQueue, open: bigint, target: bigint): void {
     const late = this.context.now() - this.context.config.lateAfter
-    for (const stretch of plan.batches) {
-      if (stretch.state !== 'downloading' || stretch.asking.size > 1) continue
-      if (stretch.askedAt > late) this.context.wake(stretch.askedAt - late)
-      else this.#ask(plan, stretch, open, target)
+    for (const batch of queue.batches) {
+      if (batch.state !== 'downloading' || batch.asking.size > 1) continue
+      if (batch.askedAt > late) this.context.wake(batch.askedAt - late)
+      else this.#ask(queue, batch, open, target)
     }
   }
 
-  #request(plan: BatchQueue, stretch: Batch, state: SyncPeerState): void {
-    const asked = askedFor(stretch.start, stretch.end, this.context.config.pageSize)
-    if (stretch.state === 'awaitingDownload') {
-      stretch.state = 'downloading'
-      stretch.askedAt = this.context.now()
+  #request(queue: BatchQueue, batch: Batch, state: SyncPeerState): void {
+    const asked = askedFor(batch.start, batch.end, this.context.config.pageSize)
+    if (batch.state === 'awaitingDownload') {
+      batch.state = 'downloading'
+      batch.askedAt = this.context.now()
     }
-    stretch.asking.add(state.peer)
+    batch.asking.add(state.peer)
     this.context.request(state, 'commitments', pageRequest(asked.start, asked.count), answer => {
-      stretch.asking.delete(state.peer)
-      if (this.hooks.active(plan)) this.#answered(plan, stretch, state, asked, answer)
+      batch.asking.delete(state.peer)
+      if (this.hooks.active(queue)) this.#answered(queue, batch, state, asked, answer)
     })
   }
 
-  #answered(plan: BatchQueue, stretch: Batch, state: SyncPeerState, asked: AskedPage, answer: Answer): void {
-    if (answer.ok) this.#take(plan, stretch, state, asked, answer.body)
+  #answered(queue: BatchQueue, batch: Batch, state: SyncPeerState, asked: AskedPage, answer: Answer): void {
+    if (answer.ok) this.#take(queue, batch, state, asked, answer.body)
     else if (state.failures >= this.context.config.failuresPerRun) state.discounted = true
-    if (stretch.state === 'downloading' && stretch.asking.size === 0) plan.requeue(stretch)
+    if (batch.state === 'downloading' && batch.asking.size === 0) queue.requeue(batch)
   }
 
-  #take(plan: BatchQueue, stretch: Batch, state: SyncPeerState, asked: AskedPage, body: Uint8Array): void {
+  #take(queue: BatchQueue, batch: Batch, state: SyncPeerState, asked: AskedPage, body: Uint8Array): void {
     const check = checkPage(body, asked)
     if (!check.ok) {
       state.discounted = true
@@ -112,7 +112,7 @@ export class Download {
       return
     }
     const { page } = check
-    stretch.tried.add(state.peer)
+    batch.tried.add(state.peer)
     const announced = state.head?.blockNumber
     if (page.resumes !== undefined) {
       if (page.count === 0) {
@@ -120,10 +120,10 @@ export class Download {
         this.claims.raise(state, 'floor', page.resumes)
         this.hooks.skipped(page, state.peer)
       }
-    } else if (!page.full && page.next <= stretch.end) {
+    } else if (!page.full && page.next <= batch.end) {
       if (state.exhaustedAt === undefined || page.next < state.exhaustedAt) state.exhaustedAt = page.next
       if (announced !== undefined && announced >= page.next) this.claims.raise(state, page.received === 0 ? 'empty' : 'short', page.next)
     }
-    if (plan.fill(stretch, page, state.peer)) this.hooks.filled()
+    if (queue.fill(batch, page, state.peer)) this.hooks.filled()
   }
 }

@@ -12,7 +12,7 @@ const POLL_MS = 250
 
 /** What the import asks and tells its range sync. */
 export interface ImportHooks {
-  plan(): BatchQueue | undefined
+  queue(): BatchQueue | undefined
   /** Whether peers whose pages do not link are at fault: not after the range sync stepped back, since our own chain was wrong then. */
   blameForks(): boolean
   failed(code: SyncFailure, reason: string): void
@@ -44,30 +44,30 @@ export class Import {
   get unstored(): number { return this.#unstored.size }
 
   /** Hands over the pages that may go now. */
-  pump(plan: BatchQueue): void {
+  pump(queue: BatchQueue): void {
     const { pagesInValidator, pagesUnstored } = this.context.config
-    if (!this.#expireHanded(plan) || this.#paused) return
-    for (let next = plan.next; next !== undefined; next = plan.next) {
-      if (plan.count('processing') >= pagesInValidator || this.#unstored.size >= pagesUnstored) return
+    if (!this.#expireHanded(queue) || this.#paused) return
+    for (let next = queue.next; next !== undefined; next = queue.next) {
+      if (queue.count('processing') >= pagesInValidator || this.#unstored.size >= pagesUnstored) return
       this.#hand(next)
     }
   }
 
   /** Whether nothing is left to hand over or to wait for. Polls chain while it waits for the store. */
-  idle(plan: BatchQueue): boolean {
+  idle(queue: BatchQueue): boolean {
     if (this.#asking || this.#keeping > 0) return false
     if (this.#paused) { this.#poll(); return false }
-    if (plan.count('processing') > 0) return false
-    if (plan.next === undefined) return true
+    if (queue.count('processing') > 0) return false
+    if (queue.next === undefined) return true
     this.#poll()
     return false
   }
 
   stood({ next, unstored, confirmedTip }: ChainStatus): void {
-    const plan = this.hooks.plan()
-    if (plan === undefined) return
+    const queue = this.hooks.queue()
+    if (queue === undefined) return
     if (confirmedTip !== undefined) this.lowest = confirmedTip.blockNumber + 1n
-    if (unstored >= this.context.config.pauseAtUnstored || (!this.#paused && waitsForStore(reasonOfFront(plan)))) {
+    if (unstored >= this.context.config.pauseAtUnstored || (!this.#paused && waitsForStore(reasonOfFront(queue)))) {
       this.#paused = true
       this.context.count('paused')
       return
@@ -75,7 +75,7 @@ export class Import {
     if (unstored === 0) this.#unstored.clear()
     const wasPaused = this.#paused
     this.#paused = false
-    this.#catchUpWith(plan, next ?? plan.frontier, wasPaused)
+    this.#catchUpWith(queue, next ?? queue.frontier, wasPaused)
   }
 
   /** A page that begins above a gap: chain keeps the commitments of elected signers until the gap is filled. */
@@ -93,10 +93,10 @@ export class Import {
   }
 
   /** Hands over again what was not judged in time; false if the range sync has failed. */
-  #expireHanded(plan: BatchQueue): boolean {
+  #expireHanded(queue: BatchQueue): boolean {
     const { judgeWithin, handOvers } = this.context.config
     const expired = this.context.now() - judgeWithin
-    for (const each of plan.batches) {
+    for (const each of queue.batches) {
       if (each.state !== 'processing') continue
       if (each.handedAt > expired) { this.context.wake(each.handedAt - expired); continue }
       if (each.handOvers >= handOvers) {
@@ -109,41 +109,41 @@ export class Import {
     return true
   }
 
-  #hand(stretch: Batch): void {
-    const { page, from } = stretch
+  #hand(batch: Batch): void {
+    const { page, from } = batch
     if (page === undefined || from === undefined) return
-    stretch.state = 'processing'
-    stretch.handedAt = this.context.now()
-    stretch.handOvers++
+    batch.state = 'processing'
+    batch.handedAt = this.context.now()
+    batch.handOvers++
     let ticket = 0
     // blocks above a gap wait in chain until it is filled: stores of reference nodes have holes (H88)
-    stretch.ticket = ticket = this.context.handPage(page.beyond.length === 0 ? page.bytes : Buffer.concat([page.bytes, page.beyond]), from, {
-      judged: results => { this.#judged(stretch, ticket, results) },
+    batch.ticket = ticket = this.context.handPage(page.beyond.length === 0 ? page.bytes : Buffer.concat([page.bytes, page.beyond]), from, {
+      judged: results => { this.#judged(batch, ticket, results) },
       durable: () => { this.#unstored.delete(ticket) },
-      lost: () => { this.#lost(stretch, ticket) },
+      lost: () => { this.#lost(batch, ticket) },
     })
   }
 
   /** The validator refused the page, or restarted and lost it. */
-  #lost(stretch: Batch, ticket: number): void {
-    if (stretch.state !== 'processing' || stretch.ticket !== ticket) return
-    if (stretch.handOvers >= this.context.config.handOvers) this.hooks.failed('room_failed', 'the validator does not take pages')
-    else stretch.state = 'awaitingProcessing'
+  #lost(batch: Batch, ticket: number): void {
+    if (batch.state !== 'processing' || batch.ticket !== ticket) return
+    if (batch.handOvers >= this.context.config.handOvers) this.hooks.failed('room_failed', 'the validator does not take pages')
+    else batch.state = 'awaitingProcessing'
   }
 
-  #judged(stretch: Batch, ticket: number, results: readonly Judgement[]): void {
-    const plan = this.hooks.plan()
-    const { from } = stretch
+  #judged(batch: Batch, ticket: number, results: readonly Judgement[]): void {
+    const queue = this.hooks.queue()
+    const { from } = batch
     if (from === undefined) return
     const culprit = this.#blame(from, results)
     if (results.some(isTaken)) this.#unstored.add(ticket)
-    this.#noteWaiting(stretch.page, results)
-    if (plan === undefined || stretch.state !== 'processing' || stretch.ticket !== ticket) return
-    stretch.state = 'processed'
-    stretch.results = results.slice(0, stretch.page?.count)
+    this.#noteWaiting(batch.page, results)
+    if (queue === undefined || batch.state !== 'processing' || batch.ticket !== ticket) return
+    batch.state = 'processed'
+    batch.results = results.slice(0, batch.page?.count)
     // judged before the batch below it, so that chain could not know its parent
-    stretch.early = culprit === undefined && stretch.start !== plan.frontier
-    this.#settleFront(plan)
+    batch.early = culprit === undefined && batch.start !== queue.frontier
+    this.#settleFront(queue)
   }
 
   /** Blames the sender for a commitment that is invalid whatever our own state is. */
@@ -165,10 +165,10 @@ export class Import {
   }
 
   /** Moves the frontier over adopted batches. Where the judgements leave that open, chain is asked for its status. */
-  #settleFront(plan: BatchQueue): void {
-    for (let first = plan.batches[0]; first?.state === 'processed'; first = plan.batches[0]) {
+  #settleFront(queue: BatchQueue): void {
+    for (let first = queue.batches[0]; first?.state === 'processed'; first = queue.batches[0]) {
       if (first.results.length !== first.page?.count || !first.results.every(isTaken) || first.page.beyond.length > 0) { this.#lookUp(); return }
-      this.#taken(plan, first)
+      this.#taken(queue, first)
     }
   }
 
@@ -177,7 +177,7 @@ export class Import {
     this.#asking = true
     this.context.standing(standing => {
       this.#asking = false
-      if (this.hooks.plan() === undefined) return
+      if (this.hooks.queue() === undefined) return
       if (standing === undefined) this.hooks.failed('room_failed', 'chain did not say where it stands')
       else this.stood(standing)
     })
@@ -191,57 +191,57 @@ export class Import {
   }
 
   /** Chain has everything below `reached`, by its status. */
-  #catchUpWith(plan: BatchQueue, reached: bigint, wasPaused: boolean): void {
-    for (let first = plan.batches[0]; first?.state === 'processed'; first = plan.batches[0]) {
-      if (first.end < reached || first.end < first.start) { this.#taken(plan, first); continue }
+  #catchUpWith(queue: BatchQueue, reached: bigint, wasPaused: boolean): void {
+    for (let first = queue.batches[0]; first?.state === 'processed'; first = queue.batches[0]) {
+      if (first.end < reached || first.end < first.start) { this.#taken(queue, first); continue }
       if (wasPaused || first.early) {
         first.state = 'awaitingProcessing'
         first.early = false
       } else {
-        this.#notTaken(plan, first, reached)
+        this.#notTaken(queue, first, reached)
       }
       break
     }
-    plan.advance(reached)
-    this.#settleFront(plan)
+    queue.advance(reached)
+    this.#settleFront(queue)
   }
 
-  #taken(plan: BatchQueue, stretch: Batch): void {
-    const { from, page } = stretch
+  #taken(queue: BatchQueue, batch: Batch): void {
+    const { from, page } = batch
     if (from !== undefined) {
       this.delivered.add(from)
       const state = this.context.book.get(from)
       if (state !== undefined) state.delivered += page?.count ?? 0
       this.context.credit(from)
     }
-    for (const [peer, reason] of stretch.refused) {
+    for (const [peer, reason] of batch.refused) {
       if (peer === from || !standsAside(reason) || !this.hooks.blameForks()) continue
-      this.context.fault(peer, 'other_fork', `its page from ${stretch.start} on does not link to what others deliver: ${reason}`, 'found_out')
+      this.context.fault(peer, 'other_fork', `its page from ${batch.start} on does not link to what others deliver: ${reason}`, 'found_out')
     }
     if (page?.handsOver === true) this.handoverAt = page.next
-    if (stretch.end < stretch.start) plan.dropEmpty(stretch)
-    else plan.advance(stretch.end + 1n)
+    if (batch.end < batch.start) queue.dropEmpty(batch)
+    else queue.advance(batch.end + 1n)
   }
 
   /** Chain has only the part of this batch below `reached`: the rest is requested from another peer. */
-  #notTaken(plan: BatchQueue, stretch: Batch, reached: bigint): void {
-    const { from } = stretch
-    const reason = reasonOfFirst(stretch.results)
-    if (reached > stretch.start) plan.advance(reached)
-    else plan.requeue(stretch)
+  #notTaken(queue: BatchQueue, batch: Batch, reached: bigint): void {
+    const { from } = batch
+    const reason = reasonOfFirst(batch.results)
+    if (reached > batch.start) queue.advance(reached)
+    else queue.requeue(batch)
     if (isUnjudged(reason)) { this.hooks.failed('not_adopted', reason); return }
-    const left = plan.batches[0]
+    const left = queue.batches[0]
     if (left === undefined || from === undefined) return
     left.tried.add(from)
     // neither false nor a fork: a reference node's store keeps whatever arrived last (H88)
-    if (stretch.results.some(({ penalty }) => penalty) || firstNotTaken(stretch.results)?.ofAuthor === true) return
-    for (const [peer, why] of stretch.refused) left.refused.set(peer, why)
+    if (batch.results.some(({ penalty }) => penalty) || firstNotTaken(batch.results)?.ofAuthor === true) return
+    for (const [peer, why] of batch.refused) left.refused.set(peer, why)
     left.refused.set(from, reason)
   }
 }
 
-function reasonOfFront(plan: BatchQueue): string {
-  const first = plan.batches[0]
+function reasonOfFront(queue: BatchQueue): string {
+  const first = queue.batches[0]
   return first?.state === 'processed' ? reasonOfFirst(first.results) : ''
 }
 

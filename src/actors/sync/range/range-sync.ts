@@ -69,7 +69,7 @@ export class RangeSync {
     this.startedAt = context.now()
     this.#visible = reason === 'asked'
     this.#import = new Import(context, {
-      plan: () => this.#phase === 'paging' ? this.#queue : undefined,
+      queue: () => this.#phase === 'paging' ? this.#queue : undefined,
       blameForks: () => this.#stepsBack === 0,
       failed: (code, why) => { this.#end('incomplete', code, why) },
     })
@@ -78,7 +78,7 @@ export class RangeSync {
       // without a confirmed tip the start height may still change
       skipped: (page, from) => { if (this.#import.lowest > 0n) this.#import.keep(page, from) },
       asksEverybody: () => this.#asksEverybody,
-      active: plan => this.#phase === 'paging' && plan === this.#queue,
+      active: queue => this.#phase === 'paging' && queue === this.#queue,
       trusts: peer => this.#voted()?.trusts(peer) ?? true,
     })
     context.standing(standing => { this.#begin(standing) })
@@ -144,10 +144,10 @@ export class RangeSync {
     if (root === undefined) return
     this.#startHeight?.stop()
     this.#startHeight = undefined
-    const plan = this.#queue
-    if (plan !== undefined && (root === 'none' || root.page.start <= plan.frontier)) {
+    const queue = this.#queue
+    if (queue !== undefined && (root === 'none' || root.page.start <= queue.frontier)) {
       this.#phase = 'paging'
-      this.#conclude(plan)
+      this.#conclude(queue)
       return
     }
     if (root === 'none' && this.#next !== undefined) { this.#open(this.#next); return }
@@ -160,11 +160,11 @@ export class RangeSync {
     this.#queue?.clear()
     this.#vote = undefined
     this.#open(root.page.start)
-    const plan = this.#queue as BatchQueue
-    plan.reach(root.page.start)
-    plan.fill(plan.batches[0] as Batch, root.page, root.peer.peer)
+    const queue = this.#queue as BatchQueue
+    queue.reach(root.page.start)
+    queue.fill(queue.batches[0] as Batch, root.page, root.peer.peer)
     // its page was requested from a lower height, so it covers less than a batch
-    plan.batches[1]?.tried.delete(root.peer.peer)
+    queue.batches[1]?.tried.delete(root.peer.peer)
     this.#show()
   }
 
@@ -187,31 +187,31 @@ export class RangeSync {
 
   // ---- paging
 
-  #page(plan: BatchQueue): void {
-    const target = this.#target(plan)
-    plan.reach(target)
-    plan.shrink(target)
-    if (!this.#mayTake(plan)) return
-    this.#import.pump(plan)
+  #page(queue: BatchQueue): void {
+    const target = this.#target(queue)
+    queue.reach(target)
+    queue.shrink(target)
+    if (!this.#mayTake(queue)) return
+    this.#import.pump(queue)
     if (this.#phase !== 'paging') return
-    const stuck = this.#download.pump(plan, target)
-    this.claims.settle(plan.frontier, false)
-    if (!this.#import.idle(plan) || plan.count('downloading') > 0) return
-    if (plan.batches.length === 0 || stuck) this.#conclude(plan)
+    const stuck = this.#download.pump(queue, target)
+    this.claims.settle(queue.frontier, false)
+    if (!this.#import.idle(queue) || queue.count('downloading') > 0) return
+    if (queue.batches.length === 0 || stuck) this.#conclude(queue)
   }
 
   #voted(): CheckpointVote | undefined { return this.#vote === 'none' ? undefined : this.#vote }
 
   /** Whether pages may be requested and imported: once the vote has settled which peers to ask. */
-  #mayTake(plan: BatchQueue): boolean {
+  #mayTake(queue: BatchQueue): boolean {
     if (this.#vote === undefined) {
       const patience = Math.min(this.headsLeft(), this.startedAt + VOTE_AFTER_MS - this.context.now())
       if (patience > 0) { this.context.wake(patience); return false }
-      this.#vote = CheckpointVote.call(this.context, this.claims, plan.frontier) ?? 'none'
+      this.#vote = CheckpointVote.call(this.context, this.claims, queue.frontier) ?? 'none'
     }
     const pivot = this.#voted()
     if (pivot?.settled === false) return false
-    if (pivot !== undefined && plan.frontier > pivot.height && this.#stepsBack === 0) {
+    if (pivot !== undefined && queue.frontier > pivot.height && this.#stepsBack === 0) {
       pivot.blameForks()
       this.#vote = 'none'
     }
@@ -226,9 +226,9 @@ export class RangeSync {
   }
 
   /** The height up to which batches are made: the announced one, and one page further for peers whose head is unknown. */
-  #target(plan: BatchQueue): bigint {
+  #target(queue: BatchQueue): bigint {
     const target = this.#announced()
-    const open = openHeight(plan)
+    const open = openHeight(queue)
     if (target >= open) return target
     const now = this.context.now()
     let blind = 0
@@ -243,16 +243,16 @@ export class RangeSync {
   // ---- ending
 
   /** Nothing is in flight, and no peer can be asked for what comes next. */
-  #conclude(plan: BatchQueue): void {
+  #conclude(queue: BatchQueue): void {
     const patience = this.headsLeft()
     if (patience > 0) { this.context.wake(patience); return }
     if (this.#voted()?.release() === true) { this.context.wake(1); return }
-    const first = plan.batches[0]
-    if (first !== undefined && first.refused.size > 0) { this.#refusedByAll(plan, first); return }
-    this.#claims(plan)
-    this.claims.settle(plan.frontier, true)
+    const first = queue.batches[0]
+    if (first !== undefined && first.refused.size > 0) { this.#refusedByAll(queue, first); return }
+    this.#claims(queue)
+    this.claims.settle(queue.frontier, true)
     if (this.claims.asking) return
-    const left = this.#claims(plan)
+    const left = this.#claims(queue)
     if (left !== undefined && this.#mayLeaveRoot) {
       this.#mayLeaveRoot = false
       this.#startHeight = new StartHeightSearch(this.context, this.headsLeft)
@@ -268,8 +268,8 @@ export class RangeSync {
       return
     }
     if (this.#alone()) this.#end('no_peers', undefined, '')
-    else if (left !== undefined) this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${plan.frontier}`)
-    else if (behind !== undefined) this.#end('incomplete', 'not_delivered', `block ${behind.known} is ${behind.by}, nobody delivers ${plan.frontier}`)
+    else if (left !== undefined) this.#end('incomplete', 'not_delivered', `${left.peer} announces ${left.head?.blockNumber ?? 0n}, nobody delivers ${queue.frontier}`)
+    else if (behind !== undefined) this.#end('incomplete', 'not_delivered', `block ${behind.known} is ${behind.by}, nobody delivers ${queue.frontier}`)
     else this.#end('caught_up', undefined, '')
   }
 
@@ -292,29 +292,29 @@ export class RangeSync {
   #alone(): boolean { return this.context.book.askable().next().done === true }
 
   /** Challenges every peer that announces more than it delivered; returns one that has proved its head. */
-  #claims(plan: BatchQueue): SyncPeerState | undefined {
+  #claims(queue: BatchQueue): SyncPeerState | undefined {
     let claim: SyncPeerState | undefined
     for (const state of this.context.book.askable()) {
       const head = state.head?.blockNumber
-      if (state.discounted || head === undefined || head < plan.frontier) continue
-      if (head === plan.frontier && this.#import.handoverAt === head) continue
+      if (state.discounted || head === undefined || head < queue.frontier) continue
+      if (head === queue.frontier && this.#import.handoverAt === head) continue
       if (this.claims.shown(state, head)) claim ??= state
-      else this.claims.raise(state, 'empty', plan.frontier)
+      else this.claims.raise(state, 'empty', queue.frontier)
     }
     return claim
   }
 
   /** Every peer's page was refused here: our own chain may be the wrong one from a little below. */
-  #refusedByAll(plan: BatchQueue, { refused }: Batch): void {
+  #refusedByAll(queue: BatchQueue, { refused }: Batch): void {
     const back = STEPS_BACK[this.#stepsBack]
     const { lowest } = this.#import
-    const from = back === undefined || plan.frontier < lowest + back ? lowest : plan.frontier - back
-    if (back === undefined || from >= plan.frontier ) {
+    const from = back === undefined || queue.frontier < lowest + back ? lowest : queue.frontier - back
+    if (back === undefined || from >= queue.frontier ) {
       this.#end('incomplete', 'not_adopted', [...refused.values()][0] ?? '')
       return
     }
     this.#stepsBack++
-    plan.clear()
+    queue.clear()
     this.#queue = this.#queueFrom(from)
     for (const state of this.context.book.all()) state.exhaustedAt = undefined
     this.context.wake(1)
