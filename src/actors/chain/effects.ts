@@ -4,7 +4,7 @@ import type { LookUps } from './schedule-cache.js'
 import type { RuleAsks } from './rules.js'
 import type { WriteBatch } from '../store/ingress.js'
 
-/** Where what this room says goes. */
+/** The ports that chain sends to. */
 export interface ChainPorts {
   readonly verdicts: Verdicts
   readonly scheduleChanges?: ScheduleChanges | undefined
@@ -17,7 +17,7 @@ export interface ChainPorts {
   readonly ownJudged: Judged
 }
 
-/** What the core of this room tells and asks. It waits for nothing: what it asks comes back through one of its methods. */
+/** The effects of the chain core: what it sends and asks. Nothing is awaited: answers come back through methods of the core. */
 export interface ChainEffects extends ChainPorts {
   readonly lookUps: LookUps
   /** `undefined` where the application has no rules of its own. */

@@ -4,20 +4,20 @@ import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 
-/** A page of a catch-up while its commitments are judged: answered as a whole (SPEC §9). */
+/** A page of a range sync whose commitments are being judged; answered as a whole (SPEC §9). */
 export interface Page {
   readonly peer: PeerKey
   readonly ticket: number
   readonly arrivedAt: number
   readonly results: (Judgement | undefined)[]
-  /** In the order of the response; what is refused at once is no case. */
+  /** In the order of the response, without commitments that were refused at once. */
   readonly cases: PendingCommitment[]
-  /** All of it has been looked at once. */
+  /** Every commitment has entered the pipeline. */
   complete: boolean
   answered: boolean
 }
 
-/** One commitment on its way to its verdict. It may wait for the schedule, for the application's rules, or for the store. */
+/** A commitment in the pipeline. It may wait for the schedule, the application's rules, or the store. */
 export interface PendingCommitment {
   readonly id: number
   readonly commitment: Commitment
@@ -25,23 +25,23 @@ export interface PendingCommitment {
   readonly arrivedAt: number
   /** What it waits for. */
   waits: 'schedule' | 'rules' | 'recall' | 'ledger' | undefined
-  /** The one verdict that gossipsub gets was given: what comes later only counts for ourselves (SPEC §6). */
+  /** gossipsub already has its one verdict: a later outcome only counts for our own chain (SPEC §6). */
   verdictGiven: boolean
-  /** The store was asked whether the application had demoted it. */
+  /** The store was asked whether the application demoted it. */
   recalled: boolean
 }
 
-/** Our own before it is signed: judged as it would be with its signature, and recorded; it takes no place. */
+/** Our own commitment before it is signed: judged as if signed, and recorded, but not placed. */
 export interface Proposal {
   readonly kind: 'proposal'
   /** As of `Origin`. */
   readonly behind?: boolean | undefined
-  /** Recorded, durably. */
+  /** It is durably recorded and may be signed. */
   readonly granted: () => void
   readonly refused: (error: unknown) => void
 }
 
-/** Ours to sign or to send: asked of the ledger. */
+/** Ours to sign or to send, so that the ledger is asked. */
 export const isOwn = ({ origin: { kind } }: Pick<PendingCommitment, 'origin'>): boolean => kind === 'own' || kind === 'proposal'
 
 /** The peer that brought it; `undefined` for our own. */
@@ -49,7 +49,7 @@ export function senderOf({ origin }: PendingCommitment): PeerKey | undefined {
   return origin.kind === 'own' || origin.kind === 'proposal' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
 }
 
-/** Stores of reference nodes keep mangled copies for ever (SPEC §9): what comes by request is taken with its signature put right. */
+/** Normalises a high-S signature. Reference nodes store such copies for ever (SPEC §9), so in pages they are accepted. */
 export function takeHighS(item: Checked): Checked {
   if (item.finding !== Finding.high_s) return item
   const bytes = item.bytes.slice()
@@ -57,7 +57,7 @@ export function takeHighS(item: Checked): Checked {
   return { ...item, bytes, finding: Finding.valid }
 }
 
-/** The parent may stand before it in the same page, and is placed with it. */
+/** The parent, if it comes before this one in the same page: both are placed together. */
 export function earlierInPage({ origin, commitment }: PendingCommitment): Commitment | undefined {
   if (origin.kind !== 'page') return undefined
   return origin.page.cases.find(each => each.commitment.key === commitment.parentKey)?.commitment

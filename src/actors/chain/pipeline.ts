@@ -22,14 +22,14 @@ import type { Outcome } from './verdicts.js'
 import { latestWindow } from './config.js'
 
 /**
- * The way of a commitment to its verdict (SPEC §6):
- * 1. what the worker found; what bears our key is noted; our own: what the ledger says; cheap refusals (confirmed tip, duplicates);
- * 2. the schedule: is it the elected signer's? Held while that is not known;
- * 3. what its signer's other commitments and its parent say;
- * 4. what the application once demoted: refused; the application's rules;
- * 5. all of it once more, since time has passed; our own is recorded as signed; then its place in the chain.
- * Steps 1, 2 and 4 may wait, and hold nobody else up. A page's commitments take steps 1 to 4 each, and step 5 together, in order. What we are
- * about to sign takes all of them, and gets no place.
+ * The steps of a commitment to its verdict (SPEC §6):
+ * 1. the worker's finding; commitments with our key are recorded, and our own checked against the ledger; cheap refusals (confirmed tip, duplicates);
+ * 2. the schedule: is the signer elected? Held until that is known;
+ * 3. equivocation, EOP and parent;
+ * 4. refusal of what the application demoted; then the application's rules;
+ * 5. all checks again, since time has passed; our own is recorded as signed; then its place in the chain.
+ * Steps 1, 2 and 4 may wait without delaying other commitments. The commitments of a page take steps 1 to 4 one by one, and step 5 together,
+ * in order. A commitment that we are about to sign takes all steps, but gets no place.
  */
 export class CommitmentPipeline {
   readonly schedules: ScheduleCache
@@ -39,7 +39,7 @@ export class CommitmentPipeline {
   readonly #rules: RuleQueue | undefined
   readonly #lateRules: LateRules
   readonly #cases = new Map<number, PendingCommitment>()
-  /** Authenticated and not placed yet, by hash: their children need not ask for them. */
+  /** Authenticated and not placed yet, by hash: their children need not request them. */
   readonly #underWay = new Map<string, number>()
   readonly #pages = new Set<Page>()
   #nextId = 1
@@ -65,7 +65,7 @@ export class CommitmentPipeline {
     }
   }
 
-  /** A page of a catch-up: judged as a whole. */
+  /** A page of a range sync: judged as a whole. */
   page(peer: PeerKey, ticket: number, items: readonly Checked[]): void {
     const page: Page = {
       peer, ticket, arrivedAt: this.state.outside.monotonic(), results: new Array<Judgement | undefined>(items.length).fill(undefined),
@@ -101,7 +101,7 @@ export class CommitmentPipeline {
     if (!this.holding.waitsFor(window)) this.schedules.drop(window)
   }
 
-  /** Windows from `from` to `to` may have another signer now: their answers are forgotten, and what is held for them is judged anew. */
+  /** Windows `from` to `to` may have another signer now: forgets their answers and judges the held commitments again. */
   scheduleChanged(from: bigint, to: bigint): void {
     this.schedules.forget(from, to)
     void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
@@ -117,7 +117,7 @@ export class CommitmentPipeline {
   ruled(id: number, answer: unknown): void { this.#afterRules(this.#rules?.answered(id, answer)) }
   rulesFailed(id: number, error: unknown): void { this.#afterRules(this.#rules?.failed(id, error)) }
 
-  /** What was signed in a window, or `undefined` where the store did not say: then nothing is signed for it now. */
+  /** What was signed in a window; `undefined` if the store did not answer, and then nothing is signed for that window now. */
   signedKnown(signer: Uint8Array, window: bigint, answer: SignedWindow | undefined): void {
     this.own.known(signer, window, answer)
     for (const theCase of [...this.#cases.values()]) {
@@ -139,7 +139,7 @@ export class CommitmentPipeline {
   tick(): void {
     const now = this.state.outside.monotonic()
     for (const outcome of this.schedules.tick(now)) this.lookedUp(outcome)
-    // Those that were beyond the horizon may have come within it.
+    // windows beyond the horizon may be within it now
     for (const window of this.holding.windows()) this.#lookUp(window)
     for (const ruled of this.#rules?.tick(now) ?? []) this.#afterRules(ruled)
     const { verdictWithin, holdFor, pageWithin } = this.state.config
@@ -196,7 +196,7 @@ export class CommitmentPipeline {
     const known = isNear ? this.schedules.known(commitment.window) : undefined
     if (known === undefined) { this.#hold(theCase); return }
     refusal = outcomes.notElected(commitment, known)
-    // Only an answer that was given after it came may refuse it: the schedule may have just changed (H73).
+    // only an answer newer than the commitment may refuse it: the schedule may just have changed (H73)
     if (refusal !== undefined && known.at < theCase.arrivedAt) { this.#hold(theCase); return }
     if (refusal !== undefined) { this.#finish(theCase, refusal); return }
     if (now - known.at > config.scheduleRefresh) this.lookedUp(this.schedules.want(commitment.window, now))
@@ -220,13 +220,13 @@ export class CommitmentPipeline {
     if (theCase.origin.kind !== 'page') this.#conclude(theCase)
   }
 
-  /** What can be said of a commitment before its signer is looked up. */
+  /** The checks before the schedule is asked. */
   #cheapRefusal(commitment: Commitment): Outcome | undefined {
     const { tip, canon, memory } = this.state
     return outcomes.outOfReach(commitment) ?? outcomes.belowConfirmedTip(commitment, tip) ?? outcomes.tooOld(commitment, canon.bounds.floor, canon.anchor) ?? outcomes.alreadyHave(commitment, memory)
   }
 
-  /** What its signer's other commitments, and its parent, say against an elected signer's commitment. */
+  /** The checks of an elected signer's commitment against its other ones and its parent. */
   #refusal(theCase: PendingCommitment): Outcome | undefined {
     const { memory, canon, config } = this.state
     const { commitment } = theCase
@@ -261,7 +261,7 @@ export class CommitmentPipeline {
     return outcomes.tooManyHandovers(commitment, memory, config.maxHandoversPerHeight)
   }
 
-  /** Its place in the chain, and what follows from it. */
+  /** Places it in the chain, with all consequences. */
   #conclude(theCase: PendingCommitment): void {
     const { full, canon, outside } = this.state
     const { commitment, origin } = theCase
@@ -307,7 +307,7 @@ export class CommitmentPipeline {
     this.#underWay.set(key, (this.#underWay.get(key) ?? 0) + 1)
   }
 
-  /** Its time is over. */
+  /** It has waited for too long. */
   #giveUp(theCase: PendingCommitment): void {
     const refusal = tooLate(theCase, this.#latestWindow)
     const { window } = theCase.commitment
@@ -315,7 +315,7 @@ export class CommitmentPipeline {
     if (!this.holding.waitsFor(window) && this.schedules.known(window) === undefined) this.schedules.drop(window)
   }
 
-  /** What it waited for is there, or its time is over: it goes on, and its page with it where it was the last. */
+  /** It waits no longer: it goes on, and so does its page if it was the last one waiting. */
   #goOn(theCase: PendingCommitment, how: (theCase: PendingCommitment) => void): void {
     this.#stopWaiting(theCase)
     how(theCase)
@@ -349,12 +349,12 @@ export class CommitmentPipeline {
 
   // ---- the end
 
-  /** @param error of the ledger, for who asked whether it may be signed */
+  /** @param error of the ledger, for the caller that asked whether it may be signed */
   #finish(theCase: PendingCommitment, refusal: Outcome, error?: unknown): void {
     this.#stopWaiting(theCase)
     this.#cases.delete(theCase.id)
     const { commitment, origin, verdictGiven } = theCase
-    // Its bytes may be a view of a batch that is gone by the time somebody looks.
+    // copied, since its bytes may be a view of a buffer that is reused
     const judgement: Judgement = { ...refusal, hash: commitment.hash.slice() }
     if (refusal.verdict !== 'accept') this.#parentDidNotCome(commitment.key)
     if (origin.kind === 'page') origin.page.results[origin.at] = judgement
@@ -362,7 +362,7 @@ export class CommitmentPipeline {
     else this.#report(origin, judgement, verdictGiven)
   }
 
-  /** Tells who waits for it what came of a commitment. @param late gossipsub has had its verdict already */
+  /** Reports the judgement of a commitment to its origin. @param late gossipsub already has a verdict */
   #report(origin: Origin, judgement: Judgement, late: boolean): void {
     const { outside } = this.state
     const { verdict, reason, penalty, hash, ofAuthor = false } = judgement
@@ -373,7 +373,7 @@ export class CommitmentPipeline {
       else if (penalty && !late) void outside.outcomes.send({ type: 'report', peer: origin.peer, outcome: 'failure' })
     } else {
       const judged = origin.kind === 'own' ? outside.ownJudged : outside.judged
-      // Our own again: it is there, and may be sent again.
+      // our own, published again: it is stored, and may be sent again
       const again = origin.kind === 'own' && reason === outcomes.DUPLICATE.reason
       void judged.send({ type: 'judged', ticket: origin.ticket, results: [again ? { ...judgement, verdict: 'accept', hash } : judgement] })
       if (accepted || again || origin.kind === 'sync') this.state.ticketWhenDurable(judged, origin.ticket)
@@ -383,7 +383,7 @@ export class CommitmentPipeline {
     }
   }
 
-  /** Those that wait for a parent which was under way and did not come after all: now it is missing. */
+  /** A parent in the pipeline was not accepted: for its waiting children it is missing now. */
   #parentDidNotCome(key: string): void {
     const { memory, canon } = this.state
     if (this.#underWay.has(key) || memory.get(key) !== undefined) return

@@ -1,4 +1,4 @@
-/** The verdict table of SPEC §6, stateful part: one function a row. A refusal is the row's; `undefined` means that the row does not apply. */
+/** The stateful part of the verdict table of SPEC §6, one function per row. `undefined` means that the row does not apply. */
 import { Finding, findingName, verdictOf } from '../../protocol/index.js'
 import type { Commitment } from './commitment.js'
 import type { Anchor, Link } from './links.js'
@@ -12,11 +12,11 @@ import { MAX_HEIGHT } from './config.js'
 export type Outcome = Omit<Judgement, 'hash'>
 
 const ignore = (reason: string): Outcome => ({ verdict: 'ignore', reason, penalty: false })
-/** It took our state or configuration to tell: a relay need not know better, its author must (H85). */
+/** A refusal that depends on our state or configuration: the author is at fault, and no relay (H85). */
 export function authorsFault(reason: string): Outcome { return { verdict: 'ignore', reason, penalty: false, ofAuthor: true } }
 
 export const ACCEPTED: Outcome = { verdict: 'accept', reason: 'accepted', penalty: false }
-/** Accepted; its parent is not known, and it waits for it. */
+/** Accepted; it waits for its parent, which is not known. */
 export const PENDING: Outcome = { verdict: 'accept', reason: 'pending_parent', penalty: false }
 /** Accepted; another block holds its height. */
 export const ASIDE: Outcome = { verdict: 'accept', reason: 'aside', penalty: false }

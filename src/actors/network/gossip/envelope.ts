@@ -52,7 +52,7 @@ function isAnother(key: Uint8Array, from: Uint8Array): boolean {
   }
 }
 
-/** Half of the order of secp256k1's group; a larger S is the malleated form. */
+/** Half of the order of secp256k1's group; a larger S is the altered form. */
 const HALF_ORDER = Buffer.from('7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0', 'hex')
 const SEQUENCE = 0x30
 const INTEGER = 0x02
