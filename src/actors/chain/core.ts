@@ -11,7 +11,7 @@ import { CommitmentPipeline } from './pipeline.js'
 import type { RestoredSigning } from './slashing-protection.js'
 import type { ChainEffects } from './effects.js'
 import { ChainState } from './state.js'
-import { TxListDesk } from './txlist-desk.js'
+import { TxListVerdicts } from './txlist-verdicts.js'
 import { MAX_HEIGHT, MAX_WINDOW } from './config.js'
 
 /** What the store gives at start. */
@@ -32,7 +32,7 @@ export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'besi
 export class ChainCore {
   readonly state: ChainState
   readonly judge: CommitmentPipeline
-  readonly txLists: TxListDesk
+  readonly txLists: TxListVerdicts
   readonly decisions: Decisions
   readonly handoverFallback: HandoverFallback
   #order = 0
@@ -51,7 +51,7 @@ export class ChainCore {
       left: commitment => { this.txLists.left(commitment) },
     })
     this.judge = new CommitmentPipeline(this.state)
-    this.txLists = new TxListDesk(this.state)
+    this.txLists = new TxListVerdicts(this.state)
     this.decisions = new Decisions(this.state, () => this.#order++)
     this.handoverFallback = new HandoverFallback(this.state)
   }

@@ -7,7 +7,7 @@ import type { ChainState } from './state.js'
 const REMEMBERED = 4_096
 
 /** Tells and keeps what convicts a signer (SPEC §6): both signed messages, each pair once. */
-export class EvidenceDesk {
+export class EvidenceCollector {
   readonly #told = new LRUCache<string, true>({ max: REMEMBERED })
 
   constructor(private readonly state: ChainState) {}

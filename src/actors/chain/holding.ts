@@ -22,9 +22,9 @@ export class Holding {
   get size(): number { return this.#bounded.size }
 
   /** The exact bytes are held already. */
-  has(theCase: PendingCommitment): boolean {
-    for (const held of this.#byWindow.get(theCase.commitment.window) ?? []) {
-      if (held.commitment.key === theCase.commitment.key && held.commitment.sameBytes(theCase.commitment)) return true
+  has(pending: PendingCommitment): boolean {
+    for (const held of this.#byWindow.get(pending.commitment.window) ?? []) {
+      if (held.commitment.key === pending.commitment.key && held.commitment.sameBytes(pending.commitment)) return true
     }
     return false
   }
@@ -33,14 +33,14 @@ export class Holding {
   windows(): bigint[] { return [...this.#byWindow.keys()] }
 
   /** Holds it; gives those that had to go. */
-  add(theCase: PendingCommitment): PendingCommitment[] {
-    theCase.commitment.keep()
-    theCase.waits = 'schedule'
-    set(this.#byWindow, theCase.commitment.window).add(theCase)
-    if (theCase.origin.kind !== 'gossip') return []
-    const peer = theCase.origin.peer
-    const share = set(this.#byPeer, peer).add(theCase)
-    this.#bounded.add(theCase)
+  add(pending: PendingCommitment): PendingCommitment[] {
+    pending.commitment.keep()
+    pending.waits = 'schedule'
+    set(this.#byWindow, pending.commitment.window).add(pending)
+    if (pending.origin.kind !== 'gossip') return []
+    const peer = pending.origin.peer
+    const share = set(this.#byPeer, peer).add(pending)
+    this.#bounded.add(pending)
     const dropped: PendingCommitment[] = []
     const { maxHeld, maxHeldPerPeer, maxHeldBytes } = this.config
     if (share.size > maxHeldPerPeer) dropped.push(this.#drop(share))
@@ -51,13 +51,13 @@ export class Holding {
   /** What waits for a window, in the order of arrival. Each waits until it is removed, so a page is not complete before its last one. */
   waiting(window: bigint): readonly PendingCommitment[] { return [...this.#byWindow.get(window) ?? []] }
 
-  remove(theCase: PendingCommitment): void {
-    const { commitment: { window } } = theCase
-    const peer = senderOf(theCase)
-    outOf(this.#byWindow, window, theCase)
-    if (peer !== undefined) outOf(this.#byPeer, peer, theCase)
-    this.#bounded.delete(theCase)
-    theCase.waits = undefined
+  remove(pending: PendingCommitment): void {
+    const { commitment: { window } } = pending
+    const peer = senderOf(pending)
+    outOf(this.#byWindow, window, pending)
+    if (peer !== undefined) outOf(this.#byPeer, peer, pending)
+    this.#bounded.delete(pending)
+    pending.waits = undefined
   }
 
   #drop(from: Set<PendingCommitment>): PendingCommitment {
@@ -73,7 +73,7 @@ function set<K>(map: Map<K, Set<PendingCommitment>>, key: K): Set<PendingCommitm
   return present
 }
 
-function outOf<K>(map: Map<K, Set<PendingCommitment>>, key: K, theCase: PendingCommitment): void {
+function outOf<K>(map: Map<K, Set<PendingCommitment>>, key: K, pending: PendingCommitment): void {
   const present = map.get(key)
-  if (present?.delete(theCase) === true && present.size === 0) map.delete(key)
+  if (present?.delete(pending) === true && present.size === 0) map.delete(key)
 }

@@ -11,7 +11,7 @@ export interface Page {
   readonly arrivedAt: number
   readonly results: (Judgement | undefined)[]
   /** In the order of the response, without commitments that were refused at once. */
-  readonly cases: PendingCommitment[]
+  readonly commitments: PendingCommitment[]
   /** Every commitment has entered the pipeline. */
   complete: boolean
   answered: boolean
@@ -60,5 +60,5 @@ export function takeHighS(item: Checked): Checked {
 /** The parent, if it comes before this one in the same page: both are placed together. */
 export function earlierInPage({ origin, commitment }: PendingCommitment): Commitment | undefined {
   if (origin.kind !== 'page') return undefined
-  return origin.page.cases.find(each => each.commitment.key === commitment.parentKey)?.commitment
+  return origin.page.commitments.find(each => each.commitment.key === commitment.parentKey)?.commitment
 }

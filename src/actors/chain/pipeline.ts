@@ -3,7 +3,7 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import { earlierInPage, isOwn, takeHighS } from './pending-commitment.js'
 import type { PendingCommitment, Page, Proposal } from './pending-commitment.js'
 import { Commitment } from './commitment.js'
-import { EvidenceDesk } from './evidence.js'
+import { EvidenceCollector } from './evidence.js'
 import { Holding } from './holding.js'
 import type { Checked, Origin } from './ingress.js'
 import type { Judgement } from './ports.js'
@@ -34,11 +34,11 @@ import { latestWindow } from './config.js'
 export class CommitmentPipeline {
   readonly schedules: ScheduleCache
   readonly holding: Holding
-  readonly evidence: EvidenceDesk
+  readonly evidence: EvidenceCollector
   readonly own: SlashingProtection
   readonly #rules: RuleQueue | undefined
   readonly #lateRules: LateRules
-  readonly #cases = new Map<number, PendingCommitment>()
+  readonly #pending = new Map<number, PendingCommitment>()
   /** Authenticated and not placed yet, by hash: their children need not request them. */
   readonly #underWay = new Map<string, number>()
   readonly #pages = new Set<Page>()
@@ -49,7 +49,7 @@ export class CommitmentPipeline {
     const { outside, config } = state
     this.schedules = new ScheduleCache(outside.lookUps, config)
     this.holding = new Holding(config)
-    this.evidence = new EvidenceDesk(state)
+    this.evidence = new EvidenceCollector(state)
     this.own = new SlashingProtection(state)
     this.#rules = outside.rules === undefined ? undefined : new RuleQueue(outside.rules, config)
     this.#lateRules = new LateRules(state, this.#rules, () => this.#nextId++)
@@ -69,7 +69,7 @@ export class CommitmentPipeline {
   page(peer: PeerKey, ticket: number, items: readonly Checked[]): void {
     const page: Page = {
       peer, ticket, arrivedAt: this.state.outside.monotonic(), results: new Array<Judgement | undefined>(items.length).fill(undefined),
-      cases: [], complete: false, answered: false,
+      commitments: [], complete: false, answered: false,
     }
     this.#pages.add(page)
     for (const [at, raw] of items.entries()) {
@@ -77,9 +77,9 @@ export class CommitmentPipeline {
       const item = takeHighS(raw)
       const refusal = outcomes.byFinding(item.finding)
       if (refusal !== undefined) page.results[at] = { ...refusal, hash: item.hash }
-      else page.cases.push(this.#open(item, { kind: 'page', page, at }))
+      else page.commitments.push(this.#open(item, { kind: 'page', page, at }))
     }
-    for (const theCase of page.cases) this.#step(theCase)
+    for (const pending of page.commitments) this.#step(pending)
     page.complete = true
     this.#concludePage(page)
   }
@@ -94,7 +94,7 @@ export class CommitmentPipeline {
     const { window } = outcome
     if ('known' in outcome) {
       if (outcome.changed === true) void this.state.outside.scheduleChanges?.send({ type: 'scheduleChanged' })
-      for (const theCase of this.holding.waiting(window)) if (theCase.waits === 'schedule') this.#goOn(theCase, each => this.#step(each))
+      for (const pending of this.holding.waiting(window)) if (pending.waits === 'schedule') this.#goOn(pending, each => this.#step(each))
       return
     }
     if (outcome.error !== undefined) this.state.outside.event({ type: 'scheduleFailed', submissionWindowEnd: window, error: outcome.error })
@@ -120,19 +120,19 @@ export class CommitmentPipeline {
   /** What was signed in a window; `undefined` if the store did not answer, and then nothing is signed for that window now. */
   signedKnown(signer: Uint8Array, window: bigint, answer: SignedWindow | undefined): void {
     this.own.known(signer, window, answer)
-    for (const theCase of [...this.#cases.values()]) {
-      const { waits, commitment } = theCase
+    for (const pending of [...this.#pending.values()]) {
+      const { waits, commitment } = pending
       if (waits !== 'ledger' || commitment.window !== window || !equalBytes(commitment.signer, signer)) continue
-      this.#goOn(theCase, () => answer === undefined ? this.#finish(theCase, outcomes.NOT_RECORDED) : this.#step(theCase))
+      this.#goOn(pending, () => answer === undefined ? this.#finish(pending, outcomes.NOT_RECORDED) : this.#step(pending))
     }
   }
 
   recalled(id: number, record: CommitmentRecord | undefined, error: unknown): void {
-    const theCase = this.#awaited(id, 'recall')
-    if (theCase === undefined) return
-    theCase.recalled = true
+    const pending = this.#awaited(id, 'recall')
+    if (pending === undefined) return
+    pending.recalled = true
     const refusal = error !== undefined ? outcomes.STORE_UNAVAILABLE : record?.standing === 'retired' ? outcomes.DEMOTED : undefined
-    this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
+    this.#goOn(pending, () => refusal === undefined ? this.#step(pending) : this.#finish(pending, refusal))
   }
 
   /** Time has passed. */
@@ -143,25 +143,25 @@ export class CommitmentPipeline {
     for (const window of this.holding.windows()) this.#lookUp(window)
     for (const ruled of this.#rules?.tick(now) ?? []) this.#afterRules(ruled)
     const { verdictWithin, holdFor, pageWithin } = this.state.config
-    for (const theCase of [...this.#cases.values()]) {
-      const { waits } = theCase
-      const age = now - theCase.arrivedAt
-      if (theCase.origin.kind === 'page' || waits === undefined || age < verdictWithin) continue
-      if (theCase.origin.kind !== 'gossip' || age >= holdFor) {
-        this.#giveUp(theCase)
-      } else if (!theCase.verdictGiven) {
-        this.#report(theCase.origin, { ...tooLate(theCase, this.#latestWindow), hash: theCase.commitment.hash }, false)
-        theCase.verdictGiven = true
+    for (const pending of [...this.#pending.values()]) {
+      const { waits } = pending
+      const age = now - pending.arrivedAt
+      if (pending.origin.kind === 'page' || waits === undefined || age < verdictWithin) continue
+      if (pending.origin.kind !== 'gossip' || age >= holdFor) {
+        this.#giveUp(pending)
+      } else if (!pending.verdictGiven) {
+        this.#report(pending.origin, { ...tooLate(pending, this.#latestWindow), hash: pending.commitment.hash }, false)
+        pending.verdictGiven = true
       }
     }
     for (const page of this.#pages) {
       if (now - page.arrivedAt < pageWithin) continue
-      for (const theCase of page.cases) if (theCase.waits !== undefined) this.#giveUp(theCase)
+      for (const pending of page.commitments) if (pending.waits !== undefined) this.#giveUp(pending)
     }
   }
 
   /** Commitments on their way to their verdict, or to their place. */
-  get open(): number { return this.#cases.size + this.#lateRules.size + this.#underWay.size + this.#pages.size }
+  get open(): number { return this.#pending.size + this.#lateRules.size + this.#underWay.size + this.#pages.size }
 
   /** Whether a commitment of this hash is on its way to its place. */
   isUnderWay(key: string): boolean { return this.#underWay.has(key) }
@@ -172,52 +172,52 @@ export class CommitmentPipeline {
 
   #open({ bytes, hash, signer }: Pick<Checked, 'bytes' | 'hash' | 'signer'>, origin: PendingCommitment['origin']): PendingCommitment {
     const from = origin.kind === 'own' || origin.kind === 'proposal' ? undefined : origin.kind === 'page' ? origin.page.peer : origin.peer
-    const theCase: PendingCommitment = {
+    const pending: PendingCommitment = {
       id: this.#nextId++, commitment: new Commitment({ ssz: bytes, hash, signer, from, own: isOwn({ origin }) }, this.#order++), origin,
       arrivedAt: this.state.outside.monotonic(), waits: undefined, verdictGiven: false, recalled: false,
     }
-    if (origin.kind === 'own') theCase.commitment.ruled = this.own.ruled(theCase.commitment)
-    this.#cases.set(theCase.id, theCase)
-    return theCase
+    if (origin.kind === 'own') pending.commitment.ruled = this.own.ruled(pending.commitment)
+    this.#pending.set(pending.id, pending)
+    return pending
   }
 
-  #step(theCase: PendingCommitment): void {
+  #step(pending: PendingCommitment): void {
     const { memory, config, outside, rewoundTop } = this.state
-    const { commitment } = theCase
-    const admitted = this.own.admits(theCase)
-    if (admitted === 'wait') { this.#wait(theCase, 'ledger'); return }
-    if (admitted !== 'yes') { this.#finish(theCase, admitted.refusal, admitted.error); return }
+    const { commitment } = pending
+    const admitted = this.own.admits(pending)
+    if (admitted === 'wait') { this.#wait(pending, 'ledger'); return }
+    if (admitted !== 'yes') { this.#finish(pending, admitted.refusal, admitted.error); return }
     let refusal = this.#cheapRefusal(commitment)
-    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+    if (refusal !== undefined) { this.#finish(pending, refusal); return }
 
     const now = outside.monotonic()
     const isNear = commitment.window <= this.#latestWindow
-    if (!isNear && theCase.origin.kind !== 'gossip') { this.#finish(theCase, outcomes.BEYOND_HORIZON); return }
+    if (!isNear && pending.origin.kind !== 'gossip') { this.#finish(pending, outcomes.BEYOND_HORIZON); return }
     const known = isNear ? this.schedules.known(commitment.window) : undefined
-    if (known === undefined) { this.#hold(theCase); return }
+    if (known === undefined) { this.#hold(pending); return }
     refusal = outcomes.notElected(commitment, known)
     // only an answer newer than the commitment may refuse it: the schedule may just have changed (H73)
-    if (refusal !== undefined && known.at < theCase.arrivedAt) { this.#hold(theCase); return }
-    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
+    if (refusal !== undefined && known.at < pending.arrivedAt) { this.#hold(pending); return }
+    if (refusal !== undefined) { this.#finish(pending, refusal); return }
     if (now - known.at > config.scheduleRefresh) this.lookedUp(this.schedules.want(commitment.window, now))
 
-    refusal = this.#refusal(theCase)
-    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
-    if (!theCase.recalled && rewoundTop !== undefined && commitment.number <= rewoundTop) {
-      this.#wait(theCase, 'recall')
-      outside.recall(theCase.id, commitment.hash)
+    refusal = this.#refusal(pending)
+    if (refusal !== undefined) { this.#finish(pending, refusal); return }
+    if (!pending.recalled && rewoundTop !== undefined && commitment.number <= rewoundTop) {
+      this.#wait(pending, 'recall')
+      outside.recall(pending.id, commitment.hash)
       return
     }
     if (this.#rules !== undefined && commitment.ruled === 'no') {
-      const parent = memory.get(commitment.parentKey) ?? earlierInPage(theCase)
+      const parent = memory.get(commitment.parentKey) ?? earlierInPage(pending)
       commitment.ruled = parent === undefined ? 'alone' : 'with_parent'
-      this.#wait(theCase, 'rules')
-      const ruled = this.#rules.submit(theCase.id, commitment, parent, now)
-      if (ruled === 'full') this.#finish(theCase, outcomes.RULES_OVERLOADED)
+      this.#wait(pending, 'rules')
+      const ruled = this.#rules.submit(pending.id, commitment, parent, now)
+      if (ruled === 'full') this.#finish(pending, outcomes.RULES_OVERLOADED)
       else this.#afterRules(ruled)
       return
     }
-    if (theCase.origin.kind !== 'page') this.#conclude(theCase)
+    if (pending.origin.kind !== 'page') this.#conclude(pending)
   }
 
   /** The checks before the schedule is asked. */
@@ -227,10 +227,10 @@ export class CommitmentPipeline {
   }
 
   /** The checks of an elected signer's commitment against its other ones and its parent. */
-  #refusal(theCase: PendingCommitment): Outcome | undefined {
+  #refusal(pending: PendingCommitment): Outcome | undefined {
     const { memory, canon, config } = this.state
-    const { commitment } = theCase
-    const own = isOwn(theCase)
+    const { commitment } = pending
+    const own = isOwn(pending)
     const equivocation = outcomes.equivocates(commitment, memory)
     if (equivocation !== undefined) {
       if (own) return outcomes.CONFLICTING
@@ -254,7 +254,7 @@ export class CommitmentPipeline {
       if (!own) this.evidence.misbehaviour('misnumbered', commitment, parent === undefined ? [] : [parent])
       return misnumbered
     }
-    if ((theCase.origin.kind === 'own' || theCase.origin.kind === 'proposal') && theCase.origin.behind !== true) {
+    if ((pending.origin.kind === 'own' || pending.origin.kind === 'proposal') && pending.origin.behind !== true) {
       const behind = outcomes.behind(commitment, memory)
       if (behind !== undefined) return behind
     }
@@ -262,28 +262,28 @@ export class CommitmentPipeline {
   }
 
   /** Places it in the chain, with all consequences. */
-  #conclude(theCase: PendingCommitment): void {
+  #conclude(pending: PendingCommitment): void {
     const { full, canon, outside } = this.state
-    const { commitment, origin } = theCase
-    const refusal = this.#cheapRefusal(commitment) ?? this.#refusal(theCase)
-    if (refusal !== undefined) { this.#finish(theCase, refusal); return }
-    if (full) { this.#finish(theCase, origin.kind === 'gossip' ? outcomes.FORWARDED_ONLY : outcomes.STORE_BEHIND); return }
-    const taken = this.own.take(theCase)
-    if (taken !== 'yes') { this.#finish(theCase, taken.refusal, taken.error); return }
-    if (origin.kind === 'proposal') { this.#finish(theCase, outcomes.ACCEPTED); return }
+    const { commitment, origin } = pending
+    const refusal = this.#cheapRefusal(commitment) ?? this.#refusal(pending)
+    if (refusal !== undefined) { this.#finish(pending, refusal); return }
+    if (full) { this.#finish(pending, origin.kind === 'gossip' ? outcomes.FORWARDED_ONLY : outcomes.STORE_BEHIND); return }
+    const taken = this.own.take(pending)
+    if (taken !== 'yes') { this.#finish(pending, taken.refusal, taken.error); return }
+    if (origin.kind === 'proposal') { this.#finish(pending, outcomes.ACCEPTED); return }
 
     const { ssz, hash, signer, number, from } = commitment.keep()
     outside.event({ type: 'commitment', ssz, hash, blockNumber: number, signer, from })
     const placement = canon.place(commitment)
     this.evidence.lateEnd(commitment)
-    this.#finish(theCase, placement === 'canonical' ? outcomes.ACCEPTED : placement === 'pending' ? outcomes.PENDING : outcomes.ASIDE)
+    this.#finish(pending, placement === 'canonical' ? outcomes.ACCEPTED : placement === 'pending' ? outcomes.PENDING : outcomes.ASIDE)
   }
 
   #concludePage(page: Page): void {
-    if (!page.complete || page.answered || page.cases.some(theCase => theCase.waits !== undefined && this.#cases.has(theCase.id))) return
+    if (!page.complete || page.answered || page.commitments.some(pending => pending.waits !== undefined && this.#pending.has(pending.id))) return
     page.answered = true
     this.#pages.delete(page)
-    for (const theCase of page.cases) if (this.#cases.has(theCase.id)) this.#conclude(theCase)
+    for (const pending of page.commitments) if (this.#pending.has(pending.id)) this.#conclude(pending)
     const { outside } = this.state
     void outside.judged.send({ type: 'judged', ticket: page.ticket, results: page.results.filter(result => result !== undefined) })
     this.state.ticketWhenDurable(outside.judged, page.ticket)
@@ -291,74 +291,74 @@ export class CommitmentPipeline {
 
   // ---- waiting
 
-  #hold(theCase: PendingCommitment): void {
-    const { commitment: { window } } = theCase
-    if (theCase.origin.kind === 'gossip' && this.holding.has(theCase)) { this.#finish(theCase, outcomes.DUPLICATE); return }
-    for (const dropped of this.holding.add(theCase)) {
+  #hold(pending: PendingCommitment): void {
+    const { commitment: { window } } = pending
+    if (pending.origin.kind === 'gossip' && this.holding.has(pending)) { this.#finish(pending, outcomes.DUPLICATE); return }
+    for (const dropped of this.holding.add(pending)) {
       this.#finish(dropped, outcomes.NOT_HELD)
       if (!this.holding.waitsFor(dropped.commitment.window)) this.schedules.drop(dropped.commitment.window)
     }
     this.#lookUp(window)
   }
 
-  #wait(theCase: PendingCommitment, what: 'ledger' | 'recall' | 'rules'): void {
-    const { key } = theCase.commitment.keep()
-    theCase.waits = what
+  #wait(pending: PendingCommitment, what: 'ledger' | 'recall' | 'rules'): void {
+    const { key } = pending.commitment.keep()
+    pending.waits = what
     this.#underWay.set(key, (this.#underWay.get(key) ?? 0) + 1)
   }
 
   /** It has waited for too long. */
-  #giveUp(theCase: PendingCommitment): void {
-    const refusal = tooLate(theCase, this.#latestWindow)
-    const { window } = theCase.commitment
-    this.#goOn(theCase, each => this.#finish(each, refusal))
+  #giveUp(pending: PendingCommitment): void {
+    const refusal = tooLate(pending, this.#latestWindow)
+    const { window } = pending.commitment
+    this.#goOn(pending, each => this.#finish(each, refusal))
     if (!this.holding.waitsFor(window) && this.schedules.known(window) === undefined) this.schedules.drop(window)
   }
 
   /** It waits no longer: it goes on, and so does its page if it was the last one waiting. */
-  #goOn(theCase: PendingCommitment, how: (theCase: PendingCommitment) => void): void {
-    this.#stopWaiting(theCase)
-    how(theCase)
-    if (theCase.origin.kind === 'page') this.#concludePage(theCase.origin.page)
+  #goOn(pending: PendingCommitment, how: (pending: PendingCommitment) => void): void {
+    this.#stopWaiting(pending)
+    how(pending)
+    if (pending.origin.kind === 'page') this.#concludePage(pending.origin.page)
   }
 
-  #stopWaiting(theCase: PendingCommitment): void {
-    const { waits, commitment: { key } } = theCase
-    theCase.waits = undefined
-    if (waits === 'schedule') this.holding.remove(theCase)
+  #stopWaiting(pending: PendingCommitment): void {
+    const { waits, commitment: { key } } = pending
+    pending.waits = undefined
+    if (waits === 'schedule') this.holding.remove(pending)
     if (waits === undefined || waits === 'schedule') return
-    if (waits === 'rules') this.#rules?.drop(theCase.id)
+    if (waits === 'rules') this.#rules?.drop(pending.id)
     const left = (this.#underWay.get(key) ?? 1) - 1
     if (left > 0) this.#underWay.set(key, left)
     else this.#underWay.delete(key)
   }
 
   #awaited(id: number, what: PendingCommitment['waits']): PendingCommitment | undefined {
-    const theCase = this.#cases.get(id)
-    return theCase?.waits === what ? theCase : undefined
+    const pending = this.#pending.get(id)
+    return pending?.waits === what ? pending : undefined
   }
 
   #afterRules(ruled: Ruled | undefined): void {
     if (ruled === undefined) return
     if (this.#lateRules.answered(ruled)) return
-    const theCase = this.#awaited(ruled.id, 'rules')
-    if (theCase === undefined) return
+    const pending = this.#awaited(ruled.id, 'rules')
+    if (pending === undefined) return
     const refusal = 'answer' in ruled && ruled.answer === 'accept' ? undefined : refusalByRules(ruled)
-    this.#goOn(theCase, () => refusal === undefined ? this.#step(theCase) : this.#finish(theCase, refusal))
+    this.#goOn(pending, () => refusal === undefined ? this.#step(pending) : this.#finish(pending, refusal))
   }
 
   // ---- the end
 
   /** @param error of the ledger, for the caller that asked whether it may be signed */
-  #finish(theCase: PendingCommitment, refusal: Outcome, error?: unknown): void {
-    this.#stopWaiting(theCase)
-    this.#cases.delete(theCase.id)
-    const { commitment, origin, verdictGiven } = theCase
+  #finish(pending: PendingCommitment, refusal: Outcome, error?: unknown): void {
+    this.#stopWaiting(pending)
+    this.#pending.delete(pending.id)
+    const { commitment, origin, verdictGiven } = pending
     // copied, since its bytes may be a view of a buffer that is reused
     const judgement: Judgement = { ...refusal, hash: commitment.hash.slice() }
     if (refusal.verdict !== 'accept') this.#parentDidNotCome(commitment.key)
     if (origin.kind === 'page') origin.page.results[origin.at] = judgement
-    else if (origin.kind === 'proposal') this.own.answer(theCase, origin, refusal, error)
+    else if (origin.kind === 'proposal') this.own.answer(pending, origin, refusal, error)
     else this.#report(origin, judgement, verdictGiven)
   }
 

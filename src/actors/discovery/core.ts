@@ -7,7 +7,7 @@ import type { ByType, Context, Port } from '../kernel/index.js'
 import type { DriverEvent, NetworkHandle, PeerInfo } from '../network/ingress.js'
 import type { PeerStanding } from '../reputation/ingress.js'
 import type { Store } from '../store/ingress.js'
-import { BootnodeDesk } from './bootnode-desk.js'
+import { BootnodeKeeper } from './bootnode-keeper.js'
 import type { Bootnode } from './bootnodes.js'
 import { namesOtherChain, readCandidate, udpEndpoint, uncompressed } from './candidate.js'
 import type { DiscoveryConfig } from './config.js'
@@ -55,7 +55,7 @@ export interface DiscoveryCoreInit {
 /** What one incarnation knows: whom to dial, who is there, what is under way. */
 export class DiscoveryCore {
   readonly keeper: KnownKeeper
-  readonly desk: BootnodeDesk
+  readonly desk: BootnodeKeeper
   readonly ours: OurRecord
   readonly reach: AddressScopeRules
   readonly #init: DiscoveryCoreInit
@@ -79,7 +79,7 @@ export class DiscoveryCore {
     this.#protocols = Object.values(protocolsOf(config.chainId))
     this.#targets = new Targets({ max: config.candidates, perNetwork: config.candidatesPerNetwork, retry: config.retry }, ctx.random)
     this.keeper = init.keeper
-    this.desk = new BootnodeDesk({ ctx, config, node, tell: event => { this.#tell(event) }, use: bootnode => { this.#use(bootnode) } })
+    this.desk = new BootnodeKeeper({ ctx, config, node, tell: event => { this.#tell(event) }, use: bootnode => { this.#use(bootnode) } })
   }
 
   // ---- rounds

@@ -8,7 +8,7 @@ import { DiscoveryError } from './errors.js'
 import { waitAfter } from './targets.js'
 import type { DiscoveryEvent, DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 
-export interface BootnodeDeskNeeds {
+export interface BootnodeKeeperNeeds {
   readonly ctx: Context<DiscoveryMessage, DiscoveryInternal>
   readonly config: DiscoveryConfig
   readonly node: Discv5Node
@@ -20,10 +20,10 @@ export interface BootnodeDeskNeeds {
 interface Entry { readonly bootnode: Bootnode; failures: number; notBefore: number; asking: boolean }
 
 /** Where to begin. One that does not work is named once, until it has worked again, and tried again with backoff. */
-export class BootnodeDesk {
+export class BootnodeKeeper {
   readonly #entries = new Map<string, Entry>()
 
-  constructor(private readonly needs: BootnodeDeskNeeds) {}
+  constructor(private readonly needs: BootnodeKeeperNeeds) {}
 
   /** Those of the configuration: a bad one is named, and the others are used. */
   begin(): void {

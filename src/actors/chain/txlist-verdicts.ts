@@ -14,7 +14,7 @@ const NO_ROOM: Outcome = { verdict: 'ignore', reason: 'no_room', penalty: false 
  * The verdict on a txlist (SPEC §6, Txlists): one that an accepted commitment names is taken and earns reputation; one that none names
  * (yet) is taken within its sender's share, and earns it when one does; one that is here is ignored.
  */
-export class TxListDesk {
+export class TxListVerdicts {
   constructor(private readonly state: ChainState) {}
 
   take(items: readonly Checked[]): void {
