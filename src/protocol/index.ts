@@ -17,6 +17,10 @@ export { snappySize } from './snappy.js'
 export { checkPage, packPage, viewPage } from './page.js'
 export * from './presets.js'
 export {
+  ANSWER_SIZES, commitmentsBody, decodeRequest, emptyAnswer, frameCaps, headRequest, pageRequest, readHead, readTxListAnswer, REQUEST_KINDS, txListBody,
+  txListRequest, type DecodedRequest, type RequestKind, type TxListAnswer,
+} from './requests.js'
+export {
   checkCommitment, checkTxList, checkTxListResponse, Finding, findingName, RECORD_HASH, RECORD_SIGNER, RECORD_SIZE, verdictOf,
   type CommitmentRules, type FindingName, type Verdict,
 } from './rules.js'
@@ -27,3 +31,8 @@ export {
   DEFAULT_CHAIN_ID, isLegacyTopic, LEGACY_TOPIC_NAMES, protocolsOf, topicsOf, type Protocols, type Topics,
 } from './topics.js'
 export { CommitmentView, hasTxListOffset, readUint256, viewTxList, type TxListView } from './view.js'
+
+// every type that a public signature mentions (test/types/exported.test.ts)
+export type { Keccak, RecoverKey } from './backends.js'
+export type { PartlyOf } from './presets.js'
+export type { BatchEvidence, BatchFigures } from './secp256k1/batch-verifier.js'

@@ -166,7 +166,7 @@ export function konaScore(slotSeconds: number): ScorePreset {
 
 /** Single fields of a preset in place of its own. */
 export type ScoreOverrides = { readonly [K in keyof Omit<ScorePreset, 'name'>]?: PartlyOf<ScorePreset[K]> }
-type PartlyOf<T> = T extends number ? T : { readonly [K in keyof T]?: PartlyOf<T[K]> }
+export type PartlyOf<T> = T extends number ? T : { readonly [K in keyof T]?: PartlyOf<T[K]> }
 
 export interface ScorePresetOptions extends ScoreOverrides {
   /** The L2 block time in seconds, for `kona`; default 2. */

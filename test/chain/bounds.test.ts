@@ -65,8 +65,8 @@ describe('chain: H22 what is keyed by what others send is bounded', () => {
       await open({ config: { confirmedTip } })
       const out = EDGES.filter(number => number > 2n ** 64n - 2n)
       for (const number of out) {
-        for (const bare of [false, true]) {
-          const absurd = build({ number, bare, eop: true, parent: new Uint8Array(32).fill(4) })
+        for (const handoverOnly of [false, true]) {
+          const absurd = build({ number, handoverOnly, eop: true, parent: new Uint8Array(32).fill(4) })
           expect(await h.gossip(absurd)).to.equal('ignore')
           expect(h.reason()).to.equal('height_out_of_range')
           expect(await h.page([absurd])).to.deep.equal(['ignore height_out_of_range'])

@@ -27,7 +27,7 @@ describe('chain: hand-overs (SPEC §6, EOP)', () => {
   it('without a block: occupies no height; the next block keeps the number and may link to it', async () => {
     await open()
     const blocks = chainOf(100, 101)
-    const handover = build({ number: 102, parent: blocks[1]!, bare: true })
+    const handover = build({ number: 102, parent: blocks[1]!, handoverOnly: true })
     const next = build({ number: 102, parent: handover, signer: BOB, window: LATER })
     await take([...blocks, handover])
     h.events.expect('handover', { blockNumber: 102n, withBlock: false })
@@ -41,7 +41,7 @@ describe('chain: hand-overs (SPEC §6, EOP)', () => {
     await open()
     const blocks = chainOf(100, 101)
     const next = build({ number: 102, parent: blocks[1]!, signer: BOB, window: LATER })
-    const handover = build({ number: 102, parent: blocks[1]!, bare: true })
+    const handover = build({ number: 102, parent: blocks[1]!, handoverOnly: true })
     await take([...blocks, next, handover])
     expect(await h.canonical()).to.deep.equal(shown([...blocks, handover, next]))
     h.events.expect('handover', { withBlock: false })
@@ -50,9 +50,9 @@ describe('chain: hand-overs (SPEC §6, EOP)', () => {
   it('it enters no equivocation key, and one that follows another keeps the number', async () => {
     await open()
     const [block] = chainOf(100, 100)
-    const first = build({ number: 101, parent: block!, bare: true })
-    const second = build({ number: 101, parent: first, bare: true, signer: BOB, window: LATER })
-    const third = build({ number: 101, parent: block!, bare: true, salt: 1 })
+    const first = build({ number: 101, parent: block!, handoverOnly: true })
+    const second = build({ number: 101, parent: first, handoverOnly: true, signer: BOB, window: LATER })
+    const third = build({ number: 101, parent: block!, handoverOnly: true, salt: 1 })
     const next = build({ number: 101, parent: second, signer: BOB, window: LATER + 384n })
     await take([block!, first, second, third, next])
     h.events.expectNone('equivocation')
@@ -62,7 +62,7 @@ describe('chain: hand-overs (SPEC §6, EOP)', () => {
   it('a block above it in the same window is out, also one that takes its very height', async () => {
     await open()
     const [block] = chainOf(100, 100)
-    const handover = build({ number: 101, parent: block!, bare: true })
+    const handover = build({ number: 101, parent: block!, handoverOnly: true })
     await take([block!, handover])
     expect(await h.gossip(build({ number: 101, parent: handover }))).to.equal('ignore')
     h.events.expect('misbehaviour', { reason: 'after_eop' })
@@ -70,7 +70,7 @@ describe('chain: hand-overs (SPEC §6, EOP)', () => {
 
   it('a parent that is right below the anchor can only be a hand-over: that is what is asked for', async () => {
     await open()
-    const handover = build({ number: 100, bare: true })
+    const handover = build({ number: 100, handoverOnly: true })
     const next = build({ number: 100, parent: handover, signer: BOB })
     await take([next])
     h.gaps.expect('missingParent', { hash: handover.hash, height: 100n })
@@ -82,7 +82,7 @@ describe('chain: hand-overs (SPEC §6, EOP)', () => {
     it(`a block that links to a hand-over which ${how} failed to supply is adopted on its signer's word`, async () => {
       await open()
       const blocks = chainOf(100, 101)
-      const lost = build({ number: 102, parent: blocks[1]!, bare: true })
+      const lost = build({ number: 102, parent: blocks[1]!, handoverOnly: true })
       const next = build({ number: 102, parent: lost, signer: BOB, window: LATER })
       await take([...blocks, next])
       if (how === '10 s') {
@@ -133,7 +133,7 @@ describe('chain: hand-overs (SPEC §6, EOP)', () => {
 
   it('H22 hand-overs beside one height are bounded', async () => {
     await open({ config: { maxHandoversPerHeight: 4 } })
-    for (let salt = 0; salt < 10; salt++) await h.gossip(build({ number: 100, bare: true, salt }))
+    for (let salt = 0; salt < 10; salt++) await h.gossip(build({ number: 100, handoverOnly: true, salt }))
     expect((await h.canonical()).length).to.equal(4)
     expect(h.reason()).to.equal('too_many_handovers')
   })

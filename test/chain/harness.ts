@@ -1,8 +1,8 @@
 import { chain } from '../../src/actors/chain/index.js'
 import type { ChainConfig, ChainRules, ScheduleResolver } from '../../src/actors/chain/index.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
-import { SETTLED } from '../../src/actors/chain/own-desk.js'
-import type { ChainStanding, Checked } from '../../src/actors/chain/ingress.js'
+import { SETTLED } from '../../src/actors/chain/slashing-protection.js'
+import type { ChainStatus, Checked } from '../../src/actors/chain/ingress.js'
 import type { Answers, ChainEvent, ChainStore, Gaps, Judged, Outcomes, ScheduleChanges, Verdict, Verdicts } from '../../src/actors/chain/ports.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
@@ -88,7 +88,7 @@ export interface House {
   own(what: Built, options?: { readonly behind?: boolean }): Promise<{ readonly verdict: string; readonly reason: string } | undefined>
   /** The reason of the last refusal. */
   reason(): string | undefined
-  standing(): Promise<ChainStanding>
+  standing(): Promise<ChainStatus>
   /** Heights and hashes of the canonical blocks that are durable. */
   canonical(): Promise<readonly string[]>
   /** Stops it, and starts another over the same store. */
@@ -163,4 +163,4 @@ async function opened(database: Database): Promise<Database> {
 
 /** As `House.canonical` shows them. */
 export const shown = (blocks: readonly Built[]): string[] =>
-  blocks.map(({ number, hash, bare }) => `${number}${bare ? 'h' : ''}:${Buffer.from(hash).toString('hex').slice(0, 8)}`)
+  blocks.map(({ number, hash, handoverOnly }) => `${number}${handoverOnly ? 'h' : ''}:${Buffer.from(hash).toString('hex').slice(0, 8)}`)

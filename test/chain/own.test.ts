@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import type { RuleAnswer } from '../../src/actors/chain/index.js'
-import { SETTLED } from '../../src/actors/chain/own-desk.js'
+import { SETTLED } from '../../src/actors/chain/slashing-protection.js'
 import { Finding } from '../../src/protocol/index.js'
 import { ALICE, BOB, WINDOW, build, chainOf } from '../support/chain-builder.js'
 import type { Built } from '../support/chain-builder.js'
@@ -109,7 +109,7 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
   it('after our own EOP nothing more in this window, also across a restart and a rewind', async () => {
     await open()
     const [block] = chainOf(100, 100)
-    const end = build({ number: 101, parent: block!, bare: true })
+    const end = build({ number: 101, parent: block!, handoverOnly: true })
     await h.own(block!)
     await h.own(end)
     expect(await h.own(build({ number: 101, parent: end }))).to.include({ verdict: 'ignore', reason: 'after_own_eop' })
@@ -127,7 +127,7 @@ describe('chain: our own messages, and slashing protection (SPEC §7)', () => {
     expect(await reserve(build({ number: 100, salt: 1 }))).to.include({ name: 'ChainError', code: 'conflicting_commitment', value: 100n })
     expect(await reserve(build({ number: 102, parent: second!, eop: true }), 382)).to.equal('recorded')
     expect(await reserve(build({ number: 103 }))).to.include({ code: 'after_own_eop', value: 103n, limit: 103n })
-    expect(await reserve(build({ number: 90, bare: true }))).to.include({ code: 'eop_below_own_block' })
+    expect(await reserve(build({ number: 90, handoverOnly: true }))).to.include({ code: 'eop_below_own_block' })
     expect(await reserve(second!)).to.equal('recorded')
     expect(await h.own(first!)).to.include({ verdict: 'accept' })
   })

@@ -66,7 +66,7 @@ describe('chain: the ledger of what we signed (SPEC §7)', () => {
     expect(record({ number: 102, salt: 1 })).to.equal('conflicting_commitment')
     ledger.saw(own({ number: 103, eop: true }))
     expect(record({ number: 104 })).to.equal('after_own_eop')
-    expect(record({ number: 90, bare: true })).to.equal('eop_below_own_block')
+    expect(record({ number: 90, handoverOnly: true })).to.equal('eop_below_own_block')
   })
 
   it('H55 what was seen while its window is read counts when that is known, though the store answers without it', () => {
@@ -162,8 +162,8 @@ interface Taken { readonly block: Built; readonly eop: boolean; readonly key: st
 
 const conflict = (a: Taken, b: Taken): boolean => {
   if (a.block.window !== b.block.window || a.key === b.key) return false
-  if (!a.block.bare && !b.block.bare && a.block.number === b.block.number) return true
-  const end = ({ block: { bare, number } }: Taken): bigint => bare ? number : number + 1n
+  if (!a.block.handoverOnly && !b.block.handoverOnly && a.block.number === b.block.number) return true
+  const end = ({ block: { handoverOnly, number } }: Taken): bigint => handoverOnly ? number : number + 1n
   const after = (first: Taken, second: Taken): boolean => first.eop && second.block.number >= end(first)
   return after(a, b) || after(b, a)
 }
@@ -218,9 +218,9 @@ async function history(seed: number): Promise<number> {
   }
 
   for (let step = 0; step < 80; step++) {
-    const bare = pick(6) === 0
-    const eop = bare || pick(4) === 0
-    const block = build({ number: 1 + pick(5), window: 100 + pick(7), salt: pick(2), eop, bare })
+    const handoverOnly = pick(6) === 0
+    const eop = handoverOnly || pick(4) === 0
+    const block = build({ number: 1 + pick(5), window: 100 + pick(7), salt: pick(2), eop, handoverOnly })
     const taken: Taken = { block, eop, key: Buffer.from(block.ssz.subarray(0, COMMITMENT_SIZE)).toString('hex') }
     const record: OwnSigned = { signer: block.signer, hash: block.hash, ssz: pick(2) === 0 ? block.ssz : block.ssz.slice(0, COMMITMENT_SIZE) }
     if (pick(4) === 0) {

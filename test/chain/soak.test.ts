@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { chainConfig } from '../../src/actors/chain/config.js'
 import { ChainCore } from '../../src/actors/chain/core.js'
-import type { Outside } from '../../src/actors/chain/outside.js'
+import type { ChainEffects } from '../../src/actors/chain/effects.js'
 import { Finding } from '../../src/protocol/index.js'
 import { seededRandom } from '../../src/actors/kernel/index.js'
 import { ALICE, MALLORY, WINDOW, build, checked, checkedTxList } from '../support/chain-builder.js'
@@ -14,7 +14,7 @@ describe('chain: a flood, without an actor', () => {
     let now = 0
     const verdicts = new Map<string, number>()
     const ok = { send: () => 'ok' as const }
-    const outside: Outside = {
+    const outside: ChainEffects = {
       verdicts: { send: ({ messageId }) => { verdicts.set(messageId, (verdicts.get(messageId) ?? 0) + 1); return 'ok' } },
       answers: ok, outcomes: ok, gaps: ok, judged: ok, ownJudged: ok, event: () => undefined,
       lookUps: { ask: window => { if (window % 7n === 0n) throw new Error('fails'); return window % 3n === 0n ? undefined : window % 5n === 0n ? 'unknown' : { signer: ALICE } }, abandon: () => undefined },
@@ -35,7 +35,7 @@ describe('chain: a flood, without an actor', () => {
         const parent = known.length > 0 && pick(3) > 0 ? known[pick(known.length)]! : undefined
         const block = pick(10) === 0 && known.length > 0 ? known[pick(known.length)]! : build({
           number: parent === undefined ? 100 + pick(3_000) : parent.number + BigInt(pick(20) === 0 ? 3 : 1), signer: pick(4) === 0 ? MALLORY : ALICE,
-          window: WINDOW + BigInt(pick(40)) + (pick(30) === 0 ? 100_000n : 0n), salt: pick(2), eop: pick(30) === 0, bare: pick(30) === 0,
+          window: WINDOW + BigInt(pick(40)) + (pick(30) === 0 ? 100_000n : 0n), salt: pick(2), eop: pick(30) === 0, handoverOnly: pick(30) === 0,
           parent: parent ?? Uint8Array.from({ length: 32 }, () => pick(256)),
         })
         if (known.length < 3_000) known.push(block)

@@ -8,7 +8,7 @@ import { KnownPeers } from '../../src/actors/discovery/known-peers.js'
 import { PacketLimit } from '../../src/actors/discovery/packet-limit.js'
 import { Targets } from '../../src/actors/discovery/targets.js'
 import type { Target } from '../../src/actors/discovery/targets.js'
-import { AddressVotes } from '../../src/actors/discovery/votes.js'
+import { AddressVotes } from '../../src/actors/discovery/external-address-votes.js'
 
 const nobody = (): boolean => false
 

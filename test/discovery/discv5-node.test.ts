@@ -76,7 +76,7 @@ suite('discv5 on a socket of our own', () => {
     expect(seen).to.deep.equal([])
   })
 
-  it('the library still throws at such records: once it does not, SoundRecords can go', () => {
+  it('the library still throws at such records: once it does not, RecordFilter can go', () => {
     const record = SignableENR.createV4(Uint8Array.from(randomBytes(32)), { ip: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9), udp: Uint8Array.of(1, 2) })
     expect(() => getSocketAddressMultiaddrOnENR(record, { ip4: true, ip6: false })).to.throw()
   })

@@ -7,19 +7,19 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { namesOtherChain, peerOfNetworkKey, readCandidate, udpEndpoint, uncompressed } from '../../src/actors/discovery/candidate.js'
 import type { ForeignRecord } from '../../src/actors/discovery/candidate.js'
-import { holderOf, ipFromBytes, ipFromText, reachOf } from '../../src/actors/discovery/ip.js'
-import type { Reach } from '../../src/actors/discovery/ip.js'
+import { holderOf, ipFromBytes, ipFromText, scopeOf } from '../../src/actors/discovery/ip.js'
+import type { AddressScope } from '../../src/actors/discovery/ip.js'
 import { useNativeVerification } from '../../src/actors/discovery/native-verify.js'
 import { libp2pPort } from '../../src/actors/discovery/our-record.js'
 import { chainBytes, says, signRecord } from '../../src/actors/discovery/record.js'
 import type { Claims } from '../../src/actors/discovery/record.js'
-import { SoundRecords } from '../../src/actors/discovery/sound.js'
+import { RecordFilter } from '../../src/actors/discovery/record-filter.js'
 import { samples } from '../support/samples.js'
 
 const CHAIN = chainBytes(167_000n)
 const KEY = Uint8Array.from(createHash('sha256').update('enr').digest())
-const everywhere = (reach: Reach): boolean => reach !== 'never'
-const onlyPublic = (reach: Reach): boolean => reach === 'public'
+const everywhere = (reach: AddressScope): boolean => reach !== 'never'
+const onlyPublic = (reach: AddressScope): boolean => reach === 'public'
 const ed25519 = publicKeyToProtobuf((await generateKeyPair('Ed25519')).publicKey)
 const claims: Claims = { ip: ipFromText('1.2.3.4'), udp: 9001, tcp: 9000, chainId: 167_000n, networkKey: ed25519 }
 const seen = (record: SignableENR): ENR => ENR.decodeTxt(record.encodeTxt())
@@ -117,14 +117,14 @@ describe('what others\' ENRs say', () => {
         expect([ip!.name, tcp!.name, peer!.name, rest.length]).to.deep.equal([ip!.name, 'tcp', 'p2p', 0])
         expect(peer!.value).to.equal(candidate.peer)
         expect(Number(tcp!.value)).to.be.within(1, 65_535)
-        expect(reachOf(ipFromText(ip!.value!)!)).to.not.equal('never')
+        expect(scopeOf(ipFromText(ip!.value!)!)).to.not.equal('never')
       }
     }), { numRuns: samples(500) })
   })
 })
 
 describe('records that discv5 may see', () => {
-  const sound = new SoundRecords({ family: 4, allows: (nodeId, reach) => reach !== 'never' && (nodeId === trusted.nodeId || onlyPublic(reach)), isOwn: (ip, port) => ip.text === '9.9.9.9' && port === 1 })
+  const sound = new RecordFilter({ family: 4, allows: (nodeId, reach) => reach !== 'never' && (nodeId === trusted.nodeId || onlyPublic(reach)), isOwn: (ip, port) => ip.text === '9.9.9.9' && port === 1 })
   const privateRecord = (): SignableENR => signRecord(Uint8Array.from(randomBytes(32)), 1n, { ...claims, ip: ipFromText('10.0.0.1') })
   const trusted = seen(privateRecord())
   const made = (entries: Record<string, unknown>, seq = 1n): ENR => {
@@ -176,13 +176,13 @@ describe('verification of records', () => {
 
 describe('IP addresses', () => {
   it('reach as far as their range', () => {
-    const expected: Record<Reach, string[]> = {
+    const expected: Record<AddressScope, string[]> = {
       public: ['1.2.3.4', '8.8.8.8', '223.255.255.255', '2a00:1450:4001::1', '172.32.0.1'],
       private: ['10.1.2.3', '172.16.0.1', '192.168.0.1', '100.64.0.1', 'fd00::1'],
       loopback: ['127.0.0.1', '127.255.0.1', '::1'],
       never: ['0.0.0.0', '169.254.169.254', '224.0.0.1', '240.0.0.1', '255.255.255.255', '192.0.2.1', '::', '::ffff:1.2.3.4', 'fe80::1', 'ff02::1', '2002:7f00:1::', '64:ff9b::7f00:1', '2001:0:1::', '2001:db8::1'],
     }
-    for (const [reach, texts] of Object.entries(expected)) for (const text of texts) expect(reachOf(ipFromText(text)!), text).to.equal(reach)
+    for (const [reach, texts] of Object.entries(expected)) for (const text of texts) expect(scopeOf(ipFromText(text)!), text).to.equal(reach)
   })
 
   it('go from text to bytes and back; what is none is none', () => {

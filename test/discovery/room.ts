@@ -8,7 +8,7 @@ import { Discovery, discovery, discoveryConfig } from '../../src/actors/discover
 import type { DiscoveryEvent, DiscoveryInit, DiscoveryMessage, DiscoveryNeeds } from '../../src/actors/discovery/index.js'
 import { ipFromText } from '../../src/actors/discovery/ip.js'
 import { signRecord } from '../../src/actors/discovery/record.js'
-import type { Endpoint } from '../../src/actors/discovery/votes.js'
+import type { Endpoint } from '../../src/actors/discovery/external-address-votes.js'
 import type { TestKit } from '../../src/actors/kernel/testing/index.js'
 import { NetworkHandle } from '../../src/actors/network/ingress.js'
 import type { NetworkCommand, PeerInfo } from '../../src/actors/network/ingress.js'

@@ -51,7 +51,7 @@ function anyPlaced(session: Session, { from, back }: { readonly from: string; re
 }
 
 const extend = fc.record({
-  on: place, later: fc.nat(3), kinds: fc.array(fc.constantFrom('block' as const, 'block' as const, 'block' as const, 'eop' as const, 'bare' as const), { minLength: 1, maxLength: 6 }), salt: fc.nat(1),
+  on: place, later: fc.nat(3), kinds: fc.array(fc.constantFrom('block' as const, 'block' as const, 'block' as const, 'eop' as const, 'handoverOnly' as const), { minLength: 1, maxLength: 6 }), salt: fc.nat(1),
   twist: fc.constantFrom('none', 'none', 'none', 'none', 'none', 'forged', 'refused', 'misnumbered'),
   by: fc.constantFrom('gossip', 'gossip', 'gossip', 'page', 'reversed', 'all but the first', 'nobody'), peer: fc.nat(2),
 }).map(given => command('extend', given, (session, { on, later, kinds, salt, twist, by, peer }) => {
@@ -59,7 +59,7 @@ const extend = fc.record({
   let window = (parent?.as.window ?? FIRST_WINDOW) + 12n * BigInt(later)
   const made: Made[] = []
   for (const [at, kind] of kinds.entries()) {
-    const number = (parent === undefined ? FIRST_HEIGHT : parent.as.bare ? parent.as.number : parent.as.number + 1n) + (twist === 'misnumbered' && at === 0 ? 3n : 0n)
+    const number = (parent === undefined ? FIRST_HEIGHT : parent.as.handoverOnly ? parent.as.number : parent.as.number + 1n) + (twist === 'misnumbered' && at === 0 ? 3n : 0n)
     if (parent?.as.eop === true && window === parent.as.window) window += 12n
     made.push(parent = session.make({ parent, number, window, kind, salt, forged: twist === 'forged' && at === 0, refused: twist === 'refused' && at === 0 }))
   }
@@ -123,10 +123,10 @@ const schedule = fc.constantFrom(1, 8).map(by => command('schedule', { by }, () 
 /** Window ends and heights at the edges of what there can be. */
 const EDGES = [0n, 2n ** 63n, 2n ** 64n - 2n, 2n ** 64n - 1n, 2n ** 256n - 1n]
 
-const edge = fc.record({ what: fc.constantFrom('number' as const, 'window' as const), value: fc.constantFrom(...EDGES), on: place, kind: fc.constantFrom('block' as const, 'bare' as const) })
+const edge = fc.record({ what: fc.constantFrom('number' as const, 'window' as const), value: fc.constantFrom(...EDGES), on: place, kind: fc.constantFrom('block' as const, 'handoverOnly' as const) })
   .map(given => command('edge', given, (session, { what, value, on, kind }) => {
     const parent = placed(session, on)
-    const number = what === 'number' ? value : (parent?.as.number ?? FIRST_HEIGHT - 1n) + (parent?.as.bare === true ? 0n : 1n)
+    const number = what === 'number' ? value : (parent?.as.number ?? FIRST_HEIGHT - 1n) + (parent?.as.handoverOnly === true ? 0n : 1n)
     return session.make({ parent, number, window: what === 'window' ? value : (parent?.as.window ?? FIRST_WINDOW) + 12n, kind, salt: 0, forged: false, refused: false })
   }, async (session, made) => {
     session.add(made)
@@ -155,7 +155,7 @@ const reelect = fc.nat(12).map(index => command('reelect', { index }, () => FIRS
 
 const txList = fc.record({ which: fc.nat(), peer: fc.nat(2) }).map(given => command('txlist', given, ({ pool }, { which }) => {
   const made = pool[pool.length - 1 - which % Math.max(1, Math.min(pool.length, 12))]
-  return made?.as.bare === false ? made : undefined
+  return made?.as.handoverOnly === false ? made : undefined
 }, (session, made) => {
   session.add(made)
   session.world.txList(made.built, 'peer-0')
@@ -177,14 +177,14 @@ const SIGNS = 'ownAddresses' in CHAIN_DEFAULTS
 const BEHIND = { behind: true }
 
 /** We sign, and publish what we have signed. */
-const sign = fc.record({ on: place, kind: fc.constantFrom('block' as const, 'block' as const, 'eop' as const, 'bare' as const), salt: fc.nat(1), refused: fc.constantFrom(false, false, false, true) })
+const sign = fc.record({ on: place, kind: fc.constantFrom('block' as const, 'block' as const, 'eop' as const, 'handoverOnly' as const), salt: fc.nat(1), refused: fc.constantFrom(false, false, false, true) })
   .map(given => command('sign', given, (session, { on, kind, salt, refused }) => {
     const parent = placed(session, on)
     let window = parent?.as.window ?? FIRST_WINDOW
     for (let later = 0; later < 8 && session.elected(window) !== OURS; later++) window += 12n
     // Records of windows long ago are pruned, and nothing is signed for them: H62 has its own tests.
     if (session.elected(window) !== OURS || window < FIRST_WINDOW) return undefined
-    const number = parent === undefined ? FIRST_HEIGHT : parent.as.bare ? parent.as.number : parent.as.number + 1n
+    const number = parent === undefined ? FIRST_HEIGHT : parent.as.handoverOnly ? parent.as.number : parent.as.number + 1n
     return session.make({ parent, number, window, kind, salt, forged: false, refused })
   }, async (session, made) => {
     const { world, model } = session
@@ -206,7 +206,7 @@ const sign = fc.record({ on: place, kind: fc.constantFrom('block' as const, 'blo
 const confirm = fc.record({ on: place, ahead: fc.constantFrom(0, 0, 0, 0, 1, 5), hash: fc.constantFrom('its own', 'its own', 'none', 'another') })
   .map(given => command('confirm', given, (session, { on, ahead, hash }) => {
     const block = placed(session, on)
-    if (block === undefined || block.as.bare || (session.scene.tip === 'none' && session.scene.maxPending < 1_000)) return undefined
+    if (block === undefined || block.as.handoverOnly || (session.scene.tip === 'none' && session.scene.maxPending < 1_000)) return undefined
     return { number: block.as.number + BigInt(ahead), hash: hash === 'none' ? undefined : hash === 'another' ? new Uint8Array(32).fill(7) : block.built.hash }
   }, async (session, { number, hash }) => {
     const id = hash === undefined ? undefined : Buffer.from(hash).toString('hex')

@@ -141,14 +141,14 @@ export class Model {
   /** Candidates whose parents are canonical, then what waits for them: hand-overs first, then the latest window of each height. */
   #offer(candidates: readonly Kept[]): void {
     for (let group = candidates; group.length > 0;) {
-      const bare = group.filter(each => each.bare)
-      const rest = group.filter(each => !each.bare).sort((a, b) => compare(a.number, b.number) || compare(b.window, a.window) || a.order - b.order)
-      const taken = bare.length > 0 ? bare : rest
-      group = taken.filter(each => this.#promote(each)).flatMap(each => this.now.candidates(each)).concat(taken === bare ? rest : [])
+      const handoverOnly = group.filter(each => each.handoverOnly)
+      const rest = group.filter(each => !each.handoverOnly).sort((a, b) => compare(a.number, b.number) || compare(b.window, a.window) || a.order - b.order)
+      const taken = handoverOnly.length > 0 ? handoverOnly : rest
+      group = taken.filter(each => this.#promote(each)).flatMap(each => this.now.candidates(each)).concat(taken === handoverOnly ? rest : [])
     }
   }
   #promote(candidate: Kept): boolean {
-    const present = candidate.bare ? undefined : this.now.blockAt(candidate.number)
+    const present = candidate.handoverOnly ? undefined : this.now.blockAt(candidate.number)
     if (candidate.standing === 'canonical' || candidate.standing === 'retired') return false
     if (candidate.refused) return !this.now.kept.delete(candidate.id)
     if (present !== undefined && (candidate.window <= present.window || !this.demote(candidate.number))) return this.#setAside(candidate)
@@ -158,7 +158,7 @@ export class Model {
   #makeCanonical(block: Kept): void {
     block.standing = 'canonical'
     for (const child of this.now.childrenOf(block)) if (child.standing === 'rival') this.#look.add(child)
-    if (!block.bare && block.number > this.now.mark) this.now.mark = block.number
+    if (!block.handoverOnly && block.number > this.now.mark) this.now.mark = block.number
   }
   /** It is known and not canonical, and so are those that waited for it. */
   #setAside(kept: Kept): false {
@@ -171,7 +171,7 @@ export class Model {
     const { mark, tip } = this.now
     if (by === 'network' && ((tip !== undefined && from <= tip.number) || mark - from >= BigInt(this.bounds.maxReorgDepth))) return false
     for (const each of this.now.having('canonical')) {
-      if (each.number > from || (each.number === from && (!each.bare || handoversAt === 'go'))) Object.assign(each, { standing: by === 'network' ? 'demoted' : to, gap: false })
+      if (each.number > from || (each.number === from && (!each.handoverOnly || handoversAt === 'go'))) Object.assign(each, { standing: by === 'network' ? 'demoted' : to, gap: false })
     }
     return true
   }
@@ -200,9 +200,9 @@ export class Model {
   #follow(latest: Kept): void {
     const path = this.now.pathTo(latest)
     const first = path[0]
-    if (first === undefined || first.standing !== 'rival' || path.some(({ refused }) => refused) || latest.bare || latest.window <= first.window) return
+    if (first === undefined || first.standing !== 'rival' || path.some(({ refused }) => refused) || latest.handoverOnly || latest.window <= first.window) return
     // Later than all of ours, so that no two rivals take turns.
-    if (this.now.having('canonical').some(({ bare, number, window }) => !bare && number >= first.number && window >= latest.window)) return
+    if (this.now.having('canonical').some(({ handoverOnly, number, window }) => !handoverOnly && number >= first.number && window >= latest.window)) return
     if (this.now.blockAt(first.number) !== undefined && !this.demote(first.number)) return
     for (const each of path) if (each.standing === 'rival') this.#keep(each, 'pending')
     this.#offer([this.now.kept.get(first.id)!])
@@ -224,7 +224,7 @@ export class Model {
     now.tip = { number, id }
     now.anchor = { number, id, isTip: true }
     const named = agrees || id === undefined ? undefined : kept.get(id)
-    if (named?.number === number && !named.bare) this.#name(named)
+    if (named?.number === number && !named.handoverOnly) this.#name(named)
     for (const each of this.pending) if (each.number <= number) kept.delete(each.id)
     this.#offer(this.pending.filter(each => this.now.link(each) === 'linked'))
     this.#afterwards()
@@ -250,7 +250,7 @@ export class Model {
     if (tip !== undefined && found.number <= tip.number) return 'below_confirmed_tip'
     if (kept.get(id)?.standing === 'canonical') return undefined
     if (this.now.link(found) !== 'linked') return 'not_linked'
-    if (!found.bare) this.demote(found.number, 'application')
+    if (!found.handoverOnly) this.demote(found.number, 'application')
     this.#name(found)
     this.#decided()
     return undefined

@@ -76,16 +76,16 @@ export class Session {
   }
 
   make({ parent, number, window, kind, salt, forged, refused }: {
-    readonly parent: Made | undefined; readonly number: bigint; readonly window: bigint; readonly kind: 'block' | 'eop' | 'bare'
+    readonly parent: Made | undefined; readonly number: bigint; readonly window: bigint; readonly kind: 'block' | 'eop' | 'handoverOnly'
     readonly salt: number; readonly forged: boolean; readonly refused: boolean
   }): Made {
     const signer = forged ? MALLORY : this.elected(window) ?? SIGNERS[Number((window - FIRST_WINDOW) / 12n % 3n + 3n) % 3]!
     const built = build({
-      number, window, signer, salt, eop: kind === 'eop', bare: kind === 'bare', slasher: refused ? REFUSED : 0, ...(parent !== undefined && { parent: parent.built }),
+      number, window, signer, salt, eop: kind === 'eop', handoverOnly: kind === 'handoverOnly', slasher: refused ? REFUSED : 0, ...(parent !== undefined && { parent: parent.built }),
     })
     const as: Commitment = {
       id: hex(built.hash), parent: parent === undefined ? hex(new Uint8Array(32)) : parent.as.id, number, window, signer: hex(signer),
-      eop: kind !== 'block', bare: kind === 'bare', txList: hex(built.txListHash), refused,
+      eop: kind !== 'block', handoverOnly: kind === 'handoverOnly', txList: hex(built.txListHash), refused,
     }
     return this.pool.find(each => each.as.id === as.id) ?? { built, as }
   }
@@ -111,7 +111,7 @@ export class Session {
   name(id: string): string {
     const at = this.pool.findIndex(({ as }) => as.id === id)
     const as = this.pool[at]?.as
-    return as === undefined ? id.slice(0, 8) : `#${at} (${as.number}${as.bare ? 'h' : ''} window ${(as.window - FIRST_WINDOW) / 12n})`
+    return as === undefined ? id.slice(0, 8) : `#${at} (${as.number}${as.handoverOnly ? 'h' : ''} window ${(as.window - FIRST_WINDOW) / 12n})`
   }
 
   /** After every step. */
@@ -134,7 +134,7 @@ export class Session {
     const page = await world.database.scan(0n, 4_096)
     const { canonical } = durable
     expect([...page].map(({ hash }) => this.name(hex(hash))), 'served').to.deep.equal(canonical.map(({ id }) => this.name(id)))
-    const blocks = new Map(canonical.filter(({ bare }) => !bare).map(({ number, id }) => [number, id]))
+    const blocks = new Map(canonical.filter(({ handoverOnly }) => !handoverOnly).map(({ number, id }) => [number, id]))
     for (const [at, reader] of world.readers.entries()) {
       expect(reader.complaints, `reader ${at}`).to.deep.equal([])
       // Who has all there was follows what comes.

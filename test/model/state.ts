@@ -2,8 +2,8 @@
 
 export interface Commitment {
   readonly id: string; readonly parent: string; readonly number: bigint; readonly window: bigint; readonly signer: string; readonly eop: boolean
-  /** `bare`: a hand-over without a block, which occupies no height. `refused`: by the application's rules. */
-  readonly bare: boolean; readonly txList: string; readonly refused: boolean
+  /** `handoverOnly`: a hand-over without a block, which occupies no height. `refused`: by the application's rules. */
+  readonly handoverOnly: boolean; readonly txList: string; readonly refused: boolean
 }
 /** `demoted`: beside the chain. `retired`: by the application, and returns only if that names it. `rival`: a second one of its signer, window and height. */
 export type Standing = 'canonical' | 'pending' | 'demoted' | 'retired' | 'rival'
@@ -19,9 +19,9 @@ export interface Bounds {
 }
 
 export const LAST_HEIGHT = 2n ** 64n - 2n
-export const next = ({ number, bare }: Commitment): bigint => bare ? number : number + 1n
+export const next = ({ number, handoverOnly }: Commitment): bigint => handoverOnly ? number : number + 1n
 const sameTurn = (a: Commitment, b: Commitment): boolean => a.signer === b.signer && a.window === b.window
-export const sameSlot = (a: Commitment, b: Commitment): boolean => !a.bare && !b.bare && a.number === b.number && sameTurn(a, b)
+export const sameSlot = (a: Commitment, b: Commitment): boolean => !a.handoverOnly && !b.handoverOnly && a.number === b.number && sameTurn(a, b)
 /** `late` is signed in a turn that `end` had ended. */
 export const comesAfter = (late: Commitment, end: Commitment): boolean => end.eop && sameTurn(late, end) && late.number >= next(end)
 export const compare = (a: bigint, b: bigint): number => a < b ? -1 : a > b ? 1 : 0
@@ -45,10 +45,10 @@ export class Lasting {
   /** In the order in which they are served: of each height its hand-overs, then its block. */
   get canonical(): Kept[] {
     return this.having('canonical')
-      .sort((a, b) => compare(a.number, b.number) || Number(b.bare) - Number(a.bare) || compare(a.window, b.window) || (a.id < b.id ? -1 : 1))
+      .sort((a, b) => compare(a.number, b.number) || Number(b.handoverOnly) - Number(a.handoverOnly) || compare(a.window, b.window) || (a.id < b.id ? -1 : 1))
   }
   blockAt(height: bigint): Kept | undefined {
-    for (const each of this.kept.values()) if (each.standing === 'canonical' && !each.bare && each.number === height) return each
+    for (const each of this.kept.values()) if (each.standing === 'canonical' && !each.handoverOnly && each.number === height) return each
     return undefined
   }
   /** The highest canonical block reached without a gap from the anchor. */
@@ -58,7 +58,7 @@ export class Lasting {
     return head
   }
   /** Only canonical blocks name txlists that are fetched. */
-  get wants(): string[] { return this.canonical.filter(({ bare, txList }) => !bare && !this.txLists.has(txList)).map(({ txList }) => txList) }
+  get wants(): string[] { return this.canonical.filter(({ handoverOnly, txList }) => !handoverOnly && !this.txLists.has(txList)).map(({ txList }) => txList) }
   having(standing: Standing): Kept[] { return [...this.kept.values()].filter(each => each.standing === standing) }
   get others(): Kept[] { return [...this.kept.values()].filter(({ standing }) => standing !== 'rival') }
   childrenOf({ id }: Commitment): Kept[] { return [...this.kept.values()].filter(({ parent }) => parent === id) }
@@ -79,13 +79,13 @@ export class Lasting {
   /** Blocks that only their parent keeps from being next; of a later window, since that parent must be a hand-over. */
   get lackParent(): Kept[] {
     const { head, anchor, kept } = this
-    return this.having('pending').filter(each => !each.bare && each.number - 1n === (head ?? anchor)?.number && !kept.has(each.parent) && this.link(each) === 'unknown'
+    return this.having('pending').filter(each => !each.handoverOnly && each.number - 1n === (head ?? anchor)?.number && !kept.has(each.parent) && this.link(each) === 'unknown'
       && (head === undefined || each.window > head.window))
   }
   /** The latest window's block that was built on one, at any depth, beside the chain. */
   latestOn(below: Kept): Kept | undefined {
     const builtOn = (on: Kept): Kept[] => this.childrenOf(on).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired').flatMap(each => [each, ...builtOn(each)])
-    return builtOn(below).filter(({ bare }) => !bare).sort((a, b) => compare(b.window, a.window))[0]
+    return builtOn(below).filter(({ handoverOnly }) => !handoverOnly).sort((a, b) => compare(b.window, a.window))[0]
   }
   /** What leads from the canonical chain to one beside it, that included; nothing where nothing does. */
   pathTo(latest: Kept): Kept[] {
@@ -106,7 +106,7 @@ export class Lasting {
   /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
   blockBelow(block: Commitment | undefined): string | undefined {
     const parent = block === undefined ? undefined : this.kept.get(block.parent)
-    return parent?.bare === true && parent.standing === 'canonical' ? this.blockBelow(parent) : block?.parent
+    return parent?.handoverOnly === true && parent.standing === 'canonical' ? this.blockBelow(parent) : block?.parent
   }
   copy(): Lasting {
     const copy = Object.assign(new Lasting(), { tip: this.tip, anchor: this.anchor, mark: this.mark, order: this.order, override: this.override })

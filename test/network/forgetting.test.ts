@@ -2,7 +2,7 @@ import type { PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect } from 'chai'
 import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
-import { Connections } from '../../src/actors/network/connections/connections.js'
+import { ConnectionManager } from '../../src/actors/network/connections/connection-manager.js'
 import { newCounters } from '../../src/actors/network/figures.js'
 import type { GossipsubInternals, PeerStats } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { NetworkError, networkConfig, neutralStanding, newPrivateKey, peerKeyOf } from '../../src/actors/network/index.js'
@@ -10,7 +10,7 @@ import type { DriverEvent } from '../../src/actors/network/index.js'
 import { createNode } from '../../src/actors/network/node.js'
 import type { ConnectionQuestion } from '../../src/actors/reputation/ingress.js'
 import { Notices } from '../../src/actors/network/notices.js'
-import { Exchanges } from '../../src/actors/network/reqresp/exchanges.js'
+import { InFlightExchanges } from '../../src/actors/network/reqresp/in-flight.js'
 import { GossipStreamKeeper, REOPEN_ATTEMPTS } from '../../src/actors/network/workarounds/reopen-gossip-stream.js'
 import { forgetDeparted, keepScores } from '../../src/actors/network/workarounds/score-over-reconnection.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
@@ -56,8 +56,8 @@ describeTransports('network: what is kept of peers that have left', transport =>
   it('H22: libp2p keeps nothing of them after a sweep', async () => {
     const config = networkConfig({ transport, listen: listenOn(transport) })
     const counters = newCounters()
-    const connections = new Connections({
-      config, counters, standing: neutralStanding, refusals: undefined, clock: systemClock, random: () => 0.5, log: silentLogger, exchanges: new Exchanges(), changed: () => undefined, guarded: listener => listener,
+    const connections = new ConnectionManager({
+      config, counters, standing: neutralStanding, refusals: undefined, clock: systemClock, random: () => 0.5, log: silentLogger, exchanges: new InFlightExchanges(), changed: () => undefined, guarded: listener => listener,
       notices: new Notices({ send: () => 'ok' }, systemClock, 10),
     })
     const node = await createNode(config, { topics, gater: connections.gater.hooks(), handshake: handshakeOf(config), appScore: () => 0 })

@@ -5,7 +5,7 @@ import { Gater } from '../../src/actors/network/connections/gater.js'
 import type { GateQuestion } from '../../src/actors/network/connections/gater.js'
 import { NetworkError, defaultConnections, defaultRedial, gaterPresets, networkConfig, neutralStanding } from '../../src/actors/network/index.js'
 import type { GaterRules } from '../../src/actors/network/index.js'
-import { MAX_REFUSALS, Refusals } from '../../src/actors/network/connections/refusals.js'
+import { MAX_REFUSED_PEERS, RefusedPeers } from '../../src/actors/network/connections/refused-peers.js'
 
 const NONE = { inbound: 0, outbound: 0, of: () => 0, from: () => 0 }
 
@@ -183,36 +183,36 @@ describe('network: gater', () => {
 
 describe('network: refusals', () => {
   it('H41: outlive a restart by the wall clock, whatever the monotonic one says', () => {
-    const refusals = new Refusals(7_200_000)
+    const refusals = new RefusedPeers(7_200_000)
     refusals.add('p', '/memory/p', 1_000)
     refusals.add('q', '/memory/q', 5_000)
     const text = refusals.text(5_000, 1_800_000_000_000)
-    const after = new Refusals(7_200_000)
+    const after = new RefusedPeers(7_200_000)
     after.restore(text, 50, 1_800_003_600_000)
     expect(after.until('p', 50)).to.equal(50 + 7_200_000 - 3_600_000 - 4_000)
     expect(after.standing(50)).to.deep.equal([{ peer: 'p', address: '/memory/p' }, { peer: 'q', address: '/memory/q' }])
-    const later = new Refusals(7_200_000)
+    const later = new RefusedPeers(7_200_000)
     later.restore(text, 50, 1_800_007_199_000)
     expect(later.standing(50).map(({ peer }) => peer)).to.deep.equal(['q'])
   })
 
   it('H41: a clock that was set back does not make them longer, and damaged text makes none', () => {
-    const refusals = new Refusals(7_200_000)
+    const refusals = new RefusedPeers(7_200_000)
     refusals.restore(JSON.stringify([['p', 9e15, '/memory/p']]), 0, 1_000)
     expect(refusals.until('p', 0)).to.equal(7_200_000)
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), text => {
-      const damaged = new Refusals(1_000)
+      const damaged = new RefusedPeers(1_000)
       damaged.restore(text, 0, 0)
-      return damaged.standing(0).length <= MAX_REFUSALS
+      return damaged.standing(0).length <= MAX_REFUSED_PEERS
     }))
     refusals.restore('[["p"], ["q", "soon", "x"], [1, 2, 3], null, ["r", null, "x"]]', 0, 0)
     expect(refusals.standing(0).map(({ peer }) => peer)).to.deep.equal(['p'])
   })
 
   it('H22, H41: are bounded, the oldest gives way', () => {
-    const refusals = new Refusals(7_200_000)
-    for (let i = 0; i <= MAX_REFUSALS; i++) refusals.add(`p${i}`, 'a', i)
-    expect(refusals.standing(2_000).length).to.equal(MAX_REFUSALS)
+    const refusals = new RefusedPeers(7_200_000)
+    for (let i = 0; i <= MAX_REFUSED_PEERS; i++) refusals.add(`p${i}`, 'a', i)
+    expect(refusals.standing(2_000).length).to.equal(MAX_REFUSED_PEERS)
     expect(refusals.until('p0', 2_000)).to.equal(undefined)
   })
 })

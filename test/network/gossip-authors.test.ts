@@ -5,7 +5,7 @@ import { seededRandom } from '../../src/actors/kernel/index.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { Authors } from '../../src/actors/network/gossip/authors.js'
 import type { Authorship } from '../../src/actors/network/gossip/authors.js'
-import { GossipBudget } from '../../src/actors/network/gossip/budget.js'
+import { RpcBudget } from '../../src/actors/network/gossip/rpc-budget.js'
 import type { GossipsubInternals } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { defaultGossip } from '../../src/actors/network/index.js'
 import { describeTransports } from '../support/transport.js'
@@ -72,7 +72,7 @@ describe('network: gossip budget by author', () => {
   function relay(flood: number, seconds: number, limits = defaultGossip) {
     const clock = new ManualClock()
     let authorship: Authorship = 'unknown'
-    const budget = new GossipBudget(limits, clock, seededRandom(7), { isKnown: () => false, isProven: () => true, authorship: () => authorship })
+    const budget = new RpcBudget(limits, clock, seededRandom(7), { isKnown: () => false, isProven: () => true, authorship: () => authorship })
     const passed = { proven: 0, honestUnknown: 0, flood: 0 }
     const named: string[] = []
     const bring = (kind: keyof typeof passed): void => {
@@ -114,7 +114,7 @@ describe('network: gossip budget by author', () => {
   it('H85 a flood of large txlists of ever new authors takes an eighth of the bytes', () => {
     const clock = new ManualClock()
     let authorship: Authorship = 'unknown'
-    const budget = new GossipBudget({ ...defaultGossip, surplusShare: 0 }, clock, seededRandom(7), { isKnown: () => false, isProven: () => true, authorship: () => authorship })
+    const budget = new RpcBudget({ ...defaultGossip, surplusShare: 0 }, clock, seededRandom(7), { isKnown: () => false, isProven: () => true, authorship: () => authorship })
     const bring = (of: Authorship): number => {
       authorship = of
       return budget.admit('relay', { messages: [{ topic: topics.txLists, data: new Uint8Array(2_097_152) }] }).rpc.messages.length
@@ -137,7 +137,7 @@ describe('network: gossip budget by author', () => {
   it('what a peer floods us with itself is its own fault, refused author or not', () => {
     for (const authorship of ['own', 'own_refused'] as const) {
       const clock = new ManualClock()
-      const budget = new GossipBudget({ ...defaultGossip, surplusShare: 0 }, clock, seededRandom(7), { isKnown: () => false, isProven: () => true, authorship: () => authorship })
+      const budget = new RpcBudget({ ...defaultGossip, surplusShare: 0 }, clock, seededRandom(7), { isKnown: () => false, isProven: () => true, authorship: () => authorship })
       const named: string[] = []
       for (let second = 1; second <= 20; second++) {
         for (let n = 0; n < 200; n++) budget.admit('p', { messages: [{ topic: topics.commitments, data: new Uint8Array(382) }] })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { seededRandom } from '../../src/actors/kernel/index.js'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import type { Authorship } from '../../src/actors/network/gossip/authors.js'
-import { GossipBudget } from '../../src/actors/network/gossip/budget.js'
+import { RpcBudget } from '../../src/actors/network/gossip/rpc-budget.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { defaultGossip } from '../../src/actors/network/index.js'
 import { encodeFrame } from '../../src/protocol/index.js'
@@ -25,7 +25,7 @@ const guaranteedOnly = { ...defaultGossip, surplusShare: 0 }
 interface Asked { isKnown?: () => boolean; isProven?: (peer: string) => boolean; authorship?: () => Authorship }
 function setUp(limits = guaranteedOnly, { isKnown = () => false, isProven = () => true, authorship = () => 'own' }: Asked = {}) {
   const clock = new ManualClock()
-  return { budget: new GossipBudget(limits, clock, seededRandom(1), { isKnown, isProven, authorship }), clock }
+  return { budget: new RpcBudget(limits, clock, seededRandom(1), { isKnown, isProven, authorship }), clock }
 }
 
 describe('network: gossip budget', () => {

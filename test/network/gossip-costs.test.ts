@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { RPC } from '@libp2p/gossipsub/message'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
-import { GossipBudget } from '../../src/actors/network/gossip/budget.js'
+import { RpcBudget } from '../../src/actors/network/gossip/rpc-budget.js'
 import type { GossipsubInternals } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { MessageIdForms } from '../../src/actors/network/gossip/message-id-forms.js'
 import { costOf } from '../../src/actors/network/gossip/rpc-cost.js'
@@ -77,9 +77,9 @@ describe('network: what an RPC costs before it is decoded', () => {
 describe('network: what a message declares', () => {
   const budgetOf = () => {
     const clock = new ManualClock()
-    return { clock, budget: new GossipBudget(defaultGossip, clock, () => 0, { isKnown: () => false, isProven: peer => peer === 'proven', authorship: () => 'own' }) }
+    return { clock, budget: new RpcBudget(defaultGossip, clock, () => 0, { isKnown: () => false, isProven: peer => peer === 'proven', authorship: () => 'own' }) }
   }
-  const taken = (budget: GossipBudget, peer: string, data: Uint8Array, count: number): number =>
+  const taken = (budget: RpcBudget, peer: string, data: Uint8Array, count: number): number =>
     Array.from({ length: count }, () => budget.admit(peer, { messages: [{ topic: topics.txLists, data }] }).rpc.messages.length).filter(each => each === 1).length
 
   it('H72: is charged like bytes that came', () => {

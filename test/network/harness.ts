@@ -8,7 +8,7 @@ import { ManualClock, TestProbe } from '../../src/actors/kernel/testing/index.js
 import { NetworkHandle, network, networkConfig, neutralStanding } from '../../src/actors/network/index.js'
 import { newCounters } from '../../src/actors/network/figures.js'
 import { Handshake } from '../../src/actors/network/handshake/handshake.js'
-import type { AwaitedAnswers, DriverEvent, NetworkConfig, NetworkConfigInit, RefusalMemory, Topic } from '../../src/actors/network/index.js'
+import type { PendingResponses, DriverEvent, NetworkConfig, NetworkConfigInit, RefusedPeersNeeds, Topic } from '../../src/actors/network/index.js'
 import { Reputation } from '../../src/actors/reputation/ingress.js'
 import type { PeerStanding, ReputationMessage } from '../../src/actors/reputation/ingress.js'
 import { Store } from '../../src/actors/store/ingress.js'
@@ -51,9 +51,9 @@ export interface TestNodeOptions extends NetworkConfigInit {
   readonly decide?: Decide
   /** What differs from thinking nothing of anybody; read each time, so it may change. */
   readonly standing?: Partial<PeerStanding>
-  readonly refusals?: RefusalMemory
+  readonly refusals?: RefusedPeersNeeds
   /** Where the rooms send their answers; left out, they come by the mailbox. */
-  readonly answers?: AwaitedAnswers
+  readonly answers?: PendingResponses
   /** Virtual time for the node: none of its deadlines passes until the test says so (`pass`, `passUntil`). Gossipsub's heartbeat is the machine's. */
   readonly clock?: ManualClock
 }

@@ -2,7 +2,7 @@ import type { PeerId } from '@libp2p/interface'
 import { expect } from 'chai'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
-import { InboundPace } from '../../src/actors/network/gossip/inbound-pace.js'
+import { InboundPace } from '../../src/actors/network/gossip/pacing.js'
 import { installInboundPipeline } from '../../src/actors/network/gossip/inbound-pipeline.js'
 import { PartialRpcs } from '../../src/actors/network/gossip/partial-rpcs.js'
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { FrameReader, encodeFrame, protocolsOf } from '../../src/protocol/index.js'
-import { AwaitedAnswers } from '../../src/actors/network/index.js'
+import { PendingResponses } from '../../src/actors/network/index.js'
 import { describeTransports } from '../support/transport.js'
 import type { TestTransport } from '../support/transport.js'
 import { until } from '../support/until.js'
@@ -15,8 +15,8 @@ const head = new Uint8Array(64).fill(7)
 const sleep = (ms: number) => new Promise(resolve => { setTimeout(resolve, ms) })
 
 /** A node whose chain answers at once, also while it is being stopped, and a plain peer connected to it. */
-async function pair(transport: TestTransport, answering = true, options: TestNodeOptions = {}): Promise<{ node: TestNode; peer: RawPeer; answers: AwaitedAnswers }> {
-  const answers = new AwaitedAnswers()
+async function pair(transport: TestTransport, answering = true, options: TestNodeOptions = {}): Promise<{ node: TestNode; peer: RawPeer; answers: PendingResponses }> {
+  const answers = new PendingResponses()
   const [node, peer] = await Promise.all([startNode(transport, { ...options, answers }), rawPeer(transport)])
   const { chain } = node
   const send = chain.send.bind(chain)
@@ -157,7 +157,7 @@ describeTransports('network: leaving', transport => {
 
 describe('network: awaited answers', () => {
   it('reach who asked, under a number that never comes again', async () => {
-    const answers = new AwaitedAnswers()
+    const answers = new PendingResponses()
     const { signal } = new AbortController()
     const numbers: number[] = []
     const obtain = () => answers.obtain(number => { numbers.push(number); return 'ok' }, signal)
@@ -174,7 +174,7 @@ describe('network: awaited answers', () => {
   })
 
   it('come to nothing where the room does not take the question, or the time is over', async () => {
-    const answers = new AwaitedAnswers()
+    const answers = new PendingResponses()
     const late = new AbortController()
     expect(await answers.obtain(() => 'closed', late.signal)).to.equal(undefined)
     const waiting = answers.obtain(() => 'ok', late.signal)

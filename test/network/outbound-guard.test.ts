@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import type { GossipsubInternals, Rpc } from '../../src/actors/network/gossip/gossipsub-internals.js'
-import { OutboundGuard } from '../../src/actors/network/gossip/outbound-guard.js'
+import { OutboundBuffers } from '../../src/actors/network/gossip/outbound-buffers.js'
 
 const control = { graft: [] }
 const LARGE = new Uint8Array(100_000)
@@ -21,7 +21,7 @@ function setUp(buffers: Record<string, number>, worthy: readonly string[] = []) 
     makePrune: async (_: string, topicID: string) => Promise.resolve({ topicID }),
     sendRpc: (peer: string, rpc: Rpc) => { sent.push([peer, rpc.messages.length, rpc.control !== undefined]); return true },
   } as unknown as GossipsubInternals
-  const guard = new OutboundGuard(internals, clock, { pauseOutboundBytes: 1_000_000, totalOutboundBytes: 3_000_000, heldBack: () => { heldBack++ }, prunedSilent: peer => { pruned.push(peer) }, worthy: () => worthy })
+  const guard = new OutboundBuffers(internals, clock, { pauseOutboundBytes: 1_000_000, totalOutboundBytes: 3_000_000, heldBack: () => { heldBack++ }, prunedSilent: peer => { pruned.push(peer) }, worthy: () => worthy })
   return { backedOff, buffers, clock, guard, held: () => heldBack, internals, pruned, sent }
 }
 

@@ -1,13 +1,13 @@
 import { expect } from 'chai'
 import type { Connection } from '@libp2p/interface'
-import { PeerBook } from '../../src/actors/network/connections/peers.js'
+import { PeerTable } from '../../src/actors/network/connections/peer-table.js'
 
 /** As much of a connection as the book looks at. */
 function connection(peer: string, direction: 'inbound' | 'outbound' = 'outbound'): Connection {
   return { remotePeer: { toString: () => peer }, remoteAddr: { toString: () => `/memory/${peer}` }, direction, status: 'open' } as unknown as Connection
 }
 
-const book = () => new PeerBook({ refusedWithinMs: 1_000, refusedMs: 7_200_000 })
+const book = () => new PeerTable({ refusedWithinMs: 1_000, refusedMs: 7_200_000 })
 
 describe('network: peer book', () => {
   it('H29: counts peers, not connections', () => {

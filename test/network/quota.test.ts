@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { defaultRequests } from '../../src/actors/network/config.js'
-import { OutboundQuota } from '../../src/actors/network/reqresp/outbound-quota.js'
-import { SlidingWindow } from '../../src/actors/network/reqresp/sliding-window.js'
+import { RequestQuota } from '../../src/actors/network/reqresp/request-quota.js'
+import { SlidingWindow } from '../../src/actors/network/limits/sliding-window.js'
 import { samples } from '../support/samples.js'
 
 describe('network: sliding window', () => {
@@ -46,7 +46,7 @@ describe('network: outbound quota', () => {
   it('H07: whatever the network does to their pace, no server sees more than 7 of our requests in any 10 s', () => {
     const exchange = fc.record({ gap: fc.integer({ min: 0, max: 2_000 }), there: fc.integer({ min: 0, max: 7_000 }), back: fc.integer({ min: 0, max: 7_000 }) })
     fc.assert(fc.property(fc.array(exchange, { maxLength: 120 }), plan => {
-      const quota = new OutboundQuota(options)
+      const quota = new RequestQuota(options)
       const ends: number[] = []
       const seen: number[] = []
       let now = 0
@@ -64,7 +64,7 @@ describe('network: outbound quota', () => {
   })
 
   it('counts each protocol and each peer apart, and forgets what no longer counts', () => {
-    const quota = new OutboundQuota(options)
+    const quota = new RequestQuota(options)
     for (let i = 0; i < 7; i++) expect(quota.hold('p', 'head', false, 0)).to.equal(true)
     expect(quota.hold('p', 'head', false, 0)).to.equal(false)
     expect(quota.hold('p', 'txList', false, 0)).to.equal(true)
@@ -78,7 +78,7 @@ describe('network: outbound quota', () => {
   })
 
   /** Asks as fast as it may, one answer every `ms`, for so long; gives when each request went. */
-  function askAway(quota: OutboundQuota, from: number, forMs: number, ms: number, atOnce = 8): number[] {
+  function askAway(quota: RequestQuota, from: number, forMs: number, ms: number, atOnce = 8): number[] {
     const sent: number[] = []
     const under: number[] = []
     for (let now = from; now < from + forMs; now++) {
@@ -91,14 +91,14 @@ describe('network: outbound quota', () => {
   const inWindow = (sent: readonly number[], from: number): number => sent.filter(at => at >= from && at < from + 10_000).length
 
   it('asks peers of this software for what they guarantee, and faster and faster while they answer at once', () => {
-    const quota = new OutboundQuota(options)
+    const quota = new RequestQuota(options)
     const sent = askAway(quota, 0, 20_000, 20)
     expect(inWindow(sent, 10_000)).to.be.within(3_500, 4_000)
     expect(Math.max(...sent.map(at => sent.filter(each => each >= at && each < at + 1_000).length))).to.be.at.most(1_000)
   })
 
   it('backs off to what they guarantee when answers are delayed, and comes back', () => {
-    const quota = new OutboundQuota(options)
+    const quota = new RequestQuota(options)
     askAway(quota, 0, 10_000, 20)
     askAway(quota, 10_000, 20_000, 2_000)
     const slowed = askAway(quota, 30_000, 20_000, 2_000)
@@ -108,7 +108,7 @@ describe('network: outbound quota', () => {
   })
 
   it('never has more under way to them than they delay before they call it a violation', () => {
-    const quota = new OutboundQuota(options)
+    const quota = new RequestQuota(options)
     let held = 0
     while (quota.hold('p', 'commitments', true, 0)) held++
     expect(held).to.equal(16)
@@ -116,7 +116,7 @@ describe('network: outbound quota', () => {
   })
 
   it('H07: who says to be of this software and fails when asked faster than others is asked like others, each time for longer', () => {
-    const quota = new OutboundQuota(options)
+    const quota = new RequestQuota(options)
     const fail = (now: number): void => {
       for (let at = 0; at < 9; at++) quota.hold('p', 'head', true, now)
       for (let at = 0; at < 8; at++) quota.release('p', 'head', now, { result: 'answered', ms: 5 })
@@ -133,7 +133,7 @@ describe('network: outbound quota', () => {
   })
 
   it('one that fails when asked like others is no liar', () => {
-    const quota = new OutboundQuota(options)
+    const quota = new RequestQuota(options)
     quota.hold('p', 'head', true, 0)
     quota.release('p', 'head', 0, { result: 'failed' })
     expect(quota.trusts('p', 0)).to.equal(true)

@@ -24,7 +24,7 @@ export interface RawPeer {
   readonly address: string
   /** Everything that came by gossip and was a first copy. */
   readonly got: Array<{ readonly topic: string; readonly data: Uint8Array; readonly from: string }>
-  /** Connections on which identify is done. */
+  /** ConnectionManager on which identify is done. */
   identified(): number
   dial(address: string): Promise<Connection>
   /** A stream to a peer that is connected. */

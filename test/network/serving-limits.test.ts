@@ -3,16 +3,16 @@ import fc from 'fast-check'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { defaultServing } from '../../src/actors/network/config.js'
 import { AnswerGate } from '../../src/actors/network/reqresp/answer-gate.js'
-import { Exchanges } from '../../src/actors/network/reqresp/exchanges.js'
-import { FairShare } from '../../src/actors/network/reqresp/fair-share.js'
+import { InFlightExchanges } from '../../src/actors/network/reqresp/in-flight.js'
+import { FairShare } from '../../src/actors/network/limits/fair-share.js'
 import { ServingBudget } from '../../src/actors/network/reqresp/serving-budget.js'
-import { ServingQueue } from '../../src/actors/network/reqresp/serving-queue.js'
-import type { ServingQueueOptions } from '../../src/actors/network/reqresp/serving-queue.js'
+import { ResponseQueue } from '../../src/actors/network/reqresp/response-queue.js'
+import type { ResponseQueueOptions } from '../../src/actors/network/reqresp/response-queue.js'
 
 /** A queue on a clock of its own, and what becomes of the requests made of it. */
-function serving(options: Partial<ServingQueueOptions> = {}) {
+function serving(options: Partial<ResponseQueueOptions> = {}) {
   const clock = new ManualClock()
-  const queue = new ServingQueue(clock, { ...defaultServing, requestsPerSecond: 0, ...options })
+  const queue = new ResponseQueue(clock, { ...defaultServing, requestsPerSecond: 0, ...options })
   const settle = async (): Promise<void> => { for (let i = 0; i < 4; i++) await Promise.resolve() }
   return {
     clock, queue, settle,
@@ -32,7 +32,7 @@ function serving(options: Partial<ServingQueueOptions> = {}) {
 }
 
 /** Peers that always have so many requests under way, for so long; gives answers by peer. */
-async function compete(peers: Record<string, { atOnce: number; bytes?: number; ms?: number }>, options: Partial<ServingQueueOptions>, forMs: number) {
+async function compete(peers: Record<string, { atOnce: number; bytes?: number; ms?: number }>, options: Partial<ResponseQueueOptions>, forMs: number) {
   const { clock, ask, pass } = serving(options)
   const served: Record<string, number[]> = {}
   let over = false
@@ -107,8 +107,8 @@ describe('network: serving queue', () => {
   })
 
   it('serves one peer all of the budget while nobody else asks: 160 pages a second and more', async () => {
-    const { between, full } = await compete({ kin: { atOnce: 8, bytes: 97_796, ms: 1 } }, { requestsPerSecond: 1_000 }, 5_000)
-    expect(between('kin', 2_000, 5_000) / 3).to.be.within(160, 400)
+    const { between, full } = await compete({ sameClient: { atOnce: 8, bytes: 97_796, ms: 1 } }, { requestsPerSecond: 1_000 }, 5_000)
+    expect(between('sameClient', 2_000, 5_000) / 3).to.be.within(160, 400)
     expect(full).to.equal(0)
   })
 
@@ -289,7 +289,7 @@ describe('network: answer gate', () => {
 
 describe('network: exchanges', () => {
   it('tells who watches a peer of each beginning and each end, and counts by peer', () => {
-    const exchanges = new Exchanges()
+    const exchanges = new InFlightExchanges()
     const seen: number[] = []
     const unwatch = exchanges.watch('p', () => { seen.push(exchanges.count('p')) })
     const endP = exchanges.begin('p')

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { ManualClock } from '../../src/actors/kernel/testing/index.js'
 import { NetworkError, defaultRedial } from '../../src/actors/network/index.js'
-import { StaticPeers } from '../../src/actors/network/connections/static-peers.js'
+import { ReconnectQueue } from '../../src/actors/network/connections/reconnect-queue.js'
 
 const PEER = '12D3KooWEhyxoc4pATtS7iJkJ8DL2AfyhPhaFBJDDNNrcf4RJwk4'
 const ADDRESS = `/ip4/127.0.0.1/tcp/1/p2p/${PEER}`
@@ -10,7 +10,7 @@ function setUp({ random = 0, addresses = [ADDRESS] }: { random?: number; address
   const clock = new ManualClock()
   const world = { connected: false, reachable: false, refusedUntil: undefined as number | undefined, dials: [] as number[], addresses: 0, reason: 'unreachable', told: [] as Array<string | undefined> }
   const start = clock.monotonic()
-  const statics = new StaticPeers({
+  const statics = new ReconnectQueue({
     clock, random: () => random, policy: defaultRedial,
     isConnected: () => world.connected,
     told: ({ reason }) => { world.told.push(reason) },

@@ -11,7 +11,7 @@ const SIGNERS = [ALICE, BOB, CAROL]
 const signerAt = (window: bigint): Uint8Array => SIGNERS[Number((window - WINDOW) / 12n) % 3]!
 
 /** A tree of honest commitments: each on an earlier one, in its window or a later one. */
-const treeOf = fc.array(fc.record({ on: fc.nat(), later: fc.nat(4), kind: fc.constantFrom('block', 'block', 'block', 'eop', 'bare') }), { minLength: 1, maxLength: 22 })
+const treeOf = fc.array(fc.record({ on: fc.nat(), later: fc.nat(4), kind: fc.constantFrom('block', 'block', 'block', 'eop', 'handoverOnly') }), { minLength: 1, maxLength: 22 })
 type Tree = typeof treeOf extends fc.Arbitrary<infer T> ? T : never
 
 /** What comes in, and what happens meanwhile. */
@@ -31,15 +31,15 @@ function grow(tree: Tree): Built[] {
   const highest = new Map<bigint, bigint>()
   for (const { on, later, kind } of tree) {
     const parent = built.length === 0 ? undefined : [undefined, ...built][on % (built.length + 1)]
-    const number = parent === undefined ? 100n : parent.bare ? parent.number : parent.number + 1n
+    const number = parent === undefined ? 100n : parent.handoverOnly ? parent.number : parent.number + 1n
     let window = (parent?.window ?? WINDOW) + 12n * BigInt(later)
-    const end = kind === 'bare' ? number : number + 1n
+    const end = kind === 'handoverOnly' ? number : number + 1n
     const unfit = (): boolean => taken.has(`${window}:${number}`) || (ends.get(window) ?? 2n ** 64n) <= number || (kind !== 'block' && (highest.get(window) ?? 0n) >= end)
     while (unfit()) window += 12n
     taken.add(`${window}:${number}`)
     if (kind !== 'block') ends.set(window, end)
-    if (kind !== 'bare') highest.set(window, number > (highest.get(window) ?? 0n) ? number : highest.get(window)!)
-    built.push(build({ number, window, signer: signerAt(window), eop: kind === 'eop', bare: kind === 'bare', ...(parent !== undefined && { parent }) }))
+    if (kind !== 'handoverOnly') highest.set(window, number > (highest.get(window) ?? 0n) ? number : highest.get(window)!)
+    built.push(build({ number, window, signer: signerAt(window), eop: kind === 'eop', handoverOnly: kind === 'handoverOnly', ...(parent !== undefined && { parent }) }))
   }
   return built
 }
@@ -51,10 +51,10 @@ function canonicalOf(all: readonly Built[]): Built[] {
   let below: Uint8Array = TIP.preconfirmationHash
   for (let number = 100n; ; number++) {
     const links: Uint8Array[] = [below]
-    const bares: Built[] = []
-    for (const each of all) if (each.bare && each.number === number && links.some(hash => linksParent(each, hash))) { bares.push(each); links.push(each.hash) }
-    const blocks = all.filter(each => !each.bare && each.number === number && links.some(hash => linksParent(each, hash)))
-    chain.push(...bares)
+    const handovers: Built[] = []
+    for (const each of all) if (each.handoverOnly && each.number === number && links.some(hash => linksParent(each, hash))) { handovers.push(each); links.push(each.hash) }
+    const blocks = all.filter(each => !each.handoverOnly && each.number === number && links.some(hash => linksParent(each, hash)))
+    chain.push(...handovers)
     const best = blocks.reduce<Built | undefined>((latest, each) => latest === undefined || each.window > latest.window ? each : latest, undefined)
     if (best === undefined) return chain
     chain.push(best)
@@ -95,10 +95,10 @@ async function run(all: readonly Built[], steps: readonly Step[]): Promise<{ can
   // What was dropped meanwhile comes again, as sync would fetch it.
   for (const block of [...all].reverse()) void h.gossip(block)
   for (const block of all) void h.gossip(block)
-  for (const block of all) if (!block.bare) void h.gossipTxList(block.txList)
+  for (const block of all) if (!block.handoverOnly) void h.gossipTxList(block.txList)
   const canonical = await h.canonical()
   const { head } = await h.standing()
-  const txLists = await h.store.database.hasTxLists(all.filter(({ bare }) => !bare).map(({ txListHash }) => txListHash))
+  const txLists = await h.store.database.hasTxLists(all.filter(({ handoverOnly }) => !handoverOnly).map(({ txListHash }) => txListHash))
   countPenalties()
   await h.kit.stop()
   return { canonical, head: head.blockNumber, txLists: txLists.every(Boolean), penalties }
@@ -112,7 +112,7 @@ describe('chain: whatever the order', () => {
       for (const steps of [one, other]) {
         const outcome = await run(all, steps)
         expect([...outcome.canonical].sort()).to.deep.equal([...shown(expected)].sort())
-        expect(outcome.head).to.equal(expected.findLast(({ bare }) => !bare)?.number ?? 0n)
+        expect(outcome.head).to.equal(expected.findLast(({ handoverOnly }) => !handoverOnly)?.number ?? 0n)
         expect(outcome.txLists).to.equal(true)
         expect(outcome.penalties).to.equal(0)
       }

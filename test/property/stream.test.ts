@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { blocks } from '../../src/actors/service/blocks.js'
 import { Wake } from '../../src/actors/service/wake.js'
-import type { ChainStanding } from '../../src/actors/chain/ingress.js'
+import type { ChainStatus } from '../../src/actors/chain/ingress.js'
 import { testKit } from '../../src/actors/kernel/testing/index.js'
 import { storeOver } from '../../src/actors/store/actor.js'
 import type { CommitmentPut, WriteBatch } from '../../src/actors/store/database.js'
@@ -24,7 +24,7 @@ describe('property: the ordered stream', () => {
   it('whatever happens to the chain, and at whatever pace it is read, what was read is the canonical chain, each block once and in order', async () => {
     await fc.assert(fc.asyncProperty(fc.array(stepOf, { minLength: 1, maxLength: 40 }), async steps => {
       const kit = testKit()
-      const chain = { standing: async () => ({ confirmedTip: { blockNumber: 0n } } as ChainStanding) }
+      const chain = { standing: async () => ({ confirmedTip: { blockNumber: 0n } } as ChainStatus) }
       const reading = new Store(await kit.spawn(storeOver(() => memoryDatabase(), { chain: kit.probe(), answers: kit.probe(), events: kit.probe() })))
       const news = new Wake()
       let sequence = 0

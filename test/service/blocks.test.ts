@@ -8,7 +8,7 @@ import { storeOver } from '../../src/actors/store/actor.js'
 import { Store } from '../../src/actors/store/ingress.js'
 import { memoryDatabase } from '../../src/actors/store/memory.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
-import type { ChainMessage, ChainStanding, ConfirmedTip } from '../../src/actors/chain/ingress.js'
+import type { ChainMessage, ChainStatus, ConfirmedTip } from '../../src/actors/chain/ingress.js'
 import type { CommitmentPut, WriteBatch } from '../../src/actors/store/database.js'
 import { OFFSETS } from '../../src/protocol/index.js'
 import { commitment, hashOf } from '../store/fixtures.js'
@@ -33,7 +33,7 @@ async function rig(limits = {}) {
   const events = kit.probe()
   const judging = kit.probe<ChainMessage>('chain')
   const tip: { confirmedTip: ConfirmedTip | undefined } = { confirmedTip: undefined }
-  judging.answer('standing', () => tip as ChainStanding)
+  judging.answer('standing', () => tip as ChainStatus)
   const chain = new Chain(judging)
   const ref = await kit.spawn(storeOver(() => memoryDatabase({ limits }), { chain: judging, answers: kit.probe(), events }))
   const handle = new Store(ref)

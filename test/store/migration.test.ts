@@ -34,7 +34,7 @@ describe('a data directory of schema 1', () => {
     const now = await database.rewinds(0, store)
     expect(now, 'what was told at an earlier opening').to.deep.equal({ store: now.store, last: 0, to: undefined, known: true })
     const base = chainOf(100, 102, { window: WINDOW })
-    const lost = build({ number: 103, parent: base[2]!, bare: true, window: WINDOW })
+    const lost = build({ number: 103, parent: base[2]!, handoverOnly: true, window: WINDOW })
     const adopted = build({ number: 103, parent: lost, signer: BOB, window: LATER })
     const rest = chainOf(104, 107, { parent: adopted, signer: BOB, window: LATER })
     expect((await database.chainRecord()).gaps).to.deep.equal([{ blockNumber: 103n, hash: adopted.hash }])

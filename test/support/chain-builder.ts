@@ -16,7 +16,7 @@ export interface Built {
   readonly signer: Uint8Array
   readonly number: bigint
   readonly window: bigint
-  readonly bare: boolean
+  readonly handoverOnly: boolean
   readonly txList: Uint8Array
   readonly txListHash: Uint8Array
 }
@@ -31,7 +31,7 @@ export interface Spec {
   readonly window?: bigint | number
   readonly eop?: boolean
   /** A hand-over without a block. */
-  readonly bare?: boolean
+  readonly handoverOnly?: boolean
   /** Makes a commitment different from another of the same place. */
   readonly salt?: number
   /** Makes another signature over the same commitment. */
@@ -50,23 +50,23 @@ export const WINDOW = 1_799_000_384n
 export const txListHashOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest())
 
 export function build(spec: Spec): Built {
-  const { signer = ALICE, eop = false, bare = false, salt = 0, signature = 1, slasher = 0 } = spec
+  const { signer = ALICE, eop = false, handoverOnly = false, salt = 0, signature = 1, slasher = 0 } = spec
   const number = BigInt(spec.number)
   const window = BigInt(spec.window ?? WINDOW)
   const parent = spec.parent === undefined ? new Uint8Array(32) : spec.parent instanceof Uint8Array ? spec.parent : spec.parent.hash
   const txList = new TextEncoder().encode(`txlist ${number} ${window} ${salt} ${Buffer.from(signer).toString('hex')}`)
-  const txListHash = bare ? new Uint8Array(32) : txListHashOf(txList)
+  const txListHash = handoverOnly ? new Uint8Array(32) : txListHashOf(txList)
   const ssz = SignedCommitmentCodec.encode({
     commitment: {
       preconf: {
-        eop: eop || bare, blockNumber: number, timestamp: BigInt(salt), gasLimit: 30_000_000n, coinbase: signer, anchorBlockNumber: 1n,
+        eop: eop || handoverOnly, blockNumber: number, timestamp: BigInt(salt), gasLimit: 30_000_000n, coinbase: signer, anchorBlockNumber: 1n,
         rawTxListHash: txListHash, parentPreconfirmationHash: parent, submissionWindowEnd: window, proverAuth: new Uint8Array(20), proposalId: 0n,
       },
       slasherAddress: new Uint8Array(20).fill(slasher),
     },
     signature: Uint8Array.from({ length: 65 }, (_, at) => at === 64 ? 0 : at === 32 ? 1 : signature),
   })
-  return { ssz, hash: keccak_256(ssz.subarray(0, PRECONFIRMATION_SIZE)), signer, number, window, bare, txList, txListHash }
+  return { ssz, hash: keccak_256(ssz.subarray(0, PRECONFIRMATION_SIZE)), signer, number, window, handoverOnly, txList, txListHash }
 }
 
 /** Blocks `from` to `to`, linked. */

@@ -50,7 +50,7 @@ describe('sync: backfill of txlists', () => {
   it('far behind, commitments go first: a txlist now and then, all of them afterwards', async () => {
     const chain = chainOf(1n, 6_000n)
     const named = new Map(chain.map(each => [toHex(new CommitmentView(each).rawTxListHash), new TextEncoder().encode(`${heightOf(each)}/0`)]))
-    const model = peer('kin', chain, { txList: hash => named.get(hash), latencyMs: 200 })
+    const model = peer('sameClient', chain, { txList: hash => named.get(hash), latencyMs: 200 })
     sim = await simulate([model])
     sim.chain.rule = commitment => {
       const view = new CommitmentView(commitment)

@@ -37,7 +37,7 @@ describe('sync: live gaps', () => {
     expect(sim.failures()).to.deep.equal({})
   })
 
-  it('H25 gaps of one stretch are one request', async () => {
+  it('H25 gaps of one range are one request', async () => {
     await upTo(100n, [quiet('a', 100n)])
     for (const height of [110n, 105n, 120n]) orphan(height, 'a')
     await sim.kit.advance(500)

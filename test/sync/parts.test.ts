@@ -1,63 +1,64 @@
 import { expect } from 'chai'
 import { defaultRequests } from '../../src/actors/network/config.js'
-import { OutboundQuota } from '../../src/actors/network/reqresp/outbound-quota.js'
+import { RequestQuota } from '../../src/actors/network/reqresp/request-quota.js'
 import fc from 'fast-check'
 import { syncConfig } from '../../src/actors/sync/config.js'
-import { SyncError } from '../../src/actors/sync/errors.js'
-import * as rows from '../../src/actors/chain/verdict.js'
-import { isTaken, isUnjudged, reasonOfFirst, standsAside, waitsForStore } from '../../src/actors/sync/judgements.js'
-import { Unheard, targetOf } from '../../src/actors/sync/heads.js'
-import type { CheckedPage } from '../../src/actors/sync/page-check.js'
-import { PeerBook } from '../../src/actors/sync/peers.js'
+import { SyncError } from '../../src/actors/sync/config.js'
+import * as rows from '../../src/actors/chain/verdicts.js'
+import { isTaken, isUnjudged, reasonOfFirst, standsAside, waitsForStore } from '../../src/actors/sync/range/import.js'
+import { GossipHealth } from '../../src/actors/sync/gossip-health.js'
+import { targetOf } from '../../src/actors/sync/range/target.js'
+import type { CheckedPage } from '../../src/actors/sync/range/page-check.js'
+import { SyncPeers } from '../../src/actors/sync/peers.js'
 import type { SyncPeerState } from '../../src/actors/sync/peers.js'
-import { Plan } from '../../src/actors/sync/plan.js'
-import type { Stretch } from '../../src/actors/sync/plan.js'
-import { Pace, etaMs } from '../../src/actors/sync/progress.js'
+import { BatchQueue } from '../../src/actors/sync/range/batch-queue.js'
+import type { Batch } from '../../src/actors/sync/range/batch-queue.js'
+import { Pace, etaMs } from '../../src/actors/sync/range/range-sync.js'
 
 const pageFor = (start: bigint, blocks: number, full = false): CheckedPage =>
   ({ bytes: new Uint8Array(), count: blocks, start, next: start + BigInt(blocks), handsOver: false, received: blocks, full, resumes: undefined, beyond: new Uint8Array(0) })
 
 describe('sync: the plan of a run', () => {
   it('cuts what lies before it into pages, as far ahead as it may', () => {
-    const plan = new Plan(1n, 256, 4)
+    const plan = new BatchQueue(1n, 256, 4)
     plan.reach(10_000n)
-    expect(plan.stretches.map(({ start, end }) => [start, end])).to.deep.equal([[1n, 256n], [257n, 512n], [513n, 768n], [769n, 1024n]])
+    expect(plan.batches.map(({ start, end }) => [start, end])).to.deep.equal([[1n, 256n], [257n, 512n], [513n, 768n], [769n, 1024n]])
     plan.advance(257n)
     plan.reach(10_000n)
-    expect(plan.stretches).to.have.length(4)
+    expect(plan.batches).to.have.length(4)
     expect(plan.end).to.equal(1_281n)
   })
 
   it('a short page leaves its rest to be asked of another peer; a full one of anybody', () => {
-    const plan = new Plan(1n, 256, 4)
+    const plan = new BatchQueue(1n, 256, 4)
     plan.reach(256n)
-    expect(plan.fill(plan.stretches[0] as Stretch, pageFor(1n, 100), 'a')).to.equal(true)
-    expect(plan.stretches.map(({ start, end, state }) => [start, end, state])).to.deep.equal([[1n, 100n, 'ready'], [101n, 256n, 'wanted']])
-    expect([...(plan.stretches[1] as Stretch).tried]).to.deep.equal(['a'])
-    expect(plan.fill(plan.stretches[1] as Stretch, pageFor(101n, 150, true), 'b')).to.equal(true)
-    expect([...(plan.stretches[2] as Stretch).tried]).to.deep.equal([])
+    expect(plan.fill(plan.batches[0] as Batch, pageFor(1n, 100), 'a')).to.equal(true)
+    expect(plan.batches.map(({ start, end, state }) => [start, end, state])).to.deep.equal([[1n, 100n, 'awaitingProcessing'], [101n, 256n, 'awaitingDownload']])
+    expect([...(plan.batches[1] as Batch).tried]).to.deep.equal(['a'])
+    expect(plan.fill(plan.batches[1] as Batch, pageFor(101n, 150, true), 'b')).to.equal(true)
+    expect([...(plan.batches[2] as Batch).tried]).to.deep.equal([])
   })
 
   it('hands on in the order of the chain only', () => {
-    const plan = new Plan(1n, 10, 3)
+    const plan = new BatchQueue(1n, 10, 3)
     plan.reach(30n)
-    const [first, second] = plan.stretches as [Stretch, Stretch]
+    const [first, second] = plan.batches as [Batch, Batch]
     plan.fill(second, pageFor(11n, 10), 'a')
     expect(plan.next).to.equal(undefined)
     plan.fill(first, pageFor(1n, 10), 'b')
     expect(plan.next?.start).to.equal(1n)
   })
 
-  it('a second page for the same stretch is not used', () => {
-    const plan = new Plan(1n, 10, 3)
+  it('a second page for the same batch is not used', () => {
+    const plan = new BatchQueue(1n, 10, 3)
     plan.reach(10n)
-    const target = plan.stretches[0] as Stretch
+    const target = plan.batches[0] as Batch
     expect(plan.fill(target, pageFor(1n, 10), 'a')).to.equal(true)
     expect(plan.fill(target, pageFor(1n, 10), 'b')).to.equal(false)
-    expect(plan.stretches).to.have.length(1)
+    expect(plan.batches).to.have.length(1)
   })
 
-  it('whatever happens, stretches follow each other without a gap from the frontier on', () => {
+  it('whatever happens, batches follow each other without a gap from the frontier on', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('reach' as const), by: fc.integer({ min: 0, max: 100 }) }),
       fc.record({ do: fc.constant('fill' as const), at: fc.nat(8), blocks: fc.integer({ min: 0, max: 12 }) }),
@@ -66,19 +67,19 @@ describe('sync: the plan of a run', () => {
       fc.record({ do: fc.constant('want' as const), at: fc.nat(8) }),
     )
     fc.assert(fc.property(fc.array(step, { maxLength: 60 }), steps => {
-      const plan = new Plan(5n, 10, 6)
+      const plan = new BatchQueue(5n, 10, 6)
       for (const each of steps) {
         if (each.do === 'reach') plan.reach(plan.frontier + BigInt(each.by))
         else if (each.do === 'advance') plan.advance(plan.frontier + BigInt(each.by))
         else if (each.do === 'shrink') plan.shrink(plan.frontier + BigInt(each.by))
         else {
-          const target = plan.stretches[each.at]
+          const target = plan.batches[each.at]
           if (target === undefined) continue
-          if (each.do === 'want') plan.want(target)
+          if (each.do === 'want') plan.requeue(target)
           else plan.fill(target, pageFor(target.start, Math.min(each.blocks, Number(target.end - target.start + 1n))), 'a')
         }
         let at = plan.frontier
-        for (const { start, end, state } of plan.stretches) {
+        for (const { start, end, state } of plan.batches) {
           expect(start).to.equal(at)
           expect(state).to.not.equal('gone')
           at = end + 1n
@@ -91,13 +92,13 @@ describe('sync: the plan of a run', () => {
 
 describe('sync: peers', () => {
   const config = syncConfig()
-  const kin = 'preconfirmation-p2p/0.1.0'
+  const sameClient = 'preconfirmation-p2p/0.1.0'
   const all = (): boolean => true
 
   it('H07 at most 7 of a kind within any window, two at once, counted until a window after their end', () => {
-    const book = new PeerBook(config)
+    const book = new SyncPeers(config)
     book.ready('a', 'rust-libp2p')
-    const quota = new OutboundQuota(defaultRequests)
+    const quota = new RequestQuota(defaultRequests)
     const sent: number[] = []
     let now = 0
     while (now < 60_000) {
@@ -118,8 +119,8 @@ describe('sync: peers', () => {
   })
 
   it('H27 the choice rotates over equals', () => {
-    const book = new PeerBook(config)
-    for (const name of ['a', 'b', 'c']) book.ready(name, kin)
+    const book = new SyncPeers(config)
+    for (const name of ['a', 'b', 'c']) book.ready(name, sameClient)
     const chosen: string[] = []
     for (let now = 0; now < 600; now += 100) {
       const state = book.choose('head', now, all) as SyncPeerState
@@ -131,8 +132,8 @@ describe('sync: peers', () => {
   })
 
   it('a peer that failed waits longer each time', () => {
-    const book = new PeerBook(config)
-    book.ready('a', kin)
+    const book = new SyncPeers(config)
+    book.ready('a', sameClient)
     const state = book.get('a') as SyncPeerState
     const waits: number[] = []
     for (let now = 0, round = 0; round < 5; round++) {
@@ -146,8 +147,8 @@ describe('sync: peers', () => {
   })
 
   it('what the driver said last holds: so many more, then none before its time, then one', () => {
-    const book = new PeerBook(config)
-    book.ready('a', kin)
+    const book = new SyncPeers(config)
+    book.ready('a', sameClient)
     const state = book.get('a') as SyncPeerState
     state.asked('commitments', 0)
     state.answered('commitments', { ms: 5, places: { now: 2, inMs: undefined } }, 0, 5)
@@ -167,9 +168,9 @@ describe('sync: peers', () => {
   })
 
   it('H22 departed peers are remembered within a bound, those connected always', () => {
-    const book = new PeerBook(syncConfig({ peers: 10 }))
-    for (let at = 0; at < 100; at++) { book.ready(`gone-${at}`, kin); book.gone(`gone-${at}`) }
-    for (let at = 0; at < 20; at++) book.ready(`here-${at}`, kin)
+    const book = new SyncPeers(syncConfig({ peers: 10 }))
+    for (let at = 0; at < 100; at++) { book.ready(`gone-${at}`, sameClient); book.gone(`gone-${at}`) }
+    for (let at = 0; at < 20; at++) book.ready(`here-${at}`, sameClient)
     expect([...book.all()]).to.have.length(20)
     expect(book.size).to.equal(20)
   })
@@ -179,8 +180,8 @@ describe('sync: where a run heads for', () => {
   const config = syncConfig()
   const never = (): boolean => false
 
-  function bookOf(heads: readonly (bigint | undefined)[]): PeerBook {
-    const book = new PeerBook(config)
+  function bookOf(heads: readonly (bigint | undefined)[]): SyncPeers {
+    const book = new SyncPeers(config)
     heads.forEach((head, at) => {
       book.ready(`p${at}`, '')
       const state = book.get(`p${at}`) as SyncPeerState
@@ -206,7 +207,7 @@ describe('sync: where a run heads for', () => {
 
 describe('sync: unheard', () => {
   it('H42 tells of who is ahead at two rounds in a row, and takes it back', () => {
-    const unheard = new Unheard()
+    const unheard = new GossipHealth()
     unheard.ahead('a', 15n)
     unheard.ahead('b', 15n)
     expect(unheard.round()).to.equal(false)
@@ -221,7 +222,7 @@ describe('sync: unheard', () => {
   })
 
   it('H42 a liar\'s word does not count', () => {
-    const unheard = new Unheard()
+    const unheard = new GossipHealth()
     for (let round = 0; round < 3; round++) {
       unheard.ahead('liar', 1_000n)
       unheard.dismiss('liar')

@@ -68,9 +68,9 @@ describe('sync: outbound quota', () => {
 
   it('peers of this software are asked as fast as they answer without delay', async () => {
     const chain = chainOf(1n, 4_000n)
-    sim = await simulate([peer('kin', chain)], { config: { pageSize: 16 } })
+    sim = await simulate([peer('sameClient', chain)], { config: { pageSize: 16 } })
     await sim.kit.advance(seconds(10))
-    const times = sim.peers.get('kin')?.requests.filter(({ kind }) => kind === 'commitments').map(({ at }) => at) ?? []
+    const times = sim.peers.get('sameClient')?.requests.filter(({ kind }) => kind === 'commitments').map(({ at }) => at) ?? []
     expect(times.length).to.equal(250)
     expect((times.at(-1) as number) - (times[0] as number)).to.be.lessThan(seconds(3))
   })
@@ -79,13 +79,13 @@ describe('sync: outbound quota', () => {
     const chain = chainOf(1n, 4_000n)
     let underWay = 0
     let most = 0
-    const model = peer('kin', chain, { latencyMs: 20 })
+    const model = peer('sameClient', chain, { latencyMs: 20 })
     sim = await simulate([model], { config: { pageSize: 16 } })
     const watch = async (ms: number): Promise<number> => {
       most = 0
       for (let passed = 0; passed < ms; passed += 10) {
         await sim.kit.advance(10)
-        const seen = (await sim.sync.standing(seconds(1))).peers.find(each => each.peer === 'kin')
+        const seen = (await sim.sync.standing(seconds(1))).peers.find(each => each.peer === 'sameClient')
         underWay = seen?.inFlight ?? 0
         most = Math.max(most, underWay)
       }

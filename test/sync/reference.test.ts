@@ -3,7 +3,7 @@ import { seededRandom, seconds } from '../../src/actors/kernel/index.js'
 import type { RequestKind } from '../../src/actors/network/ingress.js'
 import { chainOf, fromOn, heightsOf, peer, simulate } from './sim.js'
 import type { PeerModel, Sim } from './sim.js'
-import { headRequest, pageRequest } from '../../src/actors/sync/wire.js'
+import { headRequest, pageRequest } from '../../src/protocol/index.js'
 import { VirtualDriver } from './virtual-driver.js'
 
 /**

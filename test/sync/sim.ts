@@ -1,7 +1,7 @@
 /** A chain, peers that serve it or lie about it, and the rooms around sync, all on the manual clock. No network, no threads, no real time. */
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
-import type { ChainMessage, ChainStanding } from '../../src/actors/chain/ingress.js'
+import type { ChainMessage, ChainStatus } from '../../src/actors/chain/ingress.js'
 import type { Judgement, Outcomes } from '../../src/actors/chain/ports.js'
 import { seconds } from '../../src/actors/kernel/index.js'
 import type { Ref } from '../../src/actors/kernel/index.js'
@@ -174,7 +174,7 @@ export class FakeChain {
     this.headHash = tipHash
   }
 
-  standing(): ChainStanding {
+  standing(): ChainStatus {
     const head = this.canonical.at(-1)
     return {
       head: { blockNumber: head === undefined ? 0n : heightOf(head), submissionWindowEnd: 0n }, headHash: this.headHash, next: this.next,

@@ -1,15 +1,15 @@
 /** The driver's own way of asking (client, queue, quota, book) over connections that exist only on the manual clock. */
 import type { Connection, Stream } from '@libp2p/interface'
+import { withinMs } from '../../src/actors/kernel/index.js'
 import type { Clock } from '../../src/actors/kernel/index.js'
 import { defaultRequests } from '../../src/actors/network/config.js'
-import { within } from '../../src/actors/network/deadline.js'
 import { newCounters } from '../../src/actors/network/figures.js'
 import type { RequestKind, Response } from '../../src/actors/network/ingress.js'
-import { PeerBook } from '../../src/actors/network/connections/peers.js'
+import { PeerTable } from '../../src/actors/network/connections/peer-table.js'
 import { RequestClient } from '../../src/actors/network/reqresp/client.js'
 import type { RequestOptions } from '../../src/actors/network/reqresp/client.js'
-import { Exchanges } from '../../src/actors/network/reqresp/exchanges.js'
-import { quotaOf } from '../../src/actors/network/reqresp/outbound-quota.js'
+import { InFlightExchanges } from '../../src/actors/network/reqresp/in-flight.js'
+import { quotaOf } from '../../src/actors/network/reqresp/request-quota.js'
 import { DEFAULT_CHAIN_ID, encodeFrame, protocolsOf, readFrame } from '../../src/protocol/index.js'
 
 export const protocols = protocolsOf(DEFAULT_CHAIN_ID)
@@ -138,8 +138,8 @@ class VirtualConnection {
 /** One incarnation of the driver, as far as requests go. @param identity what its quota goes by, over incarnations */
 export class VirtualDriver {
   readonly #connections = new Map<string, VirtualConnection>()
-  readonly #exchanges = new Exchanges()
-  readonly #book = new PeerBook({ refusedWithinMs: 1_000, refusedMs: 3_600_000 })
+  readonly #exchanges = new InFlightExchanges()
+  readonly #book = new PeerTable({ refusedWithinMs: 1_000, refusedMs: 3_600_000 })
   readonly client: RequestClient
   #stopping = false
 
@@ -150,13 +150,13 @@ export class VirtualDriver {
     const options = { ...defaultRequests, ...limits }
     this.client = new RequestClient({
       clock, book: this.#book, quota: quotaOf(identity, options, clock.monotonic()), exchanges: this.#exchanges, counters: newCounters(),
-      limits: options, protocols, isKin: peer => this.#book.get(peer)?.agent.startsWith('preconfirmation-p2p/') ?? false,
+      limits: options, protocols, isSameClient: peer => this.#book.get(peer)?.agent.startsWith('preconfirmation-p2p/') ?? false,
       mayAsk: () => true, violated: () => undefined,
     })
   }
 
   get peers(): readonly string[] { return [...this.#connections.keys()] }
-  /** Exchanges under way. */
+  /** InFlightExchanges under way. */
   get underWay(): number { return this.#exchanges.count() }
 
   connect(remote: Remote): void {
@@ -178,7 +178,7 @@ export class VirtualDriver {
   /** As the driver hangs up: what is under way ends first (H40). */
   async hangUp(name: string): Promise<void> {
     this.#book.leave(name)
-    await within(this.clock, defaultRequests.withinMs, this.#idle(name))
+    await withinMs(this.clock, defaultRequests.withinMs, this.#idle(name))
     this.#connections.get(name)?.close()
   }
 
@@ -190,7 +190,7 @@ export class VirtualDriver {
     this.#stopping = true
     this.client.stop()
     const idle = [...this.#connections.keys()].map(name => this.#idle(name))
-    await within(this.clock, defaultRequests.withinMs, Promise.all(idle))
+    await withinMs(this.clock, defaultRequests.withinMs, Promise.all(idle))
     for (const connection of [...this.#connections.values()]) connection.close()
   }
 

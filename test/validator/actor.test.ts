@@ -6,7 +6,7 @@ import { testKit } from '../../src/actors/kernel/testing/index.js'
 import type { TestKit, TestProbe } from '../../src/actors/kernel/testing/index.js'
 import { Validator, ValidatorError, validator, validatorConfig } from '../../src/actors/validator/index.js'
 import type { ValidatorOptions } from '../../src/actors/validator/index.js'
-import { OwnAtOnce } from '../../src/actors/validator/own-at-once.js'
+import { InlineOwnCheck } from '../../src/actors/validator/inline-own-check.js'
 import { Finding, findingName, fromHex, loadCrypto, toHex } from '../../src/protocol/index.js'
 import { FakePool } from './fake-pool.js'
 import { until } from '../support/until.js'
@@ -19,7 +19,7 @@ async function build(options: ValidatorOptions = {}, threads = 2, load: typeof l
   const pool = new FakePool(threads)
   const chain = kit.probe<ChainMessage>('chain')
   const config = validatorConfig(options)
-  const ref = await kit.spawn(() => validator({ chain: new Chain(chain), openPool: pool.open, ownAtOnce: new OwnAtOnce(config.pool, load) }, config), { name: 'validator' })
+  const ref = await kit.spawn(() => validator({ chain: new Chain(chain), openPool: pool.open, inlineOwnCheck: new InlineOwnCheck(config.pool, load) }, config), { name: 'validator' })
   return { kit, pool, chain, room: new Validator(ref) }
 }
 

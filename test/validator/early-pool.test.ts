@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { silentLogger, systemClock } from '../../src/actors/kernel/index.js'
-import { EarlyPool, ValidatorError, validatorConfig } from '../../src/actors/validator/index.js'
+import { PrewarmedPool, ValidatorError, validatorConfig } from '../../src/actors/validator/index.js'
 import type { OpenPool, PoolEvents } from '../../src/actors/validator/index.js'
 import { FakePool } from './fake-pool.js'
 
@@ -32,7 +32,7 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
 describe('validator: threads that begin before their owner', () => {
   it('gives the pool that was begun to the first who opens, and another to the next', async () => {
     const { opened, open } = opener()
-    const early = new EarlyPool(open)
+    const early = new PrewarmedPool(open)
     early.begin(needs, config)
     expect(opened).to.have.length(1)
     const first = await early.open(needs, config, listener())
@@ -45,12 +45,12 @@ describe('validator: threads that begin before their owner', () => {
 
   it('opens a pool of its own where none was begun', async () => {
     const { opened, open } = opener()
-    expect(await new EarlyPool(open).open(needs, config, listener())).to.equal(opened[0]!.pool)
+    expect(await new PrewarmedPool(open).open(needs, config, listener())).to.equal(opened[0]!.pool)
   })
 
   it('tells its owner what happens to the pool from then on', async () => {
     const { opened, open } = opener()
-    const early = new EarlyPool(open)
+    const early = new PrewarmedPool(open)
     early.begin(needs, config)
     const owner = listener()
     await early.open(needs, config, owner)
@@ -60,7 +60,7 @@ describe('validator: threads that begin before their owner', () => {
   })
 
   it('fails at open, and not before, with what the threads failed with', async () => {
-    const early = new EarlyPool(async () => Promise.reject(broken))
+    const early = new PrewarmedPool(async () => Promise.reject(broken))
     early.begin(needs, config)
     await new Promise(resolve => { setImmediate(resolve) })
     expect(await failure(early.open(needs, config, listener()))).to.equal(broken)
@@ -68,7 +68,7 @@ describe('validator: threads that begin before their owner', () => {
 
   it('fails at open, with its threads ended, where the pool broke before it had an owner', async () => {
     const { opened, open } = opener()
-    const early = new EarlyPool(open)
+    const early = new PrewarmedPool(open)
     early.begin(needs, config)
     opened[0]!.events.broken(broken)
     expect(await failure(early.open(needs, config, listener()))).to.equal(broken)
@@ -77,12 +77,12 @@ describe('validator: threads that begin before their owner', () => {
 
   it('ends the threads that nobody took', async () => {
     const { opened, open } = opener()
-    const early = new EarlyPool(open)
+    const early = new PrewarmedPool(open)
     early.begin(needs, config)
     await early.close()
     await early.close()
     expect(opened[0]!.pool.closed).to.equal(true)
-    const failed = new EarlyPool(async () => Promise.reject(broken))
+    const failed = new PrewarmedPool(async () => Promise.reject(broken))
     failed.begin(needs, config)
     await failed.close()
   })

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Entry } from '../../src/actors/validator/lanes.js'
-import { afterDeath } from '../../src/actors/validator/retry.js'
-import type { Batch } from '../../src/actors/validator/retry.js'
+import { afterDeath } from '../../src/actors/validator/dispatch.js'
+import type { Batch } from '../../src/actors/validator/dispatch.js'
 
 function batchOf(count: number): Batch {
   const entries: Entry[] = Array.from({ length: count }, (_, index) => ({ bytes: new Uint8Array(1), origin: { kind: 'own', ticket: index } }))

@@ -6,7 +6,7 @@ import type { CheckPool, PoolEvents, ValidatorOptions } from '../../src/actors/v
 import { BatchThread } from '../../src/actors/validator/batch-thread.js'
 import { judgeBatch } from '../../src/actors/validator/judge.js'
 import { packBatch, readRecords } from '../../src/actors/validator/packing.js'
-import { MOST_EXPECTED, SignerBoard } from '../../src/actors/validator/signer-board.js'
+import { MOST_EXPECTED, SharedSigners } from '../../src/actors/validator/shared-signers.js'
 import {
   DEFAULT_DOMAIN, Finding, OFFSETS, SIGNED_COMMITMENT_SIZE, loadCrypto, signerFromKey, signingHash, toHex,
 } from '../../src/protocol/index.js'
@@ -33,8 +33,8 @@ async function commitments(count: number): Promise<Uint8Array[]> {
 describe('validator: commitments of known signers', () => {
   describe('the board', () => {
     it('shows each reader a new list once, and keeps the last signers of a long one', () => {
-      const writer = new SignerBoard()
-      const reader = new SignerBoard(writer.memory)
+      const writer = new SharedSigners()
+      const reader = new SharedSigners(writer.memory)
       expect(reader.read(0)).to.equal(undefined)
       const list = [{ address: signers[0]!.address, submissionWindowEnd: 2n ** 63n + 5n }, { address: signers[1]!.address }]
       writer.write(list)
@@ -50,20 +50,20 @@ describe('validator: commitments of known signers', () => {
     })
 
     it('adds up what threads did', () => {
-      const board = new SignerBoard()
+      const board = new SharedSigners()
       const none = board.figures()
       board.add({ ...none, batched: 5, tables: 1 }, none)
       board.add({ ...none, batched: 9, tables: 1 }, { ...none, batched: 5, tables: 1 })
-      expect(new SignerBoard(board.memory).figures()).to.deep.equal({ ...none, batched: 9, tables: 1 })
+      expect(new SharedSigners(board.memory).figures()).to.deep.equal({ ...none, batched: 9, tables: 1 })
       expect(board.off).to.equal(false)
-      new SignerBoard(board.memory).switchOff()
+      new SharedSigners(board.memory).switchOff()
       expect(board.off).to.equal(true)
     })
   })
 
   it('a module that fails is off everywhere, and everything is judged by recovery', async () => {
     const crypto = await loadCrypto()
-    const board = new SignerBoard()
+    const board = new SharedSigners()
     const rules = { domain: DEFAULT_DOMAIN }
     let fails = false
     const batch = await BatchThread.load(Promise.resolve(crypto), {

@@ -11,8 +11,8 @@ import type { Found, LookUp } from './decisions.js'
 import { ChainError } from './errors.js'
 import { chainMailbox } from './ingress.js'
 import type { ChainInternal, ChainMessage } from './ingress.js'
-import type { ChainPorts, Outside } from './outside.js'
-import { EQUIVOCATION, SETTLED } from './own-desk.js'
+import type { ChainPorts, ChainEffects } from './effects.js'
+import { EQUIVOCATION, SETTLED } from './slashing-protection.js'
 import type { ChainEvent, ChainStore } from './ports.js'
 import type { ChainRules, RuleAnswer } from './rules.js'
 import type { ScheduleAnswer, ScheduleResolver } from './schedule.js'
@@ -50,7 +50,7 @@ export const chain = (needs: ChainNeeds, options: Partial<ChainConfig> = {}) => 
   const config = chainConfig(options)
   const { store } = needs
 
-  const outsideOf = (ctx: Context<ChainMessage, ChainInternal, 'tick'>): Outside => {
+  const outsideOf = (ctx: Context<ChainMessage, ChainInternal, 'tick'>): ChainEffects => {
     const lookUps = callsOf<bigint, ScheduleAnswer, number>(ctx.signal, (window, signal) => needs.schedule(window, { signal }), (window, promise, generation) => ctx.pipe(promise, {
       ok: answer => ({ type: 'scheduleAnswered', window, answer, generation }),
       failed: error => ({ type: 'scheduleFailed', window, error, generation }),

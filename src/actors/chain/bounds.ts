@@ -1,7 +1,7 @@
 import type { Commitment } from './commitment.js'
 import type { ChainConfig } from './config.js'
 import type { Anchor } from './links.js'
-import type { Memory } from './memory.js'
+import type { CommitmentIndex } from './commitment-index.js'
 
 /** Heights let go at a time. */
 const STEP = 64n
@@ -12,7 +12,7 @@ export class Bounds {
   floor = 0n
 
   constructor(
-    private readonly memory: Memory,
+    private readonly memory: CommitmentIndex,
     /** As if it had never come: it can be fetched again. */
     private readonly forget: (commitment: Commitment) => void,
     private readonly askForParent: (child: Commitment) => void,

@@ -1,7 +1,7 @@
 import { equalBytes } from '../../protocol/bytes.js'
 import { ADDRESS_SIZE, COMMITMENT_SIZE, CommitmentView, HASH_SIZE, SIGNED_COMMITMENT_SIZE } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import type { Standing } from './ports.js'
+import type { CommitmentStatus } from './ports.js'
 
 /** A map key for a hash or an address: shorter to make than hex, and never shown. */
 export const keyOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
@@ -32,13 +32,13 @@ export class Commitment {
   readonly window: bigint
   readonly eop: boolean
   /** `eop` without a txlist: a hand-over that occupies no height (SPEC §6). */
-  readonly bare: boolean
+  readonly handoverOnly: boolean
   /** Signer and window: whose turn it was signed in. */
   readonly turn: string
   /** What may be signed once only; a hand-over without a block has none (SPEC §6). */
   readonly slot: string | undefined
 
-  standing: Standing = 'pending'
+  standing: CommitmentStatus = 'pending'
   /** The second of an equivocation: kept beside the chain, and refused until a later window is built on it (SPEC §7). */
   rival = false
   /** It may be, or was, adopted without its parent, on its elected signer's word (SPEC §6, EOP): the store's gap records. */
@@ -66,9 +66,9 @@ export class Commitment {
     this.number = view.blockNumber
     this.window = view.submissionWindowEnd
     this.eop = view.eop
-    this.bare = view.isHandoverOnly
+    this.handoverOnly = view.isHandoverOnly
     this.turn = `${this.signerKey}${this.window}`
-    this.slot = this.bare ? undefined : `${this.turn}:${this.number}`
+    this.slot = this.handoverOnly ? undefined : `${this.turn}:${this.number}`
   }
 
   get ssz(): Uint8Array { return this.#ssz }
@@ -90,10 +90,10 @@ export class Commitment {
   }
 
   /** The height that its child must have. */
-  get next(): bigint { return this.bare ? this.number : this.number + 1n }
+  get next(): bigint { return this.handoverOnly ? this.number : this.number + 1n }
   get parentHash(): Uint8Array { return new CommitmentView(this.ssz).parentPreconfirmationHash }
   /** `undefined` for a hand-over without a block. */
-  get txListHash(): Uint8Array | undefined { return this.bare ? undefined : new CommitmentView(this.ssz).rawTxListHash }
+  get txListHash(): Uint8Array | undefined { return this.handoverOnly ? undefined : new CommitmentView(this.ssz).rawTxListHash }
 
   sameBytes(other: Commitment): boolean { return equalBytes(this.#ssz, other.#ssz) }
 
@@ -101,4 +101,20 @@ export class Commitment {
   sameContent(other: Commitment): boolean {
     return equalBytes(this.ssz.subarray(0, COMMITMENT_SIZE), other.ssz.subarray(0, COMMITMENT_SIZE))
   }
+}
+
+/** The end of a signer's turn (SPEC §6, EOP). */
+interface Signed { readonly number: bigint; readonly eop: boolean; readonly handoverOnly: boolean }
+
+/**
+ * The first height that a signer may not sign any more in this window: the one above an EOP that carries a block; with a hand-over
+ * without a block the very height that it names, since the next signer's block takes that.
+ */
+export const turnEndsAt = ({ number, handoverOnly }: Signed): bigint => handoverOnly ? number : number + 1n
+
+/** The end of its signer's turn that a block comes after, in the order of the chain (not of arrival); an EOP itself never does. */
+export function brokenTurnEnd<E extends Signed>(block: Signed, ends: Iterable<E>): E | undefined {
+  if (block.eop) return undefined
+  for (const end of ends) if (block.number >= turnEndsAt(end)) return end
+  return undefined
 }

@@ -6,13 +6,13 @@ import type { ChainConfig } from './config.js'
 import { Decisions, REWOUND_TOP, checkHead, checkTip } from './decisions.js'
 import { anchorOfTip } from './links.js'
 import { HandoverFallback } from './handover-fallback.js'
-import type { ChainStanding } from './ingress.js'
-import { Judge } from './judge.js'
-import type { RestoredSigning } from './own-desk.js'
-import type { Outside } from './outside.js'
+import type { ChainStatus } from './ingress.js'
+import { CommitmentPipeline } from './pipeline.js'
+import type { RestoredSigning } from './slashing-protection.js'
+import type { ChainEffects } from './effects.js'
 import { ChainState } from './state.js'
-import { TxListDesk } from './txlist-desk.js'
-import { MAX_HEIGHT, MAX_WINDOW } from './values.js'
+import { TxListVerdicts } from './txlist-verdicts.js'
+import { MAX_HEIGHT, MAX_WINDOW } from './config.js'
 
 /** What the store gives at start. */
 export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'beside' | 'stats'> {
@@ -27,18 +27,18 @@ export interface RestoredChain extends Omit<Restored, 'durable' | 'tail' | 'besi
 
 /**
  * The stateful verdict and the chain it makes, without a kernel, a clock or I/O of its own: everything comes in through methods and goes
- * out through `Outside`. After each message the actor calls `flush`, which ends the turn.
+ * out through `ChainEffects`. After each message the actor calls `flush`, which ends the turn.
  */
 export class ChainCore {
   readonly state: ChainState
-  readonly judge: Judge
-  readonly txLists: TxListDesk
+  readonly judge: CommitmentPipeline
+  readonly txLists: TxListVerdicts
   readonly decisions: Decisions
   readonly handoverFallback: HandoverFallback
   #order = 0
 
   /** @param sequence the numbers of its writes begin above it; no other incarnation has them */
-  constructor(outside: Outside, config: ChainConfig, sequence: number) {
+  constructor(outside: ChainEffects, config: ChainConfig, sequence: number) {
     this.state = new ChainState(outside, config, sequence, {
       missingParent: (child, height) => {
         if (this.judge.isUnderWay(child.parentKey)) return
@@ -50,8 +50,8 @@ export class ChainCore {
       adopted: commitment => { this.txLists.adopted(commitment) },
       left: commitment => { this.txLists.left(commitment) },
     })
-    this.judge = new Judge(this.state)
-    this.txLists = new TxListDesk(this.state)
+    this.judge = new CommitmentPipeline(this.state)
+    this.txLists = new TxListVerdicts(this.state)
     this.decisions = new Decisions(this.state, () => this.#order++)
     this.handoverFallback = new HandoverFallback(this.state)
   }
@@ -77,7 +77,7 @@ export class ChainCore {
       else if (state.tip !== undefined) {
         memory.add(commitment, 'canonical')
         // The tip's own block is the head while it has no children.
-        if (commitment.number === canon.anchor.height && !commitment.bare && [undefined, commitment.key].includes(canon.anchor.key)) canon.head = commitment
+        if (commitment.number === canon.anchor.height && !commitment.handoverOnly && [undefined, commitment.key].includes(canon.anchor.key)) canon.head = commitment
       }
     }
     const [first] = above
@@ -87,7 +87,7 @@ export class ChainCore {
       memory.add(commitment, 'pending')
       changes.touch(commitment)
     }
-    if (loose.some(({ bare }) => !bare)) changes.rewind((canon.next ?? 0n) - 1n, 'supersession', false)
+    if (loose.some(({ handoverOnly }) => !handoverOnly)) changes.rewind((canon.next ?? 0n) - 1n, 'supersession', false)
     for (const commitment of memory) if (commitment.standing === 'canonical') ledger.restore(commitment)
     for (const [record, commitment] of this.#withinReach(beside)) {
       if (memory.get(commitment.key) === undefined) memory.add(commitment, record.standing)
@@ -133,7 +133,7 @@ export class ChainCore {
     void this.state.outside.answers.send({ type: 'answer', request, body: PreconfHeadCodec.encode(head) })
   }
 
-  standing(): ChainStanding {
+  standing(): ChainStatus {
     const { durable, canon, tip, memory, unstored } = this.state
     return {
       head: durable.head, headHash: durable.hash, next: canon.next, rootedByChance: canon.rootedByChance, confirmedTip: tip,

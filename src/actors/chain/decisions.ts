@@ -6,7 +6,7 @@ import { ChainError } from './errors.js'
 import type { ConfirmedTip, Head } from './ingress.js'
 import { anchorOfTip } from './links.js'
 import type { ChainState } from './state.js'
-import { MAX_HEIGHT, MAX_WINDOW } from './values.js'
+import { MAX_HEIGHT, MAX_WINDOW } from './config.js'
 
 /** Name under which the store keeps the highest block that the application has demoted, as a decimal string. */
 export const REWOUND_TOP = 'chain.rewoundTop'
@@ -100,7 +100,7 @@ export class Decisions {
     changes.tip(state.tip)
     changes.root(null)
     const named = next.key === undefined ? undefined : memory.get(next.key)
-    if (!keeps && named?.number === blockNumber && !named.bare) canon.name(named)
+    if (!keeps && named?.number === blockNumber && !named.handoverOnly) canon.name(named)
     canon.bounds.settleBelow(blockNumber + 1n)
     canon.settleAnchor()
     if (replaces) this.#decided()
@@ -127,7 +127,7 @@ export class Decisions {
     if (block.standing === 'canonical') return undefined
     if (canon.link(block) !== 'linked') throw new ChainError('not_linked', `the parent of ${name} is not canonical`, name)
     if (present === undefined) memory.add(block, 'demoted')
-    if (!block.bare) this.#demoteFrom(block.number, 'above')
+    if (!block.handoverOnly) this.#demoteFrom(block.number, 'above')
     canon.name(block)
     this.#decided()
     return undefined

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache'
 import type { Commitment } from './commitment.js'
-import { turnEndsAt } from './handover.js'
+import { turnEndsAt } from './commitment.js'
 import type { ChainState } from './state.js'
 
 /** Pieces of evidence remembered, so that the same one is told once. */
 const REMEMBERED = 4_096
 
 /** Tells and keeps what convicts a signer (SPEC §6): both signed messages, each pair once. */
-export class EvidenceDesk {
+export class EvidenceCollector {
   readonly #told = new LRUCache<string, true>({ max: REMEMBERED })
 
   constructor(private readonly state: ChainState) {}

@@ -4,7 +4,7 @@ import type { Commitment } from './commitment.js'
 import type { ChainConfig } from './config.js'
 import { byWindow, latestOn, linkOf, pathTo } from './links.js'
 import type { Anchor, Link } from './links.js'
-import type { Memory } from './memory.js'
+import type { CommitmentIndex } from './commitment-index.js'
 import type { ChainEvent } from './ports.js'
 
 type ForkConfig = Pick<ChainConfig, 'maxReorgDepth' | 'memoryBlocks' | 'maxPendingParents' | 'maxAside' | 'maxHandoversPerHeight'>
@@ -49,7 +49,7 @@ export class ForkChoice {
   readonly #linkedRivals = new Set<Commitment>()
 
   constructor(
-    private readonly memory: Memory, private readonly changes: Changes, private readonly hooks: ForkHooks, private readonly config: ForkConfig,
+    private readonly memory: CommitmentIndex, private readonly changes: Changes, private readonly hooks: ForkHooks, private readonly config: ForkConfig,
   ) { this.bounds = new Bounds(memory, each => { this.forget(each) }, child => { this.askForParent(child) }, config) }
 
   /** It has no tip, and begins where its first block happened to: nobody was asked where most begin. */
@@ -63,7 +63,7 @@ export class ForkChoice {
   /** The block that a block stands on: its parent, or what the hand-overs between them link to. */
   parentOf(block: Commitment): string {
     const parent = this.memory.get(block.parentKey)
-    return parent?.bare === true && parent.standing === 'canonical' ? this.parentOf(parent) : block.parentKey
+    return parent?.handoverOnly === true && parent.standing === 'canonical' ? this.parentOf(parent) : block.parentKey
   }
 
   /** Takes an authenticated commitment whose number fits its parent, where that is known. */
@@ -119,7 +119,7 @@ export class ForkChoice {
     }
     const standing = decision?.decision ?? 'demoted'
     const leavesAt = decision?.handovers === 'all'
-    for (const each of [...memory].filter(({ standing, number, bare }) => standing === 'canonical' && number >= from && (!bare || number > from || leavesAt))) {
+    for (const each of [...memory].filter(({ standing, number, handoverOnly }) => standing === 'canonical' && number >= from && (!handoverOnly || number > from || leavesAt))) {
       each.adoptedWithoutParent = false
       memory.move(each, standing)
       changes.touch(each)
@@ -210,13 +210,13 @@ export class ForkChoice {
           commitment.announced = true
           this.memory.add(commitment, 'canonical')
           if (next === undefined || commitment.next > next) next = commitment.next
-          if (commitment.bare) continue
+          if (commitment.handoverOnly) continue
           this.head = commitment
           if (number > this.mark) this.mark = number
         }
       }
       loose.push(...height)
-      if (height.some(({ bare }) => !bare) || next === undefined) return [...loose, ...commitments.slice(to)]
+      if (height.some(({ handoverOnly }) => !handoverOnly) || next === undefined) return [...loose, ...commitments.slice(to)]
     }
     return loose
   }
@@ -226,11 +226,11 @@ export class ForkChoice {
   /** Candidates for places on the chain, each of whose parents is canonical: hand-overs first, then the latest window of each height. */
   #offer(candidates: Commitment[]): void {
     for (let group = candidates; group.length > 0;) {
-      const bares = group.filter(({ bare }) => bare)
-      if (bares.length > 0) {
+      const handovers = group.filter(({ handoverOnly }) => handoverOnly)
+      if (handovers.length > 0) {
         // Children of a hand-over compete for the same height as the other blocks.
-        group = group.filter(({ bare }) => !bare)
-        for (const bare of bares) if (this.#promote(bare)) group.push(...this.#candidates(bare))
+        group = group.filter(({ handoverOnly }) => !handoverOnly)
+        for (const handoverOnly of handovers) if (this.#promote(handoverOnly)) group.push(...this.#candidates(handoverOnly))
         continue
       }
       const next: Commitment[] = []
@@ -246,9 +246,9 @@ export class ForkChoice {
   }
 
   #promote(commitment: Commitment): boolean {
-    const { number, bare, window, standing } = commitment
+    const { number, handoverOnly, window, standing } = commitment
     if (standing === 'canonical' || standing === 'retired' || !this.hooks.passedRules(commitment)) return false
-    if (bare) {
+    if (handoverOnly) {
       if (this.memory.handoversAt(number).length >= this.config.maxHandoversPerHeight) {
         this.forget(commitment)
         return false
@@ -262,10 +262,10 @@ export class ForkChoice {
   }
 
   #makeCanonical(commitment: Commitment): void {
-    const { hash, number, window, signer, bare, eop, adoptedWithoutParent } = commitment
+    const { hash, number, window, signer, handoverOnly, eop, adoptedWithoutParent } = commitment
     this.memory.move(commitment, 'canonical')
     this.changes.touch(commitment)
-    if (!bare) {
+    if (!handoverOnly) {
       this.head = commitment
       if (number > this.mark) this.mark = number
       if (adoptedWithoutParent) this.changes.gap({ blockNumber: number, hash })
@@ -274,7 +274,7 @@ export class ForkChoice {
     for (const child of this.memory.childrenOf(commitment.key)) if (child.rival) this.#linkedRivals.add(child)
     if (eop && !commitment.announced) {
       commitment.announced = true
-      this.hooks.event({ type: 'handover', hash, blockNumber: number, submissionWindowEnd: window, signer, withBlock: !bare })
+      this.hooks.event({ type: 'handover', hash, blockNumber: number, submissionWindowEnd: window, signer, withBlock: !handoverOnly })
     }
   }
 
@@ -315,9 +315,9 @@ export class ForkChoice {
     const path = pathTo(latest, this.memory, this.anchor)
     if (path === undefined) return
     const [first] = path
-    if (!first.rival || latest.bare || latest.window <= first.window) return
+    if (!first.rival || latest.handoverOnly || latest.window <= first.window) return
     // By the latest window on either side: so no two rivals take turns.
-    for (const { standing, bare, number, window } of this.memory) if (standing === 'canonical' && !bare && number >= first.number && window >= latest.window) return
+    for (const { standing, handoverOnly, number, window } of this.memory) if (standing === 'canonical' && !handoverOnly && number >= first.number && window >= latest.window) return
     if (!path.every(each => !each.rival || this.hooks.passedRules(each))) return
     if (this.memory.blockAt(first.number) !== undefined && !this.demote(first.number, { by: first })) return
     for (const each of path) if (each.rival) this.#accept(each)

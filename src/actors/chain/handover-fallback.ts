@@ -34,7 +34,7 @@ export class HandoverFallback {
   /** Whether only its parent keeps it from the head, and that parent can be a hand-over. */
   #isNext(child: Commitment): boolean {
     const { canon, memory } = this.state
-    return child.standing === 'pending' && !child.bare && child.number === canon.next && canon.link(child) === 'unknown'
+    return child.standing === 'pending' && !child.handoverOnly && child.number === canon.next && canon.link(child) === 'unknown'
       && memory.get(child.parentKey) === undefined && (canon.head === undefined || child.window > canon.head.window)
   }
 

@@ -34,7 +34,7 @@ export interface ConfirmedTip { readonly blockNumber: bigint; readonly preconfir
 export interface Head { readonly blockNumber: bigint; readonly submissionWindowEnd: bigint }
 
 /** What chain stands on, for sync and for health. */
-export interface ChainStanding {
+export interface ChainStatus {
   /** Highest canonical block without a gap from the anchor, durable; zeros where there is none. */
   readonly head: Head
   /** Preconfirmation hash of the head block, where there is one. */
@@ -80,7 +80,7 @@ export type ChainMessage =
   | Ask<'caughtUp', object, void>
   /** From the store: this txlist was damaged, and is not there any more. */
   | { readonly type: 'lostTxList'; readonly hash: Uint8Array; readonly height: bigint | undefined }
-  | Ask<'standing', object, ChainStanding>
+  | Ask<'standing', object, ChainStatus>
 
 /** What the room tells itself when something that it waited for is there. Never sent by others. */
 export type ChainInternal =

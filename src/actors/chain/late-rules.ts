@@ -2,7 +2,7 @@ import type { Commitment } from './commitment.js'
 import { refusalByRules } from './refusals.js'
 import type { RuleQueue, Ruled } from './rules.js'
 import type { ChainState } from './state.js'
-import * as rows from './verdict.js'
+import * as outcomes from './verdicts.js'
 
 /** What the application's rules say of commitments that were accepted before they had seen the parent: asked again, with it. */
 export class LateRules {
@@ -57,7 +57,7 @@ export class LateRules {
     if (memory.get(commitment.key) !== commitment || (commitment.standing !== 'pending' && !commitment.rival)) return
     if (!commitment.rival) canon.forget(commitment)
     else if (ruled !== undefined && 'answer' in ruled) commitment.ruled = 'refused'
-    const { reason, verdict } = ruled === undefined ? rows.RULES_OVERLOADED : refusalByRules(ruled)
+    const { reason, verdict } = ruled === undefined ? outcomes.RULES_OVERLOADED : refusalByRules(ruled)
     outside.event({ type: 'rejected', topic: 'commitments', from: commitment.from, reason, verdict: verdict === 'reject' ? 'reject' : 'ignore' })
   }
 }

@@ -1,7 +1,7 @@
 import { keyOf } from './commitment.js'
 import type { Commitment } from './commitment.js'
 import type { ConfirmedTip } from './ingress.js'
-import type { Memory } from './memory.js'
+import type { CommitmentIndex } from './commitment-index.js'
 
 /**
  * What the canonical chain stands on (SPEC §7, Anchor): the application's confirmed tip, with its hash or without; or, where there is
@@ -25,7 +25,7 @@ export const anchorOfTip = ({ blockNumber, preconfirmationHash }: ConfirmedTip):
  */
 export type Link = 'linked' | 'aside' | 'waiting' | 'unknown' | 'misnumbered'
 
-export function linkOf(commitment: Commitment, memory: Memory, anchor: Anchor | undefined): Link {
+export function linkOf(commitment: Commitment, memory: CommitmentIndex, anchor: Anchor | undefined): Link {
   const { number, parentKey } = commitment
   const isFirst = anchor !== undefined && number === anchor.height + 1n
   const stands = isFirst && (anchor.key === undefined || anchor.key === parentKey)
@@ -41,17 +41,17 @@ export function linkOf(commitment: Commitment, memory: Memory, anchor: Anchor | 
 }
 
 /** The latest window's block that was built on a commitment, at any depth, beside the chain. */
-export function latestOn(memory: Memory, below: Commitment): Commitment | undefined {
+export function latestOn(memory: CommitmentIndex, below: Commitment): Commitment | undefined {
   let latest: Commitment | undefined
   for (let group: readonly Commitment[] = [below]; group.length > 0;) {
     group = group.flatMap(each => memory.childrenOf(each.key).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired'))
-    for (const each of group) if (!each.bare && (latest === undefined || each.window > latest.window)) latest = each
+    for (const each of group) if (!each.handoverOnly && (latest === undefined || each.window > latest.window)) latest = each
   }
   return latest
 }
 
 /** What leads from the canonical chain to a commitment beside it, that included; `undefined` where nothing does. */
-export function pathTo(latest: Commitment, memory: Memory, anchor: Anchor | undefined): readonly [Commitment, ...Commitment[]] | undefined {
+export function pathTo(latest: Commitment, memory: CommitmentIndex, anchor: Anchor | undefined): readonly [Commitment, ...Commitment[]] | undefined {
   const path: [Commitment, ...Commitment[]] = [latest]
   while (linkOf(path[0], memory, anchor) !== 'linked') {
     const parent = memory.get(path[0].parentKey)

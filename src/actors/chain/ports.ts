@@ -9,7 +9,7 @@ export type { ScheduleAnswer, ScheduleResolver, UpcomingSigner } from './schedul
 export type Verdict = 'accept' | 'reject' | 'ignore'
 
 /** Where a commitment stands (SPEC §7): see the store's word for it. */
-export type Standing = CommitmentRecord['standing']
+export type CommitmentStatus = CommitmentRecord['standing']
 
 /** Of the store, what chain needs: writes that are acknowledged, and reads whose results come back as messages. */
 export interface ChainStore {

@@ -8,7 +8,7 @@ import type { ScheduleEntry, ScheduleResolver, Slots } from './schedule.js'
  *
  *     { "slots": { "genesis": "1606824023", "seconds": 12 }, "windows": [{ "from": "1800000000", "signer": "0x…" }] }
  *
- * `slots` may be left out, and a bare list of windows is a schedule too; integers are decimal strings or numbers; `signer` may be a list.
+ * `slots` may be left out, and a plain list of windows is a schedule too; integers are decimal strings or numbers; `signer` may be a list.
  * A file that becomes unreadable or wrong later makes lookups fail, which is never held against a peer (SPEC §6); it is tried again.
  * @throws ChainError `schedule_unreadable`, `bad_schedule` where the file is bad at the start
  */

@@ -3,7 +3,7 @@ import { COMMITMENT_SIZE, CommitmentView, SIGNED_COMMITMENT_SIZE } from '../../p
 import type { OwnSigned, SignedWindow } from '../store/ingress.js'
 import { keyOf } from './commitment.js'
 import { ChainError } from './errors.js'
-import { turnEndsAt } from './handover.js'
+import { turnEndsAt } from './commitment.js'
 
 /** What the ledger tells and asks. */
 export interface LedgerPorts {
@@ -26,7 +26,7 @@ interface Signed {
   readonly window: bigint
   readonly eop: boolean
   /** A hand-over without a block. */
-  readonly bare: boolean
+  readonly handoverOnly: boolean
 }
 
 interface Window {
@@ -195,7 +195,7 @@ function against(own: Signed, before: readonly Signed[]): 'new' | 'same' {
 /** Why the second may not be signed after the first. */
 function conflict(first: Signed, second: Signed): 'conflicting_commitment' | 'after_own_eop' | 'eop_below_own_block' | undefined {
   if (sameCovered(first, second)) return undefined
-  if (!first.bare && !second.bare && first.number === second.number) return 'conflicting_commitment'
+  if (!first.handoverOnly && !second.handoverOnly && first.number === second.number) return 'conflicting_commitment'
   if (first.eop && second.number >= turnEndsAt(first)) return 'after_own_eop'
   if (second.eop && first.number >= turnEndsAt(second)) return 'eop_below_own_block'
   return undefined
@@ -212,7 +212,7 @@ const signed = (record: OwnSigned): Signed => ({ record, ...fieldsOf(record.ssz)
 function fieldsOf(ssz: Uint8Array): Omit<Signed, 'record'> {
   const whole = ssz.length >= SIGNED_COMMITMENT_SIZE ? ssz : wholeOf(ssz)
   const { blockNumber, submissionWindowEnd, eop, isHandoverOnly } = new CommitmentView(whole)
-  return { number: blockNumber, window: submissionWindowEnd, eop, bare: isHandoverOnly }
+  return { number: blockNumber, window: submissionWindowEnd, eop, handoverOnly: isHandoverOnly }
 }
 
 /** A commitment that is not signed yet, in the form of one that is: with zeros for its signature. */

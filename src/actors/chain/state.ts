@@ -4,22 +4,22 @@ import type { Commitment } from './commitment.js'
 import { ForkChoice } from './fork-choice.js'
 import type { ForkHooks } from './fork-choice.js'
 import type { ConfirmedTip, Head } from './ingress.js'
-import { Memory } from './memory.js'
-import type { Outside } from './outside.js'
+import { CommitmentIndex } from './commitment-index.js'
+import type { ChainEffects } from './effects.js'
 import type { Judged } from './ports.js'
 import { TxListLedger } from './txlists.js'
-import { Unstored } from './unstored.js'
-import type { HeadAt } from './unstored.js'
+import { UnackedWrites } from './unacked-writes.js'
+import type { HeadAt } from './unacked-writes.js'
 
 /** No head: zeros (SPEC §7). */
 export const NO_HEAD: Head = { blockNumber: 0n, submissionWindowEnd: 0n }
 
 /** What the parts of this room share: the chain in memory, this turn's changes, and what the store has not acknowledged. */
 export class ChainState {
-  readonly memory: Memory
+  readonly memory: CommitmentIndex
   readonly changes = new Changes()
   readonly ledger: TxListLedger
-  readonly unstored: Unstored
+  readonly unstored: UnackedWrites
   readonly canon: ForkChoice
   tip: ConfirmedTip | undefined
   /** What `updateHead` set. */
@@ -32,12 +32,12 @@ export class ChainState {
   #whenDurable: (() => void)[] = []
 
   constructor(
-    readonly outside: Outside, readonly config: ChainConfig, sequence: number,
+    readonly outside: ChainEffects, readonly config: ChainConfig, sequence: number,
     hooks: Omit<ForkHooks, 'event'>,
   ) {
     this.ledger = new TxListLedger(config)
-    this.memory = new Memory(commitment => { if (commitment.standing === 'canonical') this.ledger.unname(commitment) })
-    this.unstored = new Unstored(sequence, config)
+    this.memory = new CommitmentIndex(commitment => { if (commitment.standing === 'canonical') this.ledger.unname(commitment) })
+    this.unstored = new UnackedWrites(sequence, config)
     this.canon = new ForkChoice(this.memory, this.changes, { ...hooks, event: event => outside.event(event) }, config)
   }
 

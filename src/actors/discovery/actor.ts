@@ -3,23 +3,23 @@ import type { ActorSpec } from '../kernel/index.js'
 import type { DiscoveryConfig } from './config.js'
 import { discoveryMailbox } from './ingress.js'
 import type { DiscoveryInternal, DiscoveryMessage } from './ingress.js'
-import type { DiscoveryNeeds, Room } from './room.js'
+import type { DiscoveryNeeds, DiscoveryCore } from './core.js'
 
-export type { DiscoveryNeeds } from './room.js'
+export type { DiscoveryNeeds } from './core.js'
 
 /**
  * Finds peers of our chain by discv5 and has the driver dial them, which asks the gate as for every other dial (SPEC §8). What it knows
  * of others is in its own memory and, for those that were ready once, in the store; a restart begins with these.
  * `init` fails with DiscoveryError `bind_failed` where the UDP port cannot be had; a socket that breaks later crashes the actor.
  */
-export function discovery(needs: DiscoveryNeeds, config: DiscoveryConfig): ActorSpec<DiscoveryMessage, Room, DiscoveryInternal> {
-  return actor<DiscoveryMessage, Room, DiscoveryInternal>({
+export function discovery(needs: DiscoveryNeeds, config: DiscoveryConfig): ActorSpec<DiscoveryMessage, DiscoveryCore, DiscoveryInternal> {
+  return actor<DiscoveryMessage, DiscoveryCore, DiscoveryInternal>({
     name: 'discovery',
     mailbox: discoveryMailbox,
     async init(ctx) {
       // discv5 and what comes with it: only a node that looks for peers has to load it, and it listens already by then
-      const { openRoom } = await import('./open.js')
-      return openRoom(ctx, needs, config)
+      const { openDiscovery } = await import('./open.js')
+      return openDiscovery(ctx, needs, config)
     },
     receive: {
       driver(room, { event }) { room.driver(event) },

@@ -3,9 +3,9 @@ import { publicKeyFromProtobuf, publicKeyFromRaw, publicKeyToProtobuf } from '@l
 import { peerIdFromPublicKey } from '@libp2p/peer-id'
 import { Point } from '@noble/secp256k1'
 import type { PeerKey } from '../../protocol/peer-key.js'
-import { addressOf, ipFromBytes, reachOf } from './ip.js'
-import type { Ip, Reach } from './ip.js'
-import { CHAIN_KEY, NETWORK_KEY } from './record-keys.js'
+import { addressOf, ipFromBytes, scopeOf } from './ip.js'
+import type { Ip, AddressScope } from './ip.js'
+import { CHAIN_KEY, NETWORK_KEY } from './record.js'
 
 /** What is read of a node's ENR, its signature already checked. `ENR` of @chainsafe/enr is one. */
 export interface ForeignRecord {
@@ -41,7 +41,7 @@ export type Unfit =
   | 'no_address'
 
 /** What addresses of others may be used, told by where we are ourselves. */
-export type Reachable = (reach: Reach) => boolean
+export type Reachable = (reach: AddressScope) => boolean
 
 /** The longest public key in protobuf form that is taken: secp256k1's has 37 bytes, Ed25519's 36. */
 const MAX_KEY_BYTES = 64
@@ -56,7 +56,7 @@ export function readCandidate(record: ForeignRecord, chain: Uint8Array, reachabl
   const peer = peerOf(record)
   if (peer === undefined) return 'bad_key'
   const endpoints = [endpoint(record, 'ip', 'tcp'), endpoint(record, 'ip6', 'tcp6')]
-    .filter(found => found !== undefined).filter(({ ip }) => reachable(reachOf(ip)))
+    .filter(found => found !== undefined).filter(({ ip }) => reachable(scopeOf(ip)))
   if (endpoints.length === 0) return 'no_address'
   return {
     nodeId: record.nodeId, seq: record.seq, peer,

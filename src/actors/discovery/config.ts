@@ -9,7 +9,7 @@ import { ipFromText, isUnspecified } from './ip.js'
 import type { Ip } from './ip.js'
 import type { PacketLimits } from './packet-limit.js'
 import type { RetryRules } from './targets.js'
-import type { VoteRules } from './votes.js'
+import type { VoteRules } from './external-address-votes.js'
 
 /** Where others reach us, when it is not where we listen. */
 export interface ExternalAddress {
@@ -59,7 +59,7 @@ export interface DiscoveryOptions {
   readonly packets: PacketLimits
 }
 
-type Nested = 'votes' | 'retry' | 'packets'
+export type Nested = 'votes' | 'retry' | 'packets'
 
 /** The options with everything optional but the keys. */
 export interface DiscoveryInit extends Partial<Omit<DiscoveryOptions, Nested>> {

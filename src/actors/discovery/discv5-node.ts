@@ -9,7 +9,7 @@ import type { Ip } from './ip.js'
 import { PacketLimit } from './packet-limit.js'
 import type { PacketLimits } from './packet-limit.js'
 import { UdpTransport, socketAddress } from './udp-transport.js'
-import type { Endpoint } from './votes.js'
+import type { Endpoint } from './external-address-votes.js'
 
 /** What the actor uses of discv5. Tests put their own in its place. */
 export interface Discv5Node {
@@ -43,7 +43,7 @@ export interface Discv5Init {
   readonly port: number
   readonly packets: PacketLimits
   readonly clock: Clock
-  /** Whether a record may be used at all (`SoundRecords`). */
+  /** Whether a record may be used at all (`RecordFilter`). */
   isSound(record: ENR): boolean
   /** Somebody told of a node, or a node wrote to us. */
   found(record: ENR): void

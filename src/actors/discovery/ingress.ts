@@ -3,7 +3,7 @@ import type { ENR, SignableENR } from '@chainsafe/enr'
 import type { Ask, Deadline } from '../kernel/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { DriverEvent, PeerInfo } from '../network/ingress.js'
-import type { Endpoint } from './votes.js'
+import type { Endpoint } from './external-address-votes.js'
 
 export interface DiscoveryFigures {
   /** Nodes in the routing table. */

@@ -10,10 +10,10 @@ export interface Ip {
 }
 
 /** How far an address reaches. `never`: nothing that a remote names may lead there (multicast, unspecified, link-local, reserved). */
-export type Reach = 'loopback' | 'private' | 'public' | 'never'
+export type AddressScope = 'loopback' | 'private' | 'public' | 'never'
 
 /** Ranges by what may be done with them (IANA's special-purpose registries). What is in none of them is public. */
-const RANGES: ReadonlyArray<readonly [Exclude<Reach, 'public'>, Ranges]> = [
+const RANGES: ReadonlyArray<readonly [Exclude<AddressScope, 'public'>, Ranges]> = [
   ['loopback', listOf([['127.0.0.0', 8]], [['::1', 128]])],
   ['private', listOf([['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['100.64.0.0', 10]], [['fc00::', 7]])],
   ['never', listOf(
@@ -58,7 +58,7 @@ export function ipFromText(text: string): Ip | undefined {
   return ipFromBytes(bytes)
 }
 
-export function reachOf(ip: Ip): Reach {
+export function scopeOf(ip: Ip): AddressScope {
   const family = ip.family === 4 ? 'ipv4' : 'ipv6'
   return RANGES.find(([, ranges]) => ranges[ip.family].check(ip.text, family))?.[0] ?? 'public'
 }
@@ -71,7 +71,7 @@ export function isUnspecified(ip: Ip): boolean { return ip.bytes.every(byte => b
  * there holds many; any other stands for itself.
  */
 export function holderOf(ip: Ip): string {
-  if (reachOf(ip) !== 'public') return ip.text
+  if (scopeOf(ip) !== 'public') return ip.text
   return Buffer.from(ip.bytes.subarray(0, ip.family === 4 ? 3 : 6)).toString('hex')
 }
 

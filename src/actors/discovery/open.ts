@@ -7,21 +7,21 @@ import { sameIp } from './ip.js'
 import { KNOWN_META, KnownKeeper } from './known-keeper.js'
 import { useNativeVerification } from './native-verify.js'
 import { OurRecord, RECORD_META } from './our-record.js'
-import { Room } from './room.js'
-import type { DiscoveryNeeds } from './room.js'
-import { SoundRecords } from './sound.js'
+import { DiscoveryCore } from './core.js'
+import type { DiscoveryNeeds } from './core.js'
+import { RecordFilter } from './record-filter.js'
 
 /** Begins discovery: listens, with our record and whom we knew. @throws DiscoveryError `bind_failed` */
-export async function openRoom(ctx: Context<DiscoveryMessage, DiscoveryInternal>, needs: DiscoveryNeeds, config: DiscoveryConfig): Promise<Room> {
+export async function openDiscovery(ctx: Context<DiscoveryMessage, DiscoveryInternal>, needs: DiscoveryNeeds, config: DiscoveryConfig): Promise<DiscoveryCore> {
   const { network, store } = needs
   const verification = await useNativeVerification()
   if (verification !== 'secp256k1') ctx.log.warn({ verification }, 'ENRs are verified in JavaScript: about 20 times slower')
-  const sound = new SoundRecords({
+  const sound = new RecordFilter({
     family: config.listenIp.family,
     allows: (nodeId, reach) => room?.reach.allows(nodeId, reach) === true,
     isOwn: (ip, port) => port === node.port && sameIp(ip, config.listenIp),
   })
-  let room: Room | undefined
+  let room: DiscoveryCore | undefined
   const node = await (needs.open ?? openDiscv5)({
     privateKey: config.privateKey, ip: config.listenIp, port: config.listen.port, packets: config.packets, clock: ctx.clock,
     isSound: record => sound.isSound(record),
@@ -37,7 +37,7 @@ export async function openRoom(ctx: Context<DiscoveryMessage, DiscoveryInternal>
       network.addresses(config.roomsWithin).catch(unanswered('where libp2p listens')),
     ])
     const ours = new OurRecord({ ctx, config, store, node, stored }, listening?.addresses ?? [])
-    room = new Room({ ctx, needs, config, node, ours, keeper: new KnownKeeper(ctx, store, config, known) })
+    room = new DiscoveryCore({ ctx, needs, config, node, ours, keeper: new KnownKeeper(ctx, store, config, known) })
     await node.start(await ours.begin())
     room.begin()
     return room

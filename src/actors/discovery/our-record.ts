@@ -4,12 +4,12 @@ import type { Store } from '../store/ingress.js'
 import type { DiscoveryConfig } from './config.js'
 import type { Discv5Node } from './discv5-node.js'
 import type { DiscoveryInternal, DiscoveryMessage } from './ingress.js'
-import { endpointOf, isUnspecified, reachOf, sameIp } from './ip.js'
-import type { Ip, Reach } from './ip.js'
+import { endpointOf, isUnspecified, scopeOf, sameIp } from './ip.js'
+import type { Ip, AddressScope } from './ip.js'
 import { says, signRecord } from './record.js'
 import type { Claims } from './record.js'
-import { AddressVotes } from './votes.js'
-import type { Endpoint } from './votes.js'
+import { AddressVotes } from './external-address-votes.js'
+import type { Endpoint } from './external-address-votes.js'
 
 /** Where the store keeps our last ENR. */
 export const RECORD_META = 'discovery.enr'
@@ -47,15 +47,15 @@ export class OurRecord {
   get record(): SignableENR { return this.#record }
 
   /** How far our own address reaches; public where we do not know it. */
-  get reach(): Reach {
+  get reach(): AddressScope {
     const { ip } = this.#claims()
-    return ip === undefined ? 'public' : reachOf(ip)
+    return ip === undefined ? 'public' : scopeOf(ip)
   }
 
   /** Whether PONGs may tell where we are: not where the operator has said it, nor where we listen on a public address. */
   get learns(): boolean {
     const { learnAddress, externalIp, listenIp } = this.#needs.config
-    return learnAddress && externalIp === undefined && (isUnspecified(listenIp) || reachOf(listenIp) !== 'public')
+    return learnAddress && externalIp === undefined && (isUnspecified(listenIp) || scopeOf(listenIp) !== 'public')
   }
 
   /** Makes the first record durable; where the store does not answer it is used all the same, since its number is the time. */
@@ -79,7 +79,7 @@ export class OurRecord {
   voted(voter: Ip, seen: Endpoint): void {
     const { ctx, config } = this.#needs
     if (!this.learns || seen.ip.family !== config.listenIp.family || seen.port === 0) return
-    const reach = reachOf(seen.ip)
+    const reach = scopeOf(seen.ip)
     if (reach !== 'public' && !(reach === 'private' && config.privateAddresses === true)) return
     const winner = this.#votes.add(voter, seen, ctx.clock.monotonic())
     if (winner === undefined || (this.#learned !== undefined && sameIp(winner.ip, this.#learned.ip) && winner.port === this.#learned.port)) return
@@ -157,6 +157,6 @@ export class OurRecord {
 export function libp2pPort(ip: Ip, listening: readonly string[]): number | undefined {
   const endpoints = listening.map(endpointOf).filter(found => found?.protocol === 'tcp').filter(found => found?.ip.family === ip.family)
   const there = endpoints.find(found => found !== undefined && sameIp(found.ip, ip))
-  const elsewhere = endpoints.find(found => found !== undefined && (reachOf(found.ip) !== 'loopback' || reachOf(ip) === 'loopback'))
+  const elsewhere = endpoints.find(found => found !== undefined && (scopeOf(found.ip) !== 'loopback' || scopeOf(ip) === 'loopback'))
   return (there ?? elsewhere)?.port
 }

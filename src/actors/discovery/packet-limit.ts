@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../kernel/index.js'
-import { holderOf, ipFromText, reachOf } from './ip.js'
+import { holderOf, ipFromText, scopeOf } from './ip.js'
 
 /**
  * Packets that are looked at. A handshake takes two of them and 8 ms of JavaScript, which is what an attacker is after: 60 a second are a
@@ -61,7 +61,7 @@ export class PacketLimit {
 
 function senderOf(address: string): string {
   const ip = ipFromText(address)
-  return ip === undefined || reachOf(ip) !== 'public' ? address : holderOf(ip)
+  return ip === undefined || scopeOf(ip) !== 'public' ? address : holderOf(ip)
 }
 
 /** The generic cell rate algorithm: one number, the time when the allowance would be whole again. */

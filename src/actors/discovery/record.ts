@@ -1,6 +1,9 @@
 import { SignableENR } from '@chainsafe/enr'
 import type { Ip } from './ip.js'
-import { CHAIN_KEY, NETWORK_KEY } from './record-keys.js'
+
+/** The keys that this network adds to those of EIP-778 (SPEC §8). */
+export const CHAIN_KEY = 'taiko'
+export const NETWORK_KEY = 'libp2p'
 
 /** What our ENR says (SPEC §8). */
 export interface Claims {

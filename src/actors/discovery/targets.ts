@@ -1,7 +1,8 @@
 import type { ENR } from '@chainsafe/enr'
 import type { PeerKey } from '../../protocol/peer-key.js'
+import { backoffMs } from '../kernel/index.js'
 import type { Random } from '../kernel/index.js'
-import { holderOf, reachOf } from './ip.js'
+import { holderOf, scopeOf } from './ip.js'
 import type { Ip } from './ip.js'
 
 /** Somebody to be connected to. */
@@ -34,7 +35,7 @@ export interface RetryRules {
 
 /** The wait after so many failures before the present one. */
 export function waitAfter(failures: number, named: boolean, { firstMs, maxMs, namedMaxMs, factor, jitter }: RetryRules, random: Random): number {
-  return Math.min(named ? namedMaxMs : maxMs, firstMs * factor ** failures) * (1 - jitter * random())
+  return backoffMs(failures, { firstMs, maxMs: named ? namedMaxMs : maxMs, factor, jitter }, random)
 }
 
 export interface TargetRules {
@@ -155,5 +156,5 @@ function before(a: Entry, b: Entry): boolean {
 }
 
 function sharesNetwork(a: Target, b: Target): boolean {
-  return a.ips.some(one => reachOf(one) === 'public' && b.ips.some(other => holderOf(one) === holderOf(other)))
+  return a.ips.some(one => scopeOf(one) === 'public' && b.ips.some(other => holderOf(one) === holderOf(other)))
 }

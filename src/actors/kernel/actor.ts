@@ -61,7 +61,7 @@ export type Answer<M extends Message, T extends M['type']> = T extends AskTypes<
   ? ReplyOf<ByType<M, T>> | PromiseLike<ReplyOf<ByType<M, T>> | Later<ReplyOf<ByType<M, T>>>> | Later<ReplyOf<ByType<M, T>>>
   : void | PromiseLike<void>
 
-type Handlers<M extends Message, S, C> = { readonly [T in M['type']]: (state: S, message: ByType<M, T>, ctx: C) => Answer<M, T> }
+export type Handlers<M extends Message, S, C> = { readonly [T in M['type']]: (state: S, message: ByType<M, T>, ctx: C) => Answer<M, T> }
 
 /** An actor's behaviour. See SEMANTICS.md for what each part is promised. `I` and `K` as for `Context`. */
 export interface ActorSpec<M extends Message, S, I extends Message = never, K extends string = string> {

@@ -22,8 +22,8 @@ export type Boundary<Crossings> = { readonly [K in keyof Crossings]: Crossing<Cr
 /** Declares a boundary: `boundary<PoolCrossings>({ batch: { direction: 'in', sample: … }, verdicts: { … } })`. */
 export const boundary = <Crossings>(table: Boundary<Crossings>): Boundary<Crossings> => table
 
-type Fn = (...args: never[]) => unknown
-type Methods<Api> = { [K in keyof Api & string]: Api[K] extends Fn ? K : never }[keyof Api & string]
+export type Fn = (...args: never[]) => unknown
+export type Methods<Api> = { [K in keyof Api & string]: Api[K] extends Fn ? K : never }[keyof Api & string]
 
 /** The crossings of an object that is called from another thread: arguments and result of each of its methods. */
 export type CallsOf<Api> =

@@ -1,4 +1,5 @@
-import type { Clock, Random } from './clock.js'
+import { backoffMs } from './clock.js'
+import type { Backoff, Clock, Random } from './clock.js'
 
 /** How often and how fast a child is restarted. */
 export interface RestartOptions {
@@ -6,7 +7,7 @@ export interface RestartOptions {
   readonly maxRestarts?: number
   readonly within?: number
   /** Wait before a restart: `firstMs · factor^n`, at most `maxMs`, less a random share up to `jitter`; never under 1 ms. 100 ms, 30 s, 2, 0.2. */
-  readonly backoff?: { readonly firstMs: number; readonly maxMs: number; readonly factor: number; readonly jitter: number }
+  readonly backoff?: Backoff
   /** After so many milliseconds without a failure the wait begins at `firstMs` again. 30 s. */
   readonly stableAfter?: number
 }
@@ -41,11 +42,9 @@ export class Budget {
 
   /** Milliseconds to wait before the next start. Once per failure. */
   delay(): number {
-    const { backoff: { firstMs, maxMs, factor, jitter }, stableAfter } = this.options
+    const { backoff, stableAfter } = this.options
     if (this.#startedAt !== undefined && this.clock.monotonic() - this.#startedAt >= stableAfter) this.#failuresInARow = 0
     this.#startedAt = undefined
-    const grown = factor ** this.#failuresInARow++
-    const full = firstMs === 0 ? 0 : Math.min(maxMs, firstMs * grown) // 0 · Infinity is no number
-    return Math.max(LEAST_DELAY_MS, full * (1 - jitter * this.random()))
+    return Math.max(LEAST_DELAY_MS, backoffMs(this.#failuresInARow++, backoff, this.random))
   }
 }

@@ -11,7 +11,7 @@ import { life } from './life.js'
 import type { Host, Life } from './life.js'
 import type { Message } from './message.js'
 import type { HaltReason, Node, Overseer, Runtime } from './node.js'
-import { withinMs } from './plan.js'
+import { withinMs } from './clock.js'
 import type { Ref } from './ref.js'
 import type { Runnable } from './scheduler.js'
 

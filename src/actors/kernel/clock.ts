@@ -55,3 +55,21 @@ export function seededRandom(seed: number): Random {
 export const seconds = (n: number): number => n * 1_000
 export const minutes = (n: number): number => n * 60_000
 export const hours = (n: number): number => n * 3_600_000
+
+/** True if the promise is fulfilled within `ms`, false if it is still pending then. A rejection passes through; the timer is always cleared. */
+export async function withinMs(timers: Pick<Clock, 'setTimeout' | 'clearTimeout'>, ms: number, promise: Promise<unknown>): Promise<boolean> {
+  if (ms === Infinity) return promise.then(() => true)
+  let timer!: TimerHandle
+  const late = new Promise<false>(resolve => { timer = timers.setTimeout(() => { resolve(false) }, ms) })
+  try { return await Promise.race([promise.then(() => true), late]) } finally { timers.clearTimeout(timer) }
+}
+
+/** An exponential backoff with a cap. Times in ms; `jitter` is the share of a delay that is random, 0 to 1. */
+export interface Backoff { readonly firstMs: number; readonly maxMs: number; readonly factor: number; readonly jitter: number }
+
+/** The delay after this many earlier failures in a row, ms. */
+export function backoffMs(failures: number, { firstMs, maxMs, factor, jitter }: Backoff, random: Random): number {
+  // 0 · Infinity is not a number
+  const full = firstMs === 0 ? 0 : Math.min(maxMs, firstMs * factor ** failures)
+  return full * (1 - jitter * random())
+}

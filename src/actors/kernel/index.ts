@@ -3,8 +3,8 @@ export type { ActorSpec, Answer, Context, Deferral, Later } from './actor.js'
 export { boundary, fromWire, RemoteError, toWire } from './boundary.js'
 export type { Boundary, CallsOf, Crossing, Direction, WireError } from './boundary.js'
 export type { RestartOptions } from './budget.js'
-export { hours, minutes, seconds, seededRandom, systemClock, systemRandom } from './clock.js'
-export type { Clock, Random, TimerHandle } from './clock.js'
+export { backoffMs, hours, minutes, seconds, seededRandom, systemClock, systemRandom, withinMs } from './clock.js'
+export type { Backoff, Clock, Random, TimerHandle } from './clock.js'
 export {
   CancelledError, ClosedError, CrashedError, DroppedError, EscalatedError, InterruptedError, KernelError, StartError, TimeoutError,
 } from './errors.js'
@@ -29,3 +29,9 @@ export type {
 } from './supervisor.js'
 export { behaviour, crossesIn, crossesOut, HangWatch, ownFlags, Reviver, threadActor, threadBoundary } from './threads/index.js'
 export type { Behaviour, ErrorClass, Samples, ThreadActor, ThreadBoundary, ThreadFlags, ThreadOptions } from './threads/index.js'
+
+// every type that a public signature mentions (test/types/exported.test.ts)
+export type { Handlers } from './actor.js'
+export type { Codec as WireCodec, Fn as BoundaryFn, Methods as BoundaryMethods } from './boundary.js'
+export type { ThreadSnapshot } from './figures.js'
+export type { Entry as ThreadEntry, In as MessagesIn, Out as MessagesOut, Outgoing as OutgoingCall, SentTo, Tagged } from './threads/behaviour.js'

@@ -49,11 +49,3 @@ export class Plan<C extends Planned = Planned> {
     this.#wake?.()
   }
 }
-
-/** True when the promise is fulfilled in time, false when not. A rejection passes through; the timer is always cleared. */
-export async function withinMs(clock: Clock, ms: number, promise: Promise<void>): Promise<boolean> {
-  if (ms === Infinity) return promise.then(() => true)
-  let timer!: TimerHandle
-  const late = new Promise<false>(resolve => { timer = clock.setTimeout(() => { resolve(false) }, ms) })
-  try { return await Promise.race([promise.then(() => true), late]) } finally { clock.clearTimeout(timer) }
-}

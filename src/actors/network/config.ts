@@ -10,7 +10,7 @@ import type { HandshakeLimits } from './handshake/limits.js'
 import { gaterPresets } from './connections/gater-rules.js'
 import type { GaterPreset, GaterRules } from './connections/gater-rules.js'
 import { newPrivateKey } from './identity.js'
-import { QUOTA_WINDOW_MS, REQUESTS_PER_WINDOW, REQUESTS_PER_WINDOW_TO_KIN } from './reqresp/outbound-quota.js'
+import { QUOTA_WINDOW_MS, REQUESTS_PER_WINDOW, REQUESTS_PER_WINDOW_TO_SAME_CLIENT } from './reqresp/request-quota.js'
 
 /** What identify tells of us (SPEC §8). */
 export const IDENTIFY_PROTOCOL = 'preconf-p2p/0.1'
@@ -85,11 +85,11 @@ export interface RequestLimits {
   /** Wait for the quota, in milliseconds. */
   readonly quotaWithinMs: number
   readonly perWindow: number
-  readonly perWindowToKin: number
+  readonly perWindowToSameClient: number
   readonly windowMs: number
   /** To peers of this software, a second and at once, while they answer without delay. */
-  readonly perSecondToKin: number
-  readonly atOnceToKin: number
+  readonly perSecondToSameClient: number
+  readonly atOnceToSameClient: number
   /** Who says to be of this software and fails when asked so is asked like others for this long at first, in milliseconds. */
   readonly distrustMs: number
   /** After the start other peers are not asked for this long: what an earlier process asked still counts there. In milliseconds. */
@@ -165,7 +165,7 @@ export interface NetworkConfig {
   readonly gater: GaterRules
   /** The application's own rule, asked after those. */
   readonly gate: Gate | undefined
-  /** Exchanges under way may take so long to finish when the driver stops or hangs up, in milliseconds (H40). */
+  /** InFlightExchanges under way may take so long to finish when the driver stops or hangs up, in milliseconds (H40). */
   readonly drainWithinMs: number
   /** `refused`, `violation` and `served` events a second at most, of each; the figures count all of them. */
   readonly noticesPerSecond: number
@@ -173,7 +173,7 @@ export interface NetworkConfig {
   readonly sweepEveryMs: number
 }
 
-type Nested = 'connections' | 'handshake' | 'gossip' | 'requests' | 'serving' | 'redial'
+export type Nested = 'connections' | 'handshake' | 'gossip' | 'requests' | 'serving' | 'redial'
 /** The same with everything optional. */
 export type NetworkConfigInit = Partial<Omit<NetworkConfig, Nested | 'listen' | 'scoring' | 'gater'>> & {
   readonly [K in Nested]?: Partial<NetworkConfig[K]>
@@ -208,8 +208,8 @@ export const defaultGossip: GossipLimits = {
 
 export const defaultRequests: RequestLimits = {
   withinMs: 15_000, quotaWithinMs: 30_000,
-  perWindow: REQUESTS_PER_WINDOW, perWindowToKin: REQUESTS_PER_WINDOW_TO_KIN, windowMs: QUOTA_WINDOW_MS,
-  perSecondToKin: 1_000, atOnceToKin: 16, distrustMs: 600_000, cautiousMs: 0, maxWaiting: 256,
+  perWindow: REQUESTS_PER_WINDOW, perWindowToSameClient: REQUESTS_PER_WINDOW_TO_SAME_CLIENT, windowMs: QUOTA_WINDOW_MS,
+  perSecondToSameClient: 1_000, atOnceToSameClient: 16, distrustMs: 600_000, cautiousMs: 0, maxWaiting: 256,
 }
 
 export const defaultServing: ServingLimits = {

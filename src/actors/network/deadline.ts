@@ -23,14 +23,3 @@ export function startDeadline(clock: Clock, ms: number): RunningDeadline {
     clear: () => { clock.clearTimeout(timer) },
   }
 }
-
-/** Resolves after `promise` or after `ms`, whichever is first; says whether it was the promise. Its rejection counts as an end. */
-export async function within(clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: object | undefined
-  const late = new Promise<false>(resolve => { timer = clock.setTimeout(() => { resolve(false) }, ms) })
-  try {
-    return await Promise.race([promise.then(() => true, () => true), late])
-  } finally {
-    if (timer !== undefined) clock.clearTimeout(timer)
-  }
-}

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
-import { protocolsOf, topicsOf } from '../../protocol/index.js'
+import { protocolsOf, REQUEST_KINDS, topicsOf } from '../../protocol/index.js'
+import type { DecodedRequest } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Chain } from '../chain/ingress.js'
 import type { Verdict } from '../chain/ports.js'
@@ -9,15 +10,15 @@ import type { Store } from '../store/ingress.js'
 import type { Validator } from '../validator/ingress.js'
 import { AGENT_NAME } from './config.js'
 import type { NetworkConfig } from './config.js'
-import { Connections } from './connections/connections.js'
+import { ConnectionManager } from './connections/connection-manager.js'
 import { NetworkError, RequestError, describeError } from './errors.js'
 import { newCounters } from './figures.js'
 import type { NetworkFigures, Violation } from './figures.js'
 import { startAuthors } from './gossip/author-verifier.js'
 import { Gossip } from './gossip/gossip.js'
 import { Handshake } from './handshake/handshake.js'
-import { guard } from './guard.js'
-import type { Guard } from './guard.js'
+import { guard } from './errors.js'
+import type { Guard } from './errors.js'
 import { checkScoringActive, internalsOf } from './gossip/gossipsub-internals.js'
 import type { GossipsubInternals } from './gossip/gossipsub-internals.js'
 import { peerKeyOf } from './identity.js'
@@ -25,18 +26,16 @@ import type { DriverEvent, PeerInfo, RequestKind, Response, Topic } from './ingr
 import type * as Libp2p from './node.js'
 import type { Node } from './node.js'
 import { Notices } from './notices.js'
-import type { KnownPeer } from './connections/peers.js'
-import type { RefusalMemory } from './connections/refusals.js'
-import { AwaitedAnswers } from './reqresp/awaited-answers.js'
+import type { KnownPeer } from './connections/peer-table.js'
+import type { RefusedPeersNeeds } from './connections/refused-peers.js'
+import { PendingResponses } from './reqresp/pending-responses.js'
 import { MAX_OUTBOUND_STREAMS, RequestClient } from './reqresp/client.js'
 import type { RequestOptions } from './reqresp/client.js'
-import { Exchanges } from './reqresp/exchanges.js'
-import { quotaOf } from './reqresp/outbound-quota.js'
-import type { OutboundQuota } from './reqresp/outbound-quota.js'
-import { REQUEST_KINDS } from './reqresp/protocols.js'
-import type { DecodedRequest } from './reqresp/protocols.js'
+import { InFlightExchanges } from './reqresp/in-flight.js'
+import { quotaOf } from './reqresp/request-quota.js'
+import type { RequestQuota } from './reqresp/request-quota.js'
 import { RequestServer } from './reqresp/server.js'
-import { neutralStanding } from './connections/standing.js'
+import { neutralStanding } from './connections/gater.js'
 import { GossipStreamKeeper } from './workarounds/reopen-gossip-stream.js'
 
 export interface DriverNeeds {
@@ -48,13 +47,13 @@ export interface DriverNeeds {
    * Where `chain` and `store` send their answers to inbound requests, so that these come while the driver is being stopped too (H40).
    * Left out: answers come by its mailbox, and while it stops everyone who asks gets an empty one.
    */
-  readonly answers?: AwaitedAnswers | undefined
+  readonly answers?: PendingResponses | undefined
   /** How peers stand with us. Left out: all alike. */
   readonly standing?: PeerStanding | undefined
   /** Who hears what is a peer's fault, each time, and every 10 s gossipsub's score of those connected. */
   readonly reputation?: Pick<Reputation, 'report' | 'gossipScores'> | undefined
   /** Where the peers that refused us outlive a restart (H41). */
-  readonly refusals?: RefusalMemory | undefined
+  readonly refusals?: RefusedPeersNeeds | undefined
 }
 
 export interface DriverGround {
@@ -101,13 +100,13 @@ export class NetworkDriver {
   readonly #self: PeerKey
   readonly #standing: PeerStanding
   readonly #counters = newCounters()
-  readonly #exchanges = new Exchanges()
+  readonly #exchanges = new InFlightExchanges()
   readonly #notices: Notices
   readonly #guarded: Guard
-  readonly #connections: Connections
+  readonly #connections: ConnectionManager
   readonly #handshake: Handshake
-  readonly #quota: OutboundQuota
-  readonly #answers: AwaitedAnswers
+  readonly #quota: RequestQuota
+  readonly #answers: PendingResponses
   readonly #client: RequestClient
   readonly #server: RequestServer
   #running: Running | undefined
@@ -125,7 +124,7 @@ export class NetworkDriver {
     this.#standing = needs.standing ?? neutralStanding
     this.#guarded = guard(error => { ground.failed(error) })
     this.#notices = new Notices(needs.events, clock, config.noticesPerSecond)
-    this.#connections = new Connections({
+    this.#connections = new ConnectionManager({
       ...shared, config, random, log: ground.log, notices: this.#notices, guarded: this.#guarded, standing: this.#standing, refusals: needs.refusals,
       changed: () => { this.#client.peersChanged() },
     })
@@ -142,10 +141,10 @@ export class NetworkDriver {
     this.#quota = quotaOf(config.privateKey, config.requests, clock.monotonic())
     this.#client = new RequestClient({
       ...shared, book, quota: this.#quota, limits: config.requests, protocols: protocolsOf(config.chainId), violated,
-      isKin: peer => this.#isKin(peer),
+      isSameClient: peer => this.#isSameClient(peer),
       mayAsk: peer => this.#standing.mayAsk(peer),
     })
-    this.#answers = needs.answers ?? new AwaitedAnswers()
+    this.#answers = needs.answers ?? new PendingResponses()
     this.#server = new RequestServer({
       ...shared, limits: config.serving, violated, answers: this.#answers, answersWhileStopping: needs.answers !== undefined,
       ask: (request, what, peer) => this.#ask(request, what, peer),
@@ -238,7 +237,7 @@ export class NetworkDriver {
     return this.#client.request(kind, body, options)
   }
 
-  /** See `Connections`. @throws NetworkError */
+  /** See `ConnectionManager`. @throws NetworkError */
   dial(address: string, signal?: AbortSignal): Promise<PeerKey> { return this.#connections.dial(address, signal) }
   hangUp(peer: PeerKey): Promise<void> { return this.#connections.hangUp(peer) }
   forgive(peer: PeerKey): void { this.#connections.forgive(peer) }
@@ -321,13 +320,13 @@ export class NetworkDriver {
   }
 
   /** Whether its agent says that it is this software. Nothing is trusted for it. */
-  #isKin(peer: PeerKey): boolean { return this.#connections.book.get(peer)?.agent.startsWith(`${AGENT_NAME}/`) ?? false }
+  #isSameClient(peer: PeerKey): boolean { return this.#connections.book.get(peer)?.agent.startsWith(`${AGENT_NAME}/`) ?? false }
 
   #ask(request: number, what: DecodedRequest, peer: PeerKey): Feedback {
     const { chain, store } = this.#needs
     switch (what.kind) {
       case 'head': return chain.serveHead(request)
-      case 'commitments': return store.serveCommitments(request, what.start, what.max, !this.#isKin(peer))
+      case 'commitments': return store.serveCommitments(request, what.start, what.max, !this.#isSameClient(peer))
       case 'txList': return store.serveTxList(request, what.hash)
     }
   }

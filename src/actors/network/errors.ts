@@ -44,7 +44,7 @@ export interface ErrorDetail {
 }
 
 /** What the errors of this room carry. */
-abstract class DriverError<Code extends string> extends Error {
+export abstract class DriverError<Code extends string> extends Error {
   readonly value: unknown
   readonly limit: number | undefined
   readonly peer: PeerKey | undefined
@@ -108,3 +108,16 @@ export class NetworkError extends DriverError<NetworkErrorCode> {
 
 /** libp2p tells its errors apart by name. */
 export { messageOf as describeError, nameOf as errorName } from '../../protocol/thrown.js'
+
+/** Makes a listener that cannot throw of one that can. */
+export type Guard = <E>(listener: (event: E) => void) => (event: E) => void
+
+/**
+ * What a listener throws at a library's event, nobody catches: it ends the process. Guarded it fails the driver instead, and the
+ * supervisor acts (H30).
+ */
+export function guard(failed: (error: unknown) => void): Guard {
+  return listener => event => {
+    try { listener(event) } catch (error) { failed(error) }
+  }
+}

@@ -1,4 +1,4 @@
-import type { StaticPeerTrouble } from './connections/static-peers.js'
+import type { StaticPeerTrouble } from './connections/reconnect-queue.js'
 import type { RequestErrorCode } from './errors.js'
 import { BYTE_ACCOUNTS, HANDSHAKE_REFUSALS } from './handshake/limits.js'
 import type { ByteAccount, HandshakeRefusal } from './handshake/limits.js'

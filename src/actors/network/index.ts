@@ -20,7 +20,7 @@ export {
 export {
   NetworkHandle, networkMailbox, type DriverEvent, type NetworkCommand, type PeerInfo, type Published, type RequestKind, type Response, type Topic,
 } from './ingress.js'
-export { type RefusalMemory } from './connections/refusals.js'
-export { neutralStanding } from './connections/standing.js'
-export { AwaitedAnswers } from './reqresp/awaited-answers.js'
+export { type RefusedPeersNeeds } from './connections/refused-peers.js'
+export { neutralStanding } from './connections/gater.js'
+export { PendingResponses } from './reqresp/pending-responses.js'
 export { checkMaxCount, checkRequest } from './reqresp/protocols.js'

@@ -8,7 +8,8 @@ import type { NetworkFigures, Refusal, Violation } from './figures.js'
 export type { NetworkFigures, Refusal, Violation } from './figures.js'
 
 export type Topic = 'commitments' | 'txLists'
-export type RequestKind = 'head' | 'commitments' | 'txList'
+import type { RequestKind } from '../../protocol/index.js'
+export type { RequestKind } from '../../protocol/index.js'
 
 /** A connected (or refused) peer, as the driver sees it. */
 export interface PeerInfo {
@@ -39,7 +40,7 @@ export interface Response {
   readonly places: { readonly now: number; readonly inMs: number | undefined }
 }
 
-type ConnectionsMessage = Connections extends Port<infer M> ? M : never
+export type ConnectionsMessage = Connections extends Port<infer M> ? M : never
 
 export type NetworkCommand =
   | Ask<'publish', { topic: Topic; bytes: Uint8Array }, Published>

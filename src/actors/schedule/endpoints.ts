@@ -1,3 +1,4 @@
+import { backoffMs } from '../kernel/index.js'
 import type { Clock, Random } from '../kernel/index.js'
 import type { ScheduleConfig } from './config.js'
 import { ScheduleError } from './errors.js'
@@ -181,7 +182,7 @@ export class Endpoints {
   #rest(endpoint: Endpoint, why: string, atLeast = 0): void {
     const { retryFirst, retryLast } = this.config
     endpoint.why = why
-    const pause = Math.max(atLeast, Math.min(retryFirst * 2 ** endpoint.inARow++, retryLast))
+    const pause = Math.max(atLeast, backoffMs(endpoint.inARow++, { firstMs: retryFirst, maxMs: retryLast, factor: 2, jitter: 0 }, () => 0))
     endpoint.restsUntil = this.ground.clock.monotonic() + pause * (0.5 + this.ground.random() / 2)
   }
 }

@@ -12,7 +12,7 @@ import type { ScheduleFigures } from './ingress.js'
 /** What is known of L1, and of which contracts. */
 export interface Followed { readonly chainId: bigint; readonly contracts: Contracts; readonly record: L1Record }
 
-type Changed = (from: bigint, to: bigint) => void
+export type Changed = (from: bigint, to: bigint) => void
 
 /** An old window that somebody waits for. */
 interface Waiting { readonly window: number; readonly answer: (answer: ScheduleAnswer) => void }

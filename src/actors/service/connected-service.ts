@@ -11,7 +11,7 @@ import { CALLS, opened, unpackItem } from './remote-calls.js'
 import type { Call, Outcome, RemoteApi, Stream } from './remote-calls.js'
 import type { P2pService } from './service.js'
 
-type Calls = { readonly [C in Call]: (...args: Parameters<P2pService[C]>) => Promise<Awaited<ReturnType<P2pService[C]>>> }
+export type Calls = { readonly [C in Call]: (...args: Parameters<P2pService[C]>) => Promise<Awaited<ReturnType<P2pService[C]>>> }
 
 /** A service that runs in another thread, with the types that it has there. Every call fails with `stopped` once the port is closed. */
 export interface ConnectedService extends Calls {

@@ -8,6 +8,7 @@ import type { ScheduleEvent } from '../schedule/ingress.js'
 import type { StoreEvent } from '../store/ingress.js'
 import type { PublisherEvent } from './publisher.js'
 import type { GateEvent } from './signing-gate.js'
+import type { Lagged, Logger } from '../kernel/index.js'
 
 /** What the node says of itself. */
 export type NodeEvent =
@@ -49,4 +50,30 @@ export type P2pHandler = {
   readonly lagged?: (count: number) => void | Promise<void>
   /** A function of an event threw. Without this, or where it throws too, the failure goes to the log. The node goes on. */
   readonly failed?: (error: unknown, event: NetworkEvent) => void | Promise<void>
+}
+
+/**
+ * Hands every event to the handler's function of its name, one at a time, until there are no more. Nothing it throws ends this.
+ */
+export async function handleAll(events: AsyncIterable<NetworkEvent | Lagged>, handler: P2pHandler, log: Logger): Promise<void> {
+  for await (const event of events) {
+    try {
+      await handle(event, handler)
+    } catch (error) {
+      log.error({ error, event: event.type }, 'the application\'s handler failed')
+    }
+  }
+}
+
+async function handle(event: NetworkEvent | Lagged, handler: P2pHandler): Promise<void> {
+  if (event.type === 'lagged') {
+    await handler.lagged?.(event.count)
+    return
+  }
+  try {
+    await (handler[event.type] as ((event: NetworkEvent) => void | Promise<void>) | undefined)?.(event)
+  } catch (error) {
+    if (handler.failed === undefined) throw error
+    await handler.failed(error, event)
+  }
 }

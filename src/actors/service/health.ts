@@ -1,11 +1,11 @@
 import type { TreeSnapshot } from '../kernel/index.js'
-import type { ChainStanding } from '../chain/ingress.js'
+import type { ChainStatus } from '../chain/ingress.js'
 import type { DiscoveryFigures } from '../discovery/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
 import type { Reputation } from '../reputation/ingress.js'
 import type { ScheduleFigures } from '../schedule/ingress.js'
 import type { LossKind, StoreStanding } from '../store/ingress.js'
-import type { SyncStanding } from '../sync/ingress.js'
+import type { SyncStatus } from '../sync/ingress.js'
 import { BATCH_OFF_BY_CONFIGURATION } from '../validator/ingress.js'
 import type { ValidatorFigures } from '../validator/ingress.js'
 import type { Tree } from './tree.js'
@@ -27,7 +27,7 @@ export interface Health {
   readonly status: 'ok' | 'degraded' | 'stopping'
   readonly ailments: readonly Ailment[]
   readonly peers: number
-  readonly head: ChainStanding['head'] | undefined
+  readonly head: ChainStatus['head'] | undefined
   readonly next: bigint | undefined
   /** The highest block of an elected signer that waits above the head for what lies between (H75). */
   readonly known: bigint | undefined
@@ -47,9 +47,9 @@ export interface Figures {
   readonly tree: TreeSnapshot
   readonly validator: ValidatorFigures | undefined
   readonly network: NetworkFigures | undefined
-  readonly chain: ChainStanding | undefined
+  readonly chain: ChainStatus | undefined
   readonly store: StoreStanding | undefined
-  readonly sync: SyncStanding | undefined
+  readonly sync: SyncStatus | undefined
   /** Bans that stand, and entries of the operator's lists. */
   readonly reputation: AccessFigures | undefined
   /** `undefined` also where discovery is off. */
@@ -159,7 +159,7 @@ function unfollowed({ head, headAge, failing }: ScheduleFigures): Ailment {
 }
 
 /** What keeps the head below what is known, once a round of catching up has not got it. */
-function behindOf({ head, next }: ChainStanding, { behind }: SyncStanding): string | undefined {
+function behindOf({ head, next }: ChainStatus, { behind }: SyncStatus): string | undefined {
   if (behind === undefined || (next !== undefined && next > behind.known)) return undefined
   const { blockNumber } = head
   return behind.by === 'signed'
@@ -167,7 +167,7 @@ function behindOf({ head, next }: ChainStanding, { behind }: SyncStanding): stri
     : `our head is ${blockNumber}, and peers announce ${behind.known}, which nobody delivers`
 }
 
-function announcedBy(sync: SyncStanding | undefined): bigint | undefined {
+function announcedBy(sync: SyncStatus | undefined): bigint | undefined {
   return sync?.peers.reduce<bigint | undefined>((highest, { head, discounted }) =>
     head === undefined || discounted || (highest !== undefined && highest >= head.blockNumber) ? highest : head.blockNumber, undefined)
 }

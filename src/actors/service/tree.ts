@@ -10,8 +10,8 @@ import { discovery } from '../discovery/index.js'
 import type { DiscoveryConfig } from '../discovery/index.js'
 import { Discovery } from '../discovery/ingress.js'
 import type { DiscoveryMessage } from '../discovery/ingress.js'
-import { AwaitedAnswers, loadLibp2p, network, publicKeyOf } from '../network/index.js'
-import type { NetworkConfig, RefusalMemory } from '../network/index.js'
+import { PendingResponses, loadLibp2p, network, publicKeyOf } from '../network/index.js'
+import type { NetworkConfig, RefusedPeersNeeds } from '../network/index.js'
 import { NetworkHandle } from '../network/ingress.js'
 import type { DriverEvent, NetworkCommand } from '../network/ingress.js'
 import { Schedule, isFromL1, schedule } from '../schedule/index.js'
@@ -25,7 +25,7 @@ import type { StoreMessage } from '../store/ingress.js'
 import { sync } from '../sync/index.js'
 import { Sync } from '../sync/ingress.js'
 import type { SyncMessage } from '../sync/ingress.js'
-import { EarlyPool, validator } from '../validator/index.js'
+import { PrewarmedPool, validator } from '../validator/index.js'
 import type { ValidatorConfig } from '../validator/index.js'
 import { Validator } from '../validator/ingress.js'
 import type { ValidatorMessage } from '../validator/ingress.js'
@@ -114,8 +114,8 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
 
   const storeOutage = new StoreOutage('p2p/store', told => { events.publish(told) })
   const standing = new StandingView()
-  const threads = new EarlyPool()
-  const answers = new AwaitedAnswers()
+  const threads = new PrewarmedPool()
+  const answers = new PendingResponses()
 
   const storing: Ref<StoreMessage> = root.child('store', () => makeStore(), STORE_CHILD)
   const scoring: Ref<ReputationMessage> = root.child('reputation', () => reputation({
@@ -145,7 +145,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     store: new Store(storing), chain: new Chain(judging), validator: new Validator(checking), network: new NetworkHandle(driving), sync: new Sync(syncing),
     reputation: new Reputation(scoring), discovery: finding === undefined ? undefined : new Discovery(finding),
   }
-  const refusals: RefusalMemory = {
+  const refusals: RefusedPeersNeeds = {
     load: () => handles.store.meta(REFUSALS, STORE_WITHIN),
     save: text => handles.store.setMeta(REFUSALS, text, STORE_WITHIN),
   }

@@ -1,4 +1,4 @@
-/** Wakes those who wait for news. Nothing is queued: whoever wakes looks for himself. */
+/** Wakes waiting readers. Edge-triggered, without payload: a reader that wakes reads the store again. */
 export class Wake {
   readonly #waiting = new Set<() => void>()
   #round = 0

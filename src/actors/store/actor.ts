@@ -8,7 +8,7 @@ import { healing } from './healing.js'
 import { storeBoundary, storeMailbox } from './ingress.js'
 import type { RestoredBytes, StoreMessage, StoreParams, StorePorts, StoreStanding } from './ingress.js'
 import { memoryDatabase } from './memory.js'
-import { commitmentsBody, txListBody } from './serving.js'
+import { commitmentsBody, txListBody } from '../../protocol/index.js'
 
 type Internal =
   | { readonly type: 'committed'; readonly sequence: number }

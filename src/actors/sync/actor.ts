@@ -3,23 +3,23 @@ import { syncConfig } from './config.js'
 import type { SyncConfig } from './config.js'
 import { syncMailbox } from './ingress.js'
 import type { SyncInternal, SyncMessage, SyncTimers } from './ingress.js'
-import { Room } from './room.js'
-import type { SyncNeeds } from './room.js'
+import { SyncCore } from './core.js'
+import type { SyncNeeds } from './core.js'
 
-export type { SyncNeeds } from './room.js'
+export type { SyncNeeds } from './core.js'
 
 /**
- * Catch-up, gap fill and backfill (SPEC §9). It keeps nothing: where to begin, chain says; what is missing, store says; so a restart
- * goes on where the last incarnation was. No handler waits: what others answer comes back as a message.
+ * Range sync, missing parents and txlist backfill (SPEC §9). Keeps no state across restarts: chain says where to begin, the store says
+ * what is missing. No handler awaits: answers of others come back as messages.
  * @throws SyncError `bad_config`
  */
 export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
   const config = syncConfig(options)
-  return actor<SyncMessage, Room, SyncInternal, SyncTimers>({
+  return actor<SyncMessage, SyncCore, SyncInternal, SyncTimers>({
     name: 'sync',
     mailbox: syncMailbox,
     init(ctx) {
-      const room = new Room(ctx, needs, config)
+      const room = new SyncCore(ctx, needs, config)
       ctx.every('round', config.roundEvery)
       ctx.every('progress', config.progressEvery)
       room.round('start')
@@ -29,7 +29,7 @@ export const sync = (needs: SyncNeeds, options: Partial<SyncConfig> = {}) => {
       judged(room, message) { room.desk.judged(message); room.pump() },
       durable(room, message) { room.desk.judged(message); room.pump() },
       missingParent(room, { hash, height, from }) { room.gaps.missing(hash, height, from); room.pump() },
-      // one of these comes with every block: the timer that they set is enough
+      // arrives with every block: the timer that it sets is enough
       missingTxList(room, { hash, height, from, signer }) { room.backfill.missing(hash, height, from, signer) },
       haveTxList(room, { hash }) { room.backfill.have(hash) },
       peerReady(room, { peer, agent }) { room.peerReady(peer, agent); room.pump() },

@@ -1,6 +1,12 @@
 import { MAX_COMMITMENTS } from '../../protocol/index.js'
 import { minutes, seconds } from '../kernel/index.js'
-import { SyncError } from './errors.js'
+
+/** What the application can do wrong with this room. What peers do wrong is an event, never an error. */
+export class SyncError extends Error {
+  override readonly name = 'SyncError'
+  /** `bad_config`: `value` is the option's value and `limit`, where there is one, the bound it broke. */
+  constructor(readonly code: 'bad_config', message: string, readonly value?: unknown, readonly limit?: number) { super(message) }
+}
 
 /** Times in milliseconds; everything else is a count. */
 export interface SyncConfig {
@@ -8,64 +14,64 @@ export interface SyncConfig {
   readonly roundEvery: number
   /** Commitments asked in one page, at most 256 (SPEC §3). */
   readonly pageSize: number
-  /** Pages of a run from the oldest unjudged one on, whether wanted, asked or waiting: about 98 KB each. */
+  /** Batches in the queue of a range sync, in any state: about 98 KB each. */
   readonly pagesAhead: number
   /** Pages in the validator and in chain, not yet judged. */
   readonly pagesInValidator: number
-  /** Pages judged and not yet durable. Together with those in the validator below what chain keeps for the store (4,096 commitments). */
+  /** Pages judged and not yet durable. With those in the validator, fewer commitments than chain keeps for the store (4,096). */
   readonly pagesUnstored: number
-  /** A run pauses while chain waits for the store with so many records. */
+  /** A range sync pauses while chain has this many unacknowledged records. */
   readonly pauseAtUnstored: number
-  /** Requests under way to one peer and protocol: of peers in general, and of those that run this software. How fast is the driver's business. */
+  /** Requests in flight to one peer on one protocol: to any peer, and to one that runs this software. */
   readonly inFlight: number
-  readonly inFlightToKin: number
-  /** Peers whose agent string begins so run this software. */
-  readonly kinAgent: string
-  /** A page or txlist that is under way for so long is asked of another peer as well. */
+  readonly inFlightToSameClient: number
+  /** Prefix of the agent string of peers that run this software. */
+  readonly sameClientAgent: string
+  /** A page or txlist that takes longer is requested from a second peer too. */
   readonly lateAfter: number
-  /** An answer that took longer is a failure of its peer (a reference node gives up after 10 s). */
+  /** A slower answer counts as a fault of the peer (a reference node gives up after 10 s). */
   readonly slowAfter: number
-  /** Waits for the driver's answer to a request: its quota (10 s) and its deadline (15 s), and a margin. */
+  /** Deadline for the driver's answer to a request: its quota (10 s), its own deadline (15 s) and a margin. */
   readonly answerWithin: number
-  /** Failed requests of a peer in one run before it is asked no more. */
+  /** Failed requests in one range sync after which a peer is not asked any more. */
   readonly failuresPerRun: number
-  /** Heads asked for in a round. */
+  /** Peers asked for their head in a round. */
   readonly headsPerRound: number
-  /** A run waits so long for heads before it believes that nobody is ahead. */
+  /** How long a range sync waits for heads before it concludes that no peer is ahead. */
   readonly headsWithin: number
-  /** Peers with unknown heads (zeros) that are paged in a round. */
+  /** Peers of unknown head (zeros) that are asked page by page in a round. */
   readonly blindPeers: number
-  /** Peers that are asked for the block by which a run tells forks apart: pages are asked of those who agree. */
+  /** Peers that take part in the checkpoint vote. */
   readonly voters: number
-  /** A head further above the next lower one than this must be shown before it counts. Blocks. */
+  /** A head more than this above the next lower one must be proved before it counts. Blocks. */
   readonly outlier: bigint
-  /** The validator and chain must judge a page within this; then it is handed over again, `handOvers` times in all. */
+  /** A page that is not judged within this is handed over again, up to `handOvers` times in all. */
   readonly judgeWithin: number
   readonly handOvers: number
-  /** A run's result waits so long for its blocks to be durable. */
+  /** How long the result of a range sync waits for its blocks to be durable. */
   readonly durableWithin: number
-  /** Progress is reported so often. */
+  /** Interval of progress events. */
   readonly progressEvery: number
-  /** A gap on the live path is filled after this (workers may finish out of order, SPEC §9). */
+  /** A missing parent is requested after this (workers may finish out of order, SPEC §9). */
   readonly gapAfter: number
-  /** Gaps remembered; the oldest leaves first. Peers asked for one. */
+  /** Missing parents remembered, the oldest dropped first; and peers asked for each. */
   readonly gaps: number
   readonly gapPeers: number
-  /** Txlists fetched at once, of all peers; while a run is far behind, one now and then. */
+  /** Txlist requests in flight, to all peers together; while a range sync is far behind, one at a time. */
   readonly txListsInFlight: number
-  /** Missing txlists remembered; the store is asked for more when there is room. */
+  /** Missing txlists remembered; the store is scanned for more when there is room. */
   readonly txLists: number
-  /** A txlist that none of the peers has is asked for again after this. */
+  /** A txlist that no peer has is requested again after this. */
   readonly txListRetryAfter: number
-  /** Peers remembered beyond those connected (their offences and where what they serve begins). */
+  /** Peers remembered, connected or not. */
   readonly peers: number
-  /** Of the offences that cannot be proved at once, one in this time costs a peer reputation. */
+  /** Faults of kind `found_out` cost a peer one penalty in this time. */
   readonly softPenaltyEvery: number
-  /** That a peer's page began above the asked height says what it had at that moment: it counts for so long, and for one run only (H86). */
+  /** How long a page that began above the requested height is taken as the lowest block of its peer; for one range sync only (H86). */
   readonly floorFor: number
-  /** Blocks that peers are ahead of us at two rounds in a row, when nothing comes by gossip (H42). */
+  /** Blocks that a peer must be ahead in two rounds in a row for gossip to count as not reaching us (H42). */
   readonly unheardBlocks: bigint
-  /** Own rooms (chain, store) answer within this. */
+  /** Deadline for answers of chain, store and driver. */
   readonly roomsWithin: number
 }
 
@@ -77,8 +83,8 @@ export const syncDefaults: SyncConfig = {
   pagesUnstored: 8,
   pauseAtUnstored: 3_072,
   inFlight: 2,
-  inFlightToKin: 8,
-  kinAgent: 'preconfirmation-p2p/',
+  inFlightToSameClient: 8,
+  sameClientAgent: 'preconfirmation-p2p/',
   lateAfter: seconds(3),
   slowAfter: seconds(10),
   answerWithin: seconds(26),

@@ -1,27 +1,27 @@
+import { backoffMs } from '../kernel/index.js'
 import type { Head } from '../chain/ingress.js'
 import type { RequestKind, Response } from '../network/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { SyncConfig } from './config.js'
 
-/** When a peer can be asked: now, at a time (ms), or only after something of its own has ended. */
+/** When a peer can be asked: now, at a time (monotonic ms), or after one of its requests in flight has ended. */
 export type Readiness = 'now' | number | 'when_answered'
 
-/** An answer so much slower than the peer's best, and above `SLOW_FLOOR_MS`, means that it delays us (SPEC §8): fewer at once. */
-const SLOWED = 4
-const SLOW_FLOOR_MS = 1_000
+/** An answer this many times slower than the peer's best one, and slower than `DELAYED_FLOOR_MS`, was delayed (SPEC §8): fewer in flight. */
+const DELAYED = 4
+const DELAYED_FLOOR_MS = 1_000
 const LATENCY_WEIGHT = 0.2
-const BACKOFF_FIRST_MS = 1_000
-const BACKOFF_MOST_MS = 8_000
+const BACKOFF = { firstMs: 1_000, maxMs: 8_000, factor: 2, jitter: 0 }
 
 /**
- * What is under way to a peer on one protocol, and how much more the driver lets out, as it said with the last answer: the pace is its
- * business (SPEC §8, requests out). Until it has said something, and after a failure, asking tells.
+ * The requests in flight to a peer on one protocol, and how many more the driver would send, as it said with the last answer. The driver
+ * sets the pace (SPEC §8, requests out). Before its first answer and after a failure the limit is unknown, and a request may go.
  */
 class Lane {
   inFlight = 0
-  /** Requests that may still go; `undefined`: not known. */
+  /** Requests that may still go; `undefined` if unknown. */
   #places: number | undefined
-  /** From then on there is one more. */
+  /** When one more may go, monotonic ms. */
   #moreAt: number | undefined
 
   readiness(now: number): Readiness {
@@ -48,25 +48,25 @@ class Lane {
   }
 }
 
-/** One peer: what it said, how it serves, and what of the present run concerns it. */
+/** One peer: what it announced, how it serves, and its state in the present range sync. */
 export class SyncPeerState {
   agent = ''
   connected = true
-  /** The last announced head. `undefined`: not asked yet, or it announced zeros (see `blind`). */
+  /** The last announced head; `undefined` before it was asked, or if it announced zeros (see `blind`). */
   head: Head | undefined
-  /** It announced zeros: unknown, so it is paged until it has no more (SPEC §9). */
+  /** It announced zeros, so its head is unknown: it is asked page by page until it has no more (SPEC §9). */
   blind = false
-  /** The highest block whose child it brought by gossip: it has that one, whatever its head says. */
+  /** The highest block whose child it brought by gossip: it has that block, whatever head it announced. */
   brought: bigint | undefined
   latencyMs: number | undefined
   delivered = 0
-  /** Monotonic ms of the last request of any kind: what rotation goes by. */
+  /** Monotonic ms of the last request of any kind; requests rotate by it. */
   lastAsked = -Infinity
   lastSoftPenalty = -Infinity
-  // ---- of the present run
+  // ---- state of the present range sync
   discounted = false
   failures = 0
-  /** It has nothing from this height on, it says. */
+  /** Its answers say that it has nothing from this height up. */
   exhaustedAt: bigint | undefined
   backoffUntil = -Infinity
 
@@ -77,7 +77,8 @@ export class SyncPeerState {
 
   constructor(readonly peer: PeerKey, private readonly config: SyncConfig) {}
 
-  get kin(): boolean { return this.agent.startsWith(this.config.kinAgent) }
+  /** By its own word: it runs this software. */
+  get sameClient(): boolean { return this.agent.startsWith(this.config.sameClientAgent) }
 
   get inFlight(): number { return this.#lanes.head.inFlight + this.#lanes.commitments.inFlight + this.#lanes.txList.inFlight }
 
@@ -85,7 +86,7 @@ export class SyncPeerState {
 
   readiness(kind: RequestKind, now: number): Readiness {
     const lane = this.#lanes[kind]
-    if (lane.inFlight >= this.#atOnce()) return 'when_answered'
+    if (lane.inFlight >= this.#maxInFlight()) return 'when_answered'
     const readiness = lane.readiness(now)
     return this.backoffUntil <= now || readiness === 'when_answered' ? readiness : Math.max(this.backoffUntil, readiness === 'now' ? 0 : readiness)
   }
@@ -96,7 +97,7 @@ export class SyncPeerState {
   }
 
   /**
-   * A peer of ours that answers at once has more under way at once; one that delays its answers, less.
+   * A peer of this software gets more requests in flight while it answers without delay, and fewer when it does not.
    * @param waited ms before the exchange, for the driver's quota
    */
   answered(kind: RequestKind, { ms, places }: Pick<Response, 'ms' | 'places'>, waited: number, now: number): void {
@@ -104,8 +105,8 @@ export class SyncPeerState {
     this.latencyMs = this.latencyMs === undefined ? ms : this.latencyMs + LATENCY_WEIGHT * (ms - this.latencyMs)
     if (kind === 'head') return
     this.#best = Math.min(this.#best, ms)
-    const delayed = waited + ms > Math.max(SLOW_FLOOR_MS, SLOWED * this.#best)
-    this.#limit = delayed ? Math.max(1, this.#limit / 2) : Math.min(this.config.inFlightToKin, this.#limit + 1 / this.#limit)
+    const delayed = waited + ms > Math.max(DELAYED_FLOOR_MS, DELAYED * this.#best)
+    this.#limit = delayed ? Math.max(1, this.#limit / 2) : Math.min(this.config.inFlightToSameClient, this.#limit + 1 / this.#limit)
   }
 
   /** @param blamed whether the peer failed, and not something on our side */
@@ -115,28 +116,28 @@ export class SyncPeerState {
       this.failures++
       this.#limit = Math.max(1, this.#limit / 2)
     }
-    this.backoffUntil = now + Math.min(BACKOFF_FIRST_MS * 2 ** Math.max(0, this.failures - 1), BACKOFF_MOST_MS)
+    this.backoffUntil = now + backoffMs(Math.max(0, this.failures - 1), BACKOFF, () => 0)
   }
 
-  /** What it serves begins here, it says; asked from below it gives what is above. Just started, it may have more in a moment (H86). */
+  /** Its answers say that its store begins here. A node that has just started may soon have more (H86). */
   floorIs(height: bigint, now: number): void { this.#floor = { height, until: now + this.config.floorFor } }
 
   floor(now: number): bigint | undefined { return this.#floor !== undefined && this.#floor.until > now ? this.#floor.height : undefined }
 
-  /** A new run: what it could not do in the last one it may be able to do now. */
+  /** A new range sync begins: failures of the last one no longer count. */
   renew(): void {
     this.discounted = false
     this.failures = 0
     this.hasMore()
   }
 
-  /** What it lacked it may have now. */
+  /** It may have now what it lacked before. */
   hasMore(): void {
     this.exhaustedAt = undefined
     this.#floor = undefined
   }
 
-  /** Whether it may have blocks from this height on. @param whateverItsHead heads steer, and may be old: it may have more than it announces */
+  /** Whether it may have blocks from this height up. @param whateverItsHead ignore its announced head, which may be out of date */
   mayHave(height: bigint, now: number, whateverItsHead = false): boolean {
     if (this.discounted || !this.connected) return false
     if (this.exhaustedAt !== undefined && height >= this.exhaustedAt) return false
@@ -145,14 +146,14 @@ export class SyncPeerState {
     return whateverItsHead || this.blind || (this.head !== undefined && height <= this.head.blockNumber) || (this.brought !== undefined && height <= this.brought)
   }
 
-  #atOnce(): number { return this.kin ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
+  #maxInFlight(): number { return this.sameClient ? Math.max(1, Math.floor(this.#limit)) : this.config.inFlight }
 }
 
-/** Some fit, and none can be asked now: from then on, or (`undefined`) after one of them has answered. */
+/** Some peers fit and none can be asked now: try again at `readyAt`, or (`undefined`) after one of them has answered. */
 export interface Later { readonly readyAt: number | undefined }
 
-/** The peers that can be asked, and for a while those that left. Bounded: who left longest ago is forgotten first. */
-export class PeerBook {
+/** The connected peers, and for a while those that left. Bounded: the peer that left longest ago is forgotten first. */
+export class SyncPeers {
   readonly #peers = new Map<PeerKey, SyncPeerState>()
 
   constructor(private readonly config: SyncConfig, private readonly choosable: (peer: PeerKey) => boolean = () => true) {}
@@ -161,7 +162,7 @@ export class PeerBook {
 
   get(peer: PeerKey): SyncPeerState | undefined { return this.#peers.get(peer) }
 
-  /** Gives true where it was not connected before. */
+  /** True if it was not connected before. */
   ready(peer: PeerKey, agent: string): boolean {
     const known = this.#peers.get(peer)
     const state = known ?? new SyncPeerState(peer, this.config)
@@ -190,12 +191,12 @@ export class PeerBook {
     this.#sweep()
   }
 
-  /** Those connected. */
+  /** The connected peers. */
   * all(): IterableIterator<SyncPeerState> {
     for (const state of this.#peers.values()) if (state.connected) yield state
   }
 
-  /** Those connected whom reputation lets us ask (SPEC §8: above −1). */
+  /** The connected peers that reputation lets us ask (SPEC §8: above −1). */
   * askable(): IterableIterator<SyncPeerState> {
     for (const state of this.all()) if (this.choosable(state.peer)) yield state
   }
@@ -203,8 +204,8 @@ export class PeerBook {
   mayAsk(state: SyncPeerState): boolean { return state.connected && this.choosable(state.peer) }
 
   /**
-   * The peer to ask among those that fit: the least loaded, then the one that waited longest, so that the choice rotates (H27).
-   * `undefined` where none fits at all.
+   * The peer to ask among those that fit: the least loaded, then the one that was asked longest ago, so that the choice rotates (H27).
+   * `undefined` if none fits.
    */
   choose(kind: RequestKind, now: number, fits: (state: SyncPeerState) => boolean): SyncPeerState | Later | undefined {
     let best: SyncPeerState | undefined
@@ -224,7 +225,7 @@ export class PeerBook {
     return best ?? (any ? { readyAt } : undefined)
   }
 
-  /** The most of a list that a departed peer may take; those connected are bounded by the driver's limit of connections. */
+  /** Bounds the peers that left; the connected ones are bounded by the driver's connection limit. */
   #sweep(): void {
     for (const [peer, state] of this.#peers) {
       if (this.#peers.size <= this.config.peers) return

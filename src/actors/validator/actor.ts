@@ -11,7 +11,7 @@ import { validatorMailbox } from './ingress.js'
 import type { ValidatorMessage } from './ingress.js'
 import { Lanes } from './lanes.js'
 import type { Entry, LaneName } from './lanes.js'
-import { OwnAtOnce } from './own-at-once.js'
+import { InlineOwnCheck } from './inline-own-check.js'
 import { splitPage } from './pages.js'
 import { openPool } from './pool.js'
 import type { CheckPool, OpenPool } from './pool.js'
@@ -24,7 +24,7 @@ export interface ValidatorNeeds {
   /** Threads of another kind, for tests. */
   readonly openPool?: OpenPool
   /** What judges our own in this thread, for tests. */
-  readonly ownAtOnce?: OwnAtOnce
+  readonly inlineOwnCheck?: InlineOwnCheck
   /** Told when the batch module accepted a signature that recovery does not give to its signer; the module is off by then. */
   readonly onBatchAlarm?: (evidence: BatchEvidence) => void
 }
@@ -51,7 +51,7 @@ interface State {
   readonly dispatch: Dispatch
   readonly settlement: Settlement
   readonly counters: Counters
-  readonly ownAtOnce: OwnAtOnce
+  readonly inlineOwnCheck: InlineOwnCheck
   /** Messages of a whole batch. */
   readonly full: number
   /** A `dispatch` is in the mailbox. */
@@ -64,11 +64,11 @@ const LINGER = 'linger'
 
 /**
  * The stateless half of SPEC §6: takes bytes, has them checked in a pool of threads, hands them to chain with what was found. (A lone
- * commitment of our own is checked here: `own-at-once.ts`.)
+ * commitment of our own is checked here: `inline-own-check.ts`.)
  *
  * 1. A message whose size alone condemns it goes on at once; any other waits in its lane (`lanes.ts`), or is `overloaded`.
  * 2. A batch leaves when the pool is idle, when it is full, or after a short wait for company (`dispatch.ts`).
- * 3. What comes back goes on (`settle.ts`); a batch whose thread died is tried again and split (`retry.ts`).
+ * 3. What comes back goes on (`settle.ts`); a batch whose thread died is tried again and split (`dispatch.ts`).
  */
 export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): ActorSpec<Inbound, State, Landed> => actor<Inbound, State, Landed>({
   name: 'validator',
@@ -84,8 +84,8 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
     const lanes = new Lanes(config.lanes)
     const settlement = new Settlement(needs.chain, counters)
     const dispatch = new Dispatch(pool, lanes, config.batch, settlement, counters)
-    const ownAtOnce = needs.ownAtOnce ?? new OwnAtOnce(config.pool)
-    return { pool, lanes, dispatch, settlement, counters, ownAtOnce, full: config.batch.full, pending: false, lingerAt: undefined }
+    const inlineOwnCheck = needs.inlineOwnCheck ?? new InlineOwnCheck(config.pool)
+    return { pool, lanes, dispatch, settlement, counters, inlineOwnCheck, full: config.batch.full, pending: false, lingerAt: undefined }
   },
 
   receive: {
@@ -149,9 +149,9 @@ function condemned(bytes: Uint8Array): Finding | undefined {
 }
 
 /** A commitment of ours that comes alone; none overtakes another. */
-function judgedAtOnce({ dispatch, lanes, settlement, ownAtOnce }: State, entry: Entry, ctx: Context<Inbound, Landed>): boolean {
+function judgedAtOnce({ dispatch, lanes, settlement, inlineOwnCheck }: State, entry: Entry, ctx: Context<Inbound, Landed>): boolean {
   if (dispatch.commitmentsUnderWay > 0 || lanes.messages('live') > 0) return false
-  const records = ownAtOnce.judge(entry.bytes, ctx.clock.monotonic())
+  const records = inlineOwnCheck.judge(entry.bytes, ctx.clock.monotonic())
   if (records !== undefined) settlement.checked('live', [entry], records)
   return records !== undefined
 }

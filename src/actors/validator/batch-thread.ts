@@ -3,7 +3,7 @@ import type { Crypto } from '../../protocol/crypto.js'
 import type { CommitmentRules } from '../../protocol/rules.js'
 import { BatchVerifier, CommitmentJudge } from '../../protocol/secp256k1/index.js'
 import type { BatchEvidence, BatchFigures } from '../../protocol/secp256k1/index.js'
-import { BATCH_OFF_BY_CONFIGURATION, SignerBoard } from './signer-board.js'
+import { BATCH_OFF_BY_CONFIGURATION, SharedSigners } from './shared-signers.js'
 import { messageOf } from '../../protocol/thrown.js'
 
 /** How a thread uses the batch module. */
@@ -32,7 +32,7 @@ export class BatchThread {
   #reported: BatchFigures
 
   private constructor(
-    private readonly board: SignerBoard,
+    private readonly board: SharedSigners,
     private readonly verifier: BatchVerifier | undefined,
     private readonly judge: CommitmentJudge | undefined,
     private readonly reason: string | undefined,
@@ -42,7 +42,7 @@ export class BatchThread {
 
   static async load(loading: Promise<Crypto>, { rules, settings, board: memory, random, alarm, file }: BatchNeeds): Promise<BatchThread> {
     const crypto = await loading
-    const board = new SignerBoard(memory)
+    const board = new SharedSigners(memory)
     if (!settings.enabled) return new BatchThread(board, undefined, undefined, BATCH_OFF_BY_CONFIGURATION)
     const onAlarm = (evidence: BatchEvidence): void => {
       board.switchOff()

@@ -3,14 +3,11 @@ import type { BatchConfig } from './config.js'
 import { ValidatorError } from './errors.js'
 import type { Counters } from './figures.js'
 import { LANES } from './lanes.js'
-import type { LaneName, Lanes } from './lanes.js'
+import type { Entry, LaneName, Lanes } from './lanes.js'
 import { packBatch, packedCommitments, readRecords } from './packing.js'
 import type { BatchKind, Records } from './packing.js'
 import type { CheckPool } from './pool.js'
-import { afterDeath } from './retry.js'
-import type { Batch } from './retry.js'
 import type { Settlement } from './settle.js'
-import { Shelf } from './shelf.js'
 
 /** What came of a batch: its records, and the buffer in which they came, to be used again; or why there are none. */
 export type Outcome = { readonly records: Records; readonly buffer: ArrayBuffer } | { readonly error: unknown }
@@ -29,7 +26,7 @@ export class Dispatch {
   readonly #suspects: Batch[] = []
   readonly #flights = new Set<Flight>()
   readonly #inFlight: Record<BatchKind, number> = { commitments: 0, txLists: 0 }
-  readonly #shelves: Readonly<Record<BatchKind, Shelf>>
+  readonly #shelves: Readonly<Record<BatchKind, BufferPool>>
 
   constructor(
     private readonly pool: CheckPool,
@@ -38,7 +35,7 @@ export class Dispatch {
     private readonly settlement: Settlement,
     private readonly counters: Counters,
   ) {
-    this.#shelves = { commitments: new Shelf(SHELF, packedCommitments(config.most)), txLists: new Shelf(SHELF, config.bytes) }
+    this.#shelves = { commitments: new BufferPool(SHELF, packedCommitments(config.most)), txLists: new BufferPool(SHELF, config.bytes) }
   }
 
   get flights(): readonly Flight[] { return [...this.#flights] }
@@ -93,7 +90,7 @@ export class Dispatch {
     const room = this.#room(lane)
     if (room === 'full') return false
     const whole = this.lanes.messages(lane) >= this.config.full || this.lanes.bytes(lane) >= this.config.bytes
-    // Who lines up keeps the worker from others: not while one of them falls short.
+    // Do not queue behind a busy worker while another lane is below its share.
     if (room === 'behind') return this.lanes.owed(lane) || (whole && !LANES.some(other => this.lanes.owed(other)))
     return whole || hurry || this.#inFlight[kindOf(lane)] === 0 || now - (this.lanes.since(lane) ?? now) >= this.config.lingerMs
   }
@@ -105,7 +102,7 @@ export class Dispatch {
     return Math.min(most, Math.max(full, each))
   }
 
-  /** While a suspect waits for a worker of its own, nothing lines up behind what runs. */
+  /** While a suspect batch waits for an idle worker, nothing is queued behind a busy one. */
   #room(lane: LaneName): 'idle' | 'behind' | 'full' {
     const room = this.pool.room(kindOf(lane))
     return room === 'behind' && this.#suspects.length > 0 ? 'full' : room
@@ -140,4 +137,53 @@ export class Dispatch {
     this.counters.retried += again.length
     this.#suspects.push(...again)
   }
+}
+
+/**
+ * Buffers that came back from the workers, kept for the next batches: a fresh one of 2 MiB costs the main thread more in zeros and
+ * page faults than its copy.
+ */
+export class BufferPool {
+  readonly #buffers: ArrayBuffer[] = []
+
+  /** @param most buffers kept @param unit bytes; sizes are rounded up to a multiple, so that most fit most batches */
+  constructor(private readonly most: number, private readonly unit: number) {}
+
+  /** A buffer of at least so many bytes. What is in it is left over from before. */
+  readonly take = (size: number): ArrayBuffer => {
+    const at = this.#buffers.findIndex(buffer => buffer.byteLength >= size)
+    const [found] = at < 0 ? [] : this.#buffers.splice(at, 1)
+    return found ?? new ArrayBuffer(Math.ceil(size / this.unit) * this.unit)
+  }
+
+  /** Takes a buffer back; with no place left the smallest goes. */
+  put(buffer: ArrayBuffer): void {
+    this.#buffers.push(buffer)
+    this.#buffers.sort((a, b) => a.byteLength - b.byteLength)
+    if (this.#buffers.length > this.most) this.#buffers.shift()
+  }
+}
+
+/** What is in a worker's hands as one buffer. */
+export interface Batch {
+  readonly lane: LaneName
+  readonly entries: readonly Entry[]
+  /** Threads that died with these entries in hand. Above 0 they are suspects and run alone. */
+  readonly deaths: number
+}
+
+/** Parts that a suspect is split into. A dead thread costs 100 to 200 ms, a run of a clean part few: so rather wide than deep. */
+const PARTS = 8
+
+/**
+ * What becomes of a batch whose thread died: it is tried once more, then split until the killer is alone (H31).
+ * Gives the batches to run again, or undefined where the only entry in it is the killer.
+ */
+export function afterDeath({ lane, entries, deaths }: Batch): readonly Batch[] | undefined {
+  if (deaths === 0) return [{ lane, entries, deaths: 1 }]
+  if (entries.length === 1) return undefined
+  const size = Math.ceil(entries.length / PARTS)
+  const parts: Batch[] = []
+  for (let at = 0; at < entries.length; at += size) parts.push({ lane, entries: entries.slice(at, at + size), deaths: deaths + 1 })
+  return parts
 }

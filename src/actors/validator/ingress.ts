@@ -3,10 +3,10 @@ import type { Ask, Deadline } from '../kernel/index.js'
 import type { Origin } from '../chain/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ValidatorFigures } from './figures.js'
-import type { ExpectedSigner } from './signer-board.js'
+import type { ExpectedSigner } from './shared-signers.js'
 
-export { BATCH_OFF_BY_CONFIGURATION } from './signer-board.js'
-export type { ExpectedSigner } from './signer-board.js'
+export { BATCH_OFF_BY_CONFIGURATION } from './shared-signers.js'
+export type { ExpectedSigner } from './shared-signers.js'
 export type { ValidatorFigures } from './figures.js'
 export type { WorkerReport } from './serve.js'
 

@@ -1,7 +1,7 @@
 import type { Origin } from '../chain/ingress.js'
 import type { Page } from './pages.js'
 
-/** In order of precedence: commitments as they come by gossip or from ourselves; commitments of a catch-up; txlists. */
+/** In order of precedence: commitments of gossip and our own; pages of a range sync; txlists. */
 export const LANES = ['live', 'pages', 'txLists'] as const
 export type LaneName = typeof LANES[number]
 
@@ -19,7 +19,7 @@ export interface LaneBound {
   readonly messages: number
   /** Bytes at most. */
   readonly bytes: number
-  /** Least share of the work (0 to 1) that it gets while it has something waiting. */
+  /** Minimum share of the work (0 to 1) while messages wait in this lane. */
   readonly share: number
 }
 
@@ -33,8 +33,8 @@ const COST: Readonly<Record<LaneName, (messages: number, bytes: number) => numbe
 const HORIZON = 100_000
 
 /**
- * The bounded queues between mailbox and pool. A lane goes before the next, except that one that waits and is below its share of
- * the recent work comes first, so none starves.
+ * The bounded queues between mailbox and pool. Lanes go in order of precedence, but a waiting lane below its share of the recent work goes
+ * first, so that none starves.
  */
 export class Lanes {
   readonly #lanes: Readonly<Record<LaneName, Lane>>
@@ -57,7 +57,7 @@ export class Lanes {
     return true
   }
 
-  /** Whether it waits and got less than its share of the recent work. */
+  /** Whether it has waiting messages and is below its share of the recent work. */
   owed(lane: LaneName): boolean {
     const { length, spent, bound } = this.#lanes[lane]
     return length > 0 && spent < bound.share * this.#spent()

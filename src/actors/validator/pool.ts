@@ -1,15 +1,15 @@
 import { createRequire } from 'node:module'
 import type * as PiscinaLibrary from 'piscina'
-import { HangWatch, ownFlags } from '../kernel/index.js'
-import type { Clock, Logger, TimerHandle } from '../kernel/index.js'
+import { HangWatch, ownFlags, withinMs } from '../kernel/index.js'
+import type { Clock, Logger } from '../kernel/index.js'
 import type { PoolConfig } from './config.js'
 import { ValidatorError } from './errors.js'
 import type { BatchKind } from './packing.js'
 import type { BatchEvidence, BatchFigures } from '../../protocol/secp256k1/index.js'
 import { isBatchAlarm } from './serve.js'
 import type { WorkerData, WorkerReport } from './serve.js'
-import { SignerBoard } from './signer-board.js'
-import type { ExpectedSigner } from './signer-board.js'
+import { SharedSigners } from './shared-signers.js'
+import type { ExpectedSigner } from './shared-signers.js'
 import { Slots } from './slots.js'
 import type { Room, Slot } from './slots.js'
 import { messageOf } from '../../protocol/thrown.js'
@@ -83,7 +83,7 @@ class PiscinaPool implements CheckPool {
   deaths = 0
   hung = 0
   readonly #slots: Slots
-  readonly #board = new SignerBoard()
+  readonly #board = new SharedSigners()
   readonly #reports = new Map<number, WorkerReport>()
   readonly #watches = new Map<number, HangWatch>()
   readonly #piscina: PiscinaLibrary.Piscina<ArrayBuffer | undefined, unknown>
@@ -272,15 +272,8 @@ class PiscinaPool implements CheckPool {
 
 /** The promise's outcome, or an error after so many ms. */
 async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
-  let timer: TimerHandle | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = clock.setTimeout(() => { reject(new Error(`nothing within ${ms} ms`)) }, ms)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    if (timer !== undefined) clock.clearTimeout(timer)
-  }
+  if (!await withinMs(clock, ms, promise)) throw new Error(`nothing within ${ms} ms`)
+  return promise
 }
 
 function broken(cause: unknown): ValidatorError {

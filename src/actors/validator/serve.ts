@@ -18,7 +18,7 @@ export interface WorkerData {
   /** Libraries to use instead of the best that load. */
   readonly crypto: { readonly recover?: RecoverBackend | undefined; readonly keccak?: KeccakBackend | undefined }
   readonly batch: BatchSettings
-  /** The memory of a `SignerBoard`. */
+  /** The memory of a `SharedSigners`. */
   readonly board: SharedArrayBuffer
 }
 

@@ -1,6 +1,6 @@
 import type { BatchKind } from './packing.js'
 
-/** What a batch would meet: an idle worker, a place behind a running batch, or neither. */
+/** Where a batch would go: to an idle worker, behind a running batch, or nowhere. */
 export type Room = 'idle' | 'behind' | 'full'
 
 /** One worker and what it has in hand. */
@@ -79,7 +79,7 @@ export class Slots {
     slot.alone = false
   }
 
-  /** Whether a batch may line up behind what a worker has in hand. */
+  /** Whether a batch may queue behind the running one of a worker. */
   #joins(slot: Slot, kind: BatchKind): boolean {
     if (slot.alone || slot.running >= this.depth) return false
     // Commitments never wait for two batches of txlists: not even where there is no reserved worker.

@@ -1,4 +1,4 @@
-import { SETTLED } from '../../../src/actors/chain/own-desk.js'
+import { SETTLED } from '../../../src/actors/chain/slashing-protection.js'
 import { fileDatabase } from '../../../src/actors/store/file-database.js'
 import type { CommitmentPut, TxListPut } from '../../../src/actors/store/database.js'
 import { DEFAULT_CHAIN_ID, SignedCommitmentCodec } from '../../../src/protocol/index.js'

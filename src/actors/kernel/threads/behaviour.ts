@@ -3,14 +3,14 @@ import type { Crossing } from '../boundary.js'
 import type { AskTypes, ByType, Message, ReplyOf } from '../message.js'
 import type { Port } from '../ref.js'
 
-type SentTo<P> = P extends Port<infer M> ? M : never
-type Tagged<Name extends string, M> = M extends Message ? { readonly name: `${Name}.${M['type']}`; readonly message: M } : never
-type Outgoing<P> = { [Name in keyof P & string]: Tagged<Name, SentTo<P[Name]>> }[keyof P & string]
+export type SentTo<P> = P extends Port<infer M> ? M : never
+export type Tagged<Name extends string, M> = M extends Message ? { readonly name: `${Name}.${M['type']}`; readonly message: M } : never
+export type Outgoing<P> = { [Name in keyof P & string]: Tagged<Name, SentTo<P[Name]>> }[keyof P & string]
 
 /** An entry may leave its sample to a test: see `echoEvery`. */
-type Entry<T> = Omit<Crossing<T>, 'sample'> & Partial<Pick<Crossing<T>, 'sample'>>
-type In<T> = Entry<T> & { readonly direction: 'in' }
-type Out<T> = Entry<T> & { readonly direction: 'out' }
+export type Entry<T> = Omit<Crossing<T>, 'sample'> & Partial<Pick<Crossing<T>, 'sample'>>
+export type In<T> = Entry<T> & { readonly direction: 'in' }
+export type Out<T> = Entry<T> & { readonly direction: 'out' }
 
 /** Entries that cross as clones. */
 export const crossesIn = { direction: 'in' } as const

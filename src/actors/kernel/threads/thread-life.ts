@@ -1,4 +1,5 @@
 import { Asked } from '../asked.js'
+import { systemClock, withinMs } from '../clock.js'
 import { CrashedError, InterruptedError, KernelError } from '../errors.js'
 import { Histogram } from '../figures.js'
 import type { ThreadSnapshot } from '../figures.js'
@@ -19,13 +20,11 @@ import type { ToMain, ToThread } from './protocol.js'
 import { Reviver } from './revive.js'
 import { Thread } from './thread.js'
 import type { FilledOptions } from './filled.js'
-import { HangWatch, beatMs, settlesWithin } from './watch.js'
+import { HangWatch, beatMs } from './watch.js'
 
-interface Timed { readonly type: string; readonly waitedMs: number; readonly postedAt: number }
-
-/** What outlives the incarnations of one actor. */
-interface Standing { exited: Promise<void>; readonly crossing: Histogram }
-const standings = new WeakMap<Host, Standing>()
+/** Kept across the incarnations of one actor. */
+interface AcrossLives { exited: Promise<void>; readonly crossing: Histogram }
+const standings = new WeakMap<Host, AcrossLives>()
 
 /**
  * One life of an actor in a thread, from this side: which messages cross and when, and what becomes of them when the thread ends.
@@ -39,7 +38,7 @@ export class ThreadLife implements Life {
   phase: Life['phase'] = 'starting'
   readonly own = 0
   readonly holds = []
-  readonly #standing: Standing
+  readonly #standing: AcrossLives
   readonly #crossings: Crossings
   readonly #reviver: Reviver
   readonly #targets: ReadonlyMap<number, Port<Message>>
@@ -52,7 +51,7 @@ export class ThreadLife implements Life {
   readonly #flight: InFlight
   #lastAsk = 0
   readonly #asks = new Map<number, Asked>()
-  readonly #timed = new Map<number, Timed>()
+  readonly #timed = new Map<number, { readonly type: string; readonly waitedMs: number; readonly postedAt: number }>()
   /** The thread is ending or has ended. */
   #dying = false
   /** The handler in hand has told of its own failure. */
@@ -132,13 +131,12 @@ export class ThreadLife implements Life {
   // ---- life
 
   async #start(): Promise<void> {
-    const { host, options, options: { killWithin } } = this
-    if (!await settlesWithin(killWithin, this.#standing.exited)) {
+    const { host, options, options: { killWithin, name, module, export: exported, nice, window, hangWithin } } = this
+    if (!await withinMs(systemClock, killWithin, this.#standing.exited)) { // real time: no thread ends by the injected clock
       throw new KernelError('thread_stuck', `the former thread of ${host.path} has not ended within ${killWithin} ms`, killWithin)
     }
     if (this.phase !== 'starting') return
     const params = this.#crossings.pack(this.#crossings.number('params')!, options.params)
-    const { name, module, export: exported, nice, window, hangWithin } = options
     const thread = this.#thread = new Thread(name, {
       module, export: exported, params: params.payload, hints: this.#hints.memory, path: host.path,
       seed: Math.floor(host.runtime.random() * 2 ** 32), nice, traced: host.runtime.trace !== undefined,

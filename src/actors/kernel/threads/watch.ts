@@ -42,10 +42,3 @@ export class HangWatch {
     }
   }
 }
-
-/** Real time: no thread ends by a clock of ours. */
-export async function settlesWithin(ms: number, promise: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>(resolve => { timer = setTimeout(() => { resolve(false) }, Math.min(ms, 2 ** 31 - 1)) })
-  try { return await Promise.race([promise.then(() => true), late]) } finally { clearTimeout(timer) }
-}

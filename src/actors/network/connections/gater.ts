@@ -7,7 +7,7 @@ import { originOf, subnetsOf } from '../addresses.js'
 import type { ConnectionLimits } from '../config.js'
 import { countLabel } from '../figures.js'
 import type { GaterRules } from './gater-rules.js'
-import type { Direction } from './peers.js'
+import type { Direction } from './peer-table.js'
 import { Redials } from './redials.js'
 
 export type GateQuestion = ConnectionQuestion
@@ -187,3 +187,12 @@ export class Gater {
 
 /** Above this peers are pruned, so that there is room for new ones. */
 export function softLimit(limit: number, { softShare }: ConnectionLimits): number { return Math.ceil(limit * softShare) }
+
+/** What is thought of peers where nobody keeps a reputation: nothing. */
+export const neutralStanding: PeerStanding = {
+  appScore: () => 0,
+  mayAsk: () => true,
+  greylisted: () => false,
+  isProtected: () => false,
+  refuses: () => undefined,
+}

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { PeerKey } from '../../../protocol/peer-key.js'
-import { SlidingWindow } from '../reqresp/sliding-window.js'
+import { SlidingWindow } from '../limits/sliding-window.js'
 
 /** Peers whose dials are counted at most; who was dialled longest ago gives way. */
 const MAX_PEERS = 4_096

@@ -1,7 +1,7 @@
 /**
- * Signatures on their way to the thread that verifies them (`author-thread.ts`), one after the other in one buffer, which moves:
+ * A batch of signatures for the verifying thread (`author-thread.ts`), packed into one buffer that is transferred:
  *
- *     count u32 | count × (key 32 | signature 64 | length u32 | what was signed)
+ *     count u32 | count × (key 32 | signature 64 | length u32 | signed bytes)
  *
  * Integers are little-endian.
  */
@@ -14,7 +14,7 @@ export interface Signed {
   readonly key: Uint8Array
   /** 64 bytes. */
   readonly signature: Uint8Array
-  /** What was signed. */
+  /** The signed bytes. */
   readonly bytes: Uint8Array
 }
 
@@ -24,7 +24,7 @@ const SIGNATURE_SIZE = 64
 const LENGTH_SIZE = 4
 const HEAD_SIZE = KEY_SIZE + SIGNATURE_SIZE + LENGTH_SIZE
 
-/** An Ed25519 key in the form that Node takes. @throws where it cannot be one */
+/** An Ed25519 key as a Node key object. @throws if it is not a valid key */
 export function nativeKey(raw: Uint8Array): KeyObject {
   return createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(raw).toString('base64url') } })
 }
@@ -44,7 +44,7 @@ export function packSigned(items: readonly Signed[]): Uint8Array<ArrayBuffer> {
   return packed
 }
 
-/** Views of the buffer. @throws RangeError for anything that `packSigned` does not give */
+/** The items, as views of the buffer. @throws RangeError if the buffer was not made by `packSigned` */
 export function unpackSigned(packed: Uint8Array<ArrayBuffer>): Signed[] {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength)
   let at = COUNT_SIZE

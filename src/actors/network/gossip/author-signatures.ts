@@ -11,12 +11,12 @@ import { nativeKey } from './author-batch.js'
 import type { AuthorVerifier } from './author-verifier.js'
 import type { GossipsubInternals, RpcMessage } from './gossipsub-internals.js'
 
-/** Verdicts of gossipsub's first look at a message. Only those that are given here. */
+/** The results of gossipsub's first check of a message that are returned here. */
 type FirstLook =
   | { readonly code: 'duplicate'; readonly msgIdStr: string }
   | { readonly code: 'valid'; readonly messageId: { readonly msgId: Uint8Array; readonly msgIdStr: string }; readonly msg: AuthoredMessage }
 
-/** A message whose author is proven, as gossipsub hands it on. */
+/** A message with a verified author, as gossipsub passes it on. */
 interface AuthoredMessage {
   readonly type: 'signed'
   readonly from: PeerId
@@ -35,7 +35,7 @@ interface SignedMessage extends RpcMessage {
 
 interface Cache { has(key: string): boolean; get(key: string): string | undefined; put(key: string, value?: string): boolean }
 
-/** What of gossipsub 17.1.1 this takes beside `GossipsubInternals`. */
+/** Further internals of gossipsub 17.1.1 that are used here. */
 interface FirstLookInternals {
   readonly opts: { readonly idontwantMinDataSize: number }
   readonly seenCache: Cache
@@ -49,14 +49,14 @@ interface FirstLookInternals {
 
 interface Author { readonly key: PublicKey; readonly native: KeyObject; readonly peerId: PeerId }
 
-/** Messages of one peer that are verified at once. The more, the fuller are the batches in which the validator has them after this. */
+/** Messages of one peer that are verified concurrently. More of them make fuller batches for the validator. */
 const AHEAD = 32
-/** And bytes of these: as much as eight of the largest. */
+/** Bytes of these: as many as eight of the largest messages. */
 const AHEAD_BYTES = 16 * 1_024 * 1_024
-/** Authors whose keys are kept. */
+/** Authors whose keys are cached. */
 const AUTHORS = 256
 const SIGNED_PREFIX = Buffer.from('libp2p-pubsub:')
-/** What an Ed25519 peer id begins with: an identity multihash of 36 bytes, which are the key as protobuf. */
+/** The first bytes of an Ed25519 peer id: an identity multihash of 36 bytes, which hold the key as protobuf. */
 const ID_PREFIX = Buffer.from([0x00, 0x24, 0x08, 0x01, 0x12, 0x20])
 const ID_SIZE = 38
 const KEY_AT = 2
@@ -67,11 +67,10 @@ const SIGNATURE_SIZE = 64
  * Verifies the Ed25519 signatures of messages' authors on other threads (SPEC §5, StrictSign; `author-verifier.ts`). gossipsub 17.1.1
  * verifies them on the main thread, which is 75 of the 190 µs that a message costs there (`npm run bench -- gossip`).
  *
- * Only what is proven takes this way, which is gossipsub's first look at a message with the signature elsewhere; it knows neither topic
- * validators nor transforms, which we do not use. Whatever else a message is (of another kind of key, malformed, not signed by its author)
- * goes to gossipsub itself, which looks at all of it again, and punishes. A peer's messages keep their order. Of a peer who has
- * brought us something good the first in a turn of the event loop is verified at once, since a thread would take longer to wake up; of strangers
- * none is, since a flood is theirs.
+ * Reimplements gossipsub's first check for messages with a valid signature, without topic validators and transforms, which we do not use.
+ * Every other message (another key type, malformed, a wrong signature) goes to gossipsub itself, which checks it again and applies its
+ * penalties. The messages of a peer keep their order. For a proven peer, the first message in a turn of the event loop is verified on the
+ * main thread, since waking a thread takes longer; for other peers none is, since they may flood.
  * @throws NetworkError `library_changed`
  */
 export function verifyAuthorsAside(
@@ -82,7 +81,7 @@ export function verifyAuthorsAside(
   const receive = internals.handleReceivedMessage.bind(internals)
   const authors = new LRUCache<string, Author>({ max: AUTHORS })
   const lanes = new Map<PeerKey, Lane>()
-  /** By fast id: copies that come meanwhile wait for what becomes of the first. */
+  /** Verifications in flight by fast id: copies wait for the result of the first. */
   const underWay = new Map<string, Promise<boolean>>()
   const turn = new Turn(isProven)
 
@@ -117,16 +116,16 @@ export function verifyAuthorsAside(
   }
 }
 
-/** One peer's messages. */
+/** The messages of one peer. */
 class Lane {
   underWay = 0
   #bytes = 0
-  /** Those whose outcome is awaited, in their order. */
+  /** Awaited outcomes, in the order of the messages. */
   readonly #outcomes: Array<{ value: boolean | undefined; readonly resolve: (outcome: boolean) => void }> = []
-  /** More than one where a peer has opened another stream before what came on the last was handled. */
+  /** Waiting RPCs: several if a peer opened a new stream before the last one was handled. */
   readonly #waiting: Array<() => void> = []
 
-  /** Begins, and resolves once there is room for the next. `idle`: nothing is under way any more. Never rejects: gossipsub only logs. */
+  /** Starts a message, and resolves once there is room for the next. Calls `idle` when none is left. Never rejects: gossipsub would only log it. */
   async admit(bytes: number, handle: () => Promise<void>, idle: () => void): Promise<void> {
     this.underWay++
     this.#bytes += bytes
@@ -138,7 +137,7 @@ class Lane {
     if (this.underWay >= AHEAD || this.#bytes >= AHEAD_BYTES) await new Promise<void>(resolve => { this.#waiting.push(resolve) })
   }
 
-  /** The outcome, once those before it have theirs. Outcomes that are there together are given together, so that they stay together. */
+  /** The outcome, after those before it. Outcomes that are ready together resolve together, so that they share a batch of the validator. */
   inOrder(outcome: Promise<boolean>): Promise<boolean> {
     return new Promise(resolve => {
       const place = { value: undefined as boolean | undefined, resolve }
@@ -154,7 +153,7 @@ class Lane {
   }
 }
 
-/** Tells the first message of each proven peer in a turn of the event loop from those that come with it. */
+/** Knows which peers have already had a message in this turn of the event loop. */
 class Turn {
   readonly #peers = new Set<PeerKey>()
 
@@ -166,14 +165,14 @@ class Turn {
     return is
   }
 
-  /** There has been a message of this peer in this turn. */
+  /** Whether there was a message of this peer in this turn. */
   isBusy(peer: PeerKey): void {
     if (this.#peers.size === 0) setImmediate(() => { this.#peers.clear() })
     this.#peers.add(peer)
   }
 }
 
-/** The rest of gossipsub's first look: ids, seen cache, IDONTWANT. */
+/** The rest of gossipsub's first check: ids, seen cache, IDONTWANT. */
 async function proven(internals: FirstLookInternals, source: PeerId, message: SignedMessage, author: Author, fastId: string): Promise<FirstLook> {
   const { seqno, signature, topic, data = new Uint8Array(0) } = message
   const sequenceNumber = Buffer.from(seqno!).readBigUInt64BE()
@@ -187,11 +186,11 @@ async function proven(internals: FirstLookInternals, source: PeerId, message: Si
   return { code: 'valid', messageId: { msgId, msgIdStr }, msg }
 }
 
-/** Whose signature it should bear; undefined where it is not of the form that this module knows. */
+/** The author; undefined if the envelope is not of the form that this module handles. */
 function authorOf({ from, key, seqno, signature }: SignedMessage, authors: LRUCache<string, Author>): Author | undefined {
   if (from?.length !== ID_SIZE || ID_PREFIX.compare(from, 0, ID_PREFIX.length) !== 0) return undefined
   if (seqno?.length !== SEQNO_SIZE || signature?.length !== SIGNATURE_SIZE) return undefined
-  // a key that is told beside must be the one of the id
+  // a separate key must equal the one in the peer id
   if (key !== undefined && Buffer.compare(key, from.subarray(KEY_AT)) !== 0) return undefined
   const name = Buffer.from(from).toString('latin1')
   const known = authors.get(name)
@@ -203,7 +202,7 @@ function authorOf({ from, key, seqno, signature }: SignedMessage, authors: LRUCa
   return author
 }
 
-/** What the author has signed: the message without signature and key. */
+/** The bytes that the author signed: the message without signature and key. */
 function signedBytes({ from, data, seqno, topic }: SignedMessage): Uint8Array {
   const signed = { topic, ...(from !== undefined && { from }), ...(data !== undefined && { data }), ...(seqno !== undefined && { seqno }) }
   return Buffer.concat([SIGNED_PREFIX, RPC.Message.encode(signed)])

@@ -1,4 +1,4 @@
-/** What runs in the authors' thread. */
+/** Entry of the thread that verifies authors' signatures. */
 import { verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
@@ -7,7 +7,7 @@ import { nativeKey } from './author-batch.js'
 import { authorBoundary, authorMailbox } from './author-ingress.js'
 import type { AuthorMessage } from './author-ingress.js'
 
-/** Keys that are kept. */
+/** Cached keys. */
 const KEYS = 256
 
 export const authors = behaviour(authorBoundary, () => actor<AuthorMessage, LRUCache<string, KeyObject>>({

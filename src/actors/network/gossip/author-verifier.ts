@@ -6,42 +6,42 @@ import type { Signed } from './author-batch.js'
 import { AUTHORS_RESTARTS, authorActor } from './author-ingress.js'
 import type { AuthorMessage } from './author-ingress.js'
 
-/** A signature, and its key in the form that Node takes. */
+/** A signature with its key as a Node key object. */
 export interface Claim extends Signed { readonly native: KeyObject }
 
-/** The actor in its thread, as it is used here. */
+/** The part of the threaded actor's reference that is used here. */
 export type Authors = Pick<Ref<AuthorMessage>, 'ask'>
 
 interface Waiting { readonly claim: Claim; readonly resolve: (isAuthentic: boolean) => void }
 
-/** A node that hears little never needs the thread: so many signatures are verified on libuv's threads before it starts. */
+/** Signatures verified on libuv's threads before the thread is started: a node with little traffic never needs it. */
 const THREAD_AFTER = 128
-/** What is larger goes to libuv's threads, which take it as it is. Bytes. */
+/** Larger messages go to libuv's threads, which need no copy. Bytes. */
 const MAX_BYTES = 4_096
-/** More would keep each from its answer for longer. */
+/** Signatures in a batch; more would delay each answer. */
 const MAX_BATCH = 32
-/** A batch takes a few milliseconds. What has no answer by then is verified here, ms. */
+/** Deadline of a batch, after which its signatures are verified here, ms. */
 const ANSWER_WITHIN = 1_000
-/** How long it is waited for a thread that starts, before it is asked again, ms. */
+/** How long to wait for a starting thread before asking again, ms. */
 const READY_WITHIN = 60_000
 
 /**
- * Verifies Ed25519 signatures off the main thread. With each a job of libuv's, a message costs six changes of threads, in which the main
- * thread loses its core; so where there are many, those of one turn of the event loop go to one thread in one message. It starts when it
- * is first worth it. Until then, and while it is being started again, libuv's threads do it.
+ * Verifies Ed25519 signatures off the main thread. As a libuv job each, they cost six thread switches per message; under load those of one
+ * turn of the event loop go to one thread as one batch. The thread starts once there is enough traffic. Until then, and while it restarts,
+ * libuv's threads verify.
  */
 export class AuthorVerifier {
   #authors: Authors | undefined
-  /** It has answered, and not failed since. */
+  /** The thread has answered and not failed since. */
   #ready = false
   #verified = 0
-  /** Of this turn. */
+  /** Signatures of this turn of the event loop. */
   #waiting: Waiting[] = []
 
-  /** @param start gives the actor; another one in tests */
+  /** @param start starts the actor; replaced in tests */
   constructor(private readonly start: () => Authors, private readonly threadAfter = THREAD_AFTER) {}
 
-  /** Whether the signature is its author's. Never rejects. */
+  /** Whether the signature is valid. Never rejects. */
   async verify(claim: Claim): Promise<boolean> {
     if (this.#authors === undefined && ++this.#verified > this.threadAfter) this.#begin()
     if (!this.#ready || claim.bytes.length > MAX_BYTES) return onLibuv(claim)
@@ -88,7 +88,7 @@ export class AuthorVerifier {
   }
 }
 
-/** Starts the actor among the driver's children: it ends with the driver. */
+/** Starts the actor as a child of the driver: it stops with the driver. */
 export const startAuthors = (children: Pick<Supervisor, 'child'>): Authors => children.child('authors', authorActor, AUTHORS_RESTARTS)
 
 function instead(batch: readonly Waiting[]): void {

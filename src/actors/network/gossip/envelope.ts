@@ -1,7 +1,7 @@
 import { publicKeyFromProtobuf } from '@libp2p/crypto/keys'
 import type { RpcMessage } from './gossipsub-internals.js'
 
-/** A message with what its author added to it. */
+/** A message with its author's envelope. */
 export interface SignedMessage extends RpcMessage {
   readonly seqno?: Uint8Array
   readonly signature?: Uint8Array
@@ -9,10 +9,10 @@ export interface SignedMessage extends RpcMessage {
 }
 
 const SEQNO_BYTES = 8
-/** The key of an author may be told beside its peer id; what is longer is no key of any kind that libp2p knows. */
+/** Longer than any public key that libp2p knows. Bytes. */
 const MAX_KEY_BYTES = 2_048
 
-/** A peer id that is an identity multihash of a key as minimal protobuf: everything before the key itself, and what its author signs with it. */
+/** A peer id that embeds its key as minimal protobuf: the bytes before the key, and how its signatures look. */
 interface Form {
   readonly prefix: Buffer
   readonly size: number
@@ -23,14 +23,14 @@ const SECP256K1: Form = { prefix: Buffer.from([0x00, 0x25, 0x08, 0x02, 0x12, 0x2
 const KEY_AT = 2
 
 /**
- * The message, without a key beside it, where its envelope is in the one form of SPEC §5 on which all makes of node agree; `undefined` where
- * it is not (H66). JavaScript and Rust accept different others: forwarded they get us banned, and rejected they cost an honest relay. So
- * they are dropped without a penalty, before they take an id.
+ * The message without its `key` field if its envelope has the canonical form of SPEC §5, which all implementations accept; else
+ * `undefined` (H66). JavaScript and Rust each accept further forms that the other rejects: forwarding one gets us banned, and rejecting it
+ * penalises an honest relay. So such messages are dropped without a penalty, before they get an id.
  *
  * - `from`: the canonical peer id of an Ed25519 or secp256k1 key;
  * - `seqno`: 8 bytes;
- * - `signature`: 64 bytes, or of secp256k1 strict DER with a low S. Whether it is the author's is not asked here;
- * - `key`: absent, or that of `from`, or no key at all. It is removed in any case: `from` holds the key.
+ * - `signature`: 64 bytes, or for secp256k1 strict DER with a low S. It is not verified here;
+ * - `key`: absent, the key in `from`, or no valid key. It is removed in any case, since `from` holds the key.
  */
 export function canonicalEnvelope(message: SignedMessage): SignedMessage | undefined {
   const { from, key, seqno, signature } = message
@@ -47,17 +47,17 @@ function isAnother(key: Uint8Array, from: Uint8Array): boolean {
   try {
     return Buffer.compare(publicKeyFromProtobuf(key).toMultihash().bytes, from) !== 0
   } catch {
-    // no key: Rust ignores it, and passes it on
+    // not a valid key: Rust ignores it and forwards the message
     return false
   }
 }
 
-/** Half of the order of secp256k1's group: a larger S is the mangled one of two. */
+/** Half of the order of secp256k1's group; a larger S is the altered form. */
 const HALF_ORDER = Buffer.from('7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0', 'hex')
 const SEQUENCE = 0x30
 const INTEGER = 0x02
 
-/** Whether a signature is two positive integers in strict DER of which the second is low. */
+/** Whether a signature is two positive integers in strict DER, the second one low. */
 function isLowS(signature: Uint8Array): boolean {
   if (signature[0] !== SEQUENCE || signature[1] !== signature.length - 2) return false
   const r = integerAt(signature, 2)

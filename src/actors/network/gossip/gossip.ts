@@ -13,11 +13,11 @@ import { Authors } from './authors.js'
 import type { GossipLimits } from '../config.js'
 import { NetworkError, describeError, errorName } from '../errors.js'
 import type { Counters, Refusal, Violation } from '../figures.js'
-import { GossipBudget } from './budget.js'
+import { RpcBudget } from './rpc-budget.js'
 import { canonicalEnvelope } from './envelope.js'
 import type { GossipsubInternals, RpcMessage } from './gossipsub-internals.js'
-import type { Guard } from '../guard.js'
-import { InboundPace } from './inbound-pace.js'
+import type { Guard } from '../errors.js'
+import { InboundPace } from './pacing.js'
 import { installInboundPipeline } from './inbound-pipeline.js'
 import type { InboundStage } from './inbound-pipeline.js'
 import { MessageIdForms } from './message-id-forms.js'
@@ -25,23 +25,23 @@ import type { MessageIdForm, MessageIdFormCounts } from './message-id-forms.js'
 import { costOf } from './rpc-cost.js'
 import type { Topic } from '../ingress.js'
 import { beyondShare } from './mesh-places.js'
-import { OutboundGuard, leaveMesh } from './outbound-guard.js'
+import { OutboundBuffers, leaveMesh } from './outbound-buffers.js'
 import { PartialRpcs } from './partial-rpcs.js'
 import { leaveAuthorOut } from '../workarounds/forward-to-author.js'
 import { liveScores } from '../workarounds/live-scores.js'
 import { forgetDeparted, forgetScore, keepScores } from '../workarounds/score-over-reconnection.js'
 
-/** Why a message is ignored that says nothing of its content: its id is forgotten with it (SPEC §5, H67). */
+/** Ignore reasons that depend on our own state and not on the message: its id is forgotten, so that a copy can be judged (SPEC §5, H67). */
 const REASONS_OF_OURS: ReadonlySet<string> = new Set([
   'no_room', 'overloaded', 'not_held', 'schedule_unknown', 'store_behind', 'store_unavailable', 'rules_failed', 'rules_overloaded',
 ])
 
-/** Places of a mesh that one address may hold. */
+/** Mesh places that one address may hold. */
 const MESH_PLACES_OF_ADDRESS = gossipParams.D / 2
-/** Proven peers outside the mesh that get what we publish: as many as a mesh has. */
+/** Proven peers outside the mesh that our own messages go to: as many as a mesh has. */
 const PROVEN_AT_ONCE = gossipParams.D
 
-/** Bytes of a message of each topic at most. */
+/** Largest message of each topic, bytes. */
 export const MESSAGE_SIZES: Record<Topic, number> = {
   commitments: SIGNED_COMMITMENT_SIZE,
   txLists: TXLIST_HEADER_SIZE + MAX_TXLIST_BYTES,
@@ -57,64 +57,63 @@ export interface GossipNeeds {
   readonly random: Random
   readonly counters: Counters
   readonly limits: GossipLimits
-  /** Starts the actor that verifies authors' signatures in its thread, where it is worth it. */
+  /** Starts the thread that verifies authors' signatures; called once there is enough traffic. */
   readonly startAuthors: () => VerifyingAuthors
   readonly guarded: Guard
   readonly standing: PeerStanding
-  /** The form of message ids that we use, and who is told when most peers use the other one, or no longer do. */
+  /** Our form of message ids, and the callback for when most peers begin or cease to use the other one. */
   readonly messageIds: MessageIdForm
   otherIdForm(isOther: boolean, counts: MessageIdFormCounts): void
-  /** Where a connected peer comes from; without an address where no limit by address holds for it. */
+  /** The address of a connected peer, and who dialled; without an address if no limit by address applies. */
   origin(peer: PeerKey): { readonly address: string | undefined; readonly outbound: boolean }
   /** Static, or protected by the operator. */
   isProtected(peer: PeerKey): boolean
   isConnected(peer: PeerKey): boolean
   /** Banned or on a list. */
   isBlocked(peer: PeerKey): boolean
-  /** It broke the protocol in a way that has nothing to do with what a message says; with `hangUp` nothing more can come of it. */
+  /** The peer broke the protocol, whatever the content of its messages. `hangUp`: the connection is of no more use. */
   violated(peer: PeerKey, violation: Violation, code: string, hangUp: boolean): void
   refused(topic: string, from: PeerKey | undefined, reason: Refusal, penalty: boolean): void
 }
 
-/** A message whose verdict is awaited. */
+/** A message that awaits its verdict. */
 interface Pending {
   readonly topic: Topic
   readonly source: PeerKey
   readonly author: PeerKey
   readonly until: number
-  /** By which gossipsub knows copies without looking at their id. */
+  /** The key under which gossipsub recognises copies before computing their id. */
   readonly fastId: string | undefined
 }
 
 /**
- * Both directions of gossip. An inbound message's way:
+ * Both directions of gossip. An inbound message passes these steps:
  *
- * 1. before the seen cache and before its author's signature is verified (`inbound-pipeline.ts`): may its sender bring so much, is it of one
- *    of our topics, can it be a message of that topic at all, and is its envelope in the form that all take? What cannot is rejected at
- *    once, at the cost of a look at a few bytes;
- * 2. gossipsub verifies the author and asks its seen cache, by SPEC §5's message id;
- * 3. it goes to the validator, and waits here for its verdict, 6 s at most;
- * 4. the verdict is told to gossipsub, which forwards it to all but its senders and its author. What is ignored for a reason that is not
- *    its content's is forgotten, so that another copy may come (H67).
+ * 1. Before the seen cache and the author's signature (`inbound-pipeline.ts`): the sender's budget, the topic, a plausible size, and the
+ *    canonical envelope. Failing messages are dropped after a look at a few bytes.
+ * 2. gossipsub verifies the author and asks its seen cache, by the message id of SPEC §5.
+ * 3. The message goes to the validator and waits here for its verdict, 6 s at most.
+ * 4. gossipsub gets the verdict, and forwards an accepted message to all but its senders and its author. The id of a message that was
+ *    ignored for a reason of our own is forgotten, so that another copy can be judged (H67).
  */
 export class Gossip {
   readonly #needs: GossipNeeds
-  readonly #guard: OutboundGuard
+  readonly #guard: OutboundBuffers
   readonly #pace: InboundPace
   readonly #authors: Authors
-  readonly #budget: GossipBudget
+  readonly #budget: RpcBudget
   readonly #partial: PartialRpcs
   readonly #forms: MessageIdForms
   readonly #names: ReadonlyMap<string, Topic>
-  /** By message id, in order of their deadlines: all have the same time. */
+  /** By message id, in order of their deadlines, since all have the same time. */
   readonly #pending = new Map<string, Pending>()
-  /** Of each topic one after the other: a commitment does not wait for a txlist that nobody takes. */
+  /** One publication at a time per topic, so that a commitment never waits for a txlist. */
   readonly #publishing: Record<Topic, Promise<unknown>> = { commitments: Promise.resolve(), txLists: Promise.resolve() }
 
   constructor(needs: GossipNeeds) {
     this.#needs = needs
     this.#names = new Map<string, Topic>([[needs.topics.commitments, 'commitments'], [needs.topics.txLists, 'txLists']])
-    this.#guard = new OutboundGuard(needs.internals, needs.clock, {
+    this.#guard = new OutboundBuffers(needs.internals, needs.clock, {
       pauseOutboundBytes: needs.limits.pauseOutboundBytes,
       totalOutboundBytes: needs.limits.totalOutboundBytes,
       heldBack: () => { needs.counters.gossip.sendsHeldBack++ },
@@ -123,7 +122,7 @@ export class Gossip {
     })
     const isProven = (peer: PeerKey): boolean => needs.standing.appScore(peer) > 0 || needs.standing.isProtected(peer)
     this.#authors = new Authors(needs.clock)
-    this.#budget = new GossipBudget(needs.limits, needs.clock, needs.random, {
+    this.#budget = new RpcBudget(needs.limits, needs.clock, needs.random, {
       isKnown: message => this.#isKnown(message), isProven, authorship: (peer, { from }) => this.#authors.authorship(peer, from),
     })
     keepScores(needs.internals)
@@ -144,22 +143,22 @@ export class Gossip {
     needs.pubsub.addEventListener('gossipsub:message', needs.guarded(({ detail }) => { this.#received(detail) }))
   }
 
-  /** Messages whose verdict is awaited. */
+  /** Messages that await their verdict. */
   get pending(): number { return this.#pending.size }
-  /** Peers whose gossip is held back, because there is more of it than we can handle. */
+  /** Peers whose streams are paused, because they send more than we can handle. */
   get pausedPeers(): number { return this.#pace.paused }
-  /** Bytes of RPCs that have begun to arrive and have not been handled. */
+  /** Bytes of RPCs that have started to arrive and are not handled yet. */
   get partialBytes(): number { return this.#partial.bytes }
-  /** Which form of message id peers use. */
+  /** How many peers use which form of message ids. */
   get messageIdForms(): MessageIdFormCounts { return this.#forms.counts }
-  /** Bytes in the fullest buffer towards a peer. */
+  /** Bytes in the fullest outbound buffer. */
   get largestBuffer(): number { return this.#guard.largest }
 
-  /** To be called once gossipsub runs. */
+  /** Subscribes to our topics; to be called once gossipsub runs. */
   subscribe(): void { for (const topic of this.#names.keys()) this.#needs.pubsub.subscribe(topic) }
 
   /**
-   * Publishes at once to all who have room (SPEC §8), and waits only while nobody has; gives the number of peers it went to.
+   * Publishes at once to every peer with room (SPEC §8), and waits only while none has room. Resolves to the number of recipients.
    * @throws NetworkError `too_large`, `duplicate`, `congested`, `publish_failed`
    */
   publish(topic: Topic, bytes: Uint8Array): Promise<number> {
@@ -170,7 +169,7 @@ export class Gossip {
     return published
   }
 
-  /** The verdict on a message. One that is unknown, or came too late, is only counted. @param ofAuthor a refusal is its author's fault, and no relay's */
+  /** The verdict on a message; an unknown or late one is only counted. @param ofAuthor the refusal is the author's fault and no relay's */
   verdict(messageId: string, verdict: Verdict, reason = '', ofAuthor = false): void {
     const pending = this.#pending.get(messageId)
     if (pending === undefined) { this.#needs.counters.gossip.verdictsUnknown++; return }
@@ -180,10 +179,10 @@ export class Gossip {
     if (verdict === 'ignore' && REASONS_OF_OURS.has(reason)) this.#forget(messageId, pending)
   }
 
-  /** Authors whose commitments were refused may be right now. */
+  /** Refused authors may be elected now. */
   scheduleChanged(): void { this.#authors.forgive() }
 
-  /** It pays where we know it, and no relay does (H85). */
+  /** The author is penalised where it is a known peer; a relay never is (H85). */
   #refuseAuthor(messageId: string, pending: Pending): void {
     const { author, source, topic } = pending
     this.#authors.refuse(author)
@@ -191,7 +190,7 @@ export class Gossip {
     if (this.#needs.isConnected(author)) this.#refused(topic, author, 'refused_author', true)
   }
 
-  /** Ignores what has no verdict in time, and lets go of who does not end what it begins to send. */
+  /** Ignores messages without a verdict in time, and disconnects peers whose partial RPC has stalled. */
   expire(): void {
     this.#partial.expire()
     this.#guard.expire()
@@ -204,14 +203,14 @@ export class Gossip {
     }
   }
 
-  /** Forgets what is kept of peers that have left and did no wrong; gives the peers that do not read what we send. */
+  /** Forgets peers that left without a bad score; returns the peers that do not read what we send. */
   sweep(): PeerKey[] {
     forgetDeparted(this.#needs.internals)
     for (const peer of this.#budget.sweep()) this.#needs.violated(peer, 'gossip_flood', 'over_budget', false)
     return this.#guard.sweep()
   }
 
-  /** At every heartbeat: no address holds more of a mesh than its share (H71). */
+  /** At every heartbeat: limits the mesh places of each address (H71). */
   shareMeshes(): void {
     const { internals } = this.#needs
     for (const [topic, peers] of internals.mesh) {
@@ -223,7 +222,7 @@ export class Gossip {
     }
   }
 
-  /** A peer's ban is over: so is what gossipsub remembers of it (SPEC §8). */
+  /** A peer's ban ended: gossipsub forgets its score (SPEC §8). */
   forgetScore(peer: PeerKey): void { forgetScore(this.#needs.internals, peer) }
 
   inMesh(peer: PeerKey): Record<Topic, boolean> {
@@ -250,13 +249,13 @@ export class Gossip {
     }
   }
 
-  /** Step 1, in this order. */
+  /** The stages of step 1, in order. */
   #stages(): readonly InboundStage[] {
     const { score } = this.#needs.internals
-    // the library's own: what the pipeline puts in its place counts authors
+    // the library's own function, which the pipeline replaces by one that counts authors
     const penalise = score.rejectInvalidMessage.bind(score)
     return [
-      // charged by what came, before it is decoded
+      // budget for decoding, before an RPC is decoded
       {
         bytes: (peer, rpc) => {
           const cost = costOf(rpc)
@@ -266,7 +265,7 @@ export class Gossip {
           return false
         },
       },
-      // charged by message, before anything is computed of one
+      // budget for messages, before any work on them
       {
         rpc: (peer, rpc) => {
           const admitted = this.#budget.admit(peer, rpc)
@@ -278,7 +277,7 @@ export class Gossip {
         },
       },
       this.#forms,
-      // its sender may have been banned since it sent it
+      // the sender may have been banned meanwhile
       {
         message: (peer, topic, message) => {
           if (!this.#needs.isBlocked(peer)) return message
@@ -286,7 +285,7 @@ export class Gossip {
           return undefined
         },
       },
-      // what cannot be a message of its topic
+      // not plausible for its topic
       {
         message: (peer, topic, message) => {
           const reason = this.#impossible(topic, message)
@@ -296,7 +295,7 @@ export class Gossip {
           return undefined
         },
       },
-      // the envelope on which all makes agree
+      // the canonical envelope
       {
         message: (peer, topic, message) => {
           const canonical = canonicalEnvelope(message)
@@ -319,7 +318,7 @@ export class Gossip {
     this.#refused(topic, peer, reason, true)
   }
 
-  /** Static and protected peers, and of those who have brought us something good the best few. */
+  /** Static and protected peers, and the best few of the proven ones. */
   #worthy(subscribers: Iterable<PeerKey>): readonly PeerKey[] {
     const { internals, standing } = this.#needs
     const kept: PeerKey[] = []
@@ -366,7 +365,7 @@ export class Gossip {
     counters.gossip.receivedBytes[topic] += msg.data.length
   }
 
-  /** The bytes are copied: gossipsub keeps its own for forwarding, and they are a part of a larger buffer. */
+  /** Copies the bytes: gossipsub keeps its own for forwarding, as part of a larger buffer. */
   #handOn(topic: Topic, data: Uint8Array, peer: PeerKey, messageId: string): boolean {
     const { validator } = this.#needs
     const origin = { kind: 'gossip', peer, messageId } as const
@@ -384,7 +383,7 @@ export class Gossip {
     internals.reportMessageValidationResult(messageId, source, verdict)
   }
 
-  /** Its id is free again: another copy is looked at like the first. */
+  /** Frees the id, so that another copy is judged like the first. */
   #forget(messageId: string, { fastId }: Pending): void {
     const { fastMsgIdCache, seenCache } = this.#needs.internals
     seenCache.entries.delete(messageId)

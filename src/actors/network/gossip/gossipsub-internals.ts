@@ -2,30 +2,30 @@ import type { GossipSub } from '@libp2p/gossipsub'
 import type { Connection, PeerId, Stream } from '@libp2p/interface'
 import { NetworkError } from '../errors.js'
 
-/** A message inside an RPC, as protobuf has it. */
+/** A message inside an RPC, as decoded. */
 export interface RpcMessage {
   readonly topic: string
   readonly data?: Uint8Array
   readonly from?: Uint8Array
 }
 
-/** An RPC between two gossipsub nodes, as far as it matters here. */
+/** The parts of a gossipsub RPC that are used here. */
 export interface Rpc {
   messages: RpcMessage[]
   readonly subscriptions?: readonly unknown[]
   control?: object
 }
 
-/** A frame of a gossip stream, without its length. */
+/** A frame of a gossip stream, without its length prefix. */
 export interface Frame {
   readonly byteLength: number
   subarray(): Uint8Array
 }
 
-/** What gossipsub remembers of a peer's conduct. */
+/** gossipsub's score statistics of a peer. */
 export interface PeerStats {
   readonly connected: boolean
-  /** When it is forgotten, of one that has left: wall time, milliseconds. */
+  /** When the statistics of a disconnected peer are dropped, wall time in ms. */
   readonly expire: number
   topics: Record<string, { invalidMessageDeliveries: number; meshFailurePenalty: number }>
   behaviourPenalty: number
@@ -33,14 +33,14 @@ export interface PeerStats {
 }
 
 /**
- * What gossipsub 17.1.1 has and does not export. Everything that this room takes from inside the library is named here and checked
- * at start, so that another version is an error with a name and not a protection that is silently off.
+ * The internals of gossipsub 17.1.1 that are used here, all listed and checked at start, so that another version of the library fails
+ * with a named error instead of silently disabling a protection.
  */
 export interface GossipsubInternals {
   readonly peers: ReadonlyMap<string, PeerId>
   readonly streamsOutbound: Map<string, { readonly rawStream: Stream }>
   readonly streamsInbound: ReadonlyMap<string, { readonly rawStream: Stream }>
-  /** Replaced at each start of gossipsub: read it when it is used. */
+  /** Replaced at each start of gossipsub, so never keep a reference. */
   readonly outboundInflightQueue: { push(item: { readonly peerId: PeerId; readonly connection: Connection }): unknown }
   readonly mcache: {
     readonly size: number
@@ -48,12 +48,12 @@ export interface GossipsubInternals {
     observeDuplicate(messageId: string, peer: string): void
   }
   readonly seenCache: { readonly entries: Map<string, unknown> }
-  /** Who has subscribed to a topic, and who is in our mesh of it. */
+  /** The subscribers of each topic, and the peers in our mesh of it. */
   readonly topics: ReadonlyMap<string, ReadonlySet<string>>
   readonly mesh: ReadonlyMap<string, Set<string>>
   readonly score: {
     readonly peerStats: Map<string, PeerStats>
-    /** `reputation`: ours (live-scores.ts). */
+    /** `reputation` is ours (live-scores.ts). */
     readonly scoreCache: Map<string, { reputation?: number }>
     readonly params: { readonly topics: Readonly<Record<string, unknown>> }
     score(peer: string): number
@@ -65,10 +65,10 @@ export interface GossipsubInternals {
   fastMsgIdFn(this: void, message: RpcMessage): string
   getScore(peer: string): number
   getMeshPeers(topic: string): string[]
-  /** The source as a **string**: with a PeerId no penalty is applied, and nothing is said. */
+  /** Takes the source as a **string**: with a PeerId the penalty is silently skipped. */
   reportMessageValidationResult(messageId: string, source: string, verdict: 'accept' | 'reject' | 'ignore'): void
   onPeerConnected(peerId: PeerId, connection: Connection): void
-  /** Replaced on the instance by what is in front of it. */
+  /** Replaced on the instance by the pipeline. */
   handleReceivedRpc(from: PeerId, rpc: Rpc): Promise<void>
   handleReceivedMessage(from: PeerId, message: RpcMessage): Promise<void>
   handlePeerReadStreamError(error: Error, peerId: PeerId): void
@@ -77,7 +77,7 @@ export interface GossipsubInternals {
   pipePeerReadStream(peerId: PeerId, frames: AsyncIterable<Frame>): Promise<void>
   sendRpc(peer: string, rpc: Rpc): boolean
   selectPeersToPublish(topic: string, floodPublish?: boolean): { readonly tosend: Set<string>; readonly tosendCount: object }
-  /** Counts the prune, and gives its control message. */
+  /** Records the prune, and returns its control message. */
   makePrune(peer: string, topic: string, doPX: boolean, onUnsubscribe: boolean): Promise<object>
   addBackoff(peer: string, topic: string): void
 }
@@ -89,7 +89,7 @@ const METHODS = [
 ] as const satisfies ReadonlyArray<keyof GossipsubInternals>
 
 /**
- * Whether the score parameters that we gave are those it counts by, for both topics: a scoring that is silently off is no scoring (SPEC §5).
+ * Checks that gossipsub uses our score parameters for both topics, since it may silently ignore them (SPEC §5).
  * @throws NetworkError `scoring_inactive`
  */
 export function checkScoringActive({ score }: GossipsubInternals, topics: readonly string[]): void {
@@ -97,7 +97,7 @@ export function checkScoringActive({ score }: GossipsubInternals, topics: readon
   if (lacking !== undefined) throw new NetworkError('scoring_inactive', `gossipsub does not score ${lacking}`, { value: lacking })
 }
 
-/** gossipsub as this room needs it. @throws NetworkError `library_changed` where something is missing: its name is the `value` */
+/** gossipsub with its internals. @throws NetworkError `library_changed` if one is missing; `value` is its name */
 export function internalsOf(pubsub: GossipSub): GossipsubInternals {
   const internals = pubsub as unknown as GossipsubInternals
   for (const method of METHODS) if (typeof internals[method] !== 'function') throw missing(method)

@@ -3,16 +3,16 @@ import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Topic } from '../ingress.js'
 import type { Frame, GossipsubInternals, Rpc } from './gossipsub-internals.js'
 import type { SignedMessage } from './envelope.js'
-import type { InboundPace } from './inbound-pace.js'
+import type { InboundPace } from './pacing.js'
 import type { PartialRpcs } from './partial-rpcs.js'
 
-/** One look at what comes in. Each part is optional; a stage that lets all through gives back what it was given. */
+/** One check of inbound gossip. Every hook is optional; a stage that changes nothing returns its argument. */
 export interface InboundStage {
-  /** A whole RPC before it is decoded. False: it is dropped. */
+  /** A complete RPC before decoding; false drops it. */
   bytes?(peer: PeerKey, rpc: Uint8Array): boolean
-  /** A decoded RPC: what is left of it. */
+  /** A decoded RPC; returns the admitted part. */
   rpc?(peer: PeerKey, rpc: Rpc): Rpc
-  /** A message of one of our topics, before its id and its author's signature are looked at: what is left of it, or nothing. */
+  /** A message of one of our topics, before its id and its author's signature are checked; `undefined` drops it. */
   message?(peer: PeerKey, topic: Topic, message: SignedMessage): SignedMessage | undefined
 }
 
@@ -21,31 +21,30 @@ export interface InboundPipelineNeeds {
   readonly topics: ReadonlyMap<string, Topic>
   readonly partial: PartialRpcs
   readonly pace: InboundPace
-  /** In the order in which they look. */
+  /** In the order in which they run. */
   readonly stages: readonly InboundStage[]
-  /** A whole RPC that could not be decoded. */
+  /** A complete RPC could not be decoded. */
   malformed(peer: PeerKey, error: unknown): void
-  /** A gossip stream ended with an error that only its sender can have caused. */
+  /** A gossip stream ended with an error that only its sender can cause. */
   broken(peer: PeerKey, error: Error): void
-  /** gossipsub has found a message's signature wrong, and penalised who brought it. */
+  /** gossipsub found an author's signature invalid and penalised the sender. */
   badAuthor(peer: PeerKey, topic: string): void
 }
 
 /**
- * The way of everything that comes in by gossip, in one place: each method of gossipsub 17.1.1 that is replaced is replaced here, once, and
- * calls the stages in their order.
+ * The path of all inbound gossip: every method of gossipsub 17.1.1 that we replace is replaced here, once, and runs the stages in order.
  *
- *     createInboundStream → pipePeerReadStream   bytes are counted by their stream (`partial-rpcs.ts`)
- *     a whole RPC                                stages: `bytes`
- *     decodeRpc                                  what is no RPC is its sender's fault
- *     handleReceivedRpc                          in slices of the thread's time (`inbound-pace.ts`); stages: `rpc`
- *     handleReceivedMessage                      stages: `message`; then gossipsub's own: ids, the author's signature, the seen cache
+ *     createInboundStream → pipePeerReadStream   counts bytes per stream (`partial-rpcs.ts`)
+ *     a complete RPC                             stages: `bytes`
+ *     decodeRpc                                  a decoding error is the sender's fault
+ *     handleReceivedRpc                          in time slices (`pacing.ts`); stages: `rpc`
+ *     handleReceivedMessage                      stages: `message`; then gossipsub itself: ids, the author's signature, the seen cache
  *
- * Behind it are the lanes in which authors' signatures are verified (`author-signatures.ts`).
+ * Then authors' signatures are verified (`author-signatures.ts`).
  */
 export function installInboundPipeline(needs: InboundPipelineNeeds): void {
   const { gossipsub, pace, partial, stages, topics } = needs
-  /** The one whose frame gossipsub decodes at this moment: it does so in the step in which it takes it. */
+  /** The peer whose frame gossipsub is decoding: decoding is synchronous with taking the frame. */
   let decoding: PeerKey | undefined
 
   const create = gossipsub.createInboundStream.bind(gossipsub)
@@ -96,7 +95,7 @@ export function installInboundPipeline(needs: InboundPipelineNeeds): void {
 
   const { score } = gossipsub
   const penalise = score.rejectInvalidMessage.bind(score)
-  // gossipsub calls it for one reason: the author's signature
+  // gossipsub calls this only for a wrong author's signature
   score.rejectInvalidMessage = (peer, topic) => {
     penalise(peer, topic)
     needs.badAuthor(peer, topic)

@@ -1,19 +1,19 @@
 import type { PeerKey } from '../../../protocol/peer-key.js'
 
-/** A peer in a mesh, as the choice needs it. */
+/** A peer in a mesh. */
 export interface MeshPlace {
   readonly peer: PeerKey
-  /** Where it comes from; `undefined`: nothing holds for its address. */
+  /** Its address; `undefined` if no limit applies to it. */
   readonly address: string | undefined
-  /** Its gossip score. Who never delivered anything has none above zero. */
+  /** Its gossip score; above zero only if it has delivered something. */
   readonly score: number
-  /** We have dialled it: that was our choice, not its. */
+  /** We dialled it. */
   readonly outbound: boolean
 }
 
 /**
- * Who has to leave a mesh because others of its address hold as many of its places as one address may (SPEC §8, H71): who never delivered anything
- * first, then the lowest score; of equals those that came to us.
+ * The peers to prune from a mesh because their address holds more than its share of places (SPEC §8, H71): peers without a delivery first,
+ * then by lowest score, inbound ones before outbound ones.
  */
 export function beyondShare(mesh: readonly MeshPlace[], perAddress: number): PeerKey[] {
   const byAddress = new Map<string, MeshPlace[]>()

@@ -4,27 +4,27 @@ import type { Topics } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Rpc } from './gossipsub-internals.js'
 
-/** The forms of a message id that the network knows (SPEC §5). */
+/** The forms of message ids in use on the network (SPEC §5). */
 export type MessageIdForm = 'snappy' | 'topic-bound'
 
-/** Peers that were seen to use our form of message ids, and the other one. */
+/** Number of peers seen to use our form of message ids, and the other one. */
 export interface MessageIdFormCounts { readonly ours: number; readonly other: number }
 
-/** Messages whose other id is known, and peers whose form is. */
+/** Remembered messages with their other id, and peers with their form. */
 const MAX_MESSAGES = 2_048
 const MAX_PEERS = 1_024
 /** Larger ones are not hashed a second time. Bytes. */
 const MAX_BYTES = 65_536
 /** Ids looked at in one RPC. */
 const MAX_IDS = 16
-/** Fewer peers say nothing of the network. */
+/** Peers needed before the counts say something about the network. */
 const LEAST_PEERS = 3
 
 interface Ids { readonly messageIDs?: readonly Uint8Array[] }
 
 /**
- * Which form of message id peers use, read from what they tell of messages that we know: IHAVE and IDONTWANT. Upstream is moving from one to the
- * other (SPEC §5), and whoever uses another one than most gets everything several times and asks for what it has.
+ * Detects which form of message ids peers use, from the ids in their IHAVE and IDONTWANT for messages that we know. Upstream is moving from
+ * one form to the other (SPEC §5); a node on the minority form receives every message several times and requests what it has.
  */
 export class MessageIdForms {
   readonly #otherId: (topic: string, data: Uint8Array) => Uint8Array
@@ -43,13 +43,13 @@ export class MessageIdForms {
   known(id: string, topic: string, data: Uint8Array): void {
     if (data.length > MAX_BYTES) return
     const other = toHex(this.#otherId(topic, data))
-    // what cannot be of its topic has one id under both
+    // messages that are not plausible for their topic have the same id in both forms
     if (other === id) return
     this.#ours.set(id, true)
     this.#others.set(other, true)
   }
 
-  /** A stage of the inbound pipeline that only looks. */
+  /** A stage of the inbound pipeline that changes nothing. */
   rpc(peer: PeerKey, rpc: Rpc): Rpc {
     const { idontwant = [], ihave = [] } = (rpc.control ?? {}) as { readonly ihave?: readonly Ids[]; readonly idontwant?: readonly Ids[] }
     let left = MAX_IDS

@@ -6,8 +6,8 @@ import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { NetworkConfig } from '../config.js'
 
 /**
- * Decode limits of one RPC, all set: the library's defaults are its own business (H18). Entries, not bytes; an RPC above one of them is
- * dropped as a whole. Two topics make a handful of subscriptions and control messages; an IHAVE names at most 5,000 messages.
+ * Decode limits of one RPC, all set explicitly, since the library's defaults may change (H18). In entries, not bytes; an RPC above a limit
+ * is dropped. Two topics need a handful of subscriptions and control messages; an IHAVE names at most 5,000 messages.
  */
 export const DECODE_LIMITS = {
   maxSubscriptions: 64,
@@ -19,10 +19,10 @@ export const DECODE_LIMITS = {
   maxPeerInfos: 16,
 } as const
 
-/** What a peer's subscriptions may cost us in memory: two topics, with room to spare. Bytes, by the library's own account. */
+/** Memory for a peer's subscriptions, in bytes as the library counts them: two topics with room to spare. */
 const MAX_TOPIC_BYTES_PER_PEER = 16_384
 
-/** SPEC §5's parameters in gossipsub's words. */
+/** gossipsub's options for the parameters of SPEC §5. */
 export function gossipsubOptions(config: NetworkConfig, topics: Topics, appScore: (peer: PeerKey) => number): Partial<GossipsubOpts> {
   const messageId = gossipMessageId({ topics, scheme: config.messageIds === 'topic-bound' ? 'topic-bound' : 'snappy' })
   return {
@@ -32,7 +32,7 @@ export function gossipsubOptions(config: NetworkConfig, topics: Topics, appScore
     fallbackToFloodsub: false,
     floodPublish: gossipParams.floodPublish,
     doPX: gossipParams.peerExchange,
-    // tags are for libp2p's own pruning of connections, which never runs here
+    // tags are for libp2p's connection pruning, which never runs here
     tagMeshPeers: false,
     allowPublishToZeroTopicPeers: true,
     allowedTopics: [topics.commitments, topics.txLists],
@@ -40,7 +40,7 @@ export function gossipsubOptions(config: NetworkConfig, topics: Topics, appScore
     awaitRpcMessageHandler: true,
     msgIdFn: message => messageId(message.topic, message.data),
     msgIdToStrFn: toHex,
-    // without it every duplicate has its author's signature verified again before the seen cache is asked
+    // without it, gossipsub verifies the author's signature of every duplicate before it asks the seen cache
     fastMsgIdFn: fastIds(),
     D: gossipParams.D,
     Dlo: gossipParams.Dlo,
@@ -60,7 +60,7 @@ export function gossipsubOptions(config: NetworkConfig, topics: Topics, appScore
   }
 }
 
-/** Whoever asks again about a message gets the same: hashing a txlist of 2 MiB takes milliseconds. */
+/** Caches the fast id of a message: hashing a txlist of 2 MiB takes milliseconds. */
 function fastIds(): NonNullable<GossipsubOpts['fastMsgIdFn']> {
   const known = new WeakMap<object, string>()
   return message => {

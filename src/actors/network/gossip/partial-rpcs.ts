@@ -5,11 +5,11 @@ import type { Frame } from './gossipsub-internals.js'
 
 export interface PartialRpcsNeeds {
   readonly clock: Clock
-  /** Bytes of all peers together. */
+  /** Bytes held for all peers together. */
   readonly maxBytes: number
-  /** Milliseconds. */
+  /** Time for an RPC to arrive completely, ms. */
   readonly withinMs: number
-  /** A stream was reset for what it held: the peer is to be hung up on. */
+  /** A stream was reset: the peer is to be disconnected. */
   stuck(peer: PeerKey, code: 'too_slow' | 'too_much'): void
 }
 
@@ -17,24 +17,24 @@ export interface PartialRpcsNeeds {
 interface Inbound {
   readonly peer: PeerKey
   readonly stream: Stream
-  /** Bytes that have come and have not been handled. */
+  /** Bytes that were received and are not handled yet. */
   bytes: number
-  /** Since when the other side owes us the rest of an RPC, on the monotonic clock. */
+  /** Since when the rest of an RPC is outstanding, monotonic ms. */
   since: number
-  /** A whole RPC of it is being handled: what it owes us waits for us. */
+  /** A complete RPC of it is being handled, so we are the ones to delay the next. */
   handling: boolean
 }
 
 /**
- * RPCs that have begun to arrive. gossipsub 17.1.1 gathers each up to `maxInboundDataLength` (10 MiB) for as long as its sender likes: 220
- * peers could fill 2 GiB with what they never end (H18, H22, H34). Here every byte between the wire and the handler is counted by its
- * stream, whoever buffers it; an RPC that is not there in time resets its stream, and so does, where all together hold too much, the one
- * that holds most for longest.
+ * Bounds RPCs that have only partly arrived. gossipsub 17.1.1 collects each up to `maxInboundDataLength` (10 MiB) without a deadline: 220
+ * peers could fill 2 GiB with RPCs that they never complete (H18, H22, H34). Here every byte between the wire and the handler is counted
+ * per stream, whoever buffers it. The stream of an RPC that is not complete in time is reset; if all together hold too much, the stream
+ * that has held the most for the longest is reset.
  */
 export class PartialRpcs {
   readonly #needs: PartialRpcsNeeds
   readonly #streams = new Set<Inbound>()
-  /** The stream that gossipsub is taking up at this moment. */
+  /** The stream that gossipsub is just opening. */
   #opening: Inbound | undefined
   #bytes = 0
 
@@ -45,7 +45,7 @@ export class PartialRpcs {
   /** Bytes held for all peers. */
   get bytes(): number { return this.#bytes }
 
-  /** To be called a few times a second: resets streams whose RPC is not there in time. */
+  /** To be called a few times a second: resets streams whose RPC is overdue. */
   expire(): void {
     const { clock, withinMs } = this.#needs
     const now = clock.monotonic()
@@ -55,13 +55,13 @@ export class PartialRpcs {
     }
   }
 
-  /** gossipsub takes a stream up, by `create`, in which it asks for its frames (`counted`). */
+  /** Opens a stream in gossipsub by `create`, during which gossipsub asks for its frames (`counted`). */
   open(peer: PeerKey, stream: Stream, create: () => void): void {
     const { clock, maxBytes } = this.#needs
     const inbound: Inbound = { peer, stream, bytes: 0, since: clock.monotonic(), handling: false }
     this.#opening = inbound
     try { create() } finally { this.#opening = undefined }
-    // after gossipsub's own listener, so that none of it is told before that is there
+    // after gossipsub's own listener, so that it misses nothing
     stream.addEventListener('message', ({ data }) => {
       if (!this.#streams.has(inbound)) return
       if (inbound.bytes === 0) inbound.since = clock.monotonic()
@@ -74,7 +74,7 @@ export class PartialRpcs {
     })
   }
 
-  /** The frames of the stream that is being taken up, and what is held of it meanwhile. */
+  /** Counts the frames of the stream that is being opened. */
   counted(frames: AsyncIterable<Frame>): AsyncIterable<Frame> {
     return this.#opening === undefined ? frames : this.#count(this.#opening, frames)
   }
@@ -103,7 +103,7 @@ export class PartialRpcs {
     if (this.#streams.delete(inbound)) this.#add(inbound, -inbound.bytes)
   }
 
-  /** Who holds most for longest. */
+  /** The stream that has held the most for the longest. */
   #worst(): Inbound | undefined {
     const now = this.#needs.clock.monotonic()
     let worst: Inbound | undefined
@@ -117,12 +117,12 @@ export class PartialRpcs {
 
   #reset(inbound: Inbound, code: 'too_slow' | 'too_much'): void {
     this.#forget(inbound)
-    inbound.stream.abort(new Error(`gossip RPCs begun and not ended: ${code}`))
+    inbound.stream.abort(new Error(`incomplete gossip RPC: ${code}`))
     this.#needs.stuck(inbound.peer, code)
   }
 }
 
-/** Bytes of a frame's length. */
+/** Size of a frame's length prefix, bytes. */
 function prefixLength(length: number): number {
   let bytes = 1
   for (let rest = length; rest > 127; rest = Math.floor(rest / 128)) bytes++

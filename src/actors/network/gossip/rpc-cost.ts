@@ -1,15 +1,15 @@
-/** What an RPC costs to decode, beside the data of its messages. */
+/** What decoding an RPC costs, apart from the data of its messages. */
 export interface RpcCost {
-  /** Protobuf fields, in it and in what it holds. */
+  /** Protobuf fields, nested ones included. */
   readonly fields: number
-  /** Bytes that are no message's data. */
+  /** Bytes other than message data. */
   readonly overhead: number
 }
 
-/** Fields of an RPC at most: all that the decode limits allow, and a margin. */
+/** Most fields of an RPC: all that the decode limits allow, and a margin. */
 const MAX_FIELDS = 20_000
 
-/** The fields of a message that hold messages, by number. */
+/** The nested messages of a protobuf message, by field number. */
 interface Shape { readonly [field: number]: Shape | undefined }
 const LEAF: Shape = {}
 const MESSAGE: Shape = {}
@@ -18,8 +18,8 @@ const RPC: Shape = { 1: LEAF, 2: MESSAGE, 3: { 1: LEAF, 2: LEAF, 3: LEAF, 4: { 2
 const DATA_FIELD = 2
 
 /**
- * Walks over an RPC without decoding it: an empty field of two bytes costs a decoder as much as one of two megabytes, and nothing bounds
- * how many there are of those that it skips, overwrites or holds once (H72). `undefined`: more fields than an RPC can need, or no protobuf.
+ * Scans an RPC without decoding it. An empty field of two bytes costs a decoder as much as one of two megabytes, and the decode limits do
+ * not bound fields that the decoder skips or overwrites (H72). `undefined` if it has more fields than an RPC can need, or is not protobuf.
  */
 export function costOf(rpc: Uint8Array): RpcCost | undefined {
   const walk = new Walk(rpc)
@@ -33,7 +33,7 @@ class Walk {
 
   constructor(private readonly bytes: Uint8Array) {}
 
-  /** Whether what ends at `end` is a message. */
+  /** Scans a message that ends at `end`; false if it is malformed. */
   message(end: number, shape: Shape): boolean {
     while (this.#at < end) {
       if (++this.fields > MAX_FIELDS) return false
@@ -57,12 +57,12 @@ class Walk {
         this.#at += length
         return true
       }
-      // groups are long gone from protobuf, and nest without an end
+      // groups are deprecated, and could nest without limit
       default: return false
     }
   }
 
-  /** As many bytes as 64 bits take at most. */
+  /** A varint of at most 64 bits. */
   #varint(): number | undefined {
     let value = 0
     for (let at = 0, factor = 1; at < 10; at++, factor *= 128) {

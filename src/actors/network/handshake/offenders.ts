@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { SlidingWindow } from '../reqresp/sliding-window.js'
+import { SlidingWindow } from '../limits/sliding-window.js'
 import type { HandshakeLimits } from './limits.js'
 
 /** Addresses remembered at most; the one heard of longest ago gives way. */

@@ -1,23 +1,22 @@
 import type { PeerKey } from '../../../protocol/peer-key.js'
 
 interface Waiter { readonly go: () => void; over: boolean }
-/** Waiters of each peer, the peer whose turn it is first. */
+/** Waiters by peer; the peer whose turn is next comes first. */
 type Line = Map<PeerKey, Waiter[]>
 
 /**
- * Lets a few answers at a time be fetched and sent, in an order of our own. A machine that is slower than what is asked of it would else
- * have them all in hand at once, and each would be late. What is guaranteed to its peer (SPEC §8) goes first, whatever others ask; within
- * either kind the peers take turns. Bounded by the streams that are open.
+ * Limits how many answers are fetched and sent concurrently, since an overloaded machine that works on all at once makes every one late.
+ * Guaranteed answers (SPEC §8) go first; within either class the peers take turns. Bounded by the open streams.
  */
 export class AnswerGate {
   readonly #guaranteed: Line = new Map()
   readonly #others: Line = new Map()
   #inHand = 0
 
-  /** @param atOnce answers in hand at once, at least 1 */
+  /** @param atOnce concurrent answers, at least 1 */
   constructor(private readonly atOnce: number) {}
 
-  /** Resolves with what is to be called, once, when the answer has been sent or given up; with `undefined` when the signal comes first. */
+  /** Resolves to a function to be called once, when the answer was sent or abandoned; to `undefined` if the signal is aborted first. */
   enter(peer: PeerKey, guaranteed: boolean, signal: AbortSignal): Promise<(() => void) | undefined> {
     if (signal.aborted) return Promise.resolve(undefined)
     return new Promise(resolve => {
@@ -54,7 +53,7 @@ export class AnswerGate {
   }
 }
 
-/** Takes the first of the peer whose turn it is, and puts that peer last. */
+/** Takes the first waiter of the next peer, and moves that peer to the end. */
 function first(line: Line): Waiter | undefined {
   for (const [peer, waiters] of line) {
     line.delete(peer)

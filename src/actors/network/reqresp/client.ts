@@ -1,5 +1,5 @@
 import type { Stream } from '@libp2p/interface'
-import { ProtocolError, encodeFrame } from '../../../protocol/index.js'
+import { ProtocolError, encodeFrame, frameCaps } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock } from '../../kernel/index.js'
 import type { RequestLimits } from '../config.js'
@@ -9,25 +9,25 @@ import { RequestError, describeError, errorName } from '../errors.js'
 import { countLabel } from '../figures.js'
 import type { Counters, Violation } from '../figures.js'
 import type { RequestKind, Response } from '../ingress.js'
-import type { PeerBook } from '../connections/peers.js'
-import type { Exchanges } from './exchanges.js'
+import type { PeerTable } from '../connections/peer-table.js'
+import type { InFlightExchanges } from './in-flight.js'
 import { StreamEnded, readOneFrame } from './frames.js'
-import type { OutboundQuota } from './outbound-quota.js'
-import { checkRequest, frameCaps } from './protocols.js'
-import { RequestQueue } from './queue.js'
-import type { Chosen } from './queue.js'
+import type { RequestQuota } from './request-quota.js'
+import { checkRequest } from './protocols.js'
+import { RequestQueue } from './request-queue.js'
+import type { Chosen } from './request-queue.js'
 
 export interface ClientNeeds {
   readonly clock: Clock
-  readonly book: PeerBook
-  readonly quota: OutboundQuota
-  readonly exchanges: Exchanges
+  readonly book: PeerTable
+  readonly quota: RequestQuota
+  readonly exchanges: InFlightExchanges
   readonly counters: Counters
   readonly limits: RequestLimits
   /** Protocol ids by kind. */
   readonly protocols: Readonly<Record<RequestKind, string>>
-  isKin(peer: PeerKey): boolean
-  /** Whether a peer may be chosen: its reputation allows it. A named peer is asked in any case. */
+  isSameClient(peer: PeerKey): boolean
+  /** Whether reputation allows the driver to choose this peer. A peer that the caller names is asked in any case. */
   mayAsk(peer: PeerKey): boolean
   violated(peer: PeerKey, kind: RequestKind, violation: Violation, code: string): void
 }
@@ -35,14 +35,14 @@ export interface ClientNeeds {
 export interface RequestOptions {
   readonly peer?: PeerKey | undefined
   readonly exclude?: readonly PeerKey[] | undefined
-  /** Takes back a request that still waits for its turn; one under way is finished all the same (H40). */
+  /** Cancels a request that still waits for its turn; one in flight is finished all the same (H40). */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Failures of an exchange by which a peer may mean that it was asked too much. */
+/** Failures with which a peer may signal that it was asked too often. */
 const OF_THE_PEER: ReadonlySet<string> = new Set(['remote_closed', 'timeout'])
 
-/** Streams that we may have open on one protocol and connection, by libp2p's own count. The quota of those under way is below it. */
+/** libp2p's limit of outbound streams per protocol and connection; the quota stays below it. */
 export const MAX_OUTBOUND_STREAMS = 64
 
 /**
@@ -67,7 +67,7 @@ export class RequestClient {
   /** Requests that wait for their turn. */
   get waiting(): number { return this.#queue.size }
   #inFlight = 0
-  /** Requests under way. */
+  /** Requests in flight. */
   get inFlight(): number { return this.#inFlight }
 
   /** The SSZ body of the answer, not decoded. @throws RequestError */
@@ -84,10 +84,10 @@ export class RequestClient {
     }
   }
 
-  /** Peers came, went or told their protocols: whoever waits may have a turn now. */
+  /** Peers connected, left or were identified: waiting requests may go now. */
   peersChanged(): void { this.#queue.dispatch() }
 
-  /** Takes nothing on any more and sends away who waits. What is under way goes on. */
+  /** Refuses new requests and rejects the waiting ones. Requests in flight go on. */
   stop(): void { this.#queue.stop() }
 
   async #carryOut(kind: RequestKind, body: Uint8Array, chosen: Chosen): Promise<Response> {
@@ -125,7 +125,7 @@ export class RequestClient {
       const answer = readOneFrame(stream, frameCaps[kind].response, deadline.signal)
       answer.catch(() => undefined)
       stream.send(encodeFrame(body, frameCaps[kind].request))
-      // the half-close may fail only because the other side is quicker; then the answer tells
+      // the half-close fails only if the other side was quicker; then the answer is there
       stream.close({ signal: deadline.signal }).catch(() => undefined)
       await answer
       endWithin(stream, deadline)
@@ -152,7 +152,7 @@ export class RequestClient {
   }
 }
 
-/** The answer is there; the other side has until the exchange's deadline to close its end. */
+/** The answer has arrived: resets the stream if the other side has not closed its end by the deadline of the exchange. */
 function endWithin(stream: Stream, deadline: RunningDeadline): void {
   if (stream.status !== 'open') { deadline.clear(); return }
   deadline.signal.addEventListener('abort', () => { stream.abort(new Error('the other side did not close the stream')) }, { once: true })

@@ -6,19 +6,19 @@ import type { RequestKind } from '../ingress.js'
 export interface OpenStream {
   readonly peer: PeerKey
   readonly kind: RequestKind
-  /** A whole request has come: an answer is owed. */
+  /** The request is complete: an answer is owed. */
   asked: boolean
-  /** It has to make room for others. */
+  /** Makes room for others. */
   reset(): void
 }
 
 /**
- * The streams of requests that are open (SPEC §8, H69). A peer may have so many on a protocol, and all together so many: where these are taken, the
- * peer that has most gives one up, and it is not held against it. So what others have filled is never held against the one who asks.
+ * The open inbound request streams (SPEC §8, H69), limited per peer and protocol and in total. At the total limit the peer with the most
+ * streams loses one, without a penalty, so that no peer is refused because others have filled the limit.
  */
 export class OpenStreams {
   readonly #limits: Pick<ServingLimits, 'maxStreams' | 'maxStreamsPerPeer'>
-  /** Of each peer, in order of their coming. */
+  /** By peer, in order of arrival. */
   readonly #byPeer = new Map<PeerKey, Set<OpenStream>>()
   #count = 0
   #displaced = 0
@@ -26,10 +26,10 @@ export class OpenStreams {
   constructor(limits: Pick<ServingLimits, 'maxStreams' | 'maxStreamsPerPeer'>) { this.#limits = limits }
 
   get count(): number { return this.#count }
-  /** Streams that had to make room for others. */
+  /** Number of streams that were reset to make room. */
   get displaced(): number { return this.#displaced }
 
-  /** Says whether the peer may have another one on its protocol; then it counts, and the greediest makes room where there is none. */
+  /** Registers a stream, making room if needed; false if its peer has too many on this protocol. */
   add(stream: OpenStream): boolean {
     const own = this.#byPeer.get(stream.peer) ?? new Set()
     if ([...own].filter(({ kind }) => kind === stream.kind).length >= this.#limits.maxStreamsPerPeer) return false
@@ -46,7 +46,7 @@ export class OpenStreams {
     if (own.size === 0) this.#byPeer.delete(stream.peer)
   }
 
-  /** Of the peer that has most, the one to which nothing is owed yet and which has had longest to ask; else the latest. */
+  /** Resets a stream of the peer with the most: the oldest one without a complete request, else the latest. */
   #makeRoom(newcomer: OpenStream): void {
     let greediest: ReadonlySet<OpenStream> = this.#byPeer.get(newcomer.peer) ?? new Set([newcomer])
     for (const streams of this.#byPeer.values()) if (streams.size > greediest.size) greediest = streams

@@ -1,5 +1,6 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import { ProtocolError, encodeFrame } from '../../../protocol/index.js'
+import { ANSWER_SIZES, ProtocolError, decodeRequest, emptyAnswer, encodeFrame, frameCaps } from '../../../protocol/index.js'
+import type { DecodedRequest } from '../../../protocol/index.js'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { Clock, Feedback } from '../../kernel/index.js'
 import type { ServingLimits } from '../config.js'
@@ -7,24 +8,22 @@ import { startDeadline } from '../deadline.js'
 import type { Counters, Violation } from '../figures.js'
 import type { RequestKind } from '../ingress.js'
 import { AnswerGate } from './answer-gate.js'
-import type { AwaitedAnswers } from './awaited-answers.js'
-import type { Exchanges } from './exchanges.js'
+import type { PendingResponses } from './pending-responses.js'
+import type { InFlightExchanges } from './in-flight.js'
 import { OpenStreams } from './open-streams.js'
 import type { OpenStream } from './open-streams.js'
 import { StreamEnded, readOneFrame } from './frames.js'
-import { ANSWER_SIZES, decodeRequest, emptyAnswer, frameCaps } from './protocols.js'
-import type { DecodedRequest } from './protocols.js'
 import { ServingBudget } from './serving-budget.js'
-import { ServingQueue } from './serving-queue.js'
-import type { Turn } from './serving-queue.js'
+import { ResponseQueue } from './response-queue.js'
+import type { Turn } from './response-queue.js'
 import { asError } from '../../../protocol/thrown.js'
 
 export interface ServerNeeds {
   readonly clock: Clock
   readonly counters: Counters
-  readonly exchanges: Exchanges
+  readonly exchanges: InFlightExchanges
   readonly limits: ServingLimits
-  readonly answers: AwaitedAnswers
+  readonly answers: PendingResponses
   /** Whether the rooms' answers still come when the driver is being stopped: not by its mailbox, which is closed then. */
   readonly answersWhileStopping: boolean
   /** Hands a request to the room that has the answer; it comes back through `answers` with the same number. */
@@ -66,7 +65,7 @@ class Broken extends Error {
  */
 export class RequestServer {
   readonly #needs: ServerNeeds
-  readonly #queue: ServingQueue
+  readonly #queue: ResponseQueue
   readonly #budget: ServingBudget
   /** Apart by kind: a room that hangs holds up nothing of another. */
   readonly #gates: Readonly<Record<RequestKind, AnswerGate>> = {
@@ -78,7 +77,7 @@ export class RequestServer {
 
   constructor(needs: ServerNeeds) {
     this.#needs = needs
-    this.#queue = new ServingQueue(needs.clock, needs.limits)
+    this.#queue = new ResponseQueue(needs.clock, needs.limits)
     this.#budget = new ServingBudget(needs.limits)
     this.#streams = new OpenStreams(needs.limits)
   }
