@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../actors/kernel/index.js'
-import { errorToJson } from './json.js'
-import type { Json, JsonObject } from './json.js'
-import { LINE_TOO_LONG, boundedLines } from './lines.js'
-import { commands } from './stdio-commands.js'
+import { errorToJson } from '../operate/json.js'
+import type { Json, JsonObject } from '../operate/json.js'
+import { LINE_TOO_LONG, boundedLines } from '../operate/lines.js'
+import { eventLine } from '../operate/event-lines.js'
+import { named } from '../operate/methods.js'
+import { CommandError } from '../operate/parameters.js'
+import { sessionCommands } from './stdio-commands.js'
 import type { Session, StdioNode } from './stdio-commands.js'
-import { eventLine } from './stdio-events.js'
-import { CommandError, Fields, commandOf, idOf, parseLine } from './stdio-fields.js'
+import { commandOf, idOf, parseLine } from './stdio-line.js'
 import { LineOutput } from './stdio-output.js'
 import { BlockStreams } from './stdio-streams.js'
 
@@ -151,15 +153,12 @@ async function carryOut(
     const object = parseLine(line)
     id = idOf(object)
     const { cmd, fields } = commandOf(object)
-    const run = Object.hasOwn(commands, cmd) ? commands[cmd] : undefined
     if (cmd === 'stop') {
       ending.because('stop')
       answer = () => ({ id, result: {} })
-    } else if (run !== undefined) {
-      const result = await run(session, new Fields(fields))
-      answer = () => ({ id, result: result() })
     } else {
-      throw new CommandError('unknown_command', 'there is no such command', cmd)
+      const result = await named(sessionCommands, cmd).run(session, fields)
+      answer = () => ({ id, result: result() })
     }
   } catch (error) {
     answer = () => ({ id, error: errorToJson(error) })

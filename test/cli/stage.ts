@@ -30,6 +30,10 @@ export class Stage {
     }
     this.node = {
       peerId: 'peer-of-ours',
+      chainId: 167_000n,
+      outlook: { signing: refuse, upcoming: refuse, windows: refuse, ourWindowWithin: refuse },
+      discoveryTable: refuse,
+      describe: () => { throw new Error('not on this stage') },
       ended: new Promise(resolve => {
         this.terminate = resolve
       }),
