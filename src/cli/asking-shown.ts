@@ -18,10 +18,10 @@ function table(rows: readonly (readonly string[])[]): string {
 }
 
 export function status(health: Shown, node: Shown): string {
-  const parts = Object.entries(member(health['parts'])).map(([name, part]) => ({ name, ...member(part) }) as Shown & { readonly name: string })
+  const parts = Object.entries(member(health['parts'])).map(([name, part]) => ({ name, ready: member(part)['ready'], because: plain(member(part)['why']) }))
   const amiss = parts.filter(({ ready }) => ready !== true)
   const verdict = amiss.length === 0 ? health['ready'] === true ? 'yes' : 'no: it is stopping'
-    : `no: ${amiss.map(({ name, why: because }) => `${name} (${plain(because)})`).join('; ')}${amiss.length < parts.length ? '; everything else is fine' : ''}`
+    : `no: ${amiss.map(({ name, because }) => `${name} (${because})`).join('; ')}${amiss.length < parts.length ? '; everything else is fine' : ''}`
   return table([
     ['ready', verdict],
     ['head', whole(member(node['head'])['blockNumber'])],
@@ -64,6 +64,8 @@ export function banned({ ban }: Shown): string {
 }
 
 export const found = (yes: string, no: string) => ({ found: was }: Shown): string => `${was === true ? yes : no}\n`
+
+export const enr = ({ enr: record }: Shown): string => `${record === null ? 'discovery is off' : plain(record)}\n`
 
 export function evidence({ evidence: all }: Shown): string {
   const rows = list(all).map(each => [plain(each['sequence']), plain(each['kind']), plain(each['reason']), `0x${plain(each['signer'])}`, whole(each['blockNumber']), time(each['seenAt'])])

@@ -40,20 +40,22 @@ export function addAsking(program: Command): void {
     .action(async (rule: string, where: Where) => { await tell(where, 'preconf_block', { rule }, () => `${rule} is blocked\n`) })
   command('unblock <rule>', 'Takes a rule of the block list back.')
     .action(async (rule: string, where: Where) => { await tell(where, 'preconf_unblock', { rule }, show.found('the rule is gone', 'there was no such rule')) })
-  command('confirm <number>', 'Moves the confirmed tip: what lies at or below it is settled.')
+  command('confirm', 'Moves the confirmed tip: what lies at or below it is settled.')
+    .argument('<number>', 'the block that L1 has', bigintOption)
     .option('--hash <hex>', 'the preconfirmation hash of that block')
-    .action(async (number: string, { hash, ...where }: Where & { readonly hash?: string }) => {
-      await tell(where, 'preconf_confirm', { blockNumber: String(bigintOption(number)), ...hash !== undefined && { hash } }, () => `block ${number} is confirmed\n`)
+    .action(async (number: bigint, { hash, ...where }: Where & { readonly hash?: string }) => {
+      await tell(where, 'preconf_confirm', { blockNumber: String(number), ...hash !== undefined && { hash } }, () => `block ${number} is confirmed\n`)
     })
-  command('rewind <number>', 'Demotes every block above this one.')
-    .action(async (number: string, where: Where) => { await tell(where, 'preconf_rewind', { to: String(bigintOption(number)) }, () => `rewound to block ${number}\n`) })
+  command('rewind', 'Demotes every block above this one.')
+    .argument('<number>', 'the block that stays', bigintOption)
+    .action(async (number: bigint, where: Where) => { await tell(where, 'preconf_rewind', { to: String(number) }, () => `rewound to block ${number}\n`) })
   command('evidence', 'Signed messages that convict a signer, oldest first.')
     .option('--from <number>', 'from this sequence number on', wholeNumberOption(0, Number.MAX_SAFE_INTEGER))
     .action(async ({ from = 0, ...where }: Where & { readonly from?: number }) => { await tell(where, 'preconf_evidence', { from: String(from) }, show.evidence) })
   command('actors', 'The parts of a running node: mailboxes, times, restarts.')
     .action(async (where: Where) => { await tell(where, 'preconf_actors', {}, show.actors) })
   command('enr', 'A running node\'s record for discovery.')
-    .action(async (where: Where) => { await tell(where, 'preconf_enr', {}, ({ enr }) => `${enr === null ? 'discovery is off' : String(enr)}\n`) })
+    .action(async (where: Where) => { await tell(where, 'preconf_enr', {}, show.enr) })
 }
 
 async function tell(where: Where, method: string, params: JsonObject, text: (answer: show.Shown) => string): Promise<void> {

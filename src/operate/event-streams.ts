@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Lagged } from '../actors/kernel/index.js'
 import type { NetworkEvent } from '../actors/service/index.js'
 import { eventLine, itemLine } from './event-lines.js'
-import { errorToJson } from './json.js'
+import { asText, errorToJson } from './json.js'
 import type { JsonObject } from './json.js'
 import type { OperatedNode } from './methods.js'
 
@@ -66,7 +66,7 @@ async function * told(events: AsyncIterable<NetworkEvent | Lagged>): AsyncGenera
     if (event.type === 'lagged') yield { event: 'lagged', data: { count: String(event.count), lane: event.lane } }
     else {
       const { event: name, ...data } = eventLine(event)
-      yield { event: String(name), data }
+      yield { event: asText(name), data }
     }
   }
 }
@@ -74,7 +74,7 @@ async function * told(events: AsyncIterable<NetworkEvent | Lagged>): AsyncGenera
 async function * items(blocks: ReturnType<OperatedNode['blocks']>): AsyncGenerator<Message> {
   for await (const item of blocks) {
     const { event, stream: _stream, ...data } = itemLine('', item)
-    yield { ...item.kind !== 'stalled' && { id: item.cursor }, event: String(event), data }
+    yield { ...item.kind !== 'stalled' && { id: item.cursor }, event: asText(event), data }
   }
 }
 

@@ -1,4 +1,5 @@
 /** JSON-RPC 2.0 over any text: parsed, bounded, answered. The doors bring the text and say what the caller may. */
+import { messageOf } from '../protocol/thrown.js'
 import { errorToJson } from './json.js'
 import type { Json, JsonObject } from './json.js'
 import { named } from './methods.js'
@@ -119,7 +120,7 @@ function described(error: unknown): { readonly number: number; readonly message:
   const data = errorToJson(error)
   const number = !(error instanceof CommandError) ? SERVER_ERROR : error.code === 'unknown_command' ? NOT_FOUND
     : error.code === 'missing_field' || error.code === 'bad_field' ? INVALID_PARAMS : SERVER_ERROR
-  return { number, message: String(data['message']), data }
+  return { number, message: messageOf(error), data }
 }
 
 /** The work's outcome, or an error when time is up or the caller has gone. */

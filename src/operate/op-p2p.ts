@@ -93,9 +93,9 @@ function peerJson({ peer, chainId, info, standing, protected: kept = standing?.p
 }
 
 const done = (): Json => null
-const steersAccess = <T>(name: string, checker: Checker<T>, act: (node: OperatedNode, value: T) => Promise<unknown>) =>
-  steers({ [name]: checker } as Readonly<Record<string, Checker<T>>>, async ({ node }, values) => {
-    await act(node, values[name] as T)
+const steersAccess = (name: string, checker: Checker<string>, act: (node: OperatedNode, value: string) => Promise<unknown>) =>
+  steers({ [name]: checker }, async ({ node }, values) => {
+    await act(node, values[name]!)
     return done
   })
 
@@ -109,6 +109,9 @@ export const opP2p: Methods = {
   opp2p_peers: reads({ connected: optional(flag) }, async ({ node }, { connected = false }) => {
     const [peers, standings, lists] = await Promise.all([node.peers(), node.access.standings(), blocked(node)])
     const standing = new Map(standings.map(each => [each.peer, each]))
+    // of a peer without a record, such as a static one, it is asked by name
+    const others = peers.filter(({ peer }) => !standing.has(peer))
+    for (const each of await Promise.all(others.map(async ({ peer }) => node.access.standing(peer)))) standing.set(each.peer, each)
     const infos = new Map(peers.map(each => [each.peer, each]))
     const names = connected ? peers.filter(({ connections }) => connections > 0).map(({ peer }) => peer) : [...new Set([...infos.keys(), ...standing.keys()])]
     return () => ({

@@ -6,7 +6,7 @@ import { until } from '../support/until.js'
 /** A clock whose timers the test lets run out. */
 function still(now: number): { readonly clock: Parameters<typeof afterOurWindow>[3]; readonly timers: { fn: () => void; ms: number }[] } {
   const timers: { fn: () => void; ms: number }[] = []
-  return { timers, clock: { now: () => now, monotonic: () => now, setTimeout: (fn: () => void, ms: number) => { timers.push({ fn, ms }); return {} }, clearTimeout: () => undefined } as unknown as Parameters<typeof afterOurWindow>[3] }
+  return { timers, clock: { now: () => now, monotonic: () => now, setTimeout: (fn: () => void, ms: number) => { timers.push({ fn, ms }); return {} }, clearTimeout: () => undefined } }
 }
 
 describe('cli/after-window', () => {

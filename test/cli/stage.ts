@@ -38,7 +38,7 @@ export class Stage {
         this.terminate = resolve
       }),
       listenAddresses: async () => ['/memory/1/p2p/peer-of-ours'],
-      subscribe: () => this.broadcast.subscribe(),
+      subscribe: options => this.broadcast.subscribe(options),
       stop: async () => {
         this.stops++
         this.broadcast.close()

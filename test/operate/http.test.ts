@@ -47,12 +47,12 @@ describeProcesses('operate/http', () => {
     expect(['0.0.0.0', '::', '10.0.0.1', '127.evil.example', '128.0.0.1', ''].map(isLoopback)).to.deep.equal(Array(6).fill(false))
   })
 
-  it('a page that a browser shows cannot ask: DNS rebinding, other origins, simple requests, preflights', async () => {
+  it('a page that a browser shows cannot ask: DNS rebinding, other origins, simple requests, OPTIONS', async () => {
     const operated = new Operated()
     const door = await operated.http()
     const port = portOf(door)
     // rebinding: the page's own name leads to this machine
-    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', 'localhost.evil.example', `localhost@evil.example`, 'a b', ''])
+    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', 'localhost.evil.example', 'localhost@evil.example', 'a b'])
       for (const path of ['/', '/healthz', '/metrics', '/events']) expect((await send(door, { path, method: path === '/' ? 'POST' : 'GET', headers: { ...WITH_TOKEN, Host: host }, ...path === '/' && { body: call('preconf_rewind', [1]) } })).status, `${host} ${path}`).to.be.oneOf([400, 403])
     for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, 'LOCALHOST'])
       expect(await send(door, { path: '/healthz', headers: { Host: host } }), host).to.have.property('status', 200)
@@ -100,9 +100,9 @@ describeProcesses('operate/http', () => {
 
   it('events as they come; the ordered stream from a cursor that the reader brings back', async () => {
     const operated = new Operated()
-    const froms: unknown[] = []
+    const asked: unknown[] = []
     operated.stage.node.blocks = (options: { from: unknown }) => {
-      froms.push(options.from)
+      asked.push(options.from)
       return (async function * () { yield { kind: 'skipped', from: 1n, to: 4n, cursor: '4:' } as const })()
     }
     const door = await operated.http()
@@ -110,7 +110,7 @@ describeProcesses('operate/http', () => {
     expect(blocks.headers['content-type']).to.contain('text/event-stream')
     expect(blocks.text).to.equal('id: 4:\nevent: skipped\ndata: {"from":"1","to":"4","cursor":"4:"}\n\n')
     await send(door, { path: '/blocks?from=1', headers: { 'Last-Event-ID': '4:' } })
-    expect(froms).to.deep.equal([1n, '4:'])
+    expect(asked).to.deep.equal([1n, '4:'])
     expect(await send(door, { path: '/blocks' })).to.have.property('status', 400)
 
     const events = send(door, { path: '/events' })

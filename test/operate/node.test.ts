@@ -2,9 +2,11 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { silentLogger } from '../../src/actors/kernel/index.js'
+import type { Health } from '../../src/index.js'
 import { openDoors } from '../../src/operate/doors.js'
 import { Incidents } from '../../src/operate/incidents.js'
 import { JsonRpc } from '../../src/operate/json-rpc.js'
+import type { OperatedNode } from '../../src/operate/methods.js'
 import { openMetrics } from '../../src/operate/metrics/index.js'
 import { REJECTIONS, rejectionLabel } from '../../src/operate/metrics/labels.js'
 import { SERIES } from '../../src/operate/metrics/series.js'
@@ -13,7 +15,7 @@ import { rpcMethods } from '../../src/operate/rpc-methods.js'
 import { started } from '../setup/registry.js'
 import { TestNet } from '../support/nodes.js'
 import { until } from '../support/until.js'
-import { folder } from './support.js'
+import { Operated, folder } from './support.js'
 
 const ops = (name: string): string => new URL(`../../../ops/${name}`, import.meta.url).pathname
 /** Series that the process itself has: prom-client's own. */
@@ -95,27 +97,30 @@ describe('operate: a node asked', () => {
   })
 
   it('a schedule that fails, a head that is behind, signing that is not allowed: each is a reason', async () => {
-    const { a } = await pair()
-    const service = a.service
-    const node = (answers: object): typeof service => Object.assign(Object.create(service) as typeof service, answers)
-    const health = await service.health()
+    const health: Health = {
+      status: 'ok', ailments: [], peers: 1, head: { blockNumber: 10n, submissionWindowEnd: 0n }, next: 11n, known: undefined, announced: undefined, failedRuns: 0, unstored: 0,
+      durable: true, signatures: 'native',
+    }
     const outlook = { upcoming: async () => [], signing: async () => ({ signer: new Uint8Array(20), held: false, closedUpTo: undefined, ownEquivocation: undefined }) }
+    const node = (answers: object): OperatedNode =>
+      ({ health: async () => health, listenAddresses: async () => ['/memory/1'], outlook, ...answers }) as unknown as OperatedNode
+    expect(await readinessOf(node({}))).to.have.property('ready', true)
     const cases: [object, string, string][] = [
       [{ outlook: { ...outlook, upcoming: async () => { throw new Error('the file is not JSON') } } }, 'schedule', 'the file is not JSON'],
       [{ outlook: { ...outlook, upcoming: async () => new Promise(() => undefined) } }, 'schedule', 'the schedule does not answer'],
       [{ outlook: { ...outlook, signing: async () => ({ ...await outlook.signing(), held: true }) } }, 'signing', 'catch-up'],
       [{ outlook: { ...outlook, signing: async () => ({ ...await outlook.signing(), closedUpTo: 9n }) } }, 'signing', '9'],
       [{ outlook: { ...outlook, signing: async () => ({ ...await outlook.signing(), ownEquivocation: {} }) } }, 'signing', 'exclude each other'],
-      [{ outlook, health: async () => ({ ...health, head: { blockNumber: 10n, submissionWindowEnd: 0n }, announced: 19n }) }, 'inStep', '9 behind'],
-      [{ outlook, health: async () => ({ ...health, durable: undefined }) }, 'store', 'does not answer'],
-      [{ outlook, health: async () => ({ ...health, ailments: [{ code: 'store_failing', message: 'disk_full' }] }) }, 'store', 'disk_full'],
-      [{ outlook, listenAddresses: async () => [] }, 'listening', 'no address'],
+      [{ health: async () => ({ ...health, head: { blockNumber: 10n, submissionWindowEnd: 0n }, announced: 19n }) }, 'inStep', '9 behind'],
+      [{ health: async () => ({ ...health, durable: undefined }) }, 'store', 'does not answer'],
+      [{ health: async () => ({ ...health, ailments: [{ code: 'store_failing', message: 'disk_full' }] }) }, 'store', 'disk_full'],
+      [{ listenAddresses: async () => [] }, 'listening', 'no address'],
     ]
     for (const [answers, part, why] of cases) {
       const { ready, parts } = await readinessOf(node(answers))
       expect([ready, parts[part as 'store'].ready, parts[part as 'store'].why.includes(why)], `${part}: ${parts[part as 'store'].why}`).to.deep.equal([false, false, true])
     }
-    expect((await readinessOf(node({ outlook, health: async () => ({ ...health, head: { blockNumber: 10n, submissionWindowEnd: 0n }, announced: 18n }) }))).parts.inStep.ready).to.equal(true)
+    expect((await readinessOf(node({ health: async () => ({ ...health, head: { blockNumber: 10n, submissionWindowEnd: 0n }, announced: 18n }) }))).parts.inStep.ready).to.equal(true)
   })
 
   it('all series are there from the start, each with all its labels, and nothing adds to them', async () => {
@@ -156,8 +161,7 @@ describe('operate: a node asked', () => {
   })
 
   it('the dashboard and the alerts ask for series that there are, and no series of ours is unheard of', async () => {
-    const net = new TestNet('memory')
-    const metrics = openMetrics((await net.start()).service)
+    const metrics = openMetrics(new Operated().node)
     const names = new Set(metrics.names)
     for (const file of ['grafana-dashboard.json', 'alerts.yml']) {
       const named = namedIn(await readFile(ops(file), 'utf8'))
@@ -180,9 +184,9 @@ describe('operate: a node asked', () => {
   })
 
   it('HTTP beyond loopback needs a token file; one is made for its owner only, and read again', async () => {
-    const { b } = await pair()
+    const { node } = new Operated()
     const http = { host: '127.0.0.1', port: 0, metrics: false }
-    const open = async (more: object): Promise<unknown> => openDoors({ dataDir: undefined, ipc: false, http: { ...http, ...more } }, b.service, silentLogger, () => 0).then(doors => {
+    const open = async (more: object): Promise<unknown> => openDoors({ dataDir: undefined, ipc: false, http: { ...http, ...more } }, node, silentLogger, () => 0).then(doors => {
       started(async () => doors.close())
       return undefined
     }, (error: unknown) => (error as { code?: unknown }).code)
