@@ -51,6 +51,8 @@ export async function serveStdio(
   node: StdioNode,
   { input, output, log, signal, now, patience = defaultPatience }: StdioOptions,
 ): Promise<StdioEnd> {
+  // at once: the first who subscribes is told of the start
+  const events = node.subscribe()
   const lines = new LineOutput(output, now)
   const ending = new Ending()
   signal.addEventListener(
@@ -74,7 +76,7 @@ export async function serveStdio(
 
   const ready: JsonObject = { event: 'ready', peerId: node.peerId, addresses: [...(await node.listenAddresses())] }
   void lines.write(() => ready)
-  const telling = tellEvents(node, lines, ready, log)
+  const telling = tellEvents(events, lines, ready, log)
   const session: Session = { node, streams: new BlockStreams(node, lines), ending: ending.signal }
   const underWay = new UnderWay()
 
@@ -114,11 +116,11 @@ export async function serveStdio(
  * Events as they come. A reader that does not read holds up its own lines and nothing else: the subscription is bounded and
  * says `lagged`.
  */
-async function tellEvents(node: StdioNode, lines: LineOutput, ready: JsonObject, log: Logger): Promise<void> {
+async function tellEvents(events: ReturnType<StdioNode['subscribe']>, lines: LineOutput, ready: JsonObject, log: Logger): Promise<void> {
   const told = JSON.stringify(ready)
   let first = true
   try {
-    for await (const event of node.subscribe()) {
+    for await (const event of events) {
       if (event.type === 'lagged') {
         await lines.write(() => ({ event: 'lagged', count: String(event.count), lane: event.lane }))
         continue

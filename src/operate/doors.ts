@@ -46,7 +46,8 @@ export async function openDoors(options: DoorOptions, node: OperatedNode, log: L
   const http = options.http === undefined ? undefined : await openHttp(await httpOptionsOf(options.http, metrics), node, rpc, log)
   if (http !== undefined) log.info({ url: http.url }, 'HTTP is open')
   const socket = await socketOf(options, rpc, log)
-  const watching = (async () => {
+  // where there is no door nobody can ask
+  const watching = socket === undefined && http === undefined ? undefined : (async () => {
     for await (const event of node.subscribe({ signal: closing.signal })) {
       metrics?.see(event)
       if (event.type !== 'lagged') incidents.see(event, now())

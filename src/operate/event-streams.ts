@@ -12,7 +12,7 @@ const MAX_STREAMS = 8
 /** Sent where nothing else is, so that what stands between does not take it for dead, ms. */
 const HEARTBEAT = 15_000
 
-interface Message { readonly id?: string; readonly event: string; readonly data: JsonObject }
+export interface Message { readonly id?: string; readonly event: string; readonly data: JsonObject }
 
 export class EventStreams {
   #open = 0
@@ -21,13 +21,13 @@ export class EventStreams {
 
   /** Every event from now on. A reader that is too slow gets `lagged` with the count of what it missed. */
   async events(response: ServerResponse, closing: AbortSignal): Promise<void> {
-    return this.#stream(response, closing, signal => told(this.node.subscribe({ signal })))
+    return this.#stream(response, closing, signal => eventMessages(this.node.subscribe({ signal })))
   }
 
   /** The ordered stream; each message's id is its cursor, which a browser or a library sends as `Last-Event-ID`. */
   async blocks(response: ServerResponse, { from, withTxList }: { readonly from: string; readonly withTxList: boolean }, closing: AbortSignal): Promise<void> {
     const start = /^\d{1,20}$/.test(from) ? BigInt(from) : from
-    return this.#stream(response, closing, signal => items(this.node.blocks({ from: start, withTxList, signal })))
+    return this.#stream(response, closing, signal => blockMessages(this.node.blocks({ from: start, withTxList, signal })))
   }
 
   async #stream(response: ServerResponse, closing: AbortSignal, open: (signal: AbortSignal) => AsyncIterable<Message>): Promise<void> {
@@ -61,7 +61,7 @@ export class EventStreams {
   }
 }
 
-async function * told(events: AsyncIterable<NetworkEvent | Lagged>): AsyncGenerator<Message> {
+export async function * eventMessages(events: AsyncIterable<NetworkEvent | Lagged>): AsyncGenerator<Message> {
   for await (const event of events) {
     if (event.type === 'lagged') yield { event: 'lagged', data: { count: String(event.count), lane: event.lane } }
     else {
@@ -71,7 +71,7 @@ async function * told(events: AsyncIterable<NetworkEvent | Lagged>): AsyncGenera
   }
 }
 
-async function * items(blocks: ReturnType<OperatedNode['blocks']>): AsyncGenerator<Message> {
+export async function * blockMessages(blocks: ReturnType<OperatedNode['blocks']>): AsyncGenerator<Message> {
   for await (const item of blocks) {
     const { event, stream: _stream, ...data } = itemLine('', item)
     yield { ...item.kind !== 'stalled' && { id: item.cursor }, event: asText(event), data }

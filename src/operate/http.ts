@@ -10,6 +10,7 @@ import { UNAUTHORIZED } from './json-rpc.js'
 import type { JsonRpc } from './json-rpc.js'
 import type { OperatedNode } from './methods.js'
 import { readinessJson, readinessOf } from './readiness.js'
+import type { Readiness } from './readiness.js'
 import { MAX_REQUEST } from './socket.js'
 
 export interface HttpOptions {
@@ -78,6 +79,7 @@ class Door {
   readonly #guard: Guard
   readonly #streams: EventStreams
   readonly #closing = new AbortController()
+  #readiness: Promise<Readiness> | undefined
   #underWay = 0
   #bodies = 0
 
@@ -119,7 +121,8 @@ class Door {
     switch (pathname) {
       case '/healthz': send(response, 200, JSON_TYPE, '{"alive":true}\n'); return
       case '/readyz': {
-        const readiness = await readinessOf(this.node)
+        // whoever asks while it is being found out gets the same answer: nobody's asking costs the parts more than once at a time
+        const readiness = await (this.#readiness ??= readinessOf(this.node).finally(() => { this.#readiness = undefined }))
         // whether, for any prober; why, for who may read
         send(response, readiness.ready ? 200 : 503, JSON_TYPE, `${JSON.stringify(mayRead ? readinessJson(readiness) : { ready: readiness.ready })}\n`)
         return

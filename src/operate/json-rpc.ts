@@ -5,6 +5,7 @@ import type { Json, JsonObject } from './json.js'
 import { named } from './methods.js'
 import type { Method, Methods, OperatedNode } from './methods.js'
 import { CommandError, byName } from './parameters.js'
+import type { Subscriptions } from './subscriptions.js'
 
 export interface RpcLimits {
   /** Requests in one batch. */
@@ -22,6 +23,7 @@ export interface Caller {
   readonly ending: AbortSignal
   /** Why it may not call this method; `undefined`: it may. */
   readonly refusal: (method: Method) => string | undefined
+  readonly subscriptions?: Subscriptions
 }
 
 const PARSE_ERROR = -32_700
@@ -39,7 +41,7 @@ class Refused extends Error {
 }
 
 export class JsonRpc {
-  constructor(private readonly node: OperatedNode, private readonly methods: Methods, private readonly limits: RpcLimits = defaultRpcLimits) {}
+  constructor(readonly node: OperatedNode, private readonly methods: Methods, private readonly limits: RpcLimits = defaultRpcLimits) {}
 
   /** The answer to one text, `undefined` where none is due. Never rejects. */
   async answer(text: string, caller: Caller): Promise<string | undefined> {
@@ -83,12 +85,12 @@ export class JsonRpc {
     return due ? answer : undefined
   }
 
-  async #call(name: string, given: unknown, { ending, refusal }: Caller): Promise<() => Json> {
+  async #call(name: string, given: unknown, { ending, refusal, subscriptions }: Caller): Promise<() => Json> {
     const method = named(this.methods, name)
     const why = refusal(method)
     if (why !== undefined) throw new Refused(UNAUTHORIZED, why, { code: 'unauthorized' })
     const fields = given === undefined ? {} : Array.isArray(given) ? byName(method.parameters, given) : given as Readonly<Record<string, unknown>>
-    return method.run({ node: this.node, ending }, fields)
+    return method.run({ node: this.node, ending, subscriptions }, fields)
   }
 }
 

@@ -4,6 +4,7 @@ import type { SyncResult } from '../actors/sync/ingress.js'
 import type { Json } from './json.js'
 import { CommandError, valuesOf } from './parameters.js'
 import type { Parameters, ValuesOf } from './parameters.js'
+import type { Subscriptions } from './subscriptions.js'
 
 /** What of the service methods use. */
 export type OperatedNode = Pick<P2pService,
@@ -20,6 +21,8 @@ export interface Asked {
   readonly node: OperatedNode
   /** Aborted when the caller is gone: what has no deadline of its own ends with it. */
   readonly ending: AbortSignal
+  /** Where its door can send what was not asked for one by one. */
+  readonly subscriptions?: Subscriptions | undefined
 }
 
 /** `steers`: it changes what the node does, or sends something. */

@@ -6,6 +6,7 @@ import type { Logger } from '../actors/kernel/index.js'
 import { messageOf } from '../protocol/thrown.js'
 import type { JsonRpc } from './json-rpc.js'
 import { LINE_TOO_LONG, boundedLines } from './lines.js'
+import { Subscriptions } from './subscriptions.js'
 
 /** Lines of one request: a txlist of 2 MiB in hex and its frame, characters. */
 export const MAX_REQUEST = 2 * 2_097_152 + 4_096
@@ -86,13 +87,16 @@ async function serve(socket: Socket, rpc: JsonRpc): Promise<void> {
   socket.on('error', () => { gone.abort() })
   socket.once('close', () => { gone.abort() })
   socket.setTimeout(IDLE, () => { socket.destroy() })
-  const caller = { ending: gone.signal, refusal: () => undefined }
+  const write = async (line: string): Promise<void> => {
+    if (!gone.signal.aborted && !socket.write(`${line}\n`)) await drained(socket, gone.signal)
+  }
+  const subscriptions = new Subscriptions(rpc.node, gone.signal, async notification => write(JSON.stringify(notification)))
+  const caller = { ending: gone.signal, refusal: () => undefined, subscriptions }
   for await (const line of boundedLines(socket, MAX_REQUEST)) {
     if (line === LINE_TOO_LONG) break
     if (line.trim() === '') continue
     const answer = await rpc.answer(line, caller)
-    if (answer === undefined) continue
-    if (!socket.write(`${answer}\n`)) await drained(socket, gone.signal)
+    if (answer !== undefined) await write(answer)
     if (gone.signal.aborted) break
   }
   socket.end()

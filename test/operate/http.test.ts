@@ -121,6 +121,22 @@ describeProcesses('operate/http', () => {
     expect(text).to.contain('event: head\ndata: {"blockNumber":').and.contain('event: lagged\ndata: {"count":')
   })
 
+  it('whether it is ready is found out once for all who ask meanwhile', async () => {
+    let asked = 0
+    let answer!: () => void
+    const answered = new Promise<void>(resolve => { answer = resolve })
+    const operated = new Operated({ health: async () => { asked++; await answered; return { status: 'stopping', ailments: [], peers: 0 } as never } })
+    const door = await operated.http({ host: '0.0.0.0' })
+    const headers = { Host: `127.0.0.1:${portOf(door)}` }
+    const all = Array.from({ length: 5 }, async () => send(door, { path: '/readyz', headers }))
+    await until(() => asked > 0, 'the first')
+    // an answer to what came after them: they have all arrived
+    await send(door, { path: '/healthz', headers })
+    answer()
+    for (const { status, text } of await Promise.all(all)) expect([status, text]).to.deep.equal([503, '{"ready":false}\n'])
+    expect(asked).to.be.at.most(2)
+  })
+
   it('readers of streams are bounded in number, and end with the door', async () => {
     const operated = new Operated()
     const door = await operated.http()

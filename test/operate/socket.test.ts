@@ -9,6 +9,8 @@ import { MAX_REQUEST, openSocket } from '../../src/operate/socket.js'
 import type { SocketDoor } from '../../src/operate/socket.js'
 import { describeProcesses } from '../cli/process.js'
 import { started } from '../setup/registry.js'
+import { head } from '../cli/stage.js'
+import { until } from '../support/until.js'
 import { Operated, call, folder } from './support.js'
 
 async function open(path: string, operated = new Operated()): Promise<SocketDoor> {
@@ -77,6 +79,42 @@ describeProcesses('operate/socket', () => {
     expect(lines).to.have.length(2)
     expect(lines[0]).to.contain('a socket\'s path has at most').and.contain('--ipc.path')
     expect(lines[1]).to.contain('no data directory').and.contain('--ipc.path')
+  })
+
+  it('a connection follows events and the ordered stream, and ends what it follows', async () => {
+    const operated = new Operated()
+    operated.stage.items = [{ kind: 'skipped', from: 1n, to: 4n, cursor: '4:' }]
+    const path = join(await folder(), 'node.sock')
+    await open(path, operated)
+    const socket = connect(path).on('error', () => undefined)
+    const lines: Record<string, unknown>[] = []
+    let rest = ''
+    socket.setEncoding('utf8').on('data', (chunk: string) => {
+      const parts = `${rest}${chunk}`.split('\n')
+      rest = parts.pop()!
+      lines.push(...parts.map(part => JSON.parse(part) as Record<string, unknown>))
+    })
+    const asked = async (method: string, params: object, id: number): Promise<Record<string, unknown>> => {
+      socket.write(`${call(method, params, id)}\n`)
+      return until(() => lines.find(line => line['id'] === id), `the answer to ${method}`)
+    }
+    expect(await asked('preconf_subscribe', { what: 'blocks', from: '1' }, 1)).to.have.property('result', '1')
+    await until(() => JSON.stringify(lines).includes('"ended"'), 'the end of the stream')
+    expect(lines.slice(1)).to.deep.equal([
+      { jsonrpc: '2.0', method: 'preconf_subscription', params: { subscription: '1', result: { event: 'skipped', from: '1', to: '4', cursor: '4:' } } },
+      { jsonrpc: '2.0', method: 'preconf_subscription', params: { subscription: '1', result: { event: 'ended' } } },
+    ])
+    for (let n = 2; n < 6; n++) expect(await asked('preconf_subscribe', { what: 'events' }, n)).to.have.property('result', String(n))
+    expect(await asked('preconf_subscribe', { what: 'events' }, 6)).to.have.nested.property('error.data.code', 'too_many_streams')
+    expect(await asked('preconf_unsubscribe', ['2'], 7)).to.have.property('result', true)
+    expect(await asked('preconf_unsubscribe', ['2'], 8)).to.have.property('result', false)
+    await until(() => operated.stage.broadcast.subscribers === 3, 'one less')
+    operated.stage.broadcast.publish(head(9n))
+    await until(() => lines.filter(line => JSON.stringify(line).includes('"event":"head"')).length === 3, 'the event, for each that follows')
+    for (const [params, code] of [[{ what: 'all' }, 'bad_field'], [{ what: 'blocks' }, 'missing_field'], [{ what: 'events', from: '1' }, 'bad_field']] as const)
+      expect(await codeOf(ask(path, 'preconf_subscribe', params)), code).to.equal(code)
+    socket.destroy()
+    await until(() => operated.stage.broadcast.subscribers === 0, 'nobody follows')
   })
 
   it('a line that is too long, garbage, and a caller that hangs up, cost that connection alone', async () => {
