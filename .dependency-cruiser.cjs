@@ -1,5 +1,5 @@
 /**
- * The arrows between the rooms (docs/architecture.md): service → (sync, network, discovery, chain, schedule, validator, store, reputation)
+ * The arrows between the rooms (docs/architecture.md): cli → operate → service → (sync, network, discovery, chain, schedule, validator, store, reputation)
  * → kernel, protocol. An actor sees of another one only its messages (`ingress.ts`) and what flows back to it (`ports.ts`).
  */
 const rooms = 'validator|store|reputation|chain|network|discovery|sync|schedule'
@@ -25,8 +25,15 @@ module.exports = {
     },
     {
       name: 'service-is-the-top', severity: 'error',
-      from: { path: `^src/(actors/(${rooms}|kernel)|protocol)/` }, to: { path: '^src/(actors/service/|index|main|cli/)' },
+      from: { path: `^src/(actors/(${rooms}|kernel)|protocol)/` }, to: { path: '^src/(actors/service/|index|main|cli/|operate/)' },
     },
+    {
+      name: 'operate-is-above-the-service', severity: 'error',
+      comment: 'the doors use a running node; neither the library nor its service knows of them, and they know nothing of the command line',
+      from: { path: '^src/(actors/service/|index)' }, to: { path: '^src/(operate|cli)/' },
+    },
+    { name: 'operate-knows-no-command-line', severity: 'error', from: { path: '^src/operate/' }, to: { path: ['^src/(cli/|main|index)', 'node_modules/commander'] } },
+    { name: 'metrics-only-in-operate', severity: 'error', from: { path: '^src/', pathNot: '^src/operate/metrics/' }, to: { path: 'node_modules/prom-client' } },
     {
       name: 'libp2p-only-in-network', severity: 'error',
       comment: 'the driver is the only room that imports libp2p; discovery may use its address and key types',

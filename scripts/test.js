@@ -19,7 +19,7 @@ const NOT_UNIT = [
   'kernel/{actors-guide,boundary,outside}.test.js', 'kernel/threads/**',
   'network/{actor,answers-taken,author-*,connections,costs-of-a-message,forgetting,gossip*,joined-writes,leaving,limits}.test.js',
   'network/{envelope,handshake,mesh-places,load-libp2p,requests,scoring,serving,workarounds,yamux-limits}.test.js',
-  'protocol/worker.test.js', 'reputation/kept.test.js',
+  'operate/{http,node,socket}.test.js', 'protocol/worker.test.js', 'reputation/kept.test.js',
   'service/{connect,life,publishing}.test.js',
   'store/{boundary,damage,database,disk-full,kill,lock,migration,thread}.test.js',
   'validator/{boundary,pool,threads,together}.test.js',

@@ -3,6 +3,7 @@
 import './polyfill.js'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { addAsking } from './cli/asking.js'
 import { addDevnet } from './cli/devnet/command.js'
 import { addIdentity } from './cli/identity.js'
 import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
@@ -24,6 +25,9 @@ function untilSignal(): AbortSignal {
   return controller.signal
 }
 
+/** SIGHUP, which would end the process where nobody takes it. */
+function onHangup(then: () => void): void { process.on('SIGHUP', then) }
+
 async function main(): Promise<void> {
   // A log that nobody reads any more must not end the node.
   process.stderr.on('error', () => undefined)
@@ -32,7 +36,8 @@ async function main(): Promise<void> {
     .description('Gossips, validates, stores and serves the preconfirmations of a Taiko chain.')
     .version(version)
     .exitOverride()
-  addRun(program, untilSignal)
+  addRun(program, untilSignal, onHangup)
+  addAsking(program)
   addDevnet(program, untilSignal)
   addIdentity(program)
   addSchedule(program, untilSignal)

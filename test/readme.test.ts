@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
 import type { P2pService, StreamItem } from '../src/index.js'
-import { Program, describeProcesses } from './cli/process.js'
+import { Program, describeProcesses, ran } from './cli/process.js'
 import { until } from './support/until.js'
 
 const root = new URL('../../', import.meta.url)
@@ -60,6 +60,8 @@ describe('README', function () {
   })
 })
 
+const PEER = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
+
 describeProcesses('README: its commands', () => {
   let folder: string
   before(async () => { folder = await mkdtemp(join(tmpdir(), 'readme-')) })
@@ -68,12 +70,15 @@ describeProcesses('README: its commands', () => {
   it('those of the command line run', async () => {
     const commands = [...readme.matchAll(/^ {4}npx preconfirmation-p2p (.*)$/gm)].map(match => match[1]!.replace(/ +#.*/, '').replaceAll('./', `${folder}/`).split(' '))
     expect(commands.map(([name]) => name)).to.include.members(['run', 'identity', 'store', 'signing'])
-    for (const args of commands) {
+    const asking = commands.filter(args => args.includes('--data-dir') && args[0] !== 'run').map(args => args.map(arg => arg === '12D3KooW…' ? PEER : arg))
+    expect(asking.map(([name]) => name)).to.include.members(['status', 'peers', 'why'])
+    for (const args of commands.filter(([name]) => asking.every(each => each[0] !== name))) {
       const isNode = args[0] === 'run'
       // Ports that are free; nobody is looked for.
       const program = new Program(isNode ? [...args, '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery'] : args)
       if (isNode) {
-        await until(() => program.exited !== undefined || program.stderr.includes('listening'), `listening\n${program.tail}`)
+        await until(() => program.exited !== undefined || program.stderr.includes('the socket is open'), `listening\n${program.tail}`)
+        for (const ask of asking) expect(await ran(ask), ask.join(' ')).deep.include({ code: 0, err: '' })
         program.signal('SIGTERM')
       }
       expect(await program.exits(), program.tail).deep.include({ code: 0 })

@@ -3,7 +3,10 @@ import type { Logger, Termination } from '../actors/kernel/index.js'
 import { gaterPresets } from '../actors/network/connections/gater-rules.js'
 import type { GaterRules } from '../actors/network/connections/gater-rules.js'
 import { P2pService, scheduleFromFile, scheduleFromL1, scheduleFromSigners } from '../actors/service/index.js'
-import type { ScheduleResolver } from '../actors/service/index.js'
+import type { FileSchedule, ScheduleResolver } from '../actors/service/index.js'
+import { DEFAULT_HTTP_HOST, DEFAULT_HTTP_PORT, openDoors } from '../operate/doors.js'
+import type { DoorOptions, Doors } from '../operate/doors.js'
+import { afterOurWindow } from './after-window.js'
 import { logTo } from './log.js'
 import { l1OptionsOf } from './l1-options.js'
 import { FAILED } from './options.js'
@@ -18,7 +21,7 @@ import { serveStdio } from './stdio.js'
 const LINGER = 2_000
 
 /** One node from its options, until the signal, or with `--stdio` until its session ends. */
-export async function runNode(options: RunOptions, signal: AbortSignal): Promise<void> {
+export async function runNode(options: RunOptions, stopped: AbortSignal, onHangup: (then: () => void) => void): Promise<void> {
   const progress = new CatchUpProgress(process.stderr, barOn(process.stderr, options), () => systemClock.monotonic())
   const log = logTo(progress.above, options.logLevel)
   const schedule = await scheduleOf(options)
@@ -45,17 +48,25 @@ export async function runNode(options: RunOptions, signal: AbortSignal): Promise
     ...options.confirmedTip === undefined ? {} : { confirmedTip: { blockNumber: options.confirmedTip } },
   })
   void service.ended.then(ended => { reportFailure(ended, log) })
+  const signal = afterOurWindow(stopped, service.outlook, log, systemClock)
+  onHangup(() => { void readAgain(schedule, log) })
+  let doors: Doors | undefined
   signal.addEventListener('abort', () => { log.info({ reason: String(signal.reason) }, 'stopping') }, { once: true })
   try {
     log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
     if (options.confirmedTip === undefined) {
       log.warn({}, 'no --confirmed-tip: a new chain begins with the lowest block that most peers can serve, which nothing confirms; name the block that L1 has confirmed')
     }
-    if (options.stdio === true)
-      await serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
-    else await untilStopped(service, signal, log, progress)
+    // before the doors: the first who subscribes is told of the start
+    const ended = options.stdio === true
+      ? serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
+      : untilStopped(service, signal, log, progress)
+    ended.catch(() => undefined)
+    doors = await openDoors(doorOptionsOf(options), service, log, () => systemClock.now())
+    await ended
   } finally {
     progress.close()
+    await doors?.close()
     await service.stop()
     log.info({}, 'stopped')
     setTimeout(() => process.exit(), LINGER).unref()
@@ -67,6 +78,28 @@ function reportFailure(ended: Termination, log: Logger): void {
   if (ended.reason !== 'escalated') return
   log.error({ error: ended.error }, 'the node could not be kept running')
   process.exitCode = FAILED
+}
+
+function doorOptionsOf(options: RunOptions): DoorOptions {
+  const { dataDir, ipc, 'ipc.path': path, 'http.port': port, 'http.host': host = DEFAULT_HTTP_HOST, 'http.tokenFile': tokenFile, metrics = false } = options
+  return {
+    dataDir, ...ipc ? path !== undefined && { ipc: path } : { ipc: false as const },
+    http: port === undefined && !metrics ? undefined : { host, port: port ?? DEFAULT_HTTP_PORT, tokenFile, metrics },
+  }
+}
+
+/** What SIGHUP asks for. What cannot be read changes nothing. */
+async function readAgain(schedule: ScheduleResolver, log: Logger): Promise<void> {
+  if (!('reload' in schedule)) {
+    log.info({}, 'there is no schedule file to be read again')
+    return
+  }
+  try {
+    await (schedule as FileSchedule).reload()
+    log.info({}, 'the schedule was read again')
+  } catch (error) {
+    log.error({ error }, 'the schedule could not be read again: what was read before holds on')
+  }
 }
 
 async function scheduleOf(options: RunOptions): Promise<ScheduleResolver> {

@@ -39,6 +39,13 @@ export interface RunOptions extends L1CommandOptions {
   readonly block?: readonly string[]
   readonly exemptSubnet?: readonly string[]
   readonly protect?: readonly string[]
+  /** False with `--no-ipc`. */
+  readonly ipc: boolean
+  readonly 'ipc.path'?: string
+  readonly 'http.port'?: number
+  readonly 'http.host'?: string
+  readonly 'http.tokenFile'?: string
+  readonly metrics?: boolean
   readonly stdio?: boolean
   readonly logLevel: string
 }
@@ -47,10 +54,10 @@ const MORE_HELP = `
 One of --schedule, --signer and --l1.rpc is needed.
 Exit codes: 0 stopped as asked (SIGINT or SIGTERM; with --stdio also the end of
 input and the command "stop"), 1 failed, 2 wrong options. A second signal ends
-the process at once.`
+the process at once. SIGHUP has the schedule's file read again.`
 
 /** `run`: one node, until a signal, or with `--stdio` until its input ends. */
-export function addRun(program: Command, untilSignal: () => AbortSignal): void {
+export function addRun(program: Command, untilSignal: () => AbortSignal, onHangup: (then: () => void) => void): void {
   addL1Options(program.command('run').description('Runs one node.'))
     .option('--listen <multiaddr>', `address to listen on, repeatable (default: ${DEFAULT_LISTEN})`, collect)
     .addOption(
@@ -79,6 +86,12 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
     .option('--domain <hex>', 'signing domain, 64 hex digits')
     .option('--slasher <address>', 'reject commitments that name another slasher')
     .option('--confirmed-tip <number>', 'the block from which the chain is built (recommended: without it, it begins with the lowest block that most peers can serve)', bigintOption)
+    .option('--ipc.path <path>', 'the socket to ask this node through (default: node.sock in the data directory)')
+    .option('--no-ipc', 'no socket')
+    .option('--http.port <number>', 'JSON-RPC, events and health over HTTP (default: off; 9300 with --metrics)', wholeNumberOption(0, 65_535))
+    .option('--http.host <address>', 'where HTTP listens (default: 127.0.0.1); elsewhere than on loopback everything needs the token')
+    .option('--http.token-file <file>', 'the token that what steers the node needs over HTTP, made where it is missing')
+    .option('--metrics', 'Prometheus metrics at /metrics')
     .option('--stdio', 'speak JSON lines: commands on standard input, events on standard output (docs/stdio.md)')
     .addOption(
       new Option('--log-level <level>', 'what goes to standard error')
@@ -90,10 +103,11 @@ export function addRun(program: Command, untilSignal: () => AbortSignal): void {
       checkSchedule(options)
       checkLists(options)
       checkDiscovery(options)
+      checkDoors(options)
       const signal = untilSignal()
       // Loaded only now: help and wrong options do not need it.
       const { runNode } = await import('./run-node.js')
-      await runNode(options, signal)
+      await runNode(options, signal, onHangup)
     })
 }
 
@@ -115,4 +129,10 @@ function checkLists({ allowPeer, block, gater, gaterOff = [] }: RunOptions): voi
 function checkDiscovery({ bootnode, discovery, externalIp, udpPort }: RunOptions): void {
   if (!discovery && (bootnode ?? externalIp ?? udpPort) !== undefined)
     throw new UsageError('--bootnode, --udp-port and --external-ip are for discovery, which --no-discovery turns off')
+}
+
+function checkDoors({ ipc, 'ipc.path': path, 'http.port': port, 'http.host': host, 'http.tokenFile': tokenFile, metrics }: RunOptions): void {
+  if (!ipc && path !== undefined) throw new UsageError('--ipc.path and --no-ipc exclude each other')
+  if (port === undefined && metrics !== true && (host ?? tokenFile) !== undefined)
+    throw new UsageError('--http.host and --http.token-file are for HTTP, which --http.port or --metrics turns on')
 }

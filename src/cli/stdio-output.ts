@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
-import type { JsonObject } from './json.js'
+import type { JsonObject } from '../operate/json.js'
 
 /**
  * Writes whole JSON lines, one after the other, at the reader's pace. A waiting line becomes text only when its turn comes.

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import type { BlocksOptions, StreamItem } from '../actors/service/index.js'
-import { errorToJson } from './json.js'
+import { errorToJson } from '../operate/json.js'
 import type { LineOutput } from './stdio-output.js'
-import { itemLine } from './stdio-events.js'
-import { CommandError } from './stdio-fields.js'
+import { itemLine } from '../operate/event-lines.js'
+import { CommandError } from '../operate/parameters.js'
 
 /** Ordered streams that a session may have open at a time. */
 export const MAX_STREAMS = 16

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../actors/kernel/index.js'
-import { errorToJson } from './json.js'
-import type { Json, JsonObject } from './json.js'
-import { LINE_TOO_LONG, boundedLines } from './lines.js'
-import { commands } from './stdio-commands.js'
+import { errorToJson } from '../operate/json.js'
+import type { Json, JsonObject } from '../operate/json.js'
+import { LINE_TOO_LONG, boundedLines } from '../operate/lines.js'
+import { eventLine } from '../operate/event-lines.js'
+import { named } from '../operate/methods.js'
+import { CommandError } from '../operate/parameters.js'
+import { sessionCommands } from './stdio-commands.js'
 import type { Session, StdioNode } from './stdio-commands.js'
-import { eventLine } from './stdio-events.js'
-import { CommandError, Fields, commandOf, idOf, parseLine } from './stdio-fields.js'
+import { commandOf, idOf, parseLine } from './stdio-line.js'
 import { LineOutput } from './stdio-output.js'
 import { BlockStreams } from './stdio-streams.js'
 
@@ -49,6 +51,8 @@ export async function serveStdio(
   node: StdioNode,
   { input, output, log, signal, now, patience = defaultPatience }: StdioOptions,
 ): Promise<StdioEnd> {
+  // at once: the first who subscribes is told of the start
+  const events = node.subscribe()
   const lines = new LineOutput(output, now)
   const ending = new Ending()
   signal.addEventListener(
@@ -72,7 +76,7 @@ export async function serveStdio(
 
   const ready: JsonObject = { event: 'ready', peerId: node.peerId, addresses: [...(await node.listenAddresses())] }
   void lines.write(() => ready)
-  const telling = tellEvents(node, lines, ready, log)
+  const telling = tellEvents(events, lines, ready, log)
   const session: Session = { node, streams: new BlockStreams(node, lines), ending: ending.signal }
   const underWay = new UnderWay()
 
@@ -112,11 +116,11 @@ export async function serveStdio(
  * Events as they come. A reader that does not read holds up its own lines and nothing else: the subscription is bounded and
  * says `lagged`.
  */
-async function tellEvents(node: StdioNode, lines: LineOutput, ready: JsonObject, log: Logger): Promise<void> {
+async function tellEvents(events: ReturnType<StdioNode['subscribe']>, lines: LineOutput, ready: JsonObject, log: Logger): Promise<void> {
   const told = JSON.stringify(ready)
   let first = true
   try {
-    for await (const event of node.subscribe()) {
+    for await (const event of events) {
       if (event.type === 'lagged') {
         await lines.write(() => ({ event: 'lagged', count: String(event.count), lane: event.lane }))
         continue
@@ -151,15 +155,12 @@ async function carryOut(
     const object = parseLine(line)
     id = idOf(object)
     const { cmd, fields } = commandOf(object)
-    const run = Object.hasOwn(commands, cmd) ? commands[cmd] : undefined
     if (cmd === 'stop') {
       ending.because('stop')
       answer = () => ({ id, result: {} })
-    } else if (run !== undefined) {
-      const result = await run(session, new Fields(fields))
-      answer = () => ({ id, result: result() })
     } else {
-      throw new CommandError('unknown_command', 'there is no such command', cmd)
+      const result = await named(sessionCommands, cmd).run(session, fields)
+      answer = () => ({ id, result: result() })
     }
   } catch (error) {
     answer = () => ({ id, error: errorToJson(error) })

@@ -60,6 +60,20 @@ describe('chain: schedules that are shipped', () => {
       expect(await Promise.resolve(schedule(100n, options)).catch((error: unknown) => error)).to.include({ code: 'bad_schedule' })
       await writeFile(path, JSON.stringify({ slots: { genesis: '0', seconds: 12 }, windows: [{ from: '0', signer: hex(ALICE) }] }))
       expect(await schedule(13n, options)).to.equal('not_slot_end')
+
+      // on demand: every answer counts no more; a file that is wrong then changes nothing
+      const forgotten: [bigint, bigint][] = []
+      const following = new AbortController()
+      schedule.subscribe?.((from, to) => { forgotten.push([from, to]) }, { signal: following.signal })
+      await schedule.reload()
+      expect(forgotten).to.deep.equal([[0n, 2n ** 256n - 1n]])
+      await writeFile(path, 'no JSON at all')
+      expect(await schedule.reload().catch((error: unknown) => error)).to.include({ code: 'bad_schedule' })
+      following.abort()
+      await writeFile(path, JSON.stringify([{ from: 0, signer: hex(BOB) }]))
+      await schedule.reload()
+      expect(forgotten).to.have.length(1)
+      expect(await schedule(12n, options)).to.deep.equal({ signers: [BOB] })
     } finally {
       await rm(folder, { recursive: true })
     }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { commands } from '../../src/cli/stdio-commands.js'
+import { sessionCommands } from '../../src/cli/stdio-commands.js'
 import { MAX_LINE } from '../../src/cli/stdio.js'
 import { until } from '../support/until.js'
 import { documentedCommands, wrongWith } from './documented.js'
@@ -7,7 +7,7 @@ import { HASH, Stage, gate, head, turn } from './stage.js'
 
 describe('cli/stdio session', () => {
   it('every command is documented, and nothing else is', () => {
-    expect([...Object.keys(commands), 'stop'].sort()).to.deep.equal([...documentedCommands].sort())
+    expect([...Object.keys(sessionCommands), 'stop'].sort()).to.deep.equal([...documentedCommands].sort())
   })
 
   it('begins with ready, whatever was said before, and ends with stopped', async () => {

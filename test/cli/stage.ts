@@ -30,11 +30,15 @@ export class Stage {
     }
     this.node = {
       peerId: 'peer-of-ours',
+      chainId: 167_000n,
+      outlook: { signing: refuse, upcoming: refuse, windows: refuse, ourWindowWithin: refuse },
+      discoveryTable: refuse,
+      describe: () => { throw new Error('not on this stage') },
       ended: new Promise(resolve => {
         this.terminate = resolve
       }),
       listenAddresses: async () => ['/memory/1/p2p/peer-of-ours'],
-      subscribe: () => this.broadcast.subscribe(),
+      subscribe: options => this.broadcast.subscribe(options),
       stop: async () => {
         this.stops++
         this.broadcast.close()

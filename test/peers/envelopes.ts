@@ -1,6 +1,6 @@
 import type { GossipsubInternals } from '../../src/actors/network/gossip/gossipsub-internals.js'
 import { fromHex, loadCrypto, RawTxListGossipCodec, toHex, txListHash } from '../../src/protocol/index.js'
-import { asText } from '../../src/cli/json.js'
+import { asText } from '../../src/operate/json.js'
 import { createAuthors, envelopes, rpcOf } from '../network/envelopes.js'
 import type { Authors, EnvelopeCase } from '../network/envelopes.js'
 import { rawPeer, topics } from '../network/raw-peer.js'

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { asText } from '../../src/cli/json.js'
-import type { Json, JsonObject } from '../../src/cli/json.js'
+import { asText } from '../../src/operate/json.js'
+import type { Json, JsonObject } from '../../src/operate/json.js'
 
 /** An event line (docs/stdio.md): `event`, `at` (ms since the epoch), and its fields. */
 export type Line = JsonObject & { readonly event: string; readonly at: number }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GetCommitmentsByNumberRequestCodec, toHex } from '../../src/protocol/index.js'
-import { asText } from '../../src/cli/json.js'
+import { asText } from '../../src/operate/json.js'
 import { until } from '../support/until.js'
 import { TIP } from './blocks.js'
 import type { Block } from './blocks.js'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../support/until.js'
-import { asText } from '../../src/cli/json.js'
+import { asText } from '../../src/operate/json.js'
 import type { Block } from './blocks.js'
 import { mixedScenarios } from './mixed-rows.js'
 import { meshed } from './nodes.js'

@@ -82,8 +82,8 @@ function origin(): string {
   return line?.trim() ?? 'by a library'
 }
 
-/** Whether it listens is known by its address only. */
-const listens = (of: Server | Socket): boolean => {
+/** Whether a UDP socket listens is known by its address only. */
+const listens = (of: Socket): boolean => {
   try { return of.address() !== null } catch { return false }
 }
 
@@ -103,7 +103,8 @@ subscribe('child_process', message => {
 
 subscribe('tracing:net.server.listen:asyncStart', message => {
   const { server } = message as { server: Server }
-  seen(() => 'a server', () => !listens(server), () => server.close())
+  // a Unix socket's address stays what it was
+  seen(() => 'a server', () => !server.listening, () => server.close())
 })
 
 subscribe('udp.socket', message => {

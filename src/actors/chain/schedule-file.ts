@@ -3,6 +3,15 @@ import { ChainError } from './errors.js'
 import { scheduleFromTable } from './schedule.js'
 import type { ScheduleEntry, ScheduleResolver, Slots } from './schedule.js'
 
+/** A schedule from a file. */
+export interface FileSchedule extends ScheduleResolver {
+  /** Reads the file now, changed or not, and has every answer that was given asked for again. @throws ChainError: what was read before holds on */
+  readonly reload: () => Promise<void>
+}
+
+/** Later than every window (SPEC §3). */
+const END_OF_TIME = 2n ** 256n - 1n
+
 /**
  * A schedule from a JSON file, read again when it has changed:
  *
@@ -12,19 +21,30 @@ import type { ScheduleEntry, ScheduleResolver, Slots } from './schedule.js'
  * A file that becomes unreadable or wrong later makes lookups fail, which is never held against a peer (SPEC §6); it is tried again.
  * @throws ChainError `schedule_unreadable`, `bad_schedule` where the file is bad at the start
  */
-export async function scheduleFromFile(path: string): Promise<ScheduleResolver> {
+export async function scheduleFromFile(path: string): Promise<FileSchedule> {
   let loaded = await load(path)
   let loading: Promise<void> | undefined
-  const reload = async (): Promise<void> => {
+  const listeners = new Set<(from: bigint, to: bigint) => void>()
+  const readIfChanged = async (): Promise<void> => {
     if (await changedAt(path) !== loaded.changedAt) loaded = await load(path)
   }
   const current = async (): Promise<ScheduleResolver> => {
-    loading ??= reload().finally(() => { loading = undefined })
+    loading ??= readIfChanged().finally(() => { loading = undefined })
     await loading
     return loaded.resolver
   }
   const resolve: ScheduleResolver = async (window, options) => (await current())(window, options)
-  return Object.assign(resolve, { upcoming: async (now: bigint) => await (await current()).upcoming?.(now) ?? [] })
+  return Object.assign(resolve, {
+    upcoming: async (now: bigint) => await (await current()).upcoming?.(now) ?? [],
+    subscribe(changed: (from: bigint, to: bigint) => void, { signal }: { readonly signal: AbortSignal }) {
+      listeners.add(changed)
+      signal.addEventListener('abort', () => { listeners.delete(changed) }, { once: true })
+    },
+    async reload() {
+      loaded = await load(path)
+      for (const changed of listeners) changed(0n, END_OF_TIME)
+    },
+  })
 }
 
 async function changedAt(path: string): Promise<string> {

@@ -24,6 +24,7 @@ export function discovery(needs: DiscoveryNeeds, config: DiscoveryConfig): Actor
     receive: {
       driver(room, { event }) { room.driver(event) },
       enr: room => room.ours.text,
+      table: room => room.table(),
       figures: room => room.figures(),
       addBootnode(room, { bootnode }, ctx) {
         try {

@@ -252,6 +252,8 @@ export class DiscoveryCore {
     await this.keeper.flush()
   }
 
+  table(): readonly string[] { return this.#init.node.table().map(record => record.encodeTxt()) }
+
   figures(): DiscoveryFigures {
     return { ...this.#figures, known: this.#init.node.table().length, candidates: this.#targets.size, packetsDropped: this.#init.node.packetsDropped }
   }

@@ -26,6 +26,8 @@ export type DiscoveryMessage =
   | { readonly type: 'driver'; readonly event: DriverEvent }
   /** Our ENR in its text form, `enr:…`. */
   | Ask<'enr', object, string>
+  /** The routing table, each record in its text form. */
+  | Ask<'table', object, readonly string[]>
   | Ask<'figures', object, DiscoveryFigures>
   /** Taken when it answers, not yet reached; a bad one is refused with a `DiscoveryError`. */
   | Ask<'addBootnode', { bootnode: string }, void>
@@ -55,6 +57,7 @@ export const discoveryMailbox = mailbox<DiscoveryMessage>({
   whenFull: {
     driver: dropOldest('peers are counted anew at the next lookup'),
     enr: reject('the caller is told'),
+    table: reject('the caller is told'),
     figures: reject('the caller is told'),
     addBootnode: reject('the caller is told'),
     found: dropOldest('the next lookup finds it again'),
@@ -65,6 +68,7 @@ export const discoveryMailbox = mailbox<DiscoveryMessage>({
 export class Discovery extends Handle<DiscoveryMessage> {
   driver(event: DriverEvent) { return this.send({ type: 'driver', event }) }
   enr(within: Deadline) { return this.ask('enr', {}, within) }
+  table(within: Deadline) { return this.ask('table', {}, within) }
   figures(within: Deadline) { return this.ask('figures', {}, within) }
   addBootnode(bootnode: string, within: Deadline) { return this.ask('addBootnode', { bootnode }, within) }
 }

@@ -24,6 +24,7 @@ import type { NetworkEvent, P2pHandler } from './events.js'
 import { handleAll } from './events.js'
 import { figuresOf, healthOf } from './health.js'
 import type { Figures, Health } from './health.js'
+import { Outlook } from './outlook.js'
 import type { PublishResult } from './publisher.js'
 import { Publishing } from './publishing.js'
 import type { PublishOptions } from './publishing.js'
@@ -78,8 +79,12 @@ export class P2pService implements AsyncDisposable {
   readonly #closing = new AbortController()
   /** The node's libp2p peer id. */
   readonly peerId: PeerKey
+  /** The L2 chain that it follows. */
+  readonly chainId: bigint
   /** Who may talk to us: bans, block list, protected peers (SPEC §8). */
   readonly access: Access
+  /** Who may sign now and soon, and whether we may. */
+  readonly outlook: Outlook
 
   private constructor(parts: Parts) {
     this.#config = parts.config
@@ -97,7 +102,9 @@ export class P2pService implements AsyncDisposable {
       this.#events.close()
     })
     this.peerId = parts.peerId
+    this.chainId = parts.config.chainId
     this.access = new Access(this.#tree.reputation, () => { this.#ensureRunning() })
+    this.outlook = new Outlook({ ...parts.tree, clock, signer: signer?.address, resolver: parts.config.schedule })
   }
 
   /**
@@ -286,6 +293,12 @@ export class P2pService implements AsyncDisposable {
     return this.#tree.discovery?.enr(WITHIN)
   }
 
+  /** The records (`enr:…`) of discovery's routing table. @throws ServiceError `discovery_off` */
+  async discoveryTable(): Promise<readonly string[]> {
+    if (this.#tree.discovery === undefined) throw new ServiceError('discovery_off', 'discovery is off')
+    return this.#tree.discovery.table(WITHIN)
+  }
+
   /** One more place where discovery begins, as `discovery.bootnodes` in the config. @throws ServiceError `discovery_off`; DiscoveryError */
   async addBootnode(bootnode: string): Promise<void> {
     this.#ensureRunning()
@@ -340,9 +353,7 @@ export class P2pService implements AsyncDisposable {
   }
 
   /** The node as one actor for an application's own supervisor: see `serviceActor`. */
-  static actor(config: P2pConfig): ActorSpec<ServiceMessage, P2pService> {
-    return serviceActor(config, P2pService)
-  }
+  static actor(config: P2pConfig): ActorSpec<ServiceMessage, P2pService> { return serviceActor(config, P2pService) }
 
   /** Sends the driver a command, as the node's own parts do. */
   get commands(): { send(command: NetworkCommand): Feedback } {
@@ -362,14 +373,10 @@ export class P2pService implements AsyncDisposable {
   }
 
   /** The supervision tree as it is: depth, times, restarts and drops of every actor. */
-  describe(): TreeSnapshot {
-    return this.#tree.supervisor.describe()
-  }
+  describe(): TreeSnapshot { return this.#tree.supervisor.describe() }
 
   /** Resolves when everything has stopped: by `stop`, or because a part could not be kept running. */
-  get ended(): Promise<Termination> {
-    return this.#tree.supervisor.terminated
-  }
+  get ended(): Promise<Termination> { return this.#tree.supervisor.terminated }
 
   /**
    * Stops in order, each part within its deadline: exchanges under way end, what is judged is made durable. Safe to call twice.
@@ -381,9 +388,7 @@ export class P2pService implements AsyncDisposable {
     return this.#stopping
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop()
-  }
+  [Symbol.asyncDispose](): Promise<void> { return this.stop() }
 
   #ensureRunning(): void {
     if (this.#closing.signal.aborted) throw new ServiceError('stopped', 'the service is stopped')

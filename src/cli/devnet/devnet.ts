@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadCrypto } from '../../protocol/index.js'
-import { toJson } from '../json.js'
+import { toJson } from '../../operate/json.js'
 import { compare } from './compare.js'
 import type { Display } from './display.js'
 import type { NodeProcess } from './node-process.js'

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import { createLogUpdate } from 'log-update'
-import { toJson } from '../json.js'
+import { toJson } from '../../operate/json.js'
 import { frame, plain, table } from './frame.js'
 import type { Meaning, Paint, View } from './frame.js'
 import { summaryText } from './summary.js'

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { asText } from '../json.js'
-import type { Json, JsonObject } from '../json.js'
+import { asText } from '../../operate/json.js'
+import type { Json, JsonObject } from '../../operate/json.js'
 
 /** An event line of the node (docs/stdio.md): `event`, `at` (ms since the epoch), and its fields. */
 export type NodeLine = JsonObject & { readonly event: string; readonly at: number }

@@ -1,4 +1,4 @@
-import { asText } from '../json.js'
+import { asText } from '../../operate/json.js'
 import type { NodeLine } from './node-process.js'
 
 export type NodeState = 'to come' | 'starting' | 'its turn' | 'following' | 'syncing' | 'stopped' | 'ended'

@@ -1,9 +1,9 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { asText, errorToJson, int, toJson } from '../../src/cli/json.js'
+import { asText, errorToJson, int, toJson } from '../../src/operate/json.js'
 import { RequestError, ServiceError } from '../../src/index.js'
 
-describe('cli/json', () => {
+describe('operate/json', () => {
   it('bytes are hex without prefix, bigints decimal strings, what is missing is left out', () => {
     expect(
       toJson({

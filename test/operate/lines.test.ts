@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { LINE_TOO_LONG, boundedLines } from '../../src/cli/lines.js'
+import { LINE_TOO_LONG, boundedLines } from '../../src/operate/lines.js'
 
 async function linesOf(chunks: readonly Uint8Array[], maxLength: number): Promise<(string | typeof LINE_TOO_LONG)[]> {
   const lines: (string | typeof LINE_TOO_LONG)[] = []
@@ -15,7 +15,7 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   return [0, ...ends].map((start, at) => bytes.subarray(start, ends[at] ?? bytes.length)).filter(({ length }) => length > 0)
 }
 
-describe('cli/lines', () => {
+describe('operate/lines', () => {
   it('gives the same lines however the bytes come', async () => {
     await fc.assert(
       fc.asyncProperty(

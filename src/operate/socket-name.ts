@@ -1,0 +1,2 @@
+/** The socket's name in the data directory. */
+export const SOCKET_NAME = 'node.sock'
