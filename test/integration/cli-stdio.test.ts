@@ -152,6 +152,11 @@ describeProcesses('run --stdio', () => {
       durable: false,
     })
     expect(await tell(alice, 'peers')).to.have.nested.property('peers[0].peer', bob.peerId)
+    expect(await tell(alice, 'standing', { peer: bob.peerId })).to.have.nested.property('standing.peer', bob.peerId)
+    expect(await tell(alice, 'health')).to.have.nested.property('parts.store.ready', true)
+    expect(await tell(alice, 'signing')).to.deep.include({ signer: null, ownEquivocation: false })
+    expect(await tell(alice, 'schedule')).to.deep.include({ windows: null })
+    expect(await tell(alice, 'actors')).to.have.nested.property('tree.name')
     expect(await tell(alice, 'figures')).to.have.nested.property('network.gossip.published.commitments', 2)
     await tell(alice, 'hangUp', { peer: bob.peerId })
     await alice.event('peerDisconnected', ({ peer }) => peer === bob.peerId)

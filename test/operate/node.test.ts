@@ -153,7 +153,7 @@ describe('operate: a node asked', () => {
   })
 
   it('every reason of the verdict table is a label', async () => {
-    const verdicts = await readFile(new URL('../../../src/actors/chain/verdict.ts', import.meta.url), 'utf8')
+    const verdicts = await readFile(new URL('../../../src/actors/chain/verdicts.ts', import.meta.url), 'utf8')
     const reasons = [...verdicts.matchAll(/(?:ignore|authorsFault)\('([a-z_]+)'\)/g)].map(([, reason]) => reason!)
     expect(reasons.length).to.be.greaterThan(20)
     for (const reason of reasons) expect(rejectionLabel(reason), reason).to.equal(reason)
