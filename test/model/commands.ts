@@ -84,8 +84,8 @@ const again = fc.record({ which: fc.array(fc.nat(), { minLength: 1, maxLength: 4
 async function deliver(session: Session, made: readonly Made[], by: 'gossip' | 'page', peer: string): Promise<void> {
   const { world, model } = session
   const known = made.every(({ as }) => !model.isFar(as.window) && session.elected(as.window) !== undefined)
-  // A page is judged before any of it is placed: near the bound that makes a difference which is nobody's concern.
-  const roomy = model.pending.length + made.length <= model.bounds.maxPending
+  // A page is judged before any of it is placed: near the bound, or where the rules refuse what the page itself convicts, nobody is concerned.
+  const roomy = model.pending.length + made.length <= model.bounds.maxPending && !made.some(({ as }) => as.refused)
   if (by === 'page' && known && roomy && made.length > 0) {
     const ordered = made.toSorted((a, b) => a.as.number < b.as.number ? -1 : a.as.number > b.as.number ? 1 : 0)
     const said = world.page(ordered.map(({ built }) => built), peer)

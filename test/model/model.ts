@@ -115,7 +115,7 @@ export class Model {
   }
   // ---- §7: the canonical chain
   #keep(commitment: Commitment, standing: Standing): Kept {
-    const kept: Kept = { ...commitment, standing, gap: false, nextSince: undefined, order: this.now.order++ }
+    const kept: Kept = { ...commitment, standing, gap: false, ruledOut: false, nextSince: undefined, order: this.now.order++ }
     this.now.kept.delete(kept.id)
     this.now.kept.set(kept.id, kept)
     return kept
@@ -179,7 +179,7 @@ export class Model {
     for (const each of this.#look) {
       this.#look.delete(each)
       if (this.now.kept.get(each.id) !== each) continue
-      if (each.standing === 'rival') this.#followAny(each)
+      if (each.standing === 'rival') this.#follow(each)
       else if (each.standing === 'canonical' && each.gap && this.now.link(each) === 'beside' && this.demote(each.number) && this.head !== undefined) this.#offer(this.now.candidates(this.head))
     }
     for (const oldest of this.pending.slice(0, Math.max(0, this.pending.length - this.bounds.maxPending))) this.now.kept.delete(oldest.id)
@@ -189,21 +189,20 @@ export class Model {
   #rival(commitment: Commitment): 'ignore' {
     const rival = this.#keep(commitment, 'rival')
     this.#judgeChildren(rival)
-    this.#followAny(rival)
+    this.#follow(rival)
     this.#afterwards()
     return 'ignore'
   }
-  #followAny(rival: Kept): void {
-    const latest = this.now.latestOn(rival)
-    if (latest !== undefined) this.#follow(latest)
-  }
-  #follow(latest: Kept): void {
-    const path = this.now.pathTo(latest)
+  #follow(below: Kept): void {
+    const latest = this.now.latestOn(below)
+    const path = latest === undefined ? [] : this.now.pathTo(latest)
     const first = path[0]
-    if (first === undefined || first.standing !== 'rival' || path.some(({ refused }) => refused) || latest.handoverOnly || latest.window <= first.window) return
+    if (latest === undefined || first === undefined || first.standing !== 'rival' || latest.window <= first.window) return
     // Later than all of ours, so that no two rivals take turns.
     if (this.now.having('canonical').some(({ handoverOnly, number, window }) => !handoverOnly && number >= first.number && window >= latest.window)) return
-    if (this.now.blockAt(first.number) !== undefined && !this.demote(first.number)) return
+    const refused = path.find(each => each.standing === 'rival' && each.refused)
+    if (refused !== undefined) refused.ruledOut = true
+    if (refused !== undefined || (this.now.blockAt(first.number) !== undefined && !this.demote(first.number))) return
     for (const each of path) if (each.standing === 'rival') this.#keep(each, 'pending')
     this.#offer([this.now.kept.get(first.id)!])
   }
@@ -264,7 +263,7 @@ export class Model {
   #decided(): void {
     const { now, now: { anchor } } = this
     const bars = this.now.others.filter(({ standing }) => standing !== 'retired')
-    const free = this.now.having('rival').filter(rival => rival.number > (anchor?.number ?? -1n) && !bars.some(each => sameSlot(each, rival)))
+    const free = this.now.having('rival').filter(rival => !rival.ruledOut && rival.number > (anchor?.number ?? -1n) && !bars.some(each => sameSlot(each, rival)))
     for (const each of free.map(rival => this.#keep(rival, 'pending'))) if (each.standing === 'pending' && this.now.link(each) === 'linked') this.#offer([each])
     this.#afterwards()
     now.mark = this.head?.number ?? anchor?.number ?? 0n
@@ -295,6 +294,6 @@ export class Model {
     // In which order those came that wait is not kept, and of rivals only the evidence.
     const kept = [...this.now.kept.values()].filter(({ standing }) => standing !== 'rival').sort((a, b) => compare(a.number, b.number) || (a.id < b.id ? -1 : 1))
     this.now.kept.clear()
-    for (const each of kept) this.now.kept.set(each.id, { ...each, nextSince: undefined })
+    for (const [at, each] of kept.entries()) this.now.kept.set(each.id, { ...each, order: at - kept.length, nextSince: undefined })
   }
 }

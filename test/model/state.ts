@@ -7,8 +7,8 @@ export interface Commitment {
 }
 /** `demoted`: beside the chain. `retired`: by the application, and returns only if that names it. `rival`: a second one of its signer, window and height. */
 export type Standing = 'canonical' | 'pending' | 'demoted' | 'retired' | 'rival'
-/** `gap`: adopted without its parent, on its signer's word. `nextSince`: since when only its missing parent keeps it from the head. */
-export interface Kept extends Commitment { standing: Standing; gap: boolean; nextSince: number | undefined; readonly order: number }
+/** `ruledOut`: a rival of which the rules were asked, and refused it. `gap`: adopted without its parent, on its signer's word. `nextSince`: since when only its missing parent keeps it from the head. */
+export interface Kept extends Commitment { standing: Standing; gap: boolean; nextSince: number | undefined; readonly order: number; ruledOut: boolean }
 export interface Tip { readonly number: bigint; readonly id: string | undefined }
 /** What is said of one that came; while it is `held`, it may still become another. */
 export interface Answer { verdict: 'accept' | 'ignore' | 'held' }
@@ -82,10 +82,10 @@ export class Lasting {
     return this.having('pending').filter(each => !each.handoverOnly && each.number - 1n === (head ?? anchor)?.number && !kept.has(each.parent) && this.link(each) === 'unknown'
       && (head === undefined || each.window > head.window))
   }
-  /** The latest window's block that was built on one, at any depth, beside the chain. */
+  /** The latest window's block beside the chain: this one, or what was built on it, at any depth. */
   latestOn(below: Kept): Kept | undefined {
     const builtOn = (on: Kept): Kept[] => this.childrenOf(on).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired').flatMap(each => [each, ...builtOn(each)])
-    return builtOn(below).filter(({ handoverOnly }) => !handoverOnly).sort((a, b) => compare(b.window, a.window))[0]
+    return [below, ...builtOn(below)].filter(({ handoverOnly }) => !handoverOnly).sort((a, b) => compare(b.window, a.window))[0]
   }
   /** What leads from the canonical chain to one beside it, that included; nothing where nothing does. */
   pathTo(latest: Kept): Kept[] {

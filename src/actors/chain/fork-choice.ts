@@ -87,14 +87,14 @@ export class ForkChoice {
     rival.rival = true
     this.memory.add(rival, 'demoted')
     this.#checkChildren(rival)
-    this.#followAny(rival)
+    this.#follow(rival)
     this.settle()
   }
 
   /** Looks at a commitment again: the rules have answered, or its parent is given up. */
   offerAgain(commitment: Commitment): void {
     if (this.memory.get(commitment.key) !== commitment) return
-    if (commitment.rival) this.#followAny(commitment)
+    if (commitment.rival) this.#follow(commitment)
     else if (commitment.standing === 'pending' && this.link(commitment) === 'linked') this.#offer([commitment])
     this.settle()
   }
@@ -304,18 +304,13 @@ export class ForkChoice {
     this.changes.touch(rival)
   }
 
-  /** Looks whether a later window was built on a rival, at any depth. */
-  #followAny(rival: Commitment): void {
-    const latest = latestOn(this.memory, rival)
-    if (latest !== undefined) this.#follow(latest)
-  }
-
-  /** Follows a rival on which a later window than the chain's was built: it takes the place of the block that came first. */
-  #follow(latest: Commitment): void {
-    const path = pathTo(latest, this.memory, this.anchor)
-    if (path === undefined) return
+  /** Follows a rival on which a later window than the chain's was built, at any depth: it takes the place of the block that came first. */
+  #follow(below: Commitment): void {
+    const latest = latestOn(this.memory, below)
+    const path = latest === undefined ? undefined : pathTo(latest, this.memory, this.anchor)
+    if (latest === undefined || path === undefined) return
     const [first] = path
-    if (!first.rival || latest.handoverOnly || latest.window <= first.window) return
+    if (!first.rival || latest.window <= first.window) return
     // By the latest window on either side: so no two rivals take turns.
     for (const { standing, handoverOnly, number, window } of this.memory) if (standing === 'canonical' && !handoverOnly && number >= first.number && window >= latest.window) return
     if (!path.every(each => !each.rival || this.hooks.passedRules(each))) return
@@ -358,7 +353,7 @@ export class ForkChoice {
     }
     for (const rival of this.#linkedRivals) {
       this.#linkedRivals.delete(rival)
-      if (rival.rival) this.#followAny(rival)
+      if (rival.rival) this.#follow(rival)
     }
     this.bounds.keep(this.head, this.anchor)
   }

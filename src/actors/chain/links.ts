@@ -40,9 +40,9 @@ export function linkOf(commitment: Commitment, memory: CommitmentIndex, anchor: 
   return commitment.adoptedWithoutParent && (memory.blockAt(number - 1n) !== undefined || isFirst) ? 'linked' : 'unknown'
 }
 
-/** The latest window's block that was built on a commitment, at any depth, beside the chain. */
+/** The latest window's block beside the chain: a commitment, or what was built on it, at any depth. */
 export function latestOn(memory: CommitmentIndex, below: Commitment): Commitment | undefined {
-  let latest: Commitment | undefined
+  let latest = below.handoverOnly ? undefined : below
   for (let group: readonly Commitment[] = [below]; group.length > 0;) {
     group = group.flatMap(each => memory.childrenOf(each.key).filter(({ standing }) => standing !== 'canonical' && standing !== 'retired'))
     for (const each of group) if (!each.handoverOnly && (latest === undefined || each.window > latest.window)) latest = each
