@@ -257,6 +257,23 @@ describe('chain: decisions of the application (SPEC §7)', () => {
       }
     })
 
+    it('H74 is followed once a later window\'s rival was built on it too, whatever came when', async () => {
+      const [block] = chainOf(100, 100)
+      const window = (later: number): bigint => WINDOW + 12n * BigInt(later)
+      const ours = [build({ number: 101, parent: block! })]
+      for (const later of [1, 2]) ours.push(build({ number: 101 + later, window: window(later), parent: ours.at(-1)! }))
+      const theirs = build({ number: 101, window: window(1), parent: block! })
+      const onTheirs = build({ number: 102, window: window(1), salt: 1, parent: theirs })
+      const last = build({ number: 103, window: window(2), salt: 1, parent: onTheirs })
+      for (const order of [[theirs, onTheirs, last], [theirs, last, onTheirs], [onTheirs, last, theirs], [last, onTheirs, theirs]]) {
+        await open()
+        await take([block!, ...ours])
+        for (const each of order) await h.gossip(each)
+        expect(await h.canonical()).to.deep.equal(shown([block!, theirs, onTheirs, last]))
+        if (order[0] !== last) await h.kit.stop()
+      }
+    })
+
     it('H74 not where our own side has a later window still, nor beyond the bound', async () => {
       await open()
       await both()
