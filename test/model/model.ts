@@ -200,10 +200,11 @@ export class Model {
     if (latest === undefined || first === undefined || first.standing !== 'rival' || latest.window <= first.window) return
     // Later than all of ours, so that no two rivals take turns.
     if (this.now.having('canonical').some(({ handoverOnly, number, window }) => !handoverOnly && number >= first.number && window >= latest.window)) return
-    const refused = path.find(each => each.standing === 'rival' && each.refused)
+    const rivals = path.filter(({ standing, window }) => standing === 'rival' && window < latest.window)
+    const refused = rivals.find(each => each.refused)
     if (refused !== undefined) refused.ruledOut = true
     if (refused !== undefined || (this.now.blockAt(first.number) !== undefined && !this.demote(first.number))) return
-    for (const each of path) if (each.standing === 'rival') this.#keep(each, 'pending')
+    for (const each of rivals) this.#keep(each, 'pending')
     this.#offer([this.now.kept.get(first.id)!])
   }
 

@@ -304,7 +304,7 @@ export class ForkChoice {
     this.changes.touch(rival)
   }
 
-  /** Follows a rival on which a later window than the chain's was built, at any depth: it takes the place of the block that came first. */
+  /** Follows rivals on which a later window than the chain's was built, at any depth: they take the place of the blocks that came first. */
   #follow(below: Commitment): void {
     const latest = latestOn(this.memory, below)
     const path = latest === undefined ? undefined : pathTo(latest, this.memory, this.anchor)
@@ -313,9 +313,10 @@ export class ForkChoice {
     if (!first.rival || latest.window <= first.window) return
     // By the latest window on either side: so no two rivals take turns.
     for (const { standing, handoverOnly, number, window } of this.memory) if (standing === 'canonical' && !handoverOnly && number >= first.number && window >= latest.window) return
-    if (!path.every(each => !each.rival || this.hooks.passedRules(each))) return
+    const rivals = path.filter(({ rival, window }) => rival && window < latest.window)
+    if (!rivals.every(each => this.hooks.passedRules(each))) return
     if (this.memory.blockAt(first.number) !== undefined && !this.demote(first.number, { by: first })) return
-    for (const each of path) if (each.rival) this.#accept(each)
+    for (const each of rivals) this.#accept(each)
     this.#offer([first])
   }
 
