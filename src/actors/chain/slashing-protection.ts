@@ -82,25 +82,25 @@ export class SlashingProtection {
   }
 
   /** Before anything else is looked at: `wait` until the window is known, or why our own must not be signed or sent. */
-  admits(theCase: PendingCommitment): 'yes' | 'wait' | { readonly refusal: Outcome; readonly error: unknown } {
-    if (!isOwn(theCase)) return 'yes'
-    const record = recordOf(theCase)
+  admits(pending: PendingCommitment): 'yes' | 'wait' | { readonly refusal: Outcome; readonly error: unknown } {
+    if (!isOwn(pending)) return 'yes'
+    const record = recordOf(pending)
     if (!this.ledger.knows(record)) return 'wait'
     return this.#asRefusal(() => { this.ledger.check(record) })
   }
 
   /** Everything else allows it: our own is recorded with this turn, which is durable before it is signed or leaves. */
-  take(theCase: PendingCommitment): 'yes' | { readonly refusal: Outcome; readonly error: unknown } {
-    if (!isOwn(theCase)) return 'yes'
-    if (theCase.origin.kind === 'proposal') this.#granted.set(contentOf(theCase.commitment), theCase.commitment.ruled)
-    return this.#asRefusal(() => { this.ledger.record(recordOf(theCase)) })
+  take(pending: PendingCommitment): 'yes' | { readonly refusal: Outcome; readonly error: unknown } {
+    if (!isOwn(pending)) return 'yes'
+    if (pending.origin.kind === 'proposal') this.#granted.set(contentOf(pending.commitment), pending.commitment.ruled)
+    return this.#asRefusal(() => { this.ledger.record(recordOf(pending)) })
   }
 
   /** To who is about to sign. What is here already was signed, and may be again. @param error of the ledger */
-  answer(theCase: PendingCommitment, { granted, refused }: Proposal, refusal: Outcome, error: unknown): void {
-    const taken = refusal === DUPLICATE ? this.take(theCase) : refusal.verdict === 'accept' ? 'yes' : { error }
+  answer(pending: PendingCommitment, { granted, refused }: Proposal, refusal: Outcome, error: unknown): void {
+    const taken = refusal === DUPLICATE ? this.take(pending) : refusal.verdict === 'accept' ? 'yes' : { error }
     if (taken === 'yes') this.state.whenDurable(granted)
-    else refused(taken.error ?? errorOf(refusal, theCase.commitment.number))
+    else refused(taken.error ?? errorOf(refusal, pending.commitment.number))
   }
 
   /** What the rules have seen of it when it was to be signed: they are asked once (H56). */
