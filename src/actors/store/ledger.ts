@@ -211,9 +211,9 @@ async function lastRewind(storage: Pick<Storage, 'range'>): Promise<number> {
 
 /** @param store in whose name `after` was told; left out: that of this opening */
 export async function readRewinds(storage: Storage, after: number, store?: string): Promise<RewindsSince> {
-  const [openings, missed, present] = await Promise.all([
-    readOpenings(storage), storage.range({ gte: sequenceKey('w', after + 1), lt: spaceEnd('w'), limit: KEPT_REWINDS }), lastRewind(storage),
-  ])
+  // The last number first: one that is written meanwhile is then among those missed, and is never counted without being told.
+  const [openings, present] = await Promise.all([readOpenings(storage), lastRewind(storage)])
+  const missed = await storage.range({ gte: sequenceKey('w', after + 1), lt: spaceEnd('w'), limit: KEPT_REWINDS })
   let to: bigint | undefined
   for (const { value } of missed) {
     const below = decodeHeight(value, 0) - 1n
