@@ -45,7 +45,7 @@ export interface Publication {
 
 /** Times are of `nowMs`, in the order of the messages. */
 /** `calledMs`: NaN for what was not sent. */
-export interface Published { readonly calledMs: Float64Array; readonly sent: number; readonly failed: number; readonly firstError: string | undefined }
+export interface Published { readonly calledMs: Float64Array; readonly failed: number; readonly firstError: string | undefined }
 
 /** What has arrived, by height, in the order of arrival. */
 export interface Arrivals { readonly heights: Float64Array; readonly atMs: Float64Array }

@@ -2,7 +2,7 @@
 import type { P2pService } from '../actors/service/index.js'
 import { commands } from '../operate/commands.js'
 import { int } from '../operate/json.js'
-import { reads } from '../operate/methods.js'
+import { nothing, reads } from '../operate/methods.js'
 import type { Asked, Method, OperatedNode } from '../operate/methods.js'
 import { count, flag, heightOrCursor, optional, text } from '../operate/parameters.js'
 import type { BlockStreams } from './stdio-streams.js'
@@ -25,6 +25,6 @@ export const sessionCommands: Readonly<Record<string, Method<Session>>> = {
   }),
   endBlocks: reads({ stream: text }, async ({ streams }: Session, { stream }) => {
     await streams.end(stream)
-    return () => ({})
+    return nothing
   }),
 }

@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import type { JsonObject } from '../operate/json.js'
+import { drained } from '../operate/lines.js'
 
 /**
  * Writes whole JSON lines, one after the other, at the reader's pace. A waiting line becomes text only when its turn comes.
@@ -46,6 +46,6 @@ export class LineOutput {
   async #put(line: () => JsonObject): Promise<void> {
     if (this.gone.aborted) return
     const room = this.output.write(`${JSON.stringify({ ...line(), at: this.now() })}\n`)
-    if (!room) await once(this.output, 'drain', { signal: this.gone }).catch(() => undefined)
+    if (!room) await drained(this.output, this.gone)
   }
 }

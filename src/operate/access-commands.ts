@@ -2,11 +2,10 @@
 import type { Ban, Standing } from '../actors/reputation/ingress.js'
 import { int } from './json.js'
 import type { JsonObject } from './json.js'
-import { reads, steers } from './methods.js'
+import { nothing, reads, steers } from './methods.js'
 import type { Methods } from './methods.js'
 import { count, optional, text } from './parameters.js'
 
-const nothing = (): JsonObject => ({})
 const ban = ({ peer, reason, until }: Ban): JsonObject => ({ peer, reason, until: int(Math.floor(until)) })
 const standing = ({ peer, reputation, gossipScore, protected: kept, ban: banned }: Standing): JsonObject =>
   ({ peer, reputation, gossipScore, protected: kept, ban: banned === undefined ? null : ban(banned) })

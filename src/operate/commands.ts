@@ -3,12 +3,11 @@ import { codecs, toHex } from '../protocol/index.js'
 import { accessCommands } from './access-commands.js'
 import { int, toJson } from './json.js'
 import type { JsonObject } from './json.js'
-import { reads, steers } from './methods.js'
+import { nothing, reads, steers } from './methods.js'
 import type { Methods, OperatedNode } from './methods.js'
 import { CommandError, bytes, count, flag, integer, optional, text } from './parameters.js'
 import { readinessCommands } from './readiness.js'
 
-const nothing = (): JsonObject => ({})
 const head = ({ blockNumber, submissionWindowEnd }: { blockNumber: bigint; submissionWindowEnd: bigint }): JsonObject =>
   ({ blockNumber: int(blockNumber), submissionWindowEnd: int(submissionWindowEnd) })
 const published = ({ hash, recipients, stored, known }: Awaited<ReturnType<OperatedNode['publishTxList']>>): JsonObject =>

@@ -15,8 +15,6 @@ import { rpcMethods } from './rpc-methods.js'
 import { openSocket } from './socket.js'
 import { SOCKET_NAME } from './socket-name.js'
 
-
-
 export const DEFAULT_HTTP_HOST = '127.0.0.1'
 export const DEFAULT_HTTP_PORT = 9_300
 

@@ -5,6 +5,7 @@ import type { NetworkEvent } from '../actors/service/index.js'
 import { eventLine, itemLine } from './event-lines.js'
 import { asText, errorToJson } from './json.js'
 import type { JsonObject } from './json.js'
+import { drained } from './lines.js'
 import type { OperatedNode } from './methods.js'
 
 /** Readers at a time. Each holds at most one subscription, which is bounded. */
@@ -76,17 +77,4 @@ export async function * blockMessages(blocks: ReturnType<OperatedNode['blocks']>
     const { event, stream: _stream, ...data } = itemLine('', item)
     yield { ...item.kind !== 'stalled' && { id: item.cursor }, event: asText(event), data }
   }
-}
-
-async function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  return new Promise(resolve => {
-    const on = (): void => {
-      response.off('drain', on)
-      signal.removeEventListener('abort', on)
-      resolve()
-    }
-    response.once('drain', on)
-    signal.addEventListener('abort', on, { once: true })
-  })
 }

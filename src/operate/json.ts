@@ -1,5 +1,5 @@
-import { isNativeError } from 'node:util/types'
 /** Values as `run --stdio` and `devnet --json` print them: bytes as hex without prefix, bigints as decimal strings. */
+import { isNativeError } from 'node:util/types'
 import { toHex } from '../protocol/index.js'
 import { isErrorLike } from '../protocol/thrown.js'
 

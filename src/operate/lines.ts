@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream'
+import { once } from 'node:events'
+import type { Readable, Writable } from 'node:stream'
 
 /** In place of a line that was longer than allowed; what it held is gone. */
 export const LINE_TOO_LONG = Symbol('line too long')
@@ -36,3 +37,6 @@ export async function * boundedLines(input: Readable, maxLength: number): AsyncG
   }
   if (!skipping && length > 0) yield parts.join('')
 }
+
+/** Resolves when what was written has left room for more, or when nobody reads any more. */
+export async function drained(output: Writable, gone: AbortSignal): Promise<void> { await once(output, 'drain', { signal: gone }).catch(() => undefined) }

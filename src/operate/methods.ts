@@ -1,7 +1,7 @@
 /** The one table of what a running node can be asked: each door looks a method up here, checks its caller, and calls it. */
 import type { Access, Outlook, P2pService } from '../actors/service/index.js'
 import type { SyncResult } from '../actors/sync/ingress.js'
-import type { Json } from './json.js'
+import type { Json, JsonObject } from './json.js'
 import { CommandError, valuesOf } from './parameters.js'
 import type { Parameters, ValuesOf } from './parameters.js'
 import type { Subscriptions } from './subscriptions.js'
@@ -42,6 +42,9 @@ export type Methods = Readonly<Record<string, Method>>
 
 const method = (needs: Needs) => <P extends Parameters, S = Asked>(parameters: P, run: (on: S, values: ValuesOf<P>) => Promise<() => Json>): Method<S> =>
   ({ needs, parameters, run: async (on, fields) => run(on, valuesOf(parameters, fields)) })
+
+/** The result of what has none. */
+export const nothing = (): JsonObject => ({})
 
 export const reads = method('reads')
 export const steers = method('steers')

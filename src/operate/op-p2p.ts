@@ -57,6 +57,8 @@ async function blocked(node: OperatedNode): Promise<{ readonly peers: readonly s
   return { peers: rules.filter(rule => !subnets.includes(rule) && !addresses.includes(rule)), addresses, subnets }
 }
 
+const isConnected = ({ connections }: Pick<PeerInfo, 'connections'>): boolean => connections > 0
+
 const inTopic = { timeInMesh: 0, firstMessageDeliveries: 0, meshMessageDeliveries: 0, invalidMessageDeliveries: 0 }
 
 interface Described {
@@ -69,7 +71,7 @@ interface Described {
 
 function peerJson({ peer, chainId, info, standing, protected: kept = standing?.protected === true }: Described): { readonly [key: string]: Json } {
   const key = publicKeyOf(peer)
-  const connected = info !== undefined && info.connections > 0
+  const connected = info !== undefined && isConnected(info)
   return {
     peerID: peer,
     nodeID: key === undefined ? NO_NODE_ID : toHex(keccak_256(key)),
@@ -113,16 +115,16 @@ export const opP2p: Methods = {
     const others = peers.filter(({ peer }) => !standing.has(peer))
     for (const each of await Promise.all(others.map(async ({ peer }) => node.access.standing(peer)))) standing.set(each.peer, each)
     const infos = new Map(peers.map(each => [each.peer, each]))
-    const names = connected ? peers.filter(({ connections }) => connections > 0).map(({ peer }) => peer) : [...new Set([...infos.keys(), ...standing.keys()])]
+    const names = connected ? peers.filter(isConnected).map(({ peer }) => peer) : [...new Set([...infos.keys(), ...standing.keys()])]
     return () => ({
-      totalConnected: peers.filter(({ connections }) => connections > 0).length,
+      totalConnected: peers.filter(isConnected).length,
       peers: Object.fromEntries(names.map(peer => [peer, peerJson({ peer, chainId: node.chainId, info: infos.get(peer), standing: standing.get(peer) })])),
       bannedPeers: [...lists.peers], bannedIPS: [...lists.addresses], bannedSubnets: lists.subnets.map(subnetJson),
     })
   }),
   opp2p_peerStats: reads({}, async ({ node }) => {
     const [peers, standings, lists, table] = await Promise.all([node.peers(), node.access.standings(), blocked(node), node.discoveryTable().catch(() => [])])
-    const connected = peers.filter(({ connections }) => connections > 0)
+    const connected = peers.filter(isConnected)
     const inMesh = { commitments: connected.filter(({ mesh }) => mesh.commitments).length, txLists: connected.filter(({ mesh }) => mesh.txLists).length }
     const topics = topicsOf(node.chainId)
     return () => ({
@@ -133,7 +135,7 @@ export const opP2p: Methods = {
   }),
   opp2p_peerCount: reads({}, async ({ node }) => {
     const [peers, table] = await Promise.all([node.peers(), node.discoveryTable().then(({ length }) => length, () => null)])
-    return () => ({ connectedDiscovery: table, connectedGossip: peers.filter(({ connections }) => connections > 0).length })
+    return () => ({ connectedDiscovery: table, connectedGossip: peers.filter(isConnected).length })
   }),
   opp2p_discoveryTable: reads({}, async ({ node }) => {
     const table = await node.discoveryTable()

@@ -1,4 +1,5 @@
 /** Whether the node is ready for work, and what it knows of who may sign (docs/operating.md, "Health"). */
+import { systemClock, withinMs } from '../actors/kernel/index.js'
 import type { Health } from '../actors/service/index.js'
 import { messageOf } from '../protocol/thrown.js'
 import { toHex } from '../protocol/index.js'
@@ -26,10 +27,10 @@ const WITHIN = 1_000
 const ready = (why: string): PartReadiness => ({ ready: true, why })
 const amiss = (why: string): PartReadiness => ({ ready: false, why })
 
-/** Asks every part; never rejects: a part that does not answer is not ready. */
-export async function readinessOf(node: OperatedNode): Promise<Readiness> {
+/** Asks every part; never rejects: a part that does not answer is not ready. @param asked the health, where it is asked for anyway */
+export async function readinessOf(node: OperatedNode, asked = node.health()): Promise<Readiness> {
   const [health, addresses, schedule, signing] = await Promise.all([
-    node.health(), node.listenAddresses().catch(() => undefined), scheduleOf(node), signingOf(node),
+    asked, node.listenAddresses().catch(() => undefined), scheduleOf(node), signingOf(node),
   ])
   const parts = {
     store: storeOf(health),
@@ -64,7 +65,9 @@ function inStepOf(health: Health): PartReadiness {
 
 async function scheduleOf(node: OperatedNode): Promise<PartReadiness> {
   try {
-    const upcoming = await within(node.outlook.upcoming(), 'the schedule does not answer')
+    const answer = node.outlook.upcoming()
+    if (!await withinMs(systemClock, WITHIN, answer)) return amiss('the schedule does not answer')
+    const upcoming = await answer
     return ready(upcoming.length === 0 ? 'it does not say who signs next' : `next: ${upcoming.slice(0, 3).map(({ address }) => `0x${toHex(address)}`).join(', ')}`)
   } catch (error) {
     return amiss(messageOf(error))
@@ -81,12 +84,6 @@ async function signingOf(node: OperatedNode): Promise<PartReadiness> {
   } catch (error) {
     return amiss(messageOf(error))
   }
-}
-
-async function within<T>(work: Promise<T>, late: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(new Error(late)) }, WITHIN) })
-  return Promise.race([work, over]).finally(() => { clearTimeout(timer) })
 }
 
 export const readinessJson = ({ ready: all, parts }: Readiness): JsonObject =>

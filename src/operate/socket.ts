@@ -5,7 +5,7 @@ import type { Server, Socket } from 'node:net'
 import type { Logger } from '../actors/kernel/index.js'
 import { messageOf } from '../protocol/thrown.js'
 import type { JsonRpc } from './json-rpc.js'
-import { LINE_TOO_LONG, boundedLines } from './lines.js'
+import { LINE_TOO_LONG, boundedLines, drained } from './lines.js'
 import { Subscriptions } from './subscriptions.js'
 
 /** Lines of one request: a txlist of 2 MiB in hex and its frame, characters. */
@@ -100,16 +100,4 @@ async function serve(socket: Socket, rpc: JsonRpc): Promise<void> {
     if (gone.signal.aborted) break
   }
   socket.end()
-}
-
-async function drained(socket: Socket, gone: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const on = (): void => {
-      socket.off('drain', on)
-      gone.removeEventListener('abort', on)
-      resolve()
-    }
-    socket.once('drain', on)
-    gone.addEventListener('abort', on, { once: true })
-  })
 }

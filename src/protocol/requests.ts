@@ -47,8 +47,8 @@ export function decodeRequest(kind: RequestKind, body: Uint8Array): DecodedReque
 export function emptyAnswer(request: DecodedRequest): Uint8Array {
   switch (request.kind) {
     case 'head': return new Uint8Array(PreconfHeadCodec.maxSize)
-    case 'commitments': return GetCommitmentsByNumberResponseCodec.encode({ commitments: [] })
-    case 'txList': return GetRawTxListResponseCodec.encode({ rawTxListHash: request.hash, txlist: new Uint8Array(0) })
+    case 'commitments': return commitmentsBody(new Uint8Array(0))
+    case 'txList': return txListBody(request.hash, undefined)
   }
 }
 

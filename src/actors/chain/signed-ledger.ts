@@ -1,9 +1,8 @@
 import { equalBytes } from '../../protocol/bytes.js'
 import { COMMITMENT_SIZE, CommitmentView, SIGNED_COMMITMENT_SIZE } from '../../protocol/index.js'
 import type { OwnSigned, SignedWindow } from '../store/ingress.js'
-import { keyOf } from './commitment.js'
+import { keyOf, turnEndsAt } from './commitment.js'
 import { ChainError } from './errors.js'
-import { turnEndsAt } from './commitment.js'
 
 /** What the ledger tells and asks. */
 export interface LedgerPorts {

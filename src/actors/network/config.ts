@@ -11,6 +11,7 @@ import { gaterPresets } from './connections/gater-rules.js'
 import type { GaterPreset, GaterRules } from './connections/gater-rules.js'
 import { newPrivateKey } from './identity.js'
 import { QUOTA_WINDOW_MS, REQUESTS_PER_WINDOW, REQUESTS_PER_WINDOW_TO_SAME_CLIENT } from './reqresp/request-quota.js'
+import type { QuotaOptions } from './reqresp/request-quota.js'
 
 /** What identify tells of us (SPEC §8). */
 export const IDENTIFY_PROTOCOL = 'preconf-p2p/0.1'
@@ -79,21 +80,11 @@ export interface GossipLimits {
 }
 
 /** Requests that we make (SPEC §8). */
-export interface RequestLimits {
+export interface RequestLimits extends QuotaOptions {
   /** From the opening of the stream to the answer, in milliseconds. The reference gives up at 10 s itself. */
   readonly withinMs: number
   /** Wait for the quota, in milliseconds. */
   readonly quotaWithinMs: number
-  readonly perWindow: number
-  readonly perWindowToSameClient: number
-  readonly windowMs: number
-  /** To peers of this software, a second and at once, while they answer without delay. */
-  readonly perSecondToSameClient: number
-  readonly atOnceToSameClient: number
-  /** Who says to be of this software and fails when asked so is asked like others for this long at first, in milliseconds. */
-  readonly distrustMs: number
-  /** After the start other peers are not asked for this long: what an earlier process asked still counts there. In milliseconds. */
-  readonly cautiousMs: number
   /** Requests that wait for the quota, of all callers. */
   readonly maxWaiting: number
 }

@@ -3,9 +3,8 @@ import {
   SignedCommitmentCodec, preconfirmationHash, txListHash,
 } from '../../protocol/index.js'
 import type { AddressedSigner, Crypto, PreconfCommitment, SignedCommitment } from '../../protocol/index.js'
-import { ChainError } from '../chain/index.js'
+import { ChainError, MAX_HEIGHT, latestWindow } from '../chain/index.js'
 import type { Chain } from '../chain/ingress.js'
-import { MAX_HEIGHT, latestWindow } from '../chain/index.js'
 import { ClosedError, InterruptedError, TimeoutError } from '../kernel/index.js'
 import type { Clock, Deadline } from '../kernel/index.js'
 import type { Topic } from '../network/ingress.js'

@@ -1,7 +1,6 @@
 /** Requests to peers as the application makes them: arguments checked at once (H28), answers decoded (SPEC §3). */
 import {
-  GetCommitmentsByNumberRequestCodec, GetCommitmentsByNumberResponseCodec, GetHeadRequestCodec, GetRawTxListRequestCodec,
-  GetRawTxListResponseCodec, MAX_COMMITMENTS, PreconfHeadCodec, toHex, txListHash,
+  GetCommitmentsByNumberResponseCodec, GetRawTxListResponseCodec, MAX_COMMITMENTS, PreconfHeadCodec, headRequest, pageRequest, toHex, txListHash, txListRequest,
 } from '../../protocol/index.js'
 import type { Codec, Crypto, PreconfHead, SignedCommitment } from '../../protocol/index.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
@@ -23,8 +22,7 @@ export interface RequestOptions {
 
 /** The head that a peer announces; zeros mean that it knows none. */
 export async function requestHead(network: Network, options: RequestOptions): Promise<{ peer: PeerKey; head: PreconfHead }> {
-  const body = GetHeadRequestCodec.encode({ reserved: new Uint8Array(0) })
-  const { peer, value } = await exchange(network, 'head', body, PreconfHeadCodec, options)
+  const { peer, value } = await exchange(network, 'head', headRequest(), PreconfHeadCodec, options)
   return { peer, head: value }
 }
 
@@ -36,8 +34,7 @@ export async function requestCommitments(
   network: Network, { start, maxCount, ...options }: RequestOptions & { readonly start: bigint; readonly maxCount: number },
 ): Promise<{ peer: PeerKey; commitments: readonly SignedCommitment[] }> {
   checkRange(start, maxCount)
-  const body = GetCommitmentsByNumberRequestCodec.encode({ startBlockNumber: start, maxCount })
-  const { peer, value } = await exchange(network, 'commitments', body, GetCommitmentsByNumberResponseCodec, options)
+  const { peer, value } = await exchange(network, 'commitments', pageRequest(start, maxCount), GetCommitmentsByNumberResponseCodec, options)
   return { peer, commitments: value.commitments }
 }
 
@@ -65,8 +62,7 @@ export async function requestTxList(
   if (!(hash instanceof Uint8Array) || hash.length !== 32) {
     throw new RequestError('bad_argument', 'hash is 32 bytes', { value: hash })
   }
-  const body = GetRawTxListRequestCodec.encode({ rawTxListHash: hash })
-  const { peer, value } = await exchange(network, 'txList', body, GetRawTxListResponseCodec, options)
+  const { peer, value } = await exchange(network, 'txList', txListRequest(hash), GetRawTxListResponseCodec, options)
   if (value.txlist.length === 0) throw new RequestError('not_found', `${peer} does not have this txlist`, { value: hash, peer })
   if (toHex(txListHash(crypto, value.txlist)) !== toHex(hash)) {
     throw new RequestError('bad_response', `${peer} sent another txlist than asked`, { value: hash, peer })

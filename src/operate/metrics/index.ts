@@ -32,8 +32,9 @@ export function openMetrics(node: OperatedNode): Metrics {
   for (const by of BANNED_BY) banned.inc({ by }, 0)
 
   const update = async (): Promise<string> => {
+    const asked = node.health()
     const [figures, health, readiness, peers, standings] = await Promise.all([
-      node.figures(), node.health(), readinessOf(node), node.peers().catch(() => []), node.access.standings().catch(() => []),
+      node.figures(), asked, readinessOf(node, asked), node.peers().catch(() => []), node.access.standings().catch(() => []),
     ])
     for (const { series, metric } of kept) fill(series, metric, { figures, health, readiness, peers, standings })
     return register.metrics()
