@@ -73,7 +73,7 @@ describe('network under a flood', function () {
     let flooder: ChildProcess | undefined
     try {
       await honest.network.dial(victim.address, WITHIN)
-      await meshed(honest, victim.peerId)
+      await meshed(honest, victim)
       flooder = fork(new URL('./network-flooder.js', import.meta.url), [victim.address, String(COMMITMENTS), String(TXLISTS)])
       await Promise.race([once(flooder, 'message'), once(flooder, 'exit').then(() => { throw new Error('the flooder died') })])
       const loop = watchLoop()

@@ -42,7 +42,7 @@ describeTransports('network: signatures of authors', transport => {
     const b = await startNode(transport, { gossip: { budgetMessages: Infinity, budgetBytes: Infinity } })
     const peer = await rawPeer(transport, { gossip: true, ...options })
     await peer.dial(b.address)
-    await meshed(b, peer.peerId)
+    await meshed(b, peer)
     return { b, peer, send: messages => { internals(peer).sendRpc(b.peerId, { subscriptions: [], messages }) } }
   }
 
@@ -75,7 +75,7 @@ describeTransports('network: signatures of authors', transport => {
       const { b, peer, send } = await pair()
       const stranger = await rawPeer(transport, { gossip: true })
       await stranger.dial(b.address)
-      await meshed(b, stranger.peerId)
+      await meshed(b, stranger)
       const [theirs] = await signed(stranger, 900, 1)
       const messages = await signed(peer, 1, 3)
       send([messages[0]!, forge(messages[1]!, theirs as unknown as Signed), messages[2]!])

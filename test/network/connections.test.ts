@@ -43,7 +43,7 @@ describeTransports('network: connections', transport => {
     expect(a.events.expect('started').addresses).to.deep.equal([a.address])
     a.events.expect('peerConnected', { peer: b.peerId, direction: 'outbound', address: b.address })
     a.events.expect('peerReady', { peer: b.peerId, agent: 'preconfirmation-p2p/0.1.0' })
-    await meshed(a, b.peerId)
+    await meshed(a, b)
     const [info] = await peersOf(a)
     expect(info).to.deep.include({ peer: b.peerId, direction: 'outbound', connections: 1, agent: 'preconfirmation-p2p/0.1.0', refused: false, score: 0 })
     expect(info?.protocols).to.include('/taiko/167000/preconf/1/get_head')
@@ -165,7 +165,7 @@ describeTransports('network: connections', transport => {
     await passUntil(clock, async () => (await figures(a)).dialsFailed >= 3, 'three attempts')
     const second = await startNode(transport, { privateKey, listen })
     await passUntil(clock, async () => (await peersOf(a)).length === 1, 'connected')
-    await meshed(a, second.peerId)
+    await meshed(a, second)
     // long enough not to have closed on us right after connecting
     await pass(clock, 1_050)
     await second.stop()
@@ -225,7 +225,7 @@ describeTransports('network: connections', transport => {
   it('H35: a peer whose gossip stream does not come back is drained, closed and, as a static one, dialled again', async () => {
     const peer = await rawPeer(transport, { gossip: true })
     const a = await startNode(transport, { staticPeers: [peer.address], redial: { firstMs: 20, maxMs: 100 } })
-    await meshed(a, peer.peerId)
+    await meshed(a, peer)
     // from now on it takes no gossip stream of ours
     const gossipsub = peer.pubsub as unknown as GossipsubInternals
     const take = gossipsub.createInboundStream.bind(gossipsub)
@@ -237,7 +237,7 @@ describeTransports('network: connections', transport => {
     gossipsub.createInboundStream = take
     expect((await a.network.figures(WITHIN)).gossip.streamsReopened).to.be.at.least(5)
     await until(() => a.events.received.filter(({ type }) => type === 'peerConnected').length === 2, 'dialled again')
-    await meshed(a, peer.peerId)
+    await meshed(a, peer)
     await a.network.publish('commitments', commitment(1), WITHIN)
     await until(() => peer.got.length === 1, 'heard again')
     a.events.expectNone('peerRefused')

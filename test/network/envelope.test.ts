@@ -36,7 +36,7 @@ describe('network: envelopes', () => {
     const receive = internals.handleReceivedRpc.bind(peer.pubsub)
     internals.handleReceivedRpc = async (from, rpc) => { passed.push(...rpc.messages); return receive(from, rpc) }
     await peer.dial(node.address)
-    await meshed(node, peer.peerId)
+    await meshed(node, peer)
     return passed
   }
 

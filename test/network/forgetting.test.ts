@@ -26,7 +26,7 @@ describeTransports('network: what is kept of peers that have left', transport =>
     const node = await startNode(transport, { decide: () => 'reject' })
     const mallory = await rawPeer(transport, { gossip: true })
     await mallory.dial(node.address)
-    await meshed(node, mallory.peerId)
+    await meshed(node, mallory)
     await mallory.pubsub?.publish(topics.commitments, new Uint8Array(382))
     const score = async () => (await node.network.peers(WITHIN))[0]?.score
     await until(async () => await score() === -2, 'penalised')

@@ -210,7 +210,7 @@ describeTransports('network: gossip over budget', transport => {
     const [a, mallory] = await Promise.all([startNode(transport), rawPeer(transport, { gossip: true })])
     // no time passes, and the budget is for 10 s
     const b = await startNode(transport, { clock: new ManualClock(), gossip: { budgetMessages: 50, surplusShare: 0 }, standing: { appScore: () => 1 } })
-    await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory.peerId))])
+    await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory))])
     const flood = await signed(mallory, 1, 200)
     internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: flood })
     for (let n = 0; n < 20; n++) await a.network.publish('commitments', commitment(10_000 + n), WITHIN)
@@ -229,7 +229,7 @@ describeTransports('network: gossip over budget', transport => {
     const b = await startNode(transport, { noticesPerSecond: 1 })
     const mallory = await rawPeer(transport, { gossip: true })
     await mallory.dial(b.address)
-    await meshed(b, mallory.peerId)
+    await meshed(b, mallory)
     const [good] = await signed(mallory, 1, 1)
     const bad = (n: number) => ({ ...good, topic: topics.commitments, data: commitment(n) })
     internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: [1_001, 1_002, 1_003].map(bad) })
@@ -253,7 +253,7 @@ describe('network: gossip over budget for long', () => {
     const b = await startNode('memory', { clock, gossip: { budgetMessages: 1, surplusShare: 0 }, standing: { appScore: () => thinks.score }, sweepEveryMs: 2_000 })
     const mallory = await rawPeer('memory', { gossip: true })
     await mallory.dial(b.address)
-    await meshed(b, mallory.peerId)
+    await meshed(b, mallory)
     const messages = await signed(mallory, 1, 2)
     const stop = every(20, () => { internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages }) })
     try {

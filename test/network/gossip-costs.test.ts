@@ -134,7 +134,7 @@ describe('network: ids of what is ignored', () => {
   async function twice(data: Uint8Array, topic: 'commitments' | 'txLists', act: (node: TestNode) => Promise<void>, options: Parameters<typeof startNode>[1] = {}) {
     const node = await startNode(transport, { decide: () => 'nothing', ...options })
     const peers = await Promise.all([1, 2].map(() => rawPeer(transport, { gossip: true })))
-    for (const peer of peers) { await peer.dial(node.address); await meshed(node, peer.peerId) }
+    for (const peer of peers) { await peer.dial(node.address); await meshed(node, peer) }
     await peers[0]!.pubsub!.publish(topics[topic], data)
     await act(node)
     await peers[1]!.pubsub!.publish(topics[topic], data)
@@ -162,7 +162,7 @@ describe('network: ids of what is ignored', () => {
     const node = await twice(data, 'commitments', verdict('duplicate'))
     const marker = await rawPeer(transport, { gossip: true })
     await marker.dial(node.address)
-    await meshed(node, marker.peerId)
+    await meshed(node, marker)
     await marker.pubsub!.publish(topics.commitments, commitment(2))
     await until(() => got(node, commitment(2)) === 1, 'what came after it')
     expect([got(node, data), (await figures(node)).idsForgotten]).to.deep.equal([1, 0])
@@ -184,7 +184,7 @@ describe('network: ids of what is ignored', () => {
     const node = await startNode(transport)
     const peer = await rawPeer(transport, { gossip: true })
     await peer.dial(node.address)
-    await meshed(node, peer.peerId)
+    await meshed(node, peer)
     const stream = await until(() => streamOf(peer, node.peerId), 'its stream')
     stream.push(Buffer.alloc(4 * MIB, Buffer.from([0x1a, 0])))
     await until(async () => (await figures(node)).malformedRpcs === 1, 'no RPC')

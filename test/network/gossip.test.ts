@@ -107,7 +107,7 @@ describeTransports('network: gossip', transport => {
   it('H03: honest bytes sent on the other topic first do not burn their id', async () => {
     const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
     const mallory = await rawPeer(transport, { gossip: true })
-    await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory.peerId))])
+    await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory))])
     await mallory.pubsub?.publish(topics.txLists, commitment(1))
     await until(async () => (await figures(b)).refused.txLists.undecodable === 1, 'refused')
     b.events.expect('refused', { topic: 'txLists', from: mallory.peerId, reason: 'undecodable', penalty: true })
@@ -119,7 +119,7 @@ describeTransports('network: gossip', transport => {
   it('goes on after garbage, impossible sizes, unknown topics and unsigned messages', async () => {
     const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
     const mallory = await rawPeer(transport, { gossip: true })
-    await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory.peerId))])
+    await Promise.all([connect(a, b), mallory.dial(b.address).then(() => meshed(b, mallory))])
     await mallory.pubsub?.publish(topics.commitments, new Uint8Array(381))
     await mallory.pubsub?.publish(topics.commitments, new Uint8Array(0))
     internals(mallory).sendRpc(b.peerId, { subscriptions: [], messages: [{ topic: '/somewhere/else', data: commitment(7) }] })
@@ -136,7 +136,7 @@ describeTransports('network: gossip', transport => {
     const b = await startNode(transport, { gossip: { budgetMessages: Infinity } })
     const mallory = await rawPeer(transport, { gossip: true })
     await mallory.dial(b.address)
-    await meshed(b, mallory.peerId)
+    await meshed(b, mallory)
     const flood = (count: number): Rpc => ({ messages: [], subscriptions: Array.from({ length: count }, (_, i) => ({ subscribe: true, topic: `t${i}` })) })
     internals(mallory).sendRpc(b.peerId, flood(64))
     internals(mallory).sendRpc(b.peerId, flood(65))
@@ -175,13 +175,13 @@ describeTransports('network: gossip', transport => {
     internals(mirror).handleReceivedRpc = async (from, rpc) => { if (rpc.messages.length > 0) kept.push(rpc); return receive(from, rpc) }
     const before = await startNode(transport, { privateKey })
     await before.network.dial(mirror.address, WITHIN)
-    await meshed(before, mirror.peerId)
+    await meshed(before, mirror)
     await before.network.publish('commitments', commitment(1), WITHIN)
     await until(() => kept.length === 1, 'at the mirror')
     await before.stop()
     const after = await startNode(transport, { privateKey })
     await after.network.dial(mirror.address, WITHIN)
-    await meshed(after, mirror.peerId)
+    await meshed(after, mirror)
     internals(mirror).sendRpc(after.peerId, kept[0] as Rpc)
     await until(async () => (await figures(after)).refused.commitments.own_message === 1, 'ignored')
     expect(after.validator.received).to.deep.equal([])
@@ -201,7 +201,7 @@ describeTransports('network: gossip', transport => {
   it('H35: a peer that does not read neither holds publishing up nor loses its stream', async () => {
     const [a, b] = await Promise.all([startNode(transport), startNode(transport)])
     const slow = await rawPeer(transport, { gossip: true })
-    await Promise.all([connect(a, b), slow.dial(a.address).then(() => meshed(a, slow.peerId))])
+    await Promise.all([connect(a, b), slow.dial(a.address).then(() => meshed(a, slow))])
     const stream = slow.node.getConnections()[0]?.streams.find(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/'))
     if (stream === undefined) throw new Error('no gossip stream')
     stream.maxReadBufferLength = 64 * 1024 * 1024

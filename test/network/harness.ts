@@ -1,5 +1,6 @@
 import '../../src/polyfill.js'
-import { encodeFrame } from '../../src/protocol/index.js'
+import type { GossipSub } from '@libp2p/gossipsub'
+import { encodeFrame, topicsOf } from '../../src/protocol/index.js'
 import { Chain } from '../../src/actors/chain/ingress.js'
 import type { ChainMessage } from '../../src/actors/chain/ingress.js'
 import { silentLogger, supervisor, systemClock } from '../../src/actors/kernel/index.js'
@@ -168,14 +169,23 @@ export const failures = (node: TestNode, peer: string): number =>
 /** Connects and waits until both are in each other's meshes and know each other's protocols. */
 export async function connect(from: TestNode, to: TestNode): Promise<void> {
   await from.network.dial(to.address, WITHIN)
-  await Promise.all([meshed(from, to.peerId), meshed(to, from.peerId)])
+  await Promise.all([meshed(from, to), meshed(to, from)])
 }
 
-export async function meshed(node: TestNode, peer: string): Promise<void> {
+/** A peer that may be a raw one, whose gossipsub is at hand. */
+interface Peer { readonly peerId: string; readonly pubsub?: GossipSub | undefined }
+
+/**
+ * Resolves once the peer is in the node's meshes, and a raw peer knows that the node subscribes to its topics: what it publishes before
+ * that goes to nobody.
+ */
+export async function meshed(node: TestNode, peer: Peer): Promise<void> {
+  const { peerId, pubsub } = peer
+  const knowsNode = (topic: string): boolean => pubsub === undefined || pubsub.getSubscribers(topic).some(each => each.toString() === node.peerId)
   await until(async () => {
-    const known = (await node.network.peers(WITHIN)).find(each => each.peer === peer)
-    return known !== undefined && known.protocols.length > 0 && known.mesh.commitments && known.mesh.txLists
-  }, `${peer} in the meshes of ${node.peerId}`)
+    const known = (await node.network.peers(WITHIN)).find(each => each.peer === peerId)
+    return known !== undefined && known.protocols.length > 0 && known.mesh.commitments && known.mesh.txLists && Object.values(topicsOf(CHAIN)).every(knowsNode)
+  }, `${peerId} in the meshes of ${node.peerId}`)
 }
 
 export const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.from(a).equals(b)

@@ -44,7 +44,7 @@ describeTransports('network: scoring is live', transport => {
       const peer = await rawPeer(transport, { gossip: true })
       const node = await startNode(transport, { scoring: preset, standing: { appScore: each => each === peer.peerId ? standing.score : 0 } })
       await peer.dial(node.address)
-      await meshed(node, peer.peerId)
+      await meshed(node, peer)
       return { node, peer, standing }
     }
 
@@ -71,7 +71,7 @@ describeTransports('network: scoring is live', transport => {
       await until(async () => (await infoOf(node, peer.peerId))?.mesh.commitments === false, 'pruned')
       const other = await rawPeer(transport, { gossip: true })
       await other.dial(node.address)
-      await meshed(node, other.peerId)
+      await meshed(node, other)
       standing.score = Math.min(gossip, publish) - 0.01
       sent.length = 0
       await node.network.publish('commitments', commitment(1), WITHIN)
@@ -204,7 +204,7 @@ describeTransports('network: greylisted peers', transport => {
     const node = await startNode(transport, { standing: { appScore: () => thinks.reputation, greylisted: () => thinks.reputation <= -2 } })
     const peer = await rawPeer(transport, { gossip: true })
     await peer.dial(node.address)
-    await meshed(node, peer.peerId)
+    await meshed(node, peer)
     for (let n = 1; n <= 10; n++) await peer.pubsub?.publish(topics.commitments, commitment(n))
     await until(async () => await scoreOf(node, peer.peerId) > 4.9, 'half a point for each first delivery, less what decays meanwhile')
     const earned = await scoreOf(node, peer.peerId)
@@ -223,7 +223,7 @@ describeTransports('network: greylisted peers', transport => {
     const node = await startNode(transport, { decide: () => 'reject' })
     const mallory = await rawPeer(transport, { gossip: true })
     await mallory.dial(node.address)
-    await meshed(node, mallory.peerId)
+    await meshed(node, mallory)
     await mallory.pubsub?.publish(topics.commitments, commitment(1))
     await until(async () => await scoreOf(node, mallory.peerId) < -1.9, 'penalised')
     void node.network.forgetScore(mallory.peerId)

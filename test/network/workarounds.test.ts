@@ -47,7 +47,7 @@ describeTransports('network: work-arounds', transport => {
     const node = await startNode(transport)
     const peer = await rawPeer(transport, { gossip: true, muxer: measuringYamux(sizes) })
     await peer.dial(node.address)
-    await meshed(node, peer.peerId)
+    await meshed(node, peer)
     await Promise.all(Array.from({ length: 6 }, (_, n) => node.network.publish('txLists', txList(n, 2_097_152), WITHIN)))
     await until(() => peer.got.length === 6, 'all of them')
     expect(Math.max(...sizes)).to.be.at.most(MAX_FRAME_BYTES)
@@ -70,7 +70,7 @@ describeTransports('network: work-arounds', transport => {
     const back = cameBack(author)
     await Promise.all([
       ...nodes.flatMap((node, i) => nodes.slice(i + 1).map(other => connect(node, other))),
-      ...nodes.map(node => author.dial(node.address).then(() => meshed(node, author.peerId))),
+      ...nodes.map(node => author.dial(node.address).then(() => meshed(node, author))),
     ])
     // its messages go to one of them only, so that the three others get them from somebody else first
     const [first] = nodes as [TestNode]
@@ -135,7 +135,7 @@ describeTransports('network: work-arounds', transport => {
     const node = await startNode(transport)
     const peer = await rawPeer(transport, { gossip: true })
     await peer.dial(node.address)
-    await meshed(node, peer.peerId)
+    await meshed(node, peer)
     const stream = peer.node.getConnections()[0]?.streams.find(({ direction, protocol }) => direction === 'inbound' && protocol.startsWith('/meshsub/'))
     stream?.abort(new Error('lost'))
     await until(async () => (await node.network.figures(WITHIN)).gossip.streamsReopened > 0, 'opened again')
@@ -164,7 +164,7 @@ function sendOnlyTo(peer: RawPeer, to: string): void {
 /** Both sides have dialled. */
 async function twoConnections(node: TestNode, peer: RawPeer): Promise<void> {
   await node.network.dial(peer.address, WITHIN)
-  await meshed(node, peer.peerId)
+  await meshed(node, peer)
   await peer.node.dial(multiaddr(node.address), { force: true })
   await until(async () => (await node.network.peers(WITHIN))[0]?.connections === 2, 'two connections')
 }

@@ -114,7 +114,7 @@ describeTransports('network: yamux frames', transport => {
     const node = await startNode(transport, { handshake: { framesAtOnce: 120, framesPerSecond: 0 }, serving: { perWindow: 1_000 } })
     const peer = await rawPeer(transport, { gossip: true })
     const connection = await peer.dial(node.address)
-    await meshed(node, peer.peerId)
+    await meshed(node, peer)
     for (let n = 0; n < 60; n++) {
       const stream = await connection.newStream(protocols.head)
       const { ended } = collect(stream)
