@@ -13,7 +13,6 @@ import { until } from '../support/until.js'
 import { WITHIN, commitment, connect, failures, meshed, startNode, stopAll } from './harness.js'
 import type { TestNode } from './harness.js'
 import { rawPeer, stopRawPeers, topics } from './raw-peer.js'
-import type { RawPeer } from './raw-peer.js'
 
 const minutes = (count: number): number => count * 60_000
 
