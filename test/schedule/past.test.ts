@@ -74,6 +74,20 @@ describe('the schedule from L1: the past, and what is kept', () => {
     await kit.stop()
   })
 
+  it('L7 the table of an old epoch is read for, whoever signs in it: a committer, or the fallback', async () => {
+    const l1 = long()
+    const { kit, handle } = await room(l1)
+    for (const epoch of [OLD, OLD + EPOCH, E - 2 * EPOCH, E - 3 * EPOCH]) {
+      const asked = handle.windows(epoch, seconds(60))
+      for (let round = 0; round < 100; round++) await kit.settle()
+      const rows = await asked
+      const last = rows.at(-1)!
+      expect([last.to, last.signers], String((epoch - OLD) / EPOCH)).deep.equal([epoch + EPOCH - 12, [l1.elected(epoch, l1.blocks.find(({ time }) => time === epoch + 36)!)!.proposer]])
+      if (epoch === OLD) expect(rows[0]).include({ from: OLD, to: OLD + 60, as: 'lookahead' })
+    }
+    await kit.stop()
+  })
+
   it('L7 older than is answered at all: not known, without a call', async () => {
     const l1 = long()
     const { kit, answer } = await room(l1, { history: hours(1) })

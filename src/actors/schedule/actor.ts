@@ -22,7 +22,7 @@ import { Keeper } from './keeping.js'
 import { randomnessOf } from './record.js'
 import type { OpenRpc } from './rpc.js'
 import { EPOCH, SLOT } from './time.js'
-import { rowsOf } from './table.js'
+import { endsOf, rowsOf } from './table.js'
 import type { Followed, ScheduleView } from './view.js'
 import { wakeBy } from './waking.js'
 
@@ -288,7 +288,8 @@ function readPast(state: State, needs: ScheduleNeeds, config: ScheduleConfig, ct
   const { reading, readingPast, lowest, followedFrom } = state
   const { last, oldest, windows } = needs.view
   if (readingPast || reading === undefined || last === undefined) return
-  const wanted = [...needs.view.waiting, ...state.tables.map(({ time }) => time).filter(time => time >= oldest)]
+  const tables = windows === undefined ? [] : state.tables.filter(({ time }) => time >= oldest).flatMap(({ time }) => endsOf(time, last.record, windows))
+  const wanted = [...needs.view.waiting, ...tables]
   const missing: Missing | undefined = windows === undefined || wanted.length === 0 ? undefined : missingFor(wanted, last.record, windows, config.handoverSlots > 0)
   if (missing === undefined) {
     if (wanted.length > 0) needs.view.giveUp()
@@ -309,7 +310,7 @@ function serveTables(state: State, needs: ScheduleNeeds, config: ScheduleConfig,
   for (const table of state.tables) if (Number.isNaN(table.time)) table.time = last.record.head.time
   const open = state.tables.splice(0)
   for (const table of open) {
-    if (table.time >= view.oldest && missingFor([table.time], last.record, windows, config.handoverSlots > 0) !== undefined) state.tables.push(table)
+    if (table.time >= view.oldest && missingFor(endsOf(table.time, last.record, windows), last.record, windows, config.handoverSlots > 0) !== undefined) state.tables.push(table)
     else table.answer.resolve(rowsOf(table.time, last.record, windows, answer => view.addresses(answer) ?? []))
   }
   if (state.tables.length > 0) readPast(state, needs, config, ctx)

@@ -4,18 +4,26 @@ import type { L1Record } from './record.js'
 import { EPOCH, SLOT } from './time.js'
 import type { Answer, Windows } from './windows.js'
 
+type Known = Pick<L1Record, 'clock'>
+
 /** The windows of the epoch that a time lies in, for people; the last one may end in the next epoch. */
-export function rowsOf(time: number, { clock }: Pick<L1Record, 'clock'>, windows: Windows, signersOf: (answer: Answer) => readonly Hex[]): readonly WindowRow[] {
+export function rowsOf(time: number, record: Known, windows: Windows, signersOf: (answer: Answer) => readonly Hex[]): readonly WindowRow[] {
+  return windowsOf(time, record, windows).map(({ from, end, answer }) => ({ from, to: end, as: asOf(answer), signers: signersOf(answer), why: whyOf(answer) }))
+}
+
+/** When those windows end: what has to be known before they can be told. */
+export const endsOf = (time: number, record: Known, windows: Windows): readonly number[] => windowsOf(time, record, windows).map(({ end }) => end)
+
+function windowsOf(time: number, { clock }: Known, windows: Windows): readonly { readonly from: number; readonly end: number; readonly answer: Answer }[] {
   const epoch = clock.epochOf(time)
-  const rows: WindowRow[] = []
-  for (let from = epoch; from < epoch + EPOCH;) {
-    const window = windows.at(from)
-    if (window === undefined) return [...rows, { from, to: epoch + EPOCH - SLOT, as: 'unknown', signers: [], why: whyOf(windows.answer(epoch + EPOCH - SLOT)) }]
-    const { end, answer } = window
-    rows.push({ from, to: end, as: asOf(answer), signers: signersOf(answer), why: whyOf(answer) })
+  const tail = epoch + EPOCH - SLOT
+  const found = []
+  for (let from = epoch; from <= tail;) {
+    const { end, answer } = windows.at(from) ?? { end: tail, answer: windows.answer(tail) }
+    found.push({ from, end, answer })
     from = end + SLOT
   }
-  return rows
+  return found
 }
 
 function asOf(answer: Answer): WindowRow['as'] {
