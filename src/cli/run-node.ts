@@ -9,6 +9,7 @@ import type { DoorOptions, Doors } from '../operate/doors.js'
 import { afterOurWindow } from './after-window.js'
 import { logTo } from './log.js'
 import { l1OptionsOf } from './l1-options.js'
+import { confirmationsOf } from './l2-options.js'
 import { FAILED } from './options.js'
 import { CatchUpProgress } from './progress.js'
 import type { RunOptions } from './run.js'
@@ -24,7 +25,7 @@ const LINGER = 2_000
 export async function runNode(options: RunOptions, stopped: AbortSignal, onHangup: (then: () => void) => void): Promise<void> {
   const progress = new CatchUpProgress(process.stderr, barOn(process.stderr, options), () => systemClock.monotonic())
   const log = logTo(progress.above, options.logLevel)
-  const schedule = await scheduleOf(options)
+  const [schedule, confirmations] = [await scheduleOf(options), confirmationsOf(options)]
   const service = await P2pService.start({
     chainId: options.chainId,
     schedule,
@@ -46,6 +47,7 @@ export async function runNode(options: RunOptions, stopped: AbortSignal, onHangu
     ...options.domain === undefined ? {} : { domain: options.domain },
     ...options.slasher === undefined ? {} : { slasherAddress: options.slasher },
     ...options.confirmedTip === undefined ? {} : { confirmedTip: { blockNumber: options.confirmedTip } },
+    ...confirmations === undefined ? {} : { confirmations },
   })
   void service.ended.then(ended => { reportFailure(ended, log) })
   const signal = afterOurWindow(stopped, service.outlook, log, systemClock)
@@ -54,7 +56,7 @@ export async function runNode(options: RunOptions, stopped: AbortSignal, onHangu
   signal.addEventListener('abort', () => { log.info({ reason: String(signal.reason) }, 'stopping') }, { once: true })
   try {
     log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
-    if (options.confirmedTip === undefined) {
+    if (options.confirmedTip === undefined && confirmations === undefined) {
       log.warn({}, 'no --confirmed-tip: a new chain begins with the lowest block that most peers can serve, which nothing confirms; name the block that L1 has confirmed')
     }
     // before the doors: the first who subscribes is told of the start

@@ -95,6 +95,10 @@ const encoders: { readonly [T in NetworkEvent['type']]: Encoder<T> } = {
   scheduleContracts: ({ from, to, variant }) => ({ event: 'scheduleContracts', from: orNull(from), to, variant }),
   scheduleMismatch: ({ epoch, expected, named }) => ({ event: 'scheduleMismatch', epoch: int(epoch), expected: orNull(expected), named: orNull(named) }),
 
+  tipConfirmed: ({ blockNumber, l1Block }) => ({ event: 'tipConfirmed', blockNumber: int(blockNumber), l1Block: int(l1Block) }),
+  tipWentBack: ({ from, to }) => ({ event: 'tipWentBack', from: int(from), to: int(to) }),
+  tipFresh: ({ fresh, reason }) => ({ event: 'tipFresh', fresh, reason: orNull(reason) }),
+
   published: ({ topic, hash, recipients }) => ({ event: 'published', topic, hash: toHex(hash), recipients: int(recipients) }),
 
   syncStarted: ({ reason, from }) => ({ event: 'syncStarted', reason, from: int(from) }),

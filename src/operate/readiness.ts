@@ -9,7 +9,7 @@ import { reads } from './methods.js'
 import type { Methods, OperatedNode } from './methods.js'
 import { count, optional } from './parameters.js'
 
-export const READINESS_PARTS = ['store', 'listening', 'peers', 'inStep', 'schedule', 'signing'] as const
+export const READINESS_PARTS = ['store', 'listening', 'peers', 'inStep', 'schedule', 'confirmations', 'signing'] as const
 export type ReadinessPart = typeof READINESS_PARTS[number]
 
 /** `why`: what is amiss, where it is not ready; else how it stands. */
@@ -39,6 +39,7 @@ export async function readinessOf(node: OperatedNode, asked = node.health()): Pr
     inStep: inStepOf(health),
     // with L1 the follower's own word counts: windows that it knows still answer when L1 is gone
     schedule: ofAilments(health, ['schedule_unread', 'schedule_stale']) ?? schedule,
+    confirmations: ofAilments(health, ['tip_unread', 'tip_stale']) ?? ready('no L2 client is asked, or it answers'),
     signing,
   }
   return { ready: health.status !== 'stopping' && Object.values(parts).every(part => part.ready), parts }

@@ -10,8 +10,11 @@ import { TestMeta } from '../schedule/room.js'
 import { until } from '../support/until.js'
 
 export const EPOCH = 384
-/** An epoch that has just begun by the wall clock: with a genesis of its own, which an L1 of tests may have. */
-export const presentEpoch = (): number => Math.floor(Date.now() / 1_000) - 12
+/**
+ * An epoch that will soon be over by the wall clock, with a genesis of its own, which an L1 of tests may have: what is mined after its beginning is
+ * due, so that it is looked for at once.
+ */
+export const presentEpoch = (): number => Math.floor(Date.now() / 1_000) - 300
 
 /** The actor that follows a real L1, by the machine's clock. */
 export async function follow(l1: DevL1, { store = new TestMeta(), ...options }: Partial<L1Options> & { readonly store?: TestMeta } = {}) {

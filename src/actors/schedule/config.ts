@@ -1,5 +1,7 @@
 import { hours, seconds } from '../kernel/index.js'
 import { fromHex, toHex } from '../../protocol/index.js'
+import { ENDPOINT_DEFAULTS, checkEndpoints, checkPositive, endpointsIn, givenOf, majorityOf } from './endpoints-config.js'
+import type { EndpointsConfig } from './endpoints-config.js'
 import { ScheduleError } from './errors.js'
 import type { Hex } from './facts.js'
 
@@ -7,15 +9,11 @@ export type FallbackSigner = 'proposer' | 'sequencer' | 'both'
 export type Confirmations = 'latest' | 'safe' | 'finalized'
 
 /** How L1 is followed. Times in milliseconds. */
-export interface ScheduleConfig {
-  /** Endpoints that are asked, `http:` or `https:`, the preferred one first. */
-  readonly urls: readonly string[]
+export interface ScheduleConfig extends EndpointsConfig {
   /** Endpoints that only say that there is a new block, `ws:` or `wss:`. */
   readonly wakers: readonly string[]
   /** Taiko's inbox on L1. */
   readonly inbox: Hex
-  /** So many endpoints have to give the same answer. Default: a majority of three or more, else 1. */
-  readonly quorum: number
   /** Which of an operator's two addresses signs as the fallback. */
   readonly fallbackSigner: FallbackSigner
   /** More than 0: the fallback of the next epoch may sign in the last window of this one too. */
@@ -28,13 +26,6 @@ export interface ScheduleConfig {
   /** How often the newest block is looked for while a new one is late, and how soon again while one is due. */
   readonly pollEvery: number
   readonly pollSoon: number
-  /** An endpoint answers within this. */
-  readonly callWithin: number
-  /** Pauses after failures, doubled from the first to the last. */
-  readonly retryFirst: number
-  readonly retryLast: number
-  /** Bytes of one answer. */
-  readonly maxResponse: number
   /** A newest block older than this by wall time: L1 is not followed any more. */
   readonly staleAfter: number
   /** A reorg deeper than so many blocks is read anew. */
@@ -58,16 +49,13 @@ export interface L1Options extends Partial<Omit<ScheduleConfig, 'urls' | 'wakers
 }
 
 const defaults: Omit<ScheduleConfig, 'urls' | 'wakers' | 'inbox' | 'quorum'> = {
+  ...ENDPOINT_DEFAULTS,
   fallbackSigner: 'both',
   handoverSlots: 0,
   confirmations: 'latest',
   genesis: undefined,
   pollEvery: seconds(4),
   pollSoon: seconds(1),
-  callWithin: seconds(5),
-  retryFirst: 200,
-  retryLast: seconds(5),
-  maxResponse: 4 * 1_048_576,
   staleAfter: seconds(36),
   maxReorg: 64,
   history: hours(24 * 14),
@@ -81,18 +69,10 @@ const POSITIVE = ['pollEvery', 'pollSoon', 'callWithin', 'retryFirst', 'retryLas
 
 /** All options, filled in and checked. @throws ScheduleError `bad_config` */
 export function scheduleConfig({ rpc, inbox, ...options }: L1Options): ScheduleConfig {
-  const all = typeof rpc === 'string' ? [rpc] : rpc
-  const wakers = all.filter(url => protocolOf(url).startsWith('ws'))
-  const urls = all.filter(url => !wakers.includes(url))
-  if (urls.length === 0) throw new ScheduleError('bad_config', 'at least one endpoint of L1 is http: or https:', rpc)
-  if (new Set(all).size < all.length) throw new ScheduleError('bad_config', 'an endpoint of L1 is given twice', rpc)
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<ScheduleConfig>
-  const quorum = urls.length > 2 ? Math.floor(urls.length / 2) + 1 : 1
-  const config: ScheduleConfig = { ...defaults, quorum, ...given, urls, wakers, inbox: addressOf(inbox) }
-  for (const name of POSITIVE) if (!(config[name] > 0 && config[name] < Infinity)) throw new ScheduleError('bad_config', `${name} is above 0`, config[name])
-  if (!Number.isInteger(config.quorum) || config.quorum < 1 || config.quorum > urls.length) {
-    throw new ScheduleError('bad_config', `the quorum is from 1 to ${urls.length}, the number of endpoints that are asked`, config.quorum)
-  }
+  const { urls, wakers } = endpointsIn(rpc, 'L1')
+  const config: ScheduleConfig = { ...defaults, quorum: majorityOf(urls.length), ...givenOf(options), urls, wakers, inbox: addressOf(inbox) }
+  checkPositive(config, POSITIVE)
+  checkEndpoints(config)
   if (!Number.isInteger(config.handoverSlots) || config.handoverSlots < 0 || config.handoverSlots > 32) {
     throw new ScheduleError('bad_config', 'handoverSlots is from 0 to 32', config.handoverSlots)
   }
@@ -105,14 +85,6 @@ export function scheduleConfig({ rpc, inbox, ...options }: L1Options): ScheduleC
 
 function oneOf(name: string, value: string, choices: readonly string[]): void {
   if (!choices.includes(value)) throw new ScheduleError('bad_config', `${name} is one of ${choices.join(', ')}`, value)
-}
-
-/** The scheme of an endpoint's address. @throws ScheduleError `bad_config`; a URL may hold a secret, so it is not repeated */
-function protocolOf(url: string): string {
-  let parsed: URL
-  try { parsed = new URL(url) } catch { throw new ScheduleError('bad_config', 'an endpoint of L1 is no URL') }
-  if (!['http:', 'https:', 'ws:', 'wss:'].includes(parsed.protocol)) throw new ScheduleError('bad_config', 'an endpoint of L1 is http:, https:, ws: or wss:', parsed.protocol)
-  return parsed.protocol
 }
 
 function addressOf(address: string | Uint8Array): Hex {

@@ -1,6 +1,6 @@
 import { backoffMs } from '../kernel/index.js'
 import type { Clock, Random } from '../kernel/index.js'
-import type { ScheduleConfig } from './config.js'
+import type { EndpointsConfig } from './endpoints-config.js'
 import { ScheduleError } from './errors.js'
 import type { Call, OpenRpc } from './rpc.js'
 
@@ -32,13 +32,11 @@ interface Endpoint {
 /** What a question asks an endpoint with. Each call has its deadline. */
 export type Ask = (method: string, params: readonly unknown[]) => Promise<unknown>
 
-type Config = Pick<ScheduleConfig, 'urls' | 'quorum' | 'callWithin' | 'retryFirst' | 'retryLast' | 'maxResponse'>
-
 /** Codes of JSON-RPC for an endpoint that wants to be left alone. */
 const LIMITED: ReadonlySet<unknown> = new Set([-32005, 429])
 
 /**
- * The endpoints of L1: asked in order, the rested ones first, until as many as the quorum have given the same answer. What fewer say is
+ * The endpoints of L1, or of L2: asked in order, the rested ones first, until as many as the quorum have given the same answer. What fewer say is
  * taken from nobody. An endpoint that fails rests for a while that grows.
  */
 export class Endpoints {
@@ -46,7 +44,7 @@ export class Endpoints {
   /** Answers that not enough endpoints shared. */
   disagreements = 0
 
-  constructor(open: OpenRpc, private readonly config: Config, private readonly ground: { readonly clock: Clock; readonly random: Random; readonly signal: AbortSignal }) {
+  constructor(open: OpenRpc, private readonly config: EndpointsConfig, private readonly ground: { readonly clock: Clock; readonly random: Random; readonly signal: AbortSignal }) {
     this.#endpoints = config.urls.map(url => ({
       name: new URL(url).host, call: open(url, config), calls: 0, failures: 0, outvoted: 0, inARow: 0, restsUntil: -Infinity, why: undefined,
     }))
@@ -125,6 +123,31 @@ export class Endpoints {
     if (answers.length === 0) throw lastError ?? new ScheduleError('no_quorum', 'there is no endpoint to ask', quorum)
     if (behind.length < answers.length) for (const endpoint of behind) this.#rest(endpoint, 'behind', this.config.retryLast)
     return answers
+  }
+
+  /**
+   * The own answers of all endpoints that do not rest, and of those that do where the quorum needs them: for what each may know more of than the
+   * next. With a quorum of 1: that of the first one that answers, which is trusted. `at`: the endpoint's place among the URLs. @throws ScheduleError the last one, or `no_quorum`, where fewer than the quorum answer
+   */
+  async all<T>(question: (ask: Ask, at: number) => Promise<T>): Promise<readonly T[]> {
+    const { quorum } = this.config
+    const now = this.ground.clock.monotonic()
+    const order = this.#order()
+    const answers: T[] = []
+    let lastError: ScheduleError | undefined
+    const rested = order.filter(({ restsUntil }) => restsUntil <= now).length
+    for (let round = order.splice(0, quorum === 1 ? 1 : Math.max(rested, quorum)); round.length > 0; round = order.splice(0, quorum - answers.length)) {
+      await Promise.all(round.map(async endpoint => {
+        try {
+          answers.push(await question((method, params) => this.#call(endpoint, method, params), this.#endpoints.indexOf(endpoint)))
+        } catch (error) {
+          lastError = this.#failed(endpoint, error)
+        }
+      }))
+      if (answers.length >= quorum) return answers
+    }
+    if (answers.length === 0 && lastError !== undefined) throw lastError
+    throw new ScheduleError('no_quorum', `fewer than ${quorum} of ${this.#endpoints.length} endpoints answer`, quorum, { cause: lastError })
   }
 
   /** A question has failed. What is no answer in form is the endpoint's fault as well. @throws what is no failure of an endpoint */

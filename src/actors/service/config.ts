@@ -11,6 +11,7 @@ import { DEFAULT_LISTEN } from '../network/default-listen.js'
 import type { NetworkConfigInit } from '../network/index.js'
 import type { ReputationOptions } from '../reputation/index.js'
 import type { Rule } from '../reputation/ingress.js'
+import type { L2Confirmations } from '../schedule/index.js'
 import type { SyncConfig } from '../sync/index.js'
 import type { ValidatorOptions } from '../validator/index.js'
 import { ServiceError } from './errors.js'
@@ -46,6 +47,8 @@ export interface P2pConfig {
   readonly keyFile?: string
   /** The application's confirmed tip at start (SPEC §7, Anchor). A later one that the store knows wins. */
   readonly confirmedTip?: ConfirmedTip
+  /** Who tells which block L1 has from then on: `confirmationsFromL2`. Left out: the application, by `confirm`. */
+  readonly confirmations?: L2Confirmations
   /** Signing domain (SPEC §4), 32 bytes or 64 hex digits. */
   readonly domain?: Uint8Array | string
   /** Commitments that name another slasher are rejected. Left out: any slasher. */
@@ -112,6 +115,9 @@ export function fillConfig(config: P2pConfig): FilledConfig {
   const chainId = config.chainId ?? DEFAULT_CHAIN_ID
   if (config.confirmedTip !== undefined) {
     asConfig('confirmedTip', 'is a block number from 0 to 2^64 − 2, and perhaps a hash of 32 bytes', config.confirmedTip, () => { checkTip(config.confirmedTip as ConfirmedTip) })
+  }
+  if (config.confirmations !== undefined && !Array.isArray((config.confirmations as Partial<L2Confirmations>).config?.urls)) {
+    throw badConfig('confirmations', 'is what confirmationsFromL2 gives', config.confirmations)
   }
   asConfig('chainId', 'is a chain id', config.chainId, () => topicsOf(chainId))
   return {

@@ -4,6 +4,7 @@ import type { DiscoveryEvent } from '../discovery/ingress.js'
 import type { DriverEvent } from '../network/ingress.js'
 import type { ReputationEvent } from '../reputation/ingress.js'
 import type { SyncEvent } from '../sync/ingress.js'
+import type { ConfirmationEvent } from '../schedule/confirmed/ingress.js'
 import type { ScheduleEvent } from '../schedule/ingress.js'
 import type { StoreEvent } from '../store/ingress.js'
 import type { PublisherEvent } from './publisher.js'
@@ -22,12 +23,12 @@ export type NodeEvent =
   | { readonly type: 'batchAlarm'; readonly evidence: BatchEvidence }
 
 /** Everything that an application hears of the network, told apart by `type`. */
-export type NetworkEvent = DriverEvent | ChainEvent | SyncEvent | ReputationEvent | DiscoveryEvent | PublisherEvent | ScheduleEvent | StoreEvent | GateEvent | NodeEvent
+export type NetworkEvent = DriverEvent | ChainEvent | SyncEvent | ReputationEvent | DiscoveryEvent | PublisherEvent | ScheduleEvent | ConfirmationEvent | StoreEvent | GateEvent | NodeEvent
 
 /** Events that carry no data of the chain. They wait in a lane of their own, so that they cannot crowd data out (H21). */
 const notices: ReadonlySet<NetworkEvent['type']> = new Set<NetworkEvent['type']>([
   'refused', 'violation', 'served', 'rejected', 'actorFailed', 'actorRestarted', 'storeFailing', 'storeRecovered', 'recordDamaged', 'recordsLost', 'ownEquivocation', 'signingReady',
-  'scheduleFailed', 'syncProgress', 'peerFault', 'greylisted', 'discovered', 'bootnodeFailed', 'scheduleFresh', 'scheduleReorg',
+  'scheduleFailed', 'syncProgress', 'peerFault', 'greylisted', 'discovered', 'bootnodeFailed', 'scheduleFresh', 'scheduleReorg', 'tipConfirmed', 'tipFresh',
 ])
 
 export const laneOf = (event: NetworkEvent): 'data' | 'notice' => notices.has(event.type) ? 'notice' : 'data'

@@ -3,6 +3,7 @@ import type { ChainStatus } from '../chain/ingress.js'
 import type { DiscoveryFigures } from '../discovery/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
 import type { Reputation } from '../reputation/ingress.js'
+import type { ConfirmationFigures } from '../schedule/confirmed/ingress.js'
 import type { ScheduleFigures } from '../schedule/ingress.js'
 import type { LossKind, StoreStanding } from '../store/ingress.js'
 import type { SyncStatus } from '../sync/ingress.js'
@@ -15,7 +16,7 @@ export interface Ailment {
   /**
    * `not_answering`, `store_failing`, `records_lost` (H60, H79), `own_equivocation` (H76), `signing_held`, `slow_signatures`,
    * `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75), `no_peers`, `schedule_stale`,
-   * `schedule_unread`.
+   * `schedule_unread`, `tip_unread`, `tip_stale`.
    */
   readonly code: string
   readonly message: string
@@ -56,6 +57,8 @@ export interface Figures {
   readonly discovery: DiscoveryFigures | undefined
   /** `undefined` also where the schedule does not follow L1. */
   readonly schedule: ScheduleFigures | undefined
+  /** `undefined` also where the confirmed tip is not read from L2. */
+  readonly confirmations: ConfirmationFigures | undefined
 }
 
 export interface AccessFigures { readonly bans: number; readonly blocked: number; readonly protected: number; readonly allowed: number }
@@ -65,14 +68,15 @@ const ANSWER_WITHIN = 1_000
 
 /** Asks every part. */
 export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures> {
-  const [validator, network, chain, store, sync, reputation, discovery, schedule] = await Promise.all([
+  const [validator, network, chain, store, sync, reputation, discovery, schedule, confirmations] = await Promise.all([
     orUndefined(parts.validator.figures(ANSWER_WITHIN)), orUndefined(parts.network.figures(ANSWER_WITHIN)),
     orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)),
     orUndefined(parts.sync.standing(ANSWER_WITHIN)), orUndefined(accessFigures(parts.reputation)),
     parts.discovery === undefined ? undefined : orUndefined(parts.discovery.figures(ANSWER_WITHIN)),
     parts.schedule === undefined ? undefined : orUndefined(parts.schedule.figures(ANSWER_WITHIN)),
+    parts.confirmations === undefined ? undefined : orUndefined(parts.confirmations.figures(ANSWER_WITHIN)),
   ])
-  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery, schedule }
+  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery, schedule, confirmations }
 }
 
 /** Why signatures are not checked together, where nobody has configured it so. */
@@ -116,7 +120,7 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
   const { validator, chain, store, sync } = figures
   const connected = peers?.filter(({ connections }) => connections > 0).length ?? 0
   const ailments: Ailment[] = []
-  const parts = ['validator', 'network', 'chain', 'store', 'sync', 'reputation', ...tree.discovery === undefined ? [] : ['discovery' as const], ...tree.schedule === undefined ? [] : ['schedule' as const]] as const
+  const parts = ['validator', 'network', 'chain', 'store', 'sync', 'reputation', ...tree.discovery === undefined ? [] : ['discovery' as const], ...tree.schedule === undefined ? [] : ['schedule' as const], ...tree.confirmations === undefined ? [] : ['confirmations' as const]] as const
   for (const part of parts) {
     if (figures[part] === undefined && !(part === 'store' && outage !== undefined)) ailments.push({ code: 'not_answering', message: `${part} does not answer` })
   }
@@ -140,8 +144,9 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
   }
   const behind = chain === undefined || sync === undefined ? undefined : behindOf(chain, sync)
   if (behind !== undefined) ailments.push({ code: 'behind', message: behind })
-  const { schedule } = figures
+  const { schedule, confirmations } = figures
   if (schedule !== undefined && !schedule.fresh) ailments.push(unfollowed(schedule))
+  if (confirmations !== undefined && !confirmations.fresh) ailments.push(unconfirmed(confirmations))
   // Nobody knows while the network does not answer.
   if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
@@ -156,6 +161,13 @@ function unfollowed({ head, headAge, failing }: ScheduleFigures): Ailment {
   const because = failing === undefined ? '' : `: ${failing.message} (${failing.code})`
   return head === undefined ? { code: 'schedule_unread', message: `who may sign is not known yet: L1 has not been read${because}` }
     : { code: 'schedule_stale', message: `L1 is not followed, its newest block that is known, ${head.number}, is ${headAge} s old${because}` }
+}
+
+/** Why nobody tells which block L1 has. */
+function unconfirmed({ age, failing }: ConfirmationFigures): Ailment {
+  const because = failing === undefined ? '' : `: ${failing.message} (${failing.code})`
+  return age === undefined ? { code: 'tip_unread', message: `which block L1 has is not known yet: no L2 client was read${because}` }
+    : { code: 'tip_stale', message: `which block L1 has was read ${age} s ago${because}` }
 }
 
 /** What keeps the head below what is known, once a round of catching up has not got it. */

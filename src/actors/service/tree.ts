@@ -14,7 +14,8 @@ import { PendingResponses, loadLibp2p, network, publicKeyOf } from '../network/i
 import type { NetworkConfig, RefusedPeersNeeds } from '../network/index.js'
 import { NetworkHandle } from '../network/ingress.js'
 import type { DriverEvent, NetworkCommand } from '../network/ingress.js'
-import { Schedule, isFromL1, schedule } from '../schedule/index.js'
+import { Schedule, confirmations, isFromL1, schedule } from '../schedule/index.js'
+import { Confirmations } from '../schedule/confirmed/ingress.js'
 import { StandingView, reputation } from '../reputation/index.js'
 import type { ReputationConfig } from '../reputation/index.js'
 import { Reputation } from '../reputation/ingress.js'
@@ -55,6 +56,8 @@ export interface Tree {
   readonly gate: SigningGate | undefined
   /** `undefined` where the schedule does not follow L1. */
   readonly schedule: Schedule | undefined
+  /** `undefined` where the confirmed tip is not read from L2. */
+  readonly confirmations: Confirmations | undefined
   /** The driver's own mailbox, for an application that commands it directly. */
   readonly commands: Port<NetworkCommand>
   /** Why the store is not there, where it is not. */
@@ -131,6 +134,8 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
   const checking: Ref<ValidatorMessage> = root.child('validator', () => validator({ ...handles, onBatchAlarm, openPool: threads.open }, batchWasWrong ? withoutBatches(configs.validator) : configs.validator))
   const following = isFromL1(config.schedule) ? config.schedule : undefined
   const electing = following && root.child('schedule', () => schedule({ store: handles.store, events: out, view: following.view, open: following.open }, following.view.config))
+  const l2 = config.confirmations
+  const confirming = l2 && root.child('confirmations', () => confirmations({ chain: handles.chain, events: out, chainId: config.chainId, open: l2.open }, l2.config))
   const { upcoming } = config.schedule
   if (upcoming !== undefined) root.child('forecast', () => forecast({ upcoming, validator: handles.validator }))
   const publishing: Ref<PublisherMessage> = root.child('publisher', () => publisher({ ...handles, events: out }))
@@ -201,7 +206,7 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     loadLibp2p().catch(() => undefined)
     await starting
   }
-  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, schedule: electing && new Schedule(electing), commands: driving, news, storeOutage, start }
+  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, schedule: electing && new Schedule(electing), confirmations: confirming && new Confirmations(confirming), commands: driving, news, storeOutage, start }
 }
 
 const withoutBatches = (config: ValidatorConfig): ValidatorConfig =>

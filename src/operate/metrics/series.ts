@@ -146,6 +146,11 @@ const chain: readonly Series[] = [
   gauge('schedule_head_age_seconds', 'Age of the newest L1 block that is known.', ({ figures }, put) => { put(figures.schedule?.headAge) }),
   counter('l1_calls', 'Calls to L1 endpoints.', ({ figures }, put) => { put(figures.schedule?.rpcCalls) }),
   counter('l1_failures', 'Calls to L1 endpoints that failed.', ({ figures }, put) => { put(figures.schedule?.rpcFailures) }),
+  gauge('l1_has', 'The last block that L1 has by the L2 clients.', ({ figures }, put) => { put(figures.confirmations?.tip?.blockNumber) }),
+  gauge('l1_has_age_seconds', 'Seconds since the L2 clients were read.', ({ figures }, put) => { put(figures.confirmations?.age) }),
+  counter('l1_has_less', 'How often L1 had less of the chain than before.', ({ figures }, put) => { put(figures.confirmations?.wentBack) }),
+  counter('l2_calls', 'Calls to L2 clients.', ({ figures }, put) => { put(figures.confirmations?.rpcCalls) }),
+  counter('l2_failures', 'Calls to L2 clients that failed.', ({ figures }, put) => { put(figures.confirmations?.rpcFailures) }),
 ]
 
 const keeping: readonly Series[] = [
