@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { P2pService, confirmationsFromL2, scheduleFromSigners } from '../../src/index.js'
-import { L2StandIn } from '../../src/cli/devnet/l2-stand-in.js'
+import { L2StandIn } from '../../src/cli/devnet/l1/l2-stand-in.js'
 import { readinessOf } from '../../src/operate/readiness.js'
 import { StdioNode, describeProcesses } from '../cli/process.js'
 import { until } from '../support/until.js'

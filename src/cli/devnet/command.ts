@@ -3,7 +3,7 @@ import { FAILED, StoppedBySignal, numberOption, wholeNumberOption } from '../opt
 import { runDevnet } from './devnet.js'
 import { JsonDisplay, PlainDisplay, TerminalDisplay } from './display.js'
 
-interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly json?: boolean }
+interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly l1?: boolean; readonly json?: boolean }
 
 const MORE_HELP = `
 Two preconfers (alice and bob) take turns, fred follows, and lucy joins late and
@@ -11,6 +11,9 @@ catches up. Each is a process of its own with a temporary folder of its own.
 At a terminal everything is drawn in place; without one there are plain lines.
 With --json each line is an object: "started" (with the node's pid),
 "published", "caughtUp", "failure", "nodes" every second, and at last "summary".
+With --l1 who may sign is read from a real L1 development chain (anvil, which
+npm ci --prefix test/l1 installs in a checkout): a lookahead, a blacklisting,
+a reorg, an operator that leaves. "l1" and "l1Signers" tell of it.
 Exit codes: 0 all four nodes hold the same chain, hash by hash; 1 they do not,
 or something failed; 2 wrong options; 130 or 143 interrupted.`
 
@@ -23,14 +26,16 @@ export function addDevnet(program: Command, untilSignal: () => AbortSignal): voi
     )
     .option('--blocks-per-second <number>', 'how fast the preconfers publish, 0.1 to 50', numberOption(0.1, 50), 2)
     .option('--blocks <number>', 'how many blocks, 8 to 2000', wholeNumberOption(8, 2_000), 48)
+    .option('--l1', 'who may sign is read from a real L1 development chain, on which things happen')
     .option('--json', 'JSON lines for machines')
     .addHelpText('after', MORE_HELP)
-    .action(async ({ blocksPerSecond, blocks, json }: DevnetOptions) => {
+    .action(async ({ blocksPerSecond, blocks, l1, json }: DevnetOptions) => {
+      if (l1 === true) (await import('./l1/play.js')).turnLength(blocks, blocksPerSecond)
       const output = process.stdout
       const display =
         json === true ? new JsonDisplay(output) : output.isTTY ? new TerminalDisplay(output) : new PlainDisplay(output)
       const signal = AbortSignal.any([untilSignal(), untilUnread(output)])
-      const summary = await runDevnet({ blocksPerSecond, blocks, display, signal })
+      const summary = await runDevnet({ blocksPerSecond, blocks, display, l1: l1 === true, signal })
       display.summary(summary)
       if (!summary.ok) process.exitCode = signal.reason instanceof StoppedBySignal ? signal.reason.exitCode : FAILED
     })

@@ -4,9 +4,10 @@ import { toJson } from '../../operate/json.js'
 import { compare } from './compare.js'
 import type { Display } from './display.js'
 import type { NodeProcess } from './node-process.js'
+import type { L1Play } from './l1/play.js'
 import { Nodes } from './nodes.js'
 import { CONFIRMED_TIP, Sequencer } from './sequencer.js'
-import type { Piece } from './sequencer.js'
+import type { Piece, PlannedTurns } from './sequencer.js'
 import type { CatchUp, Summary } from './summary.js'
 import { asError, messageOf } from '../../protocol/thrown.js'
 
@@ -14,6 +15,8 @@ export interface DevnetOptions {
   readonly blocksPerSecond: number
   readonly blocks: number
   readonly display: Display
+  /** Who may sign follows a real L1, on which things happen. */
+  readonly l1?: boolean
   /** Ends the run early: nodes and folders are removed, the summary says that it was interrupted. */
   readonly signal: AbortSignal
 }
@@ -33,16 +36,17 @@ const NOT_CAUGHT_UP: CatchUp = { blocks: 0, ms: undefined, txListsMs: undefined 
  * 1. Two preconfers and a follower start and connect.
  * 2. The preconfers publish, each in its windows.
  * 3. A late node joins and catches up.
- * 4. When all have stored everything, their chains and txlists are read back and compared.
+ * 4. When all have stored everything, their chains and txlists are read back and compared. With L1, all have to confirm what L1 has first.
  * 5. Everything is removed again.
  *
  * Whatever goes wrong is among the `failures` of the summary.
  */
-export async function runDevnet({ blocksPerSecond, blocks, display, signal }: DevnetOptions): Promise<Summary> {
+export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, signal }: DevnetOptions): Promise<Summary> {
   const began = performance.now()
   const seconds = (): number => (performance.now() - began) / 1_000
   const nodes = await Nodes.create(display, signal)
   const pieces: Piece[] = []
+  const l1Room: L1Room = { play: undefined }
   let catchUp = NOT_CAUGHT_UP
   const redraw = setInterval(
     () =>
@@ -54,18 +58,20 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
         turn: pieces.at(-1)?.turn,
         seconds: seconds(),
         latency: latencyOf(nodes),
+        ...l1Room.play !== undefined && { l1: l1Room.play.shown },
       }),
     REDRAW,
   )
   try {
     try {
-      catchUp = await play(nodes, pieces, { blocks, blocksPerSecond })
+      catchUp = await play(nodes, pieces, { blocks, blocksPerSecond }, l1 ? l1Room : undefined, display)
     } catch (error) {
       if (signal.aborted)
         nodes.fail(`interrupted: ${messageOf(signal.reason)}`)
       else if (nodes.failures.length === 0) nodes.fail(messageOf(error))
     }
     if (!signal.aborted) await settled(nodes, pieces)
+    if (!signal.aborted && l1Room.play !== undefined) await confirmed(nodes, pieces, l1Room.play)
     const chains = signal.aborted ? [] : await Promise.all(nodes.all.map(async node => compare(node, pieces)))
     const tallies = nodes.tallies.map(tally => ({ ...tally, peers: new Set(tally.peers) }))
     return {
@@ -88,6 +94,7 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
     clearInterval(redraw)
     display.close()
     await nodes.remove()
+    await l1Room.play?.stop()
   }
 }
 
@@ -95,9 +102,19 @@ async function play(
   nodes: Nodes,
   pieces: Piece[],
   { blocks, blocksPerSecond }: Pick<DevnetOptions, 'blocks' | 'blocksPerSecond'>,
+  l1Room: L1Room | undefined,
+  display: Display,
 ): Promise<CatchUp> {
   const sequencer = new Sequencer({ origin: Math.floor(Date.now() / 1_000), blocks, blocksPerSecond }, await loadCrypto())
-  await nodes.writeSchedule(toJson(sequencer.schedule()))
+  let planned: PlannedTurns | undefined
+  if (l1Room === undefined) await nodes.writeSchedule(toJson(sequencer.schedule()))
+  else {
+    const { L1Play, turnLength } = await import('./l1/play.js')
+    const blocksEach = turnLength(blocks, blocksPerSecond)
+    l1Room.play = await L1Play.start(sequencer.signers, display)
+    nodes.followL1(l1Room.play.nodeOptions)
+    planned = { turns: l1Room.play.turns, blocksEach }
+  }
   nodes.expect('alice', 'preconfer')
   nodes.expect('bob', 'preconfer')
   nodes.expect('fred', 'follower')
@@ -107,8 +124,10 @@ async function play(
 
   let joining: Promise<CatchUp> | undefined
   let failed: Error | undefined
-  for await (const piece of sequencer.pieces(Date.now() / 1_000)) {
+  let turn: number | undefined
+  for await (const piece of sequencer.pieces(Date.now() / 1_000, planned)) {
     await until(piece.at, nodes.over)
+    if (turn !== piece.turn) await l1Room?.play?.begin(turn = piece.turn, [alice, bob, fred], nodes.over)
     pieces.push(piece)
     await nodes.publish(piece, piece.preconfer === 0 ? alice : bob, piece.preconfer)
     if (joining === undefined && nodes.builders.length >= blocks * LATE_AFTER) {
@@ -122,6 +141,20 @@ async function play(
   const caughtUp = await joining
   if (failed !== undefined) throw failed
   return caughtUp ?? NOT_CAUGHT_UP
+}
+
+/** L1, where it is followed: it starts when the keys of those who sign are known. */
+interface L1Room { play: L1Play | undefined }
+
+/** L1 has the chain up to the last block but a few: every node confirms it, by its L2 client. */
+async function confirmed(nodes: Nodes, pieces: readonly Piece[], l1: L1Play): Promise<void> {
+  const blocks = pieces.filter(({ kind }) => kind !== 'hand-over')
+  const tip = blocks[Math.floor(blocks.length / 2)]?.blockNumber
+  if (tip === undefined) return
+  l1.confirm(tip)
+  const lacking = (): readonly string[] => nodes.alive.filter(({ name }) => nodes.confirmed.get(name) !== tip).map(({ name }) => name)
+  if (await reached(() => lacking().length === 0 ? true : lacking().join(), nodes.over)) nodes.say({ event: 'l1Confirmed', text: `L1 has the chain up to ${tip}, and all nodes have confirmed it`, fields: { blockNumber: tip } })
+  else nodes.fail(`L1 has the chain up to ${tip}, which ${lacking().join(', ')} did not confirm`)
 }
 
 /** Starts the late node; resolves when it holds what the others held when it came. */

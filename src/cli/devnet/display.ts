@@ -105,10 +105,10 @@ export class JsonDisplay implements Display {
 
   happened({ event, text, fields }: Happening): void { this.#write({ event, text, ...fields }) }
 
-  show({ tallies, seconds, builders, blocks, turn, latency }: View): void {
+  show({ tallies, seconds, builders, blocks, turn, latency, l1 }: View): void {
     if (seconds - this.#shownAt < 1) return
     this.#shownAt = seconds
-    this.#write({ event: 'nodes', seconds, published: builders.length, blocks, turn, latency, nodes: tallies })
+    this.#write({ event: 'nodes', seconds, published: builders.length, blocks, turn, latency, nodes: tallies, ...l1 !== undefined && { l1 } })
   }
 
   close(): void { /* every line stands by itself */ }

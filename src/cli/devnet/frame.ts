@@ -15,6 +15,8 @@ export interface View {
   /** Which turn it is, from 0; `undefined` before the first one. */
   readonly turn: number | undefined
   readonly seconds: number
+  /** What happened on L1 last, and who may sign now and then; left out: L1 is not followed. */
+  readonly l1?: readonly string[]
   readonly latency: { readonly samples: number; readonly p50Ms: number | undefined; readonly p99Ms: number | undefined }
 }
 
@@ -25,6 +27,8 @@ export const plain: Paint = (_meaning, text) => text
 
 /** Everything fits into a terminal of so many columns. */
 export const WIDTH = 80
+/** What happened on L1, now, and two windows to come. */
+const L1_LINES = 4
 /** Cells of a node's strip at most. */
 const STRIP = 62
 
@@ -118,7 +122,7 @@ export function frame(
 }
 
 function linesOf(view: View, latest: readonly string[], paint: Paint, height: number): string[] {
-  const { builders, blocks, seconds, turn, tallies, latency } = view
+  const { builders, blocks, seconds, turn, tallies, latency, l1 } = view
   const builder = tallies.find(({ state }) => state === 'its turn')?.name
   const progress =
     turn === undefined
@@ -133,6 +137,7 @@ function linesOf(view: View, latest: readonly string[], paint: Paint, height: nu
     ...table(tallies, paint), '',
     ...strips(view, paint), '',
     progress, times, '',
+    ...l1 === undefined ? [] : [...Array.from({ length: L1_LINES }, (_, at) => (l1[at] ?? '').slice(0, WIDTH - 1)), ''],
   ]
   const room = Math.max(0, height - 1 - picture.length)
   const shown = room === 0 ? [] : latest.slice(-room).map(line => `  ${line}`.slice(0, WIDTH - 1))

@@ -27,11 +27,16 @@ export class Nodes {
   }
   /** Hashes of what each node has said to have stored, hex. */
   readonly #stored = new Map<string, Set<string>>()
+  /** What each node has confirmed, by its L2 client. */
+  readonly confirmed = new Map<string, bigint>()
   readonly tallies: Tally[] = []
   readonly latencies = new Latencies()
   readonly failures: string[] = []
   /** Who built each block so far. */
   readonly builders: number[] = []
+
+  /** How the nodes know who may sign. */
+  #schedule: readonly string[] = []
 
   private constructor(
     private readonly folder: string,
@@ -79,8 +84,13 @@ export class Nodes {
   }
 
   async writeSchedule(schedule: Json): Promise<void> {
-    await writeFile(join(this.folder, 'schedule.json'), JSON.stringify(schedule))
+    const file = join(this.folder, 'schedule.json')
+    await writeFile(file, JSON.stringify(schedule))
+    this.#schedule = ['--schedule', file]
   }
+
+  /** The nodes follow L1 instead, by these options. */
+  followL1(options: readonly string[]): void { this.#schedule = options }
 
   /** A row for a node that is still to come. */
   expect(name: string, role: string): void {
@@ -98,7 +108,7 @@ export class Nodes {
       [
         ...['--listen', '/ip4/127.0.0.1/tcp/0'],
         ...['--data-dir', join(this.folder, name)],
-        ...['--schedule', join(this.folder, 'schedule.json')],
+        ...this.#schedule,
         ...['--confirmed-tip', String(CONFIRMED_TIP)],
         ...['--log-level', 'warn'],
         ...peers.flatMap(({ address }) => ['--peer', address]),
@@ -190,6 +200,7 @@ export class Nodes {
   #seen(tally: Tally, line: NodeLine): void {
     count(tally, line)
     if (line.event === 'stored') this.#stored.get(tally.name)?.add(asText(line['hash']))
+    if (line.event === 'tipConfirmed') this.confirmed.set(tally.name, BigInt(asText(line['blockNumber'])))
     if (line.event === 'commitment' && line['from'] !== null && tally.state !== 'syncing')
       this.latencies.accepted(asText(line['hash']), line.at)
     if (line.event === 'actorFailed')

@@ -24,6 +24,12 @@ export interface Plan {
   readonly blocksPerSecond: number
 }
 
+/** Whose turn it is, and when the window ends in which it is. */
+export interface Turn { readonly preconfer: number; readonly end: number }
+
+/** Turns that somebody else plans, L1 say, and how many blocks each has. */
+export interface PlannedTurns { readonly turns: readonly Turn[]; readonly blocksEach: number }
+
 /** One thing to publish. */
 export interface Piece {
   readonly index: number
@@ -44,6 +50,8 @@ export interface Piece {
 interface Place {
   readonly index: number
   readonly window: number
+  readonly preconfer: number
+  readonly end: number
   readonly turn: number
   readonly blockNumber: bigint
   readonly at: number
@@ -79,18 +87,20 @@ export class Sequencer {
    * All pieces in order, from the next window after `now` (s) on. Turns end alternately with an EOP that carries a block, and
    * with a hand-over without one.
    */
-  async *pieces(now: number): AsyncGenerator<Piece> {
+  async *pieces(now: number, planned?: PlannedTurns): AsyncGenerator<Piece> {
     const { origin, blocks, blocksPerSecond } = this.plan
     const first = Math.ceil((now - origin) / this.windowSeconds)
     const startsAt = origin + first * this.windowSeconds
-    const turnOf = (block: number): number => Math.floor(block / blocksPerSecond / this.windowSeconds)
+    const turnOf = (block: number): number => planned === undefined ? Math.floor(block / blocksPerSecond / this.windowSeconds) : Math.floor(block / planned.blocksEach)
     let index = 0
     for (let block = 0; block < blocks; block++) {
       const turn = turnOf(block)
       const last = block === blocks - 1 || turnOf(block + 1) !== turn
       const carriesEop = last && turn % 2 === 0
+      const window = first + turn
       const place = {
-        window: first + turn,
+        ...planned?.turns[turn] ?? { preconfer: window % PRECONFERS, end: this.#windowEnd(window) },
+        window,
         turn,
         blockNumber: CONFIRMED_TIP + 1n + BigInt(block),
         at: startsAt + block / blocksPerSecond,
@@ -101,9 +111,9 @@ export class Sequencer {
     }
   }
 
-  async #piece({ window, ...place }: Place): Promise<Piece> {
+  async #piece({ window, end, ...place }: Place): Promise<Piece> {
     const { kind, blockNumber, at } = place
-    const signer = this.#signerOf(window)
+    const signer = this.signers[place.preconfer]!
     const txList = kind === 'hand-over' ? undefined : new Uint8Array(randomBytes(randomInt(MIN_TXLIST, MAX_TXLIST + 1)))
     const preconf: Preconfirmation = {
       eop: kind !== 'block',
@@ -114,7 +124,7 @@ export class Sequencer {
       anchorBlockNumber: blockNumber / 2n,
       rawTxListHash: txList === undefined ? ZERO_HASH : txListHash(this.crypto, txList),
       parentPreconfirmationHash: this.#parent,
-      submissionWindowEnd: BigInt(this.#windowEnd(window)),
+      submissionWindowEnd: BigInt(end),
       proverAuth: new Uint8Array(20),
       proposalId: BigInt(window),
     }
@@ -123,7 +133,6 @@ export class Sequencer {
     this.#parent = hash
     return {
       ...place,
-      preconfer: window % PRECONFERS,
       ssz: SignedCommitmentCodec.encode(signed),
       hash,
       txListHash: preconf.rawTxListHash,

@@ -1,4 +1,6 @@
-/** The creation code of StandIn.sol, by scripts/build-stand-in.js; test:l1 holds one against the other. */
+/** SHA-256 of test/l1/StandIn.sol, as it was compiled by scripts/build-stand-in.js; test:l1 holds it against the file. */
+export const STAND_IN_SOURCE = 'b3ad10b6a6e8a6eb68f72a712c89458bcbc8275eb5063ce51edf239fea5048a9'
+/** Its creation code. */
 export const STAND_IN_CODE = [
   '60c060405234801561000f575f5ffd5b5060405161145438038061145483398101604081905261002e9161003c565b60a05260ff1660805261006d565b5f5f60408385031215',
   '61004d575f5ffd5b825160ff8116811461005d575f5ffd5b6020939093015192949293505050565b60805160a0516113aa6100aa5f395f818161035e015281816104a0015261',

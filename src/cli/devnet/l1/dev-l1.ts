@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { concatHex, encodeAbiParameters, encodeFunctionData, keccak256, numberToHex, parseAbi, parseAbiParameters, stringToHex } from 'viem'
-import type { Hex, PostedSlot, Variant } from '../../../src/actors/schedule/facts.js'
+import type { Hex, PostedSlot, Variant } from '../../../actors/schedule/facts.js'
 import { STAND_IN_CODE } from './stand-in.js'
 
 const EPOCH = 384
@@ -24,7 +24,7 @@ const lookaheadData = parseAbiParameters(['(uint256 slotIndex, bytes currLookahe
 /** Where the program itself is, and not what starts it: in the package of test/l1, else on the PATH. */
 export function anvilPath(): string {
   const packed = `@foundry-rs/anvil-${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}/bin/anvil${process.platform === 'win32' ? '.exe' : ''}`
-  const local = fileURLToPath(new URL(`../../../../test/l1/node_modules/${packed}`, import.meta.url))
+  const local = fileURLToPath(new URL(`../../../../../test/l1/node_modules/${packed}`, import.meta.url))
   return existsSync(local) ? local : 'anvil'
 }
 
@@ -116,6 +116,8 @@ export class DevL1 {
     return result
   }
 
+  kill(): void { this.process.kill('SIGKILL') }
+
   async stop(): Promise<void> {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return
     const ended = new Promise(resolve => { this.process.once('exit', resolve) })
@@ -135,7 +137,10 @@ function portOf(child: ChildProcess): Promise<number> {
       reject(new Error(`the L1 development chain (anvil) does not start: ${why}`))
     }
     const timer = setTimeout(() => { fail('it says nothing') }, READY_WITHIN)
-    child.once('error', error => { clearTimeout(timer); fail(error.message) })
+    child.once('error', error => {
+      clearTimeout(timer)
+      fail((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is not installed. In a checkout: npm ci --prefix test/l1. Elsewhere: install Foundry, so that anvil is on the PATH' : error.message)
+    })
     child.once('exit', code => { clearTimeout(timer); fail(`exit code ${code}`) })
     child.stderr?.resume()
     child.stdout?.on('data', (data: Buffer) => {
