@@ -99,7 +99,7 @@ describe('the confirmed tip, by L2 clients', () => {
     }
   })
 
-  it('L10 a client that has none yet, or points to a block that is but preconfirmed, is well and confirms nothing', async () => {
+  it('L10 a client that has none yet, or points to a block that is but a preconfirmation, is well and confirms nothing', async () => {
     for (const none of [null, fails('rpc_refused', 'taiko_headL1Origin: not found'), origin('0x64', null), origin('0x64', '0x0'), origin('0x64', 0), { ...origin('0x64'), l1BlockHeight: undefined }]) {
       const { kit, chain, figures } = await follow([client({ head: none })])
       await kit.advance(seconds(20))

@@ -55,7 +55,7 @@ async function headOrigin(ask: Ask): Promise<Origin | undefined> {
   try {
     answer = await ask(METHOD, [])
   } catch (error) {
-    // geth and Nethermind refuse where they have none yet
+    // clients refuse where they have none yet
     if (error instanceof ScheduleError && error.code === 'rpc_refused' && /not found/i.test(error.message)) return undefined
     throw error
   }
@@ -67,7 +67,7 @@ async function headOrigin(ask: Ask): Promise<Origin | undefined> {
   if (typeof l2BlockHash !== 'string' || !/^0x[0-9a-fA-F]{64}$/.test(l2BlockHash)) throw bad('no hash of a block')
   const l1Block = integerOf(l1BlockHeight ?? 0)
   if (l1Block === undefined) throw bad('no height of L1')
-  // a client tells so of a preconfirmed block, which L1 does not have: after a reorg of L1 the pointer may be left on one
+  // so a client tells of a block that is but a preconfirmation: after a reorg of L1 the pointer may be left on one
   if (l1Block === 0n) return undefined
   return { blockNumber, blockHash: l2BlockHash.toLowerCase() as Hex, l1Block }
 }
