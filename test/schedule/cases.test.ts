@@ -58,6 +58,18 @@ describe('the schedule from L1: the cases', () => {
     await kit.stop()
   })
 
+  it('L3.5 whoever was struck off before the next lookahead came has nothing of the tail, though it was good when that began', async () => {
+    const l1 = started().post(NEXT, [slot(NEXT + 60, 'alice')])
+    l1.mine()
+    l1.mineTo(NEXT + 96).blacklist('bob').mine()
+    l1.mineTo(NEXT + 180).post(NEXT + EPOCH, [slot(NEXT + EPOCH + 24, 'bob')]).mine()
+    const { kit, answer, followed } = await room(l1)
+    l1.mineTo(NEXT + EPOCH + 24)
+    await followed()
+    expect(new Set(answer(NEXT + EPOCH + 24))).deep.equal(new Set([fallbackOf(l1, NEXT), fallbackOf(l1, NEXT + EPOCH)]))
+    await kit.stop()
+  })
+
   it('L3.4 whom the whitelist elects after the next lookahead has come has nothing of that tail', async () => {
     const l1 = started().post(NEXT, [slot(NEXT + 60, 'alice')])
     l1.mine()

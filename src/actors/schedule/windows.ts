@@ -108,13 +108,15 @@ export class Windows {
     return !mayAct && fallbacks.length === 0 ? unknown('nobody') : { committers: mayAct ? [committer] : [], fallbacks }
   }
 
-  /** When the window of an epoch's first slot begins: behind the last slot of the epoch before, where that has one. */
+  /** When the window of an epoch's first posted slot begins: behind the last slot of the epoch before, where that has one. */
   #startOfFirst(epoch: number): number | undefined {
     const before = this.#slots(epoch - EPOCH)
     if (epoch <= this.ground.clock.genesis) return epoch - SLOT
     if (before === undefined) return undefined
-    if (before === 'bad_post') return epoch - EPOCH
-    return before.at(-1)?.time ?? epoch - SLOT
+    if (before !== 'bad_post' && before.length === 0) return epoch - SLOT
+    // what lies behind the last slot of the epoch before is the fallback's until this epoch's lookahead is posted
+    const last = before === 'bad_post' ? epoch - EPOCH : before.at(-1)!.time
+    return Math.max(last, this.ground.posted(epoch)!.at - SLOT)
   }
 
   /** The window behind the last slot of an epoch, or the whole epoch; `end`: up to when it was the fallback's. */
