@@ -1,54 +1,17 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
-import type { Hex, Variant } from '../../src/actors/schedule/facts.js'
-import { DevL1, rootNamed } from '../../src/cli/devnet/l1/dev-l1.js'
+import type { Variant } from '../../src/actors/schedule/facts.js'
+import { rootNamed } from '../../src/cli/devnet/l1/dev-l1.js'
 import { STAND_IN_SOURCE } from '../../src/cli/devnet/l1/stand-in.js'
-import { P2pService, scheduleFromL1, signerFromKey } from '../../src/index.js'
-import { address, operator, slot } from '../schedule/fake-l1.js'
+import { address } from '../schedule/fake-l1.js'
 import { until } from '../support/until.js'
-import { EPOCH, follow, presentEpoch } from './room.js'
+import { EPOCH, chain, follow, named, proxy } from './room.js'
 
-const named = (time: number, name: string) => ({ ...slot(time, name), root: rootNamed(name) })
 const run = promisify(execFile)
-
-/** A chain of four epochs up to the present one, with three operators; the present epoch's lookahead is posted. */
-async function chain(variant: Variant, epoch = presentEpoch()): Promise<{ readonly l1: DevL1; readonly epoch: number }> {
-  const l1 = await DevL1.start({ variant, time: epoch - 4 * EPOCH, genesis: epoch % EPOCH })
-  for (const name of ['one', 'two', 'three']) await l1.add(operator(name).proposer, operator(name).sequencer, 384)
-  await l1.mineTo(epoch - 24)
-  // in the packed generation a post is for the epoch after that of its block
-  if (variant !== 'whitelist') await l1.post(epoch, [named(epoch + 120, 'alice'), named(epoch + 240, 'bob')])
-  await l1.mineTo(variant === 'whitelist' ? epoch : epoch + 12)
-  return { l1, epoch }
-}
-
-/** An endpoint before another one that changes some answers. */
-async function proxy(to: string, change: (method: string, result: unknown) => unknown): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => { chunks.push(chunk) })
-    request.on('end', () => {
-      const body = Buffer.concat(chunks).toString()
-      void (async () => {
-        const answer = await (await fetch(to, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json() as { result: unknown }
-        const { method } = JSON.parse(body) as { method: string }
-        response.setHeader('content-type', 'application/json')
-        response.end(JSON.stringify({ ...answer, result: change(method, answer.result) }))
-      })()
-    })
-  })
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    close: async () => { server.closeAllConnections(); await new Promise(resolve => { server.close(resolve) }) },
-  }
-}
 
 /** How long after a block is mined it is told that windows have changed, ms. */
 async function decidedAfter({ resolver }: Awaited<ReturnType<typeof follow>>, mine: () => Promise<void>): Promise<number> {
@@ -217,34 +180,6 @@ describe('the schedule from a real L1', () => {
     gone = false
     await room.reached()
     expect(await room.answer(epoch + 120)).deep.equal([address('alice')])
-  })
-
-  it('a node follows L1: the operator of a slot is accepted', async () => {
-    const alice = signerFromKey('a1'.repeat(32))
-    const hex: Hex = `0x${Buffer.from(alice.address).toString('hex')}`
-    const { l1, epoch } = await begin('lookahead')
-    const next = epoch + EPOCH
-    await l1.post(next, [{ time: next + EPOCH - 12, committer: hex, root: rootNamed('alice') }])
-    await l1.mineTo(epoch + 24)
-    const schedule = () => scheduleFromL1({ rpc: l1.url, inbox: l1.inbox, genesis: l1.genesis, pollEvery: 200, pollSoon: 200, staleAfter: 3_600_000 })
-    const common = { listen: '/ip4/127.0.0.1/tcp/0', confirmedTip: { blockNumber: 999n }, discovery: false }
-    const preconfer = await P2pService.start({ ...common, schedule: schedule(), signing: { key: 'a1'.repeat(32), unprotected: true } })
-    ends.push(() => preconfer.stop())
-    const follower = await P2pService.start({ ...common, schedule: schedule(), staticPeers: await preconfer.listenAddresses() })
-    ends.push(() => follower.stop())
-    for await (const event of preconfer.events) if (event.type === 'peerReady') break
-    for (const node of [preconfer, follower]) await until(async () => (await node.figures()).schedule?.head !== undefined, 'L1 is followed')
-    const { hash } = await preconfer.publishTxList(new Uint8Array(100).fill(7))
-    const unsigned = {
-      preconf: {
-        eop: false, blockNumber: 1_000n, timestamp: BigInt(next), gasLimit: 1n, coinbase: new Uint8Array(20), anchorBlockNumber: 1n, rawTxListHash: hash,
-        parentPreconfirmationHash: new Uint8Array(32), submissionWindowEnd: BigInt(next + EPOCH - 12), proverAuth: new Uint8Array(20), proposalId: 1n,
-      },
-      slasherAddress: new Uint8Array(20),
-    }
-    await preconfer.publishCommitment(unsigned)
-    for await (const event of follower.events) if (event.type === 'commitment') break
-    expect((await follower.health()).ailments.map(({ code }) => code)).not.includes('schedule_unread')
   })
 
   it('the command line tells an epoch\'s windows, as a table and as JSON', async () => {

@@ -1,11 +1,14 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { silentLogger, seconds, supervisor } from '../../src/actors/kernel/index.js'
 import { schedule, scheduleFromL1 } from '../../src/actors/schedule/index.js'
 import { Schedule } from '../../src/actors/schedule/ingress.js'
 import type { ScheduleEvent, ScheduleFigures } from '../../src/actors/schedule/ingress.js'
 import type { L1Options } from '../../src/actors/schedule/index.js'
-import type { Hex } from '../../src/actors/schedule/facts.js'
-import type { DevL1 } from '../../src/cli/devnet/l1/dev-l1.js'
+import type { Hex, PostedSlot, Variant } from '../../src/actors/schedule/facts.js'
+import { DevL1, rootNamed } from '../../src/cli/devnet/l1/dev-l1.js'
 import { toHex } from '../../src/protocol/index.js'
+import { operator, slot } from '../schedule/fake-l1.js'
 import { TestMeta } from '../schedule/room.js'
 import { until } from '../support/until.js'
 
@@ -38,5 +41,40 @@ export async function follow(l1: DevL1, { store = new TestMeta(), ...options }: 
     },
     figures: (): Promise<ScheduleFigures> => handle.figures(seconds(5)),
     stop: (): Promise<void> => tree.stop(),
+  }
+}
+
+export const named = (time: number, name: string): PostedSlot => ({ ...slot(time, name), root: rootNamed(name) })
+
+/** A chain of four epochs up to the present one, with three operators; the present epoch's lookahead is posted. */
+export async function chain(variant: Variant, epoch = presentEpoch()): Promise<{ readonly l1: DevL1; readonly epoch: number }> {
+  const l1 = await DevL1.start({ variant, time: epoch - 4 * EPOCH, genesis: epoch % EPOCH })
+  for (const name of ['one', 'two', 'three']) await l1.add(operator(name).proposer, operator(name).sequencer, 384)
+  await l1.mineTo(epoch - 24)
+  // in the packed generation a post is for the epoch after that of its block
+  if (variant !== 'whitelist') await l1.post(epoch, [named(epoch + 120, 'alice'), named(epoch + 240, 'bob')])
+  await l1.mineTo(variant === 'whitelist' ? epoch : epoch + 12)
+  return { l1, epoch }
+}
+
+/** An endpoint before another one that changes some answers. */
+export async function proxy(to: string, change: (method: string, result: unknown) => unknown): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => { chunks.push(chunk) })
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString()
+      void (async () => {
+        const answer = await (await fetch(to, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json() as { result: unknown }
+        const { method } = JSON.parse(body) as { method: string }
+        response.setHeader('content-type', 'application/json')
+        response.end(JSON.stringify({ ...answer, result: change(method, answer.result) }))
+      })()
+    })
+  })
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: async () => { server.closeAllConnections(); await new Promise(resolve => { server.close(resolve) }) },
   }
 }

@@ -122,7 +122,7 @@ describe('the confirmed tip, by L2 clients', () => {
     await kit.advance(seconds(10))
     events.expect('tipWentBack', { from: 109n, to: 107n })
     expect(chain.taken).deep.equal([110n])
-    expect(await figures()).deep.include({ confirmed: 110n, wentBack: 2 })
+    expect(await figures(), 'chain is told of no step back').deep.include({ confirmed: 110n, wentBack: 2, failing: undefined })
     l2.head = origin(111)
     await kit.advance(seconds(5))
     expect(chain.taken).deep.equal([110n, 111n])

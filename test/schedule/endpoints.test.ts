@@ -80,6 +80,18 @@ describe('the schedule from L1: endpoints', () => {
     await kit.stop()
   })
 
+  it('L6 one that is ahead of the others, or says so, holds nobody up', async () => {
+    const l1 = started().post(NEXT, [slot(NEXT + 60, 'alice')])
+    l1.mine()
+    const ahead = new FakeL1('lookahead', { time: E })
+    ahead.blocks.splice(0, 1, ...l1.blocks)
+    ahead.mineTo(l1.head.time + 60)
+    const { kit, answer, figures } = await room(l1, { endpoints: { a: ahead.call, b: l1.call, c: l1.call } })
+    expect(answer(NEXT + 60)).deep.equal([address('alice')])
+    expect((await figures()).head?.hash).equal(l1.head.hash)
+    await kit.stop()
+  })
+
   it('L6 an endpoint that goes back to an older block takes nothing back', async () => {
     const l1 = started().post(NEXT, [slot(NEXT + 60, 'alice')])
     l1.mine()
