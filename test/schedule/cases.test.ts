@@ -3,7 +3,8 @@ import { padHex } from 'viem'
 import { seconds } from '../../src/actors/kernel/index.js'
 import { EPOCH, FakeL1, STORE, WHITELIST, address, beacon, operator, rootOf, slot } from './fake-l1.js'
 import { room } from './room.js'
-import { E, NEXT, WHITELISTED, started } from './support.js'
+import { ScheduleError } from '../../src/actors/schedule/index.js'
+import { E, NEXT, WHITELISTED, started, twisted } from './support.js'
 
 const proposer = (name: string) => operator(name).proposer
 /** Who is elected by the contract's own loop, as of its newest block. */
@@ -224,8 +225,8 @@ describe('the schedule from L1: the cases', () => {
     await kit.stop()
   })
 
-  it('L1 packed: slots come from the transaction, called directly or through another contract; none found: not known, and not empty', async () => {
-    for (const through of ['directly', 'wrapped', 'nowhere'] as const) {
+  it('L1 packed: slots come from the transaction, called directly, through another contract or by one; none found: not known, and not empty', async () => {
+    for (const through of ['directly', 'wrapped', 'inside', 'nowhere'] as const) {
       const l1 = started('packed-lookahead').post(NEXT, [slot(NEXT + 60, 'alice')], through)
       l1.mine()
       const { kit, answer } = await room(l1)
@@ -233,6 +234,23 @@ describe('the schedule from L1: the cases', () => {
       expect(answer(NEXT + 72), through).equal(through === 'nowhere' ? 'unknown' : 'not_slot_end')
       await kit.stop()
     }
+  })
+
+  it('L1 packed: slots that an endpoint forges have another hash: not known; and a trace that one alone offers is enough', async () => {
+    const l1 = started('packed-lookahead').post(NEXT, [slot(NEXT + 60, 'alice')])
+    l1.mine()
+    const other = started('packed-lookahead').post(NEXT, [slot(NEXT + 60, 'mallory')])
+    const [forged] = [...other.mine().transactions.values()]
+    const liar = twisted(l1.call, async (method, _params, given) => method === 'eth_getTransactionByHash' ? { ...await given() as object, input: forged!.input } : method === 'debug_traceTransaction' ? { input: forged!.input } : given())
+    const alone = await room(l1, { endpoints: { a: liar } })
+    expect(alone.answer(NEXT + 60)).equal('unknown')
+    await alone.kit.stop()
+    const inside = started('packed-lookahead').post(NEXT, [slot(NEXT + 60, 'alice')], 'inside')
+    inside.mine()
+    const bare = twisted(inside.call, async (method, _params, given) => { if (method === 'debug_traceTransaction') throw new ScheduleError('rpc_refused', 'no such method', -32_601); return given() })
+    const three = await room(inside, { endpoints: { a: bare, b: bare, c: inside.call } })
+    expect(three.answer(NEXT + 60)).includes(address('alice'))
+    await three.kit.stop()
   })
 
   it('L5 slots that break the contract\'s own rules are a foreign store\'s: not known', async () => {

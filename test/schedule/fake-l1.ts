@@ -40,7 +40,7 @@ export interface FakeBlock {
   readonly beaconRoot: Hex
   readonly logs: readonly FakeLog[]
   readonly state: State
-  readonly transactions: ReadonlyMap<Hex, { readonly to: Hex; readonly input: Hex }>
+  readonly transactions: ReadonlyMap<Hex, { readonly to: Hex; readonly input: Hex; readonly inner?: Hex }>
 }
 
 const events = parseAbi([
@@ -65,7 +65,7 @@ const encodeResult = encodeFunctionResult as (what: object) => Hex
 const encodeTopics = encodeEventTopics as (what: object) => Hex[]
 
 /** What a transaction of the next block does to the contracts. */
-type Change = (block: { readonly time: number; readonly number: number }, state: State) => { readonly state?: Partial<State>; readonly logs?: readonly Omit<FakeLog, 'transaction'>[]; readonly input?: Hex; readonly to?: Hex }
+type Change = (block: { readonly time: number; readonly number: number }, state: State) => { readonly state?: Partial<State>; readonly logs?: readonly Omit<FakeLog, 'transaction'>[]; readonly input?: Hex; readonly to?: Hex; readonly inner?: Hex }
 
 export class FakeL1 {
   readonly blocks: FakeBlock[]
@@ -84,7 +84,7 @@ export class FakeL1 {
 
   // ---- transactions of the next block
 
-  post(epoch: number, slots: readonly PostedSlot[], through: 'directly' | 'wrapped' | 'nowhere' = 'directly'): this {
+  post(epoch: number, slots: readonly PostedSlot[], through: 'directly' | 'wrapped' | 'inside' | 'nowhere' = 'directly'): this {
     return this.#do((_block, { posts }) => {
       // the contract refuses a second one
       if (posts.has(epoch)) return {}
@@ -101,7 +101,7 @@ export class FakeL1 {
       const propose = encodeFunctionData({ abi: functions, functionName: 'propose', args: [encodeAbiParameters(lookaheadData, [{ slotIndex: 0n, currLookahead: '0x', nextLookahead: next, commitmentSignature: '0x' }]), '0x'] })
       const input: Hex = through === 'directly' ? propose : through === 'wrapped' ? `0xdeadbeef${'00'.repeat(31)}${propose.slice(2)}` : '0xdeadbeef'
       const topic = toEventSelector('LookaheadPosted(uint256,bytes26)')
-      return { state, logs: [{ address: STORE, topics: [topic, numberToHex(epoch, { size: 32 })], data: padHex(hash, { size: 32, dir: 'right' }) }], input, to: INBOX }
+      return { state, logs: [{ address: STORE, topics: [topic, numberToHex(epoch, { size: 32 })], data: padHex(hash, { size: 32, dir: 'right' }) }], input, to: INBOX, ...through === 'inside' && { inner: propose } }
     })
   }
 
@@ -157,13 +157,13 @@ export class FakeL1 {
     const parent = this.head
     let { state } = parent
     const logs: FakeLog[] = []
-    const transactions = new Map<Hex, { to: Hex; input: Hex }>()
+    const transactions = new Map<Hex, { to: Hex; input: Hex; inner?: Hex }>()
     const number = parent.number + 1
     for (const change of this.#pending.splice(0)) {
       const transaction = keccak256(stringToHex(`${number} ${logs.length} ${this.#salt++}`))
       const done = change({ time, number }, state)
       state = { ...state, ...done.state }
-      transactions.set(transaction, { to: done.to ?? STORE, input: done.input ?? '0x' })
+      transactions.set(transaction, { to: done.to ?? STORE, input: done.input ?? '0x', ...done.inner !== undefined && { inner: done.inner } })
       for (const log of done.logs ?? []) logs.push({ ...log, transaction })
     }
     const block: FakeBlock = { number, parentHash: parent.hash, hash: keccak256(stringToHex(`${parent.hash} ${time} ${this.#salt++}`)), time, beaconRoot, logs, state, transactions }
@@ -214,7 +214,11 @@ export class FakeL1 {
       case 'eth_getLogs': return this.#logs(params[0] as { blockHash?: Hex; fromBlock?: Hex; toBlock?: Hex; address: readonly Hex[] })
       case 'eth_getTransactionByHash': {
         const found = this.blocks.map(each => each.transactions.get(params[0] as Hex)).find(each => each !== undefined)
-        return found && { hash: params[0], ...found }
+        return found && { hash: params[0], to: found.to, input: found.input }
+      }
+      case 'debug_traceTransaction': {
+        const found = this.blocks.map(each => each.transactions.get(params[0] as Hex)).find(each => each !== undefined)
+        return { type: 'CALL', input: found?.input, calls: [{ type: 'STATICCALL', input: '0x' }, { type: 'CALL', input: '0x1234', calls: found?.inner === undefined ? [] : [{ type: 'CALL', input: found.inner }] }] }
       }
       case 'eth_call': return this.#call(params[0] as { to: Hex; data: Hex }, (params[1] as { blockHash: Hex }).blockHash)
       default: throw new ScheduleError('rpc_refused', `no method ${method}`, -32601)

@@ -125,6 +125,19 @@ export class Endpoints {
     return answers
   }
 
+  /** The first thing that any of them finds, in order: for what proves itself. `undefined`: none of them does, or none answers. */
+  async any<T>(question: (ask: Ask) => Promise<T | undefined>): Promise<T | undefined> {
+    for (const endpoint of this.#order()) {
+      try {
+        const found = await question((method, params) => this.#call(endpoint, method, params))
+        if (found !== undefined) return found
+      } catch (error) {
+        this.#failed(endpoint, error)
+      }
+    }
+    return undefined
+  }
+
   /**
    * The own answers of all endpoints that do not rest, and of those that do where the quorum needs them: for what each may know more of than the
    * next. With a quorum of 1: that of the first one that answers, which is trusted. `at`: the endpoint's place among the URLs. @throws ScheduleError the last one, or `no_quorum`, where fewer than the quorum answer

@@ -93,6 +93,30 @@ export class L1 {
       return { to: to === null || to === undefined ? undefined : sized(to, 20, 'eth_getTransactionByHash'), input: hexOf(input, 'eth_getTransactionByHash') }
     }, ({ to, input }) => `${to} ${input}`)
   }
+
+  /** What is found in the input of a call within a transaction, where an endpoint traces it. What `find` finds has to prove itself: one endpoint is enough. */
+  withinTransaction<T>(hash: Hex, find: (input: Hex) => T | undefined): Promise<T | undefined> {
+    return this.endpoints.any(async ask => {
+      for (const input of inputsIn(await ask('debug_traceTransaction', [hash, { tracer: 'callTracer' }]))) {
+        const found = find(input)
+        if (found !== undefined) return found
+      }
+      return undefined
+    })
+  }
+}
+
+/** Calls of one trace that are looked at. */
+const MAX_CALLS = 4_096
+
+/** The inputs of all calls of a trace, from the outside in. */
+function * inputsIn(trace: unknown): IterableIterator<Hex> {
+  const open: unknown[] = [trace]
+  for (let seen = 0; open.length > 0 && seen < MAX_CALLS; seen++) {
+    const { input, calls } = recordOf(open.shift(), 'debug_traceTransaction') as unknown as { readonly input: unknown; readonly calls?: unknown }
+    if (Array.isArray(calls)) open.push(...(calls as unknown[]).slice(0, MAX_CALLS))
+    if (input !== undefined) yield hexOf(input, 'debug_traceTransaction')
+  }
 }
 
 async function headerBy(ask: Ask, block: Tag | number): Promise<Header> {

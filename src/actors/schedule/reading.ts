@@ -54,7 +54,8 @@ export class FactReader {
   /** `undefined`: the hash matches nothing in the transaction, so that nobody is believed. */
   async #packedSlots({ transactionHash }: Log, epoch: number, hash: Hex): Promise<readonly PostedSlot[] | undefined> {
     try {
-      return this.abi.slotsIn((await this.l1.transaction(transactionHash)).input, epoch, hash)
+      const find = (input: Hex) => this.abi.slotsIn(input, epoch, hash)
+      return find((await this.l1.transaction(transactionHash)).input) ?? await this.l1.withinTransaction(transactionHash, find)
     } catch (error) {
       if (error instanceof ScheduleError && error.code === 'rpc_refused') return undefined
       throw error
