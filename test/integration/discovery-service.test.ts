@@ -38,6 +38,8 @@ suite('discovery in whole nodes (udp, tcp)', function () {
     const folder = await net.folder()
     const [second, before] = [await start(bootnodes), await start(bootnodes, folder)]
     await before.meshed(2)
+    // Who dialled us is come back to once its record is proved.
+    await until(async () => (await before.service.figures()).discovery?.remembered === 2, 'both remembered')
     const record = ENR.decodeTxt(await enrOf(before))
     await before.service.stop()
     await first.service.stop()

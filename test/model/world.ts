@@ -27,6 +27,8 @@ export interface Setup {
   readonly refuses: (ssz: Uint8Array) => boolean
 }
 
+/** After a crash it is there again at once, however often: the model counts its waits in whole seconds from there. */
+const RESTART = { backoff: { firstMs: 100, maxMs: 100, factor: 1, jitter: 0 }, maxRestarts: 1_000 }
 /** How long an ask may take, ms of the clock in hand. */
 const WITHIN = 1_000
 
@@ -77,7 +79,7 @@ export class World {
     const refs: { chain?: Ref<ChainMessage> } = {}
     const database = (): Database => this.#database = this.#faulty(this.#ground.database())
     const toChain: StorePorts['chain'] = { send: message => refs.chain?.send(message) ?? 'ok' }
-    const storeRef = await kit.spawn(() => storeOver(database, { chain: toChain, answers: quiet, events: quiet }))
+    const storeRef = await kit.spawn(() => storeOver(database, { chain: toChain, answers: quiet, events: quiet }), RESTART)
     this.store = new Store(storeRef)
     const chainRef = refs.chain = await kit.spawn(() => chain({
       store: this.store, events, judged, ownJudged: judged, answers, outcomes: quiet, gaps: quiet,
@@ -86,7 +88,7 @@ export class World {
         subscribe: (changed: (from: bigint, to: bigint) => void) => { this.scheduleChanged = changed },
       }),
       rules: ({ commitment }) => refuses(commitment.commitment.slasherAddress) ? { verdict: 'ignore', reason: 'refused' } : 'accept',
-    }, config))
+    }, config), RESTART)
     this.chain = new Chain(chainRef)
     this.#refs = { chain: chainRef, store: storeRef }
     await this.store.standing(WITHIN)

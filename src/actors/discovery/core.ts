@@ -255,7 +255,7 @@ export class DiscoveryCore {
   table(): readonly string[] { return this.#init.node.table().map(record => record.encodeTxt()) }
 
   figures(): DiscoveryFigures {
-    return { ...this.#figures, known: this.#init.node.table().length, candidates: this.#targets.size, packetsDropped: this.#init.node.packetsDropped }
+    return { ...this.#figures, known: this.#init.node.table().length, remembered: this.keeper.peers.size, candidates: this.#targets.size, packetsDropped: this.#init.node.packetsDropped }
   }
 
   #use(bootnode: Bootnode): void {

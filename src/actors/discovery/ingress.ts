@@ -8,6 +8,8 @@ import type { Endpoint } from './external-address-votes.js'
 export interface DiscoveryFigures {
   /** Nodes in the routing table. */
   readonly known: number
+  /** Peers that a restart comes back to. */
+  readonly remembered: number
   readonly lookups: number
   /** Candidates seen with another chain, or with none. */
   readonly otherChain: number

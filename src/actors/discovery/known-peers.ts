@@ -19,6 +19,7 @@ export class KnownPeers {
 
   constructor(private readonly max: number) {}
 
+  get size(): number { return this.#peers.size }
   /** The newest success first. */
   all(): KnownPeer[] { return [...this.#peers.values()].reverse() }
   get(peer: PeerKey): KnownPeer | undefined { return this.#peers.get(peer) }

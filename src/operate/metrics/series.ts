@@ -114,6 +114,7 @@ const peers: readonly Series[] = [
   counter('connections_closed', 'Connections closed.', (from, put) => { put(of(from).connections.closed) }),
   counter('dials', 'Dials.', (from, put) => { put(of(from).connections.dials) }),
   counter('dials_failed', 'Dials that failed.', (from, put) => { put(of(from).connections.dialsFailed) }),
+  gauge('discovery_remembered', 'Peers that a restart comes back to.', ({ figures }, put) => { put(figures.discovery?.remembered) }),
   gauge('discovery_known', 'Nodes in discovery\'s routing table.', ({ figures }, put) => { put(figures.discovery?.known) }),
 ]
 
