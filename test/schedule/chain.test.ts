@@ -3,8 +3,7 @@ import { seconds } from '../../src/actors/kernel/index.js'
 import { house } from '../chain/harness.js'
 import { MALLORY, build } from '../support/chain-builder.js'
 import type { Spec } from '../support/chain-builder.js'
-import { EPOCH, address, slot } from './fake-l1.js'
-import type { FakeL1 } from './fake-l1.js'
+import { EPOCH, FakeL1, address, slot } from './fake-l1.js'
 import type { Hex } from '../../src/actors/schedule/facts.js'
 import { resolverOf, room } from './room.js'
 import { E, NEXT, started, twisted } from './support.js'
@@ -88,7 +87,7 @@ describe('the schedule from L1, and the verdict', () => {
     await kit.stop()
   })
 
-  it('L9 an endpoint that lies, one that hangs and one that dies: nobody honest loses anything, and the honest one is accepted', async () => {
+  it('L9 an endpoint that hangs, and one that dies: nobody honest loses anything, and the honest one is accepted', async () => {
     const l1 = started().post(NEXT, [slot(NEXT + 60, 'alice')])
     l1.mine()
     let how: 'well' | 'hangs' | 'dies' = 'well'
@@ -108,6 +107,21 @@ describe('the schedule from L1, and the verdict', () => {
       expect(await gossip(commitment(bytes(address('bob')), NEXT + EPOCH + 60, { number, salt: number }), { peer: 'bob' })).equal(undefined)
     }
     expect(await gossip(commitment(bytes(address('alice')), NEXT + 60, { number: 101, parent: first }))).equal('accept')
+    expect(penalties()).equal(0)
+    await kit.stop()
+  })
+
+  it('L9 an endpoint that forges a lookahead elects nobody: its committer is ignored, the honest one accepted, and nobody loses anything', async () => {
+    const l1 = started()
+    const liar = new FakeL1('lookahead', { time: E })
+    liar.blocks.splice(0, 1, ...l1.blocks)
+    liar.post(NEXT, [slot(NEXT + 60, 'mallory')]).mine()
+    l1.post(NEXT, [slot(NEXT + 60, 'alice')]).mine()
+    const { kit, gossip, reason, penalties } = await node(l1, { endpoints: { a: liar.call, b: l1.call, c: l1.call } })
+    await kit.advance(seconds(15))
+    expect(await gossip(commitment(bytes(address('mallory')), NEXT + 60), { peer: 'mallory' })).equal('ignore')
+    expect(reason()).equal('not_elected')
+    expect(await gossip(commitment(bytes(address('alice')), NEXT + 60))).equal('accept')
     expect(penalties()).equal(0)
     await kit.stop()
   })
