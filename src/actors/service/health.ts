@@ -4,6 +4,7 @@ import type { DiscoveryFigures } from '../discovery/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
 import type { Reputation } from '../reputation/ingress.js'
 import type { ScheduleFigures } from '../schedule/ingress.js'
+import type { SinkFigures } from '../sink/ingress.js'
 import type { LossKind, StoreStanding } from '../store/ingress.js'
 import type { SyncStatus } from '../sync/ingress.js'
 import { BATCH_OFF_BY_CONFIGURATION } from '../validator/ingress.js'
@@ -15,7 +16,7 @@ export interface Ailment {
   /**
    * `not_answering`, `store_failing`, `records_lost` (H60, H79), `own_equivocation` (H76), `signing_held`, `slow_signatures`,
    * `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75), `no_peers`, `schedule_stale`,
-   * `schedule_unread`.
+   * `schedule_unread`, `sink_failing`.
    */
   readonly code: string
   readonly message: string
@@ -56,6 +57,8 @@ export interface Figures {
   readonly discovery: DiscoveryFigures | undefined
   /** `undefined` also where the schedule does not follow L1. */
   readonly schedule: ScheduleFigures | undefined
+  /** One for each sink (`service.sink`). */
+  readonly sinks: readonly SinkFigures[]
 }
 
 export interface AccessFigures { readonly bans: number; readonly blocked: number; readonly protected: number; readonly allowed: number }
@@ -65,14 +68,15 @@ const ANSWER_WITHIN = 1_000
 
 /** Asks every part. */
 export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures> {
-  const [validator, network, chain, store, sync, reputation, discovery, schedule] = await Promise.all([
+  const [validator, network, chain, store, sync, reputation, discovery, schedule, sinks] = await Promise.all([
     orUndefined(parts.validator.figures(ANSWER_WITHIN)), orUndefined(parts.network.figures(ANSWER_WITHIN)),
     orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)),
     orUndefined(parts.sync.standing(ANSWER_WITHIN)), orUndefined(accessFigures(parts.reputation)),
     parts.discovery === undefined ? undefined : orUndefined(parts.discovery.figures(ANSWER_WITHIN)),
     parts.schedule === undefined ? undefined : orUndefined(parts.schedule.figures(ANSWER_WITHIN)),
+    parts.sinks.figures(ANSWER_WITHIN),
   ])
-  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery, schedule }
+  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery, schedule, sinks }
 }
 
 /** Why signatures are not checked together, where nobody has configured it so. */
@@ -142,6 +146,9 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
   if (behind !== undefined) ailments.push({ code: 'behind', message: behind })
   const { schedule } = figures
   if (schedule !== undefined && !schedule.fresh) ailments.push(unfollowed(schedule))
+  for (const { name, failing: sink } of figures.sinks) {
+    if (sink !== undefined) ailments.push({ code: 'sink_failing', message: `${name}: ${sink.message} (${sink.code})` })
+  }
   // Nobody knows while the network does not answer.
   if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
