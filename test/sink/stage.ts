@@ -79,7 +79,7 @@ export class StageNode {
     const numbers = made.map((_, at) => this.head + 1n + BigInt(at))
     this.chain.push(...made)
     await this.#write({
-      commitments: made, txLists: numbers.map(number => ({ hash: hashOf(txListOf(number, variant)), txList: txListOf(number, variant), blockNumber: number })),
+      commitments: made, txLists: numbers.map(number => ({ hash: hashOf(txListOf(number, variant)), bytes: txListOf(number, variant), blockNumber: number })),
     })
   }
 
