@@ -12,6 +12,7 @@ import type { Sink, StoredMessage } from '../../src/actors/sink/sink.js'
 import { storeOver } from '../../src/actors/store/actor.js'
 import type { CommitmentPut, WriteBatch } from '../../src/actors/store/database.js'
 import { Store } from '../../src/actors/store/ingress.js'
+import type { StorePorts } from '../../src/actors/store/ingress.js'
 import { MemoryGround } from '../../src/actors/store/memory.js'
 import { OFFSETS, toHex } from '../../src/protocol/index.js'
 import type { StreamItem } from '../../src/protocol/stream-item.js'
@@ -45,6 +46,7 @@ export class StageNode {
   root!: Supervisor
   #store!: Store
   #sequence = 0
+  #written: (sequence: number) => void = () => undefined
 
   private constructor(readonly first: bigint, private readonly random: Random) {}
 
@@ -57,7 +59,13 @@ export class StageNode {
   async open(): Promise<void> {
     const quiet = { send: () => 'ok' as const }
     this.root = supervisor('stage', { clock: systemClock, random: this.random, log: silentLogger })
-    const ref = this.root.child('store', () => storeOver(() => this.#ground.database(), { chain: quiet, answers: quiet, events: quiet }))
+    const chain: StorePorts['chain'] = {
+      send: message => {
+        if (message.type === 'durable') this.#written(message.sequence)
+        return 'ok'
+      },
+    }
+    const ref = this.root.child('store', () => storeOver(() => this.#ground.database(), { chain, answers: quiet, events: quiet }))
     await this.root.start()
     this.#sequence = 0
     this.#store = new Store(ref)
@@ -111,9 +119,11 @@ export class StageNode {
   }
 
   async #write(batch: WriteBatch): Promise<void> {
-    void this.#store.write(++this.#sequence, undefined, batch)
-    // Answered once what was sent before it is written.
-    await this.#store.standing(WITHIN)
+    const sequence = ++this.#sequence
+    await new Promise<void>(resolve => {
+      this.#written = durable => { if (durable === sequence) resolve() }
+      void this.#store.write(sequence, undefined, batch)
+    })
     this.news.wake()
   }
 }
