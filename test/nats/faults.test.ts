@@ -12,6 +12,13 @@ const TAKEOVER = 500
 describe('nats: exactly once, by a consumer that folds', function () {
   this.timeout(120_000)
   let server: NatsServer
+  const owned: NatsServer[] = []
+  /** A server that a test may kill. */
+  const ofItsOwn = async (): Promise<NatsServer> => {
+    const own = await NatsServer.start()
+    owned.push(own)
+    return own
+  }
   const nodes: StageNode[] = []
   const consumers: FoldingConsumer[] = []
   const start = async (options = {}): Promise<StageNode> => {
@@ -37,6 +44,7 @@ describe('nats: exactly once, by a consumer that folds', function () {
 
   before(async () => { server = await NatsServer.start() })
   afterEach(async () => {
+    await Promise.all(owned.splice(0).map(each => each.stop()))
     await Promise.all(consumers.splice(0).map(consumer => consumer.leave()))
     await Promise.all(nodes.splice(0).map(node => node.stop()))
   })
@@ -66,18 +74,19 @@ describe('nats: exactly once, by a consumer that folds', function () {
   })
 
   it('the server is killed −9 and started again, while the writer writes and the consumer reads', async () => {
-    const [node, place] = [await start(), new Place(server)]
+    const own = await ofItsOwn()
+    const [node, place] = [await start(), new Place(own)]
     await node.append(200)
     const running = node.sink(place.sink())
     const consumer = reader(place)
     for (let round = 1; round <= 3; round++) {
       const append = node.append(400, round)
-      await server.kill()
+      await own.kill()
       await append
       await failing(running, 'away')
       await node.rewind(node.head - 20n)
       await node.append(5, round)
-      await server.run()
+      await own.run()
       await until(async () => (await running.figures()).failing === undefined, 'the sink works again')
     }
     await folds(place, node, consumer)
@@ -205,7 +214,8 @@ describe('nats: exactly once, by a consumer that folds', function () {
   })
 
   it('rewinds over a restart of the node, and of everything', async () => {
-    const [node, place] = [await start(), new Place(server)]
+    const own = await ofItsOwn()
+    const [node, place] = [await start(), new Place(own)]
     await node.append(30)
     let running = node.sink(place.sink())
     const consumer = reader(place)
@@ -214,7 +224,7 @@ describe('nats: exactly once, by a consumer that folds', function () {
       await running.stop()
       await node.rewind(node.head - 7n)
       await node.append(2, round)
-      if (round % 2 === 0) await Promise.all([node.restart(), server.restart()])
+      if (round % 2 === 0) await Promise.all([node.restart(), own.restart()])
       else await node.restart()
       await node.rewind(node.head - 3n)
       await node.append(4, round + 10)
@@ -241,6 +251,7 @@ describe('nats: exactly once, by a consumer that folds', function () {
     expect(consumer.fold).to.deep.include({ rewinds: 0, complaints: [] })
     await node.rewind(20n)
     await node.append(30, 2)
+    node.tip = 30n
     expect(await failing(running, 'conflict')).to.match(/block 25 was delivered as confirmed/)
     expect(consumer.fold.rewinds).to.equal(0)
   })

@@ -25,7 +25,9 @@ const WITHIN = 10_000
 export function linked(from: bigint, count: number, variant = 0, parent: Uint8Array = new Uint8Array(32)): CommitmentPut[] {
   const made: CommitmentPut[] = []
   for (let at = 0; at < count; at++) {
-    const put = commitment({ height: from + BigInt(at), variant: variant % 250, txList: txListOf(from + BigInt(at), variant) })
+    const txList = txListOf(from + BigInt(at), variant)
+    txLists.set(toHex(hashOf(txList)), txList)
+    const put = commitment({ height: from + BigInt(at), variant: variant % 250, txList })
     const ssz = put.ssz.slice()
     ssz.set(made.at(-1)?.hash ?? parent, OFFSETS.parentPreconfirmationHash)
     made.push({ ...put, ssz, hash: hashOf(ssz) })
@@ -33,7 +35,10 @@ export function linked(from: bigint, count: number, variant = 0, parent: Uint8Ar
   return made
 }
 
-export const txListOf = (height: bigint, variant: number): Uint8Array => new TextEncoder().encode(`txlist of ${height}, ${variant}`)
+/** Every txlist that was made, by its hash. */
+const txLists = new Map<string, Uint8Array>()
+
+const txListOf = (height: bigint, variant: number): Uint8Array => new TextEncoder().encode(`txlist of ${height}, ${variant}`)
 
 /** A node as a sink sees it: the real store in memory, and the real ordered stream over it. What it holds outlives `stop`. */
 export class StageNode {
@@ -79,16 +84,17 @@ export class StageNode {
 
   async append(count: number, variant = 0): Promise<void> {
     const made = linked(this.head + 1n, count, variant, this.chain.at(-1)?.hash)
-    await this.take(made, variant)
+    await this.take(made)
   }
 
-  /** Takes blocks that another node has made. */
-  async take(made: readonly CommitmentPut[], variant = 0): Promise<void> {
-    const numbers = made.map((_, at) => this.head + 1n + BigInt(at))
-    this.chain.push(...made)
-    await this.#write({
-      commitments: made, txLists: numbers.map(number => ({ hash: hashOf(txListOf(number, variant)), bytes: txListOf(number, variant), blockNumber: number })),
+  /** Takes blocks that another node has made, with their txlists. */
+  async take(made: readonly CommitmentPut[]): Promise<void> {
+    const lists = made.map(({ ssz }, at) => {
+      const hash = ssz.slice(OFFSETS.rawTxListHash, OFFSETS.rawTxListHash + 32)
+      return { hash, bytes: txLists.get(toHex(hash))!, blockNumber: this.head + 1n + BigInt(at) }
     })
+    this.chain.push(...made)
+    await this.#write({ commitments: made, txLists: lists })
   }
 
   async rewind(to: bigint): Promise<void> {
