@@ -3,7 +3,7 @@ import { FAILED, StoppedBySignal, numberOption, wholeNumberOption } from '../opt
 import { runDevnet } from './devnet.js'
 import { JsonDisplay, PlainDisplay, TerminalDisplay } from './display.js'
 
-interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly json?: boolean }
+interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly json?: boolean; readonly sink?: string }
 
 const MORE_HELP = `
 Two preconfers (alice and bob) take turns, fred follows, and lucy joins late and
@@ -23,14 +23,15 @@ export function addDevnet(program: Command, untilSignal: () => AbortSignal): voi
     )
     .option('--blocks-per-second <number>', 'how fast the preconfers publish, 0.1 to 50', numberOption(0.1, 50), 2)
     .option('--blocks <number>', 'how many blocks, 8 to 2000', wholeNumberOption(8, 2_000), 48)
+    .option('--sink <url>', 'alice and fred take the ordered stream to this NATS server (nats://host:4222), and a consumer folds it')
     .option('--json', 'JSON lines for machines')
     .addHelpText('after', MORE_HELP)
-    .action(async ({ blocksPerSecond, blocks, json }: DevnetOptions) => {
+    .action(async ({ blocksPerSecond, blocks, json, sink }: DevnetOptions) => {
       const output = process.stdout
       const display =
         json === true ? new JsonDisplay(output) : output.isTTY ? new TerminalDisplay(output) : new PlainDisplay(output)
       const signal = AbortSignal.any([untilSignal(), untilUnread(output)])
-      const summary = await runDevnet({ blocksPerSecond, blocks, display, signal })
+      const summary = await runDevnet({ blocksPerSecond, blocks, display, signal, sink })
       display.summary(summary)
       if (!summary.ok) process.exitCode = signal.reason instanceof StoppedBySignal ? signal.reason.exitCode : FAILED
     })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadCrypto } from '../../protocol/index.js'
 import { toJson } from '../../operate/json.js'
+import { Broker } from './broker.js'
 import { compare } from './compare.js'
 import type { Display } from './display.js'
 import type { NodeProcess } from './node-process.js'
@@ -16,12 +17,16 @@ export interface DevnetOptions {
   readonly display: Display
   /** Ends the run early: nodes and folders are removed, the summary says that it was interrupted. */
   readonly signal: AbortSignal
+  /** Where the ordered stream goes, too. */
+  readonly sink?: string | undefined
 }
 
 /** The late node joins after this share of the blocks. */
 const LATE_AFTER = 0.6
 /** ms without any progress after which the nodes are considered finished; and the same once one of them is gone. */
 const SETTLE_WITHIN = 60_000
+/** The same for the broker. */
+const SETTLE_WITHIN_BROKER = 15_000
 const SETTLE_WITHIN_WHEN_OVER = 3_000
 const REDRAW = 100
 const LOOK_EVERY = 10
@@ -38,11 +43,12 @@ const NOT_CAUGHT_UP: CatchUp = { blocks: 0, ms: undefined, txListsMs: undefined 
  *
  * Whatever goes wrong is among the `failures` of the summary.
  */
-export async function runDevnet({ blocksPerSecond, blocks, display, signal }: DevnetOptions): Promise<Summary> {
+export async function runDevnet({ blocksPerSecond, blocks, display, signal, sink }: DevnetOptions): Promise<Summary> {
   const began = performance.now()
   const seconds = (): number => (performance.now() - began) / 1_000
   const nodes = await Nodes.create(display, signal)
   const pieces: Piece[] = []
+  const broker = sink === undefined ? undefined : new Broker(sink)
   let catchUp = NOT_CAUGHT_UP
   const redraw = setInterval(
     () =>
@@ -54,18 +60,20 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
         turn: pieces.at(-1)?.turn,
         seconds: seconds(),
         latency: latencyOf(nodes),
+        broker: broker?.text,
       }),
     REDRAW,
   )
   try {
     try {
-      catchUp = await play(nodes, pieces, { blocks, blocksPerSecond })
+      catchUp = await play(nodes, pieces, { blocks, blocksPerSecond, broker })
     } catch (error) {
       if (signal.aborted)
         nodes.fail(`interrupted: ${messageOf(signal.reason)}`)
       else if (nodes.failures.length === 0) nodes.fail(messageOf(error))
     }
     if (!signal.aborted) await settled(nodes, pieces)
+    if (!signal.aborted && broker !== undefined) await reached(() => broker.has(pieces), new AbortController().signal, SETTLE_WITHIN_BROKER)
     const chains = signal.aborted ? [] : await Promise.all(nodes.all.map(async node => compare(node, pieces)))
     const tallies = nodes.tallies.map(tally => ({ ...tally, peers: new Set(tally.peers) }))
     return {
@@ -73,7 +81,8 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
         nodes.failures.length === 0 &&
         catchUp.ms !== undefined &&
         chains.length === nodes.tallies.length &&
-        chains.every(({ same, txListsMissing }) => same && txListsMissing === 0),
+        chains.every(({ same, txListsMissing }) => same && txListsMissing === 0) &&
+        (broker === undefined || broker.summary(pieces).same),
       seconds: seconds(),
       published: pieces.length,
       blocks: nodes.builders.length,
@@ -81,12 +90,14 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
       latency: latencyOf(nodes),
       catchUp,
       chains,
+      broker: broker?.summary(pieces),
       nodes: tallies,
       failures: nodes.failures,
     }
   } finally {
     clearInterval(redraw)
     display.close()
+    await broker?.close()
     await nodes.remove()
   }
 }
@@ -94,7 +105,7 @@ export async function runDevnet({ blocksPerSecond, blocks, display, signal }: De
 async function play(
   nodes: Nodes,
   pieces: Piece[],
-  { blocks, blocksPerSecond }: Pick<DevnetOptions, 'blocks' | 'blocksPerSecond'>,
+  { blocks, blocksPerSecond, broker }: Pick<DevnetOptions, 'blocks' | 'blocksPerSecond'> & { readonly broker: Broker | undefined },
 ): Promise<CatchUp> {
   const sequencer = new Sequencer({ origin: Math.floor(Date.now() / 1_000), blocks, blocksPerSecond }, await loadCrypto())
   await nodes.writeSchedule(toJson(sequencer.schedule()))
@@ -102,7 +113,8 @@ async function play(
   nodes.expect('bob', 'preconfer')
   nodes.expect('fred', 'follower')
   nodes.expect('lucy', 'latecomer')
-  const [alice, bob, fred] = await Promise.all([nodes.start('alice'), nodes.start('bob'), nodes.start('fred')])
+  const [alice, bob, fred] = await Promise.all([nodes.start('alice', [], broker?.options), nodes.start('bob'), nodes.start('fred', [], broker?.options)])
+  broker?.follow()
   await nodes.mesh([alice, bob, fred])
 
   let joining: Promise<CatchUp> | undefined

@@ -16,6 +16,8 @@ export interface View {
   readonly turn: number | undefined
   readonly seconds: number
   readonly latency: { readonly samples: number; readonly p50Ms: number | undefined; readonly p99Ms: number | undefined }
+  /** How far a consumer of the broker has come, in one line. */
+  readonly broker?: string | undefined
 }
 
 /** What a text means; how that looks is for whoever paints it. */
@@ -118,7 +120,7 @@ export function frame(
 }
 
 function linesOf(view: View, latest: readonly string[], paint: Paint, height: number): string[] {
-  const { builders, blocks, seconds, turn, tallies, latency } = view
+  const { builders, blocks, seconds, turn, tallies, latency, broker } = view
   const builder = tallies.find(({ state }) => state === 'its turn')?.name
   const progress =
     turn === undefined
@@ -132,7 +134,7 @@ function linesOf(view: View, latest: readonly string[], paint: Paint, height: nu
     `${paint('title', title)}${right.padStart(WIDTH - 2 - title.length)}`, '',
     ...table(tallies, paint), '',
     ...strips(view, paint), '',
-    progress, times, '',
+    progress, times, ...broker === undefined ? [] : [broker], '',
   ]
   const room = Math.max(0, height - 1 - picture.length)
   const shown = room === 0 ? [] : latest.slice(-room).map(line => `  ${line}`.slice(0, WIDTH - 1))
