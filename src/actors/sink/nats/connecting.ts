@@ -91,6 +91,10 @@ async function credentialsOf(path: string): Promise<Uint8Array> {
 const API_CODES: Readonly<Record<number, SinkErrorCode>> = {
   10071: 'refused', 10164: 'refused', 10070: 'refused', 10059: 'gone', 10077: 'full', 10023: 'full', 10047: 'full', 10054: 'too_large', 10039: 'misconfigured', 10076: 'misconfigured',
 }
+/** A refusal of JetStream by its code. */
+export const apiError = (code: number | undefined, description: string | undefined): SinkError =>
+  new SinkError(API_CODES[code ?? 0] ?? 'failed', `the stream did not take a message: ${description ?? 'no reason'}`, code)
+
 /** Names of the client's own errors. */
 const NAMES: Readonly<Record<string, SinkErrorCode>> = {
   TimeoutError: 'timeout', AuthorizationError: 'unauthorized', UserAuthenticationExpiredError: 'unauthorized', PermissionViolationError: 'unauthorized',

@@ -1,9 +1,11 @@
-import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream'
+import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream'
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
+import { systemClock } from '../../kernel/index.js'
 import { sinkSettings } from '../config.js'
 import type { SinkOptions } from '../config.js'
 import { SinkError } from '../errors.js'
 import type { ExpectedLast, OpenSink, Sink, SinkGround, SinkMessage, StoredMessage } from '../sink.js'
+import { AcknowledgedPublishes } from './acknowledged.js'
 import { ANSWER_WITHIN, connectTo, natsClient, parseServers, sinkErrorOf } from './connecting.js'
 import type { NatsReach } from './connecting.js'
 import { checkStream, streamNameOf, subjectOf } from './stream.js'
@@ -39,10 +41,9 @@ export function natsSink(options: NatsSinkOptions): Sink {
       const wishes = wishesFor(chainId)
       const connection = await connectTo(options, `preconfirmation-p2p ${wishes.subject}`)
       try {
-        const js = streams.jetstream(connection, { timeout: ANSWER_WITHIN })
         const jsm = await streams.jetstreamManager(connection, { timeout: ANSWER_WITHIN })
         await checkStream(connection, jsm, wishes, largestPayload)
-        return await OpenNats.over(connection, js, jsm, wishes)
+        return await OpenNats.over(connection, jsm, wishes)
       } catch (error) {
         await connection.close()
         throw sinkErrorOf(error, 'the stream cannot be opened')
@@ -55,15 +56,15 @@ class OpenNats implements OpenSink {
   readonly gone: Promise<Error>
 
   private constructor(
-    private readonly connection: NatsConnection, private readonly js: JetStreamClient, private readonly jsm: JetStreamManager, private readonly wishes: StreamWishes,
-    private readonly makeHeaders: () => MsgHdrs,
+    private readonly connection: NatsConnection, private readonly jsm: JetStreamManager, private readonly wishes: StreamWishes,
+    private readonly publishes: AcknowledgedPublishes, private readonly makeHeaders: () => MsgHdrs,
   ) {
     this.gone = connection.closed().then(reason => sinkErrorOf(reason instanceof Error ? reason : new Error('closed'), 'the connection was lost'))
   }
 
-  static async over(connection: NatsConnection, js: JetStreamClient, jsm: JetStreamManager, wishes: StreamWishes): Promise<OpenNats> {
+  static async over(connection: NatsConnection, jsm: JetStreamManager, wishes: StreamWishes): Promise<OpenNats> {
     const { core } = await natsClient()
-    return new OpenNats(connection, js, jsm, wishes, () => core.headers())
+    return new OpenNats(connection, jsm, wishes, new AcknowledgedPublishes(connection, core.createInbox(), systemClock), () => core.headers())
   }
 
   last(): Promise<StoredMessage | undefined> { return this.#read({ last_by_subj: this.wishes.subject }) }
@@ -74,13 +75,13 @@ class OpenNats implements OpenSink {
     const { name, subject } = this.wishes
     const sent = this.makeHeaders()
     for (const [key, value] of Object.entries(headers)) sent.set(key, value)
+    sent.set('Nats-Msg-Id', id)
+    sent.set('Nats-Expected-Stream', name)
+    sent.set('Nats-Expected-Last-Subject-Sequence', String(expected.sequence))
+    // The id too: where one message of another writer came between, the sequence alone would let the next one but one through.
+    if (expected.id !== undefined) sent.set('Nats-Expected-Last-Msg-Id', expected.id)
     try {
-      // The id too: where one message of another writer came between, the sequence alone would let the next one but one through.
-      const ack = await this.js.publish(subject, payload, {
-        msgID: id, headers: sent, timeout: ANSWER_WITHIN,
-        expect: { streamName: name, lastSubjectSequence: expected.sequence, ...expected.id !== undefined && { lastMsgID: expected.id } },
-      })
-      return ack.seq
+      return await this.publishes.publish(subject, payload, sent)
     } catch (error) {
       throw sinkErrorOf(error, 'the stream did not take a message')
     }
