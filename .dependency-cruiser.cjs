@@ -1,8 +1,8 @@
 /**
- * The arrows between the rooms (docs/architecture.md): cli → operate → service → (sync, network, discovery, chain, schedule, validator, store, reputation)
+ * The arrows between the rooms (docs/architecture.md): cli → operate → service → (sync, network, discovery, chain, schedule, validator, store, reputation, sink)
  * → kernel, protocol. An actor sees of another one only its messages (`ingress.ts`) and what flows back to it (`ports.ts`).
  */
-const rooms = 'validator|store|reputation|chain|network|discovery|sync|schedule'
+const rooms = 'validator|store|reputation|chain|network|discovery|sync|schedule|sink'
 
 module.exports = {
   forbidden: [
@@ -38,6 +38,16 @@ module.exports = {
       name: 'libp2p-only-in-network', severity: 'error',
       comment: 'the driver is the only room that imports libp2p; discovery may use its address and key types',
       from: { path: '^src/', pathNot: '^src/actors/(network|discovery)/' }, to: { path: 'node_modules/(@libp2p|libp2p|@chainsafe/libp2p|@multiformats)' },
+    },
+    {
+      name: 'nats-only-in-its-sink-and-consumer', severity: 'error',
+      comment: 'the broker\'s client is optional: whoever does without never loads it',
+      from: { path: '^src/', pathNot: '^src/(actors/sink/nats|consumer)/' }, to: { path: 'node_modules/@nats-io' },
+    },
+    {
+      name: 'consumer-needs-no-node', severity: 'error',
+      comment: 'who reads a broker loads no libp2p and no store',
+      from: { path: '^src/consumer/' }, to: { path: '^src/(?!consumer/|protocol/|polyfill|actors/(sink|kernel)/|actors/chain/(index|schedule))' },
     },
     { name: 'database-only-in-store', severity: 'error', from: { path: '^src/', pathNot: '^src/actors/store/' }, to: { path: 'node_modules/(classic-level|lmdb|level)' } },
     { name: 'no-test-code-in-src', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|bench|examples)/' } },

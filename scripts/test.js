@@ -26,6 +26,8 @@ const NOT_UNIT = [
 ]
 /** What needs a real L1 development chain: scripts/test-l1.js. */
 const L1 = 'l1/**'
+/** What needs a real broker: scripts/test-nats.js. */
+const NATS = 'nats/**'
 /** Samples of what `npm run campaign` runs in full. */
 const CAMPAIGNS = 'campaigns/**/*.test.js'
 /** As many as keep two cores busy while most of them wait. */
@@ -42,7 +44,7 @@ const args = {
   all: () => ['--parallel', '--jobs', String(JOBS), ...longestFirst()],
   // One after the other: each of them wants the machine for itself.
   campaigns: () => [`dist/test/${CAMPAIGNS}`],
-  unit: () => ['--parallel', '--jobs', '2', ...[CAMPAIGNS, L1, ...NOT_UNIT].flatMap(path => ['--ignore', `dist/test/${path}`]), 'dist/test/**/*.test.js'],
+  unit: () => ['--parallel', '--jobs', '2', ...[CAMPAIGNS, L1, NATS, ...NOT_UNIT].flatMap(path => ['--ignore', `dist/test/${path}`]), 'dist/test/**/*.test.js'],
   /** All that leaves something to chance, or what is named: in full. */
   samples: () => ['--parallel', '--jobs', '2', ...paths.length > 0 ? paths.map(builtOf) : longestFirst().filter(file => readFileSync(join(root, file), 'utf8').match(/samples\(|fc\.(assert|check)/) !== null)],
   file: () => {
@@ -62,7 +64,7 @@ child.on('exit', status => { process.exitCode = status ?? 1 })
 /** Each file once: one that two patterns match would run twice. */
 function longestFirst() {
   const files = readdirSync(join(root, 'dist/test'), { recursive: true }).map(file => file.replaceAll('\\', '/'))
-    .filter(file => file.endsWith('.test.js') && !file.startsWith('campaigns/') && !file.startsWith('l1/')).sort()
+    .filter(file => file.endsWith('.test.js') && !file.startsWith('campaigns/') && !/^(l1|nats)\//.test(file)).sort()
   const place = file => FIRST.findIndex(path => file.startsWith(path))
   return files.sort((a, b) => place(a) - place(b)).map(file => `dist/test/${file}`)
 }

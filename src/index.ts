@@ -67,6 +67,9 @@ export type { AccessFigures } from './actors/service/health.js'
 export type { PublisherEvent } from './actors/service/publisher.js'
 export type { Call as ServiceCall } from './actors/service/remote-calls.js'
 export type { GateEvent, SigningFrom } from './actors/service/signing-gate.js'
+export type { ExpectedLast, NatsSinkOptions, NatsTls, OpenSink, Sink, SinkErrorCode, SinkGround, SinkMessage, SinkOptions, SinkSettings, StoredMessage } from './actors/sink/index.js'
+export type { SinkFigures, SinkState } from './actors/sink/ingress.js'
+export type { NatsReach } from './actors/sink/nats/connecting.js'
 export type {
   ChainRecord, CommitmentPut, CommitmentRecord, Discarded, Evidence, EvidencePut, GapRecord, HeadRecord, Loss, LossKind, MissingTxLists, OwnSigned,
   RewindsSince, RootRecord, SignedWindow, SigningMark, Standing as CommitmentStanding, Stats, TipRecord, TxListPut, WriteBatch,

@@ -13,6 +13,7 @@ import { confirmationsOf } from './l2-options.js'
 import { FAILED } from './options.js'
 import { CatchUpProgress } from './progress.js'
 import type { RunOptions } from './run.js'
+import { sinkOf } from './sink-options.js'
 import { serveStdio } from './stdio.js'
 
 /**
@@ -25,6 +26,7 @@ const LINGER = 2_000
 export async function runNode(options: RunOptions, stopped: AbortSignal, onHangup: (then: () => void) => void): Promise<void> {
   const progress = new CatchUpProgress(process.stderr, barOn(process.stderr, options), () => systemClock.monotonic())
   const log = logTo(progress.above, options.logLevel)
+  const sink = await sinkOf(options)
   const [schedule, confirmations] = [await scheduleOf(options), confirmationsOf(options)]
   const service = await P2pService.start({
     chainId: options.chainId,
@@ -58,6 +60,10 @@ export async function runNode(options: RunOptions, stopped: AbortSignal, onHangu
     log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
     if (options.confirmedTip === undefined && confirmations === undefined) {
       log.warn({}, 'no --confirmed-tip: a new chain begins with the lowest block that most peers can serve, which nothing confirms; name the block that L1 has confirmed')
+    }
+    if (sink !== undefined) {
+      await service.sink(sink)
+      log.info({ sink: sink.name }, 'the ordered stream goes there')
     }
     // before the doors: the first who subscribes is told of the start
     const ended = options.stdio === true

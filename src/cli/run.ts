@@ -9,6 +9,8 @@ import { addL1Options, l1OptionsOf } from './l1-options.js'
 import type { L1CommandOptions } from './l1-options.js'
 import { addL2Options } from './l2-options.js'
 import type { L2CommandOptions } from './l2-options.js'
+import { addSinkOptions } from './sink-options.js'
+import type { SinkCommandOptions } from './sink-options.js'
 import { UsageError, bigintOption, collect, collectOf, wholeNumberOption } from './options.js'
 
 /** A rule that can be switched off by its name. */
@@ -17,7 +19,7 @@ export type GaterSwitch = { [K in keyof GaterRules]: GaterRules[K] extends boole
 const gaterSwitches = Object.entries(gaterPresets.open).filter(([, value]) => typeof value === 'boolean').map(([name]) => name)
 
 /** As commander gives them. */
-export interface RunOptions extends L1CommandOptions, L2CommandOptions {
+export interface RunOptions extends L1CommandOptions, L2CommandOptions, SinkCommandOptions {
   readonly chainId: bigint
   readonly listen?: readonly string[]
   readonly peer?: readonly string[]
@@ -60,7 +62,7 @@ the process at once. SIGHUP has the schedule's file read again.`
 
 /** `run`: one node, until a signal, or with `--stdio` until its input ends. */
 export function addRun(program: Command, untilSignal: () => AbortSignal, onHangup: (then: () => void) => void): void {
-  addL2Options(addL1Options(program.command('run').description('Runs one node.')))
+  addSinkOptions(addL2Options(addL1Options(program.command('run').description('Runs one node.'))))
     .option('--listen <multiaddr>', `address to listen on, repeatable (default: ${DEFAULT_LISTEN})`, collect)
     .addOption(
       new Option('--chain-id <number>', 'chain id')

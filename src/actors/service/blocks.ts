@@ -1,37 +1,16 @@
 import { equalBytes } from '../../protocol/bytes.js'
 import { CommitmentView, SignedCommitmentCodec } from '../../protocol/index.js'
-import type { SignedCommitment } from '../../protocol/index.js'
+import { cursorOf, parseCursor } from '../../protocol/cursor.js'
+import type { Position, Told } from '../../protocol/cursor.js'
+import type { StreamItem } from '../../protocol/stream-item.js'
 import type { Clock } from '../kernel/index.js'
 import type { Chain } from '../chain/ingress.js'
 import type { CommitmentRecord, Store } from '../store/ingress.js'
 import { PatientStore } from './patient-store.js'
-import { cursorOf, parseCursor } from './cursor.js'
-import type { Position, Told } from './cursor.js'
 import { ServiceError } from './errors.js'
 import type { Wake } from './wake.js'
 
-/** What the ordered stream gives (SPEC §7). */
-export type StreamItem =
-  /** The next canonical block, durable. Keep the `cursor` of each item once you are done with it: `from: cursor` goes on right behind. */
-  | {
-    readonly kind: 'block'; readonly cursor: string; readonly blockNumber: bigint; readonly commitment: SignedCommitment
-    /** The commitment's SSZ, 382 bytes. */
-    readonly ssz: Uint8Array
-    /** Preconfirmation hash. */
-    readonly hash: Uint8Array
-    readonly signer: Uint8Array
-    /** Its raw transaction list, where the stream was asked for complete blocks. */
-    readonly txList: Uint8Array | undefined
-  }
-  /**
-   * Blocks above `to` are no longer canonical; those in their place follow. `reset`: the stream cannot know how far what the reader has is
-   * canonical still (an old cursor, or one of another store), and begins anew from the confirmed tip, or from the lowest block that is kept.
-   */
-  | { readonly kind: 'rewind'; readonly to: bigint; readonly reset?: true; readonly cursor: string }
-  /** Blocks `from` to `to` are not here: below what is kept, or passed over by a jump of the confirmed tip. */
-  | { readonly kind: 'skipped'; readonly from: bigint; readonly to: bigint; readonly cursor: string }
-  /** The txlist of this block has been missing for 30 s. The stream goes on waiting for it. */
-  | { readonly kind: 'stalled'; readonly height: bigint }
+export type { StreamItem } from '../../protocol/stream-item.js'
 
 export interface BlocksOptions {
   /** A height (that block is the first), or the cursor of the last item that you have dealt with. */
@@ -64,7 +43,7 @@ const STALLED_AFTER = 30_000
 export function blocks(
   needs: Needs, { from, withTxList = false, signal: until }: BlocksOptions,
 ): AsyncGenerator<StreamItem, void, undefined> {
-  const position = typeof from === 'string' ? parseCursor(from) : { blockNumber: checkHeight(from) - 1n, hash: undefined, told: undefined }
+  const position = typeof from === 'string' ? checkCursor(from) : { blockNumber: checkHeight(from) - 1n, hash: undefined, told: undefined }
   const left = new AbortController()
   const signal = until === undefined ? left.signal : AbortSignal.any([until, left.signal])
   const reading = { ...needs, store: new PatientStore(needs, signal) }
@@ -188,6 +167,12 @@ async function doubtful({ store, chain }: Reading, { blockNumber, hash }: Positi
   const base = isAbove ? confirmedTip.blockNumber : lowest! - 1n
   const most = present === undefined ? blockNumber : blockNumber - 1n
   return base < most ? base : most
+}
+
+function checkCursor(from: string): Position {
+  const position = parseCursor(from)
+  if (position === undefined) throw new ServiceError('bad_cursor', 'a cursor is what items of the stream carry', from.slice(0, 120))
+  return position
 }
 
 function checkHeight(from: bigint | string): bigint {

@@ -5,6 +5,7 @@ import type { NetworkFigures } from '../network/ingress.js'
 import type { Reputation } from '../reputation/ingress.js'
 import type { ConfirmationFigures } from '../schedule/confirmed/ingress.js'
 import type { ScheduleFigures } from '../schedule/ingress.js'
+import type { SinkFigures } from '../sink/ingress.js'
 import type { LossKind, StoreStanding } from '../store/ingress.js'
 import type { SyncStatus } from '../sync/ingress.js'
 import { BATCH_OFF_BY_CONFIGURATION } from '../validator/ingress.js'
@@ -16,7 +17,7 @@ export interface Ailment {
   /**
    * `not_answering`, `store_failing`, `records_lost` (H60, H79), `own_equivocation` (H76), `signing_held`, `slow_signatures`,
    * `batch_verification_off`, `unheard` (H42), `static_peer_unreached` (H80), `behind` (H75), `no_peers`, `schedule_stale`,
-   * `schedule_unread`, `tip_unread`, `tip_stale`.
+   * `schedule_unread`, `tip_unread`, `tip_stale`, `sink_failing`.
    */
   readonly code: string
   readonly message: string
@@ -59,6 +60,8 @@ export interface Figures {
   readonly schedule: ScheduleFigures | undefined
   /** `undefined` also where the confirmed tip is not read from L2. */
   readonly confirmations: ConfirmationFigures | undefined
+  /** One for each sink (`service.sink`). */
+  readonly sinks: readonly SinkFigures[]
 }
 
 export interface AccessFigures { readonly bans: number; readonly blocked: number; readonly protected: number; readonly allowed: number }
@@ -68,15 +71,16 @@ const ANSWER_WITHIN = 1_000
 
 /** Asks every part. */
 export async function figuresOf({ supervisor, ...parts }: Tree): Promise<Figures> {
-  const [validator, network, chain, store, sync, reputation, discovery, schedule, confirmations] = await Promise.all([
+  const [validator, network, chain, store, sync, reputation, discovery, schedule, confirmations, sinks] = await Promise.all([
     orUndefined(parts.validator.figures(ANSWER_WITHIN)), orUndefined(parts.network.figures(ANSWER_WITHIN)),
     orUndefined(parts.chain.standing(ANSWER_WITHIN)), orUndefined(parts.store.standing(ANSWER_WITHIN)),
     orUndefined(parts.sync.standing(ANSWER_WITHIN)), orUndefined(accessFigures(parts.reputation)),
     parts.discovery === undefined ? undefined : orUndefined(parts.discovery.figures(ANSWER_WITHIN)),
     parts.schedule === undefined ? undefined : orUndefined(parts.schedule.figures(ANSWER_WITHIN)),
     parts.confirmations === undefined ? undefined : orUndefined(parts.confirmations.figures(ANSWER_WITHIN)),
+    parts.sinks.figures(ANSWER_WITHIN),
   ])
-  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery, schedule, confirmations }
+  return { tree: supervisor.describe(), validator, network, chain, store, sync, reputation, discovery, schedule, confirmations, sinks }
 }
 
 /** Why signatures are not checked together, where nobody has configured it so. */
@@ -147,6 +151,9 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
   const { schedule, confirmations } = figures
   if (schedule !== undefined && !schedule.fresh) ailments.push(unfollowed(schedule))
   if (confirmations !== undefined && !confirmations.fresh) ailments.push(unconfirmed(confirmations))
+  for (const { name, failing: sink } of figures.sinks) {
+    if (sink !== undefined) ailments.push({ code: 'sink_failing', message: `${name}: ${sink.message} (${sink.code})` })
+  }
   // Nobody knows while the network does not answer.
   if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {

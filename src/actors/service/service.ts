@@ -7,6 +7,7 @@ import { chainConfig, checkHead } from '../chain/index.js'
 import type { ConfirmedTip, Head } from '../chain/ingress.js'
 import { reputationConfig } from '../reputation/index.js'
 import type { NetworkCommand, PeerInfo } from '../network/ingress.js'
+import type { Sink } from '../sink/index.js'
 import type { Evidence } from '../store/ingress.js'
 import { Access } from './access.js'
 import { blocks } from './blocks.js'
@@ -29,6 +30,7 @@ import type { PublishOptions } from './publishing.js'
 import { checkRange, requestCommitments, requestHead, requestTxList } from './requests.js'
 import type { RequestOptions } from './requests.js'
 import { checkProtected, signerFrom } from './signing.js'
+import type { RunningSink } from './sinks.js'
 import { buildTree } from './tree.js'
 import type { Tree } from './tree.js'
 import { ofCaller } from './signals.js'
@@ -311,6 +313,16 @@ export class P2pService implements AsyncDisposable {
    */
   blocks(options: BlocksOptions): AsyncGenerator<StreamItem, void, undefined> {
     return blocks({ ...this.#tree, clock: this.#config.clock }, { ...options, signal: this.#untilClosing(options.signal) })
+  }
+
+  /**
+   * Takes the ordered stream elsewhere, from behind the last message that is there on, for as long as the node runs: `service.sink(natsSink({ … }))`
+   * (docs/sinks.md). A sink that cannot be reached, or is not set up as it must be, is an ailment `sink_failing` (`health`); it is tried again, and
+   * loses nothing. @throws ServiceError `stopped`, `bad_config`
+   */
+  async sink(sink: Sink): Promise<RunningSink> {
+    this.#ensureRunning()
+    return this.#tree.sinks.add(sink)
   }
 
   /**

@@ -37,6 +37,7 @@ import { Publisher, publisher } from './publisher.js'
 import type { PublisherMessage } from './publisher.js'
 import { SigningGate } from './signing-gate.js'
 import type { GateEvent } from './signing-gate.js'
+import { Sinks } from './sinks.js'
 import { StoreOutage } from './store-outage.js'
 import { Wake } from './wake.js'
 
@@ -64,6 +65,7 @@ export interface Tree {
   readonly storeOutage: Pick<StoreOutage, 'failing'>
   /** Woken whenever a reader of the chain may find something new. */
   readonly news: Wake
+  readonly sinks: Sinks
   /**
    * Starts the parts one after the other, as they stand on each other. What takes some of them long begins at once: the validator's
    * threads, and libp2p is loaded meanwhile. @throws StartError; then none of it is left
@@ -206,7 +208,10 @@ export function buildTree(config: FilledConfig, configs: RoomConfigs, events: Br
     loadLibp2p().catch(() => undefined)
     await starting
   }
-  return { supervisor: root, ...handles, publisher: new Publisher(publishing), gate, schedule: electing && new Schedule(electing), confirmations: confirming && new Confirmations(confirming), commands: driving, news, storeOutage, start }
+  return {
+    supervisor: root, ...handles, publisher: new Publisher(publishing), gate, schedule: electing && new Schedule(electing), confirmations: confirming && new Confirmations(confirming),
+    commands: driving, news, storeOutage, sinks: new Sinks({ supervisor: root, ...handles, news, clock, chainId }), start,
+  }
 }
 
 const withoutBatches = (config: ValidatorConfig): ValidatorConfig =>

@@ -3,7 +3,7 @@ import { FAILED, StoppedBySignal, numberOption, wholeNumberOption } from '../opt
 import { runDevnet } from './devnet.js'
 import { JsonDisplay, PlainDisplay, TerminalDisplay } from './display.js'
 
-interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly l1?: boolean; readonly json?: boolean }
+interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly l1?: boolean; readonly json?: boolean; readonly sink?: string }
 
 const MORE_HELP = `
 Two preconfers (alice and bob) take turns, fred follows, and lucy joins late and
@@ -27,15 +27,16 @@ export function addDevnet(program: Command, untilSignal: () => AbortSignal): voi
     .option('--blocks-per-second <number>', 'how fast the preconfers publish, 0.1 to 50', numberOption(0.1, 50), 2)
     .option('--blocks <number>', 'how many blocks, 8 to 2000', wholeNumberOption(8, 2_000), 48)
     .option('--l1', 'who may sign is read from a real L1 development chain, on which things happen')
+    .option('--sink <url>', 'alice and fred take the ordered stream to this NATS server (nats://host:4222), and a consumer folds it')
     .option('--json', 'JSON lines for machines')
     .addHelpText('after', MORE_HELP)
-    .action(async ({ blocksPerSecond, blocks, l1, json }: DevnetOptions) => {
+    .action(async ({ blocksPerSecond, blocks, l1, json, sink }: DevnetOptions) => {
       if (l1 === true) (await import('./l1/play.js')).turnLength(blocks, blocksPerSecond)
       const output = process.stdout
       const display =
         json === true ? new JsonDisplay(output) : output.isTTY ? new TerminalDisplay(output) : new PlainDisplay(output)
       const signal = AbortSignal.any([untilSignal(), untilUnread(output)])
-      const summary = await runDevnet({ blocksPerSecond, blocks, display, l1: l1 === true, signal })
+      const summary = await runDevnet({ blocksPerSecond, blocks, display, l1: l1 === true, signal, sink })
       display.summary(summary)
       if (!summary.ok) process.exitCode = signal.reason instanceof StoppedBySignal ? signal.reason.exitCode : FAILED
     })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadCrypto } from '../../protocol/index.js'
 import { toJson } from '../../operate/json.js'
+import { Broker } from './broker.js'
 import { compare } from './compare.js'
 import type { Display } from './display.js'
 import type { NodeProcess } from './node-process.js'
@@ -19,12 +20,16 @@ export interface DevnetOptions {
   readonly l1?: boolean
   /** Ends the run early: nodes and folders are removed, the summary says that it was interrupted. */
   readonly signal: AbortSignal
+  /** Where the ordered stream goes, too. */
+  readonly sink?: string | undefined
 }
 
 /** The late node joins after this share of the blocks. */
 const LATE_AFTER = 0.6
 /** ms without any progress after which the nodes are considered finished; and the same once one of them is gone. */
 const SETTLE_WITHIN = 60_000
+/** The same for the broker. */
+const SETTLE_WITHIN_BROKER = 15_000
 const SETTLE_WITHIN_WHEN_OVER = 3_000
 const REDRAW = 100
 const LOOK_EVERY = 10
@@ -41,12 +46,13 @@ const NOT_CAUGHT_UP: CatchUp = { blocks: 0, ms: undefined, txListsMs: undefined 
  *
  * Whatever goes wrong is among the `failures` of the summary.
  */
-export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, signal }: DevnetOptions): Promise<Summary> {
+export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, signal, sink }: DevnetOptions): Promise<Summary> {
   const began = performance.now()
   const seconds = (): number => (performance.now() - began) / 1_000
   const nodes = await Nodes.create(display, signal)
   const pieces: Piece[] = []
   const l1Room: L1Room = { play: undefined }
+  const broker = sink === undefined ? undefined : new Broker(sink)
   let catchUp = NOT_CAUGHT_UP
   const redraw = setInterval(
     () =>
@@ -59,12 +65,13 @@ export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, 
         seconds: seconds(),
         latency: latencyOf(nodes),
         ...l1Room.play !== undefined && { l1: l1Room.play.shown },
+        broker: broker?.text,
       }),
     REDRAW,
   )
   try {
     try {
-      catchUp = await play(nodes, pieces, { blocks, blocksPerSecond }, l1 ? l1Room : undefined, display)
+      catchUp = await play(nodes, pieces, { blocks, blocksPerSecond, broker }, l1 ? l1Room : undefined, display)
     } catch (error) {
       if (signal.aborted)
         nodes.fail(`interrupted: ${messageOf(signal.reason)}`)
@@ -72,6 +79,7 @@ export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, 
     }
     if (!signal.aborted) await settled(nodes, pieces)
     if (!signal.aborted && l1Room.play !== undefined) await confirmed(nodes, pieces, l1Room.play)
+    if (!signal.aborted && broker !== undefined) await reached(() => broker.has(pieces), new AbortController().signal, SETTLE_WITHIN_BROKER)
     const chains = signal.aborted ? [] : await Promise.all(nodes.all.map(async node => compare(node, pieces)))
     const tallies = nodes.tallies.map(tally => ({ ...tally, peers: new Set(tally.peers) }))
     return {
@@ -79,7 +87,8 @@ export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, 
         nodes.failures.length === 0 &&
         catchUp.ms !== undefined &&
         chains.length === nodes.tallies.length &&
-        chains.every(({ same, txListsMissing }) => same && txListsMissing === 0),
+        chains.every(({ same, txListsMissing }) => same && txListsMissing === 0) &&
+        (broker === undefined || broker.summary(pieces).same),
       seconds: seconds(),
       published: pieces.length,
       blocks: nodes.builders.length,
@@ -87,12 +96,14 @@ export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, 
       latency: latencyOf(nodes),
       catchUp,
       chains,
+      broker: broker?.summary(pieces),
       nodes: tallies,
       failures: nodes.failures,
     }
   } finally {
     clearInterval(redraw)
     display.close()
+    await broker?.close()
     await nodes.remove()
     await l1Room.play?.stop()
   }
@@ -101,7 +112,7 @@ export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, 
 async function play(
   nodes: Nodes,
   pieces: Piece[],
-  { blocks, blocksPerSecond }: Pick<DevnetOptions, 'blocks' | 'blocksPerSecond'>,
+  { blocks, blocksPerSecond, broker }: Pick<DevnetOptions, 'blocks' | 'blocksPerSecond'> & { readonly broker: Broker | undefined },
   l1Room: L1Room | undefined,
   display: Display,
 ): Promise<CatchUp> {
@@ -119,7 +130,8 @@ async function play(
   nodes.expect('bob', 'preconfer')
   nodes.expect('fred', 'follower')
   nodes.expect('lucy', 'latecomer')
-  const [alice, bob, fred] = await Promise.all([nodes.start('alice'), nodes.start('bob'), nodes.start('fred')])
+  const [alice, bob, fred] = await Promise.all([nodes.start('alice', [], broker?.options), nodes.start('bob'), nodes.start('fred', [], broker?.options)])
+  broker?.follow()
   await nodes.mesh([alice, bob, fred])
 
   let joining: Promise<CatchUp> | undefined

@@ -18,6 +18,8 @@ export interface View {
   /** What happened on L1 last, and who may sign now and then; left out: L1 is not followed. */
   readonly l1?: readonly string[]
   readonly latency: { readonly samples: number; readonly p50Ms: number | undefined; readonly p99Ms: number | undefined }
+  /** How far a consumer of the broker has come, in one line. */
+  readonly broker?: string | undefined
 }
 
 /** What a text means; how that looks is for whoever paints it. */
@@ -122,7 +124,7 @@ export function frame(
 }
 
 function linesOf(view: View, latest: readonly string[], paint: Paint, height: number): string[] {
-  const { builders, blocks, seconds, turn, tallies, latency, l1 } = view
+  const { builders, blocks, seconds, turn, tallies, latency, l1, broker } = view
   const builder = tallies.find(({ state }) => state === 'its turn')?.name
   const progress =
     turn === undefined
@@ -136,7 +138,7 @@ function linesOf(view: View, latest: readonly string[], paint: Paint, height: nu
     `${paint('title', title)}${right.padStart(WIDTH - 2 - title.length)}`, '',
     ...table(tallies, paint), '',
     ...strips(view, paint), '',
-    progress, times, '',
+    progress, times, ...broker === undefined ? [] : [broker], '',
     ...l1 === undefined ? [] : [...Array.from({ length: L1_LINES }, (_, at) => (l1[at] ?? '').slice(0, WIDTH - 1)), ''],
   ]
   const room = Math.max(0, height - 1 - picture.length)

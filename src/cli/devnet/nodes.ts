@@ -99,7 +99,7 @@ export class Nodes {
   }
 
   /** Starts an expected node; resolves when it listens. */
-  async start(name: string, peers: readonly NodeProcess[] = []): Promise<NodeProcess> {
+  async start(name: string, peers: readonly NodeProcess[] = [], more: readonly string[] = []): Promise<NodeProcess> {
     this.over.throwIfAborted()
     const tally = this.tally(name)
     tally.state = 'starting'
@@ -111,6 +111,7 @@ export class Nodes {
         ...this.#schedule,
         ...['--confirmed-tip', String(CONFIRMED_TIP)],
         ...['--log-level', 'warn'],
+        ...more,
         ...peers.flatMap(({ address }) => ['--peer', address]),
       ],
       line => this.#seen(tally, line),

@@ -1,3 +1,4 @@
+import type { BrokerSummary } from './broker.js'
 import type { HeldChain } from './compare.js'
 import { ms, plain, table } from './frame.js'
 import type { Paint } from './frame.js'
@@ -22,6 +23,8 @@ export interface Summary {
   readonly catchUp: CatchUp
   /** Each node's chain, held against what was published, hash by hash. Empty where the run was interrupted. */
   readonly chains: readonly HeldChain[]
+  /** Where the stream went to a broker. */
+  readonly broker?: BrokerSummary | undefined
   readonly nodes: readonly Tally[]
   readonly failures: readonly string[]
 }
@@ -29,7 +32,7 @@ export interface Summary {
 const LABEL = 11
 
 export function summaryText(
-  { ok, seconds, published, blocks, txListBytes, latency, catchUp, chains, nodes, failures }: Summary,
+  { ok, seconds, published, blocks, txListBytes, latency, catchUp, chains, broker, nodes, failures }: Summary,
   paint: Paint = plain,
 ): string {
   const line = (label: string, text: string): string => `${paint('faint', label.padEnd(LABEL))} ${text}`
@@ -45,6 +48,7 @@ export function summaryText(
         : `${catchUp.blocks} blocks behind; caught up in ${ms(catchUp.ms)}, their txlists in ${ms(catchUp.txListsMs)}`,
     ),
     ...chains.map(chain => line(`chain`, `${chain.node.padEnd(6)} ${chainText(chain, paint)}`)),
+    ...broker === undefined ? [] : [line('broker', brokerText(broker, paint))],
     ...failures.map(failure => line(paint('bad', 'FAILED'.padEnd(LABEL)), failure)),
     '',
     ok
@@ -58,6 +62,10 @@ function chainText({ commitments, same, firstDifference, txListsMissing }: HeldC
     ? `${commitments} commitments, the same hash by hash`
     : paint('bad', `${commitments} commitments, DIFFERENT: ${firstDifference ?? ''}`)
   return `${chain}, ${txListsMissing === 0 ? 'all txlists' : paint('bad', `${txListsMissing} TXLISTS MISSING`)}`
+}
+
+function brokerText({ url, subject, blocks, rewinds, same }: BrokerSummary, paint: Paint): string {
+  return `${url} ${subject}: ${blocks} blocks and ${rewinds} rewinds, ${same ? 'the same hash by hash' : paint('bad', 'DIFFERENT')}`
 }
 
 const mebibytes = (bytes: number): string => `${(bytes / 1_048_576).toFixed(1)} MiB`

@@ -1,5 +1,4 @@
-import { ProtocolError, fromHex, toHex } from '../../protocol/index.js'
-import { ServiceError } from './errors.js'
+import { fromHex, toHex } from './hex.js'
 
 /** What a reader of the ordered stream has been told. */
 export interface Position {
@@ -24,16 +23,13 @@ export function cursorOf({ blockNumber, hash, told }: Position, tag?: string): s
   return parts.join(':')
 }
 
-/** @throws ServiceError `bad_cursor` */
-export function parseCursor(cursor: string): Position {
+/** `undefined`: it is not a cursor. */
+export function parseCursor(cursor: string): Position | undefined {
   const [height = '', hash = '', number, store = '', , ...more] = cursor.split(':')
-  try {
-    if (!/^(\d{1,78}|-1)$/.test(height) || more.length > 0) throw new ProtocolError('invalid_hex', 'not a cursor', {})
-    const bytes = hash === '' ? undefined : fromHex(hash)
-    if (bytes?.length !== 32 && (bytes !== undefined || number === undefined)) throw new ProtocolError('invalid_hex', 'not a hash', {})
-    if (number !== undefined && (!/^\d{1,15}$/.test(number) || !/^[0-9a-f]{16}$/.test(store))) throw new ProtocolError('invalid_hex', 'not a rewind', {})
-    return { blockNumber: BigInt(height), hash: bytes, told: number === undefined ? undefined : { store, number: Number(number) } }
-  } catch {
-    throw new ServiceError('bad_cursor', 'a cursor is what items of the stream carry', cursor.slice(0, 120))
+  if (!/^(\d{1,78}|-1)$/.test(height) || more.length > 0 || !/^((0x)?[0-9a-fA-F]{64})?$/.test(hash)) return undefined
+  if (number === undefined ? hash === '' : !/^\d{1,15}$/.test(number) || !/^[0-9a-f]{16}$/.test(store)) return undefined
+  return {
+    blockNumber: BigInt(height), hash: hash === '' ? undefined : fromHex(hash),
+    told: number === undefined ? undefined : { store, number: Number(number) },
   }
 }
