@@ -93,8 +93,7 @@ export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, 
   } finally {
     clearInterval(redraw)
     display.close()
-    await nodes.remove()
-    await l1Room.play?.stop()
+    try { await nodes.remove() } finally { await l1Room.play?.stop() }
   }
 }
 
