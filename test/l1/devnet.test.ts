@@ -1,12 +1,14 @@
 import { expect } from 'chai'
 import { Program } from '../cli/process.js'
+import { until } from '../support/until.js'
 
 type Line = Record<string, unknown> & { readonly event: string }
 
 describe('devnet --l1', () => {
   it('four nodes follow a real L1: posts, a blacklisting, a reorg, an operator that leaves; they hold the same chain, and confirm what L1 has', async () => {
     const program = new Program(['devnet', '--l1', '--blocks', '18', '--blocks-per-second', '2', '--json'])
-    const { code } = await program.exits()
+    // five processes and a chain: on a machine that is busy this takes minutes
+    const { code } = await until(() => program.exited, 'the end of the run', 280_000, 100)
     const lines = program.stdout.map(line => JSON.parse(line) as Line)
     const of = (name: string): readonly Line[] => lines.filter(({ event }) => event === name)
     const summary = of('summary')[0]

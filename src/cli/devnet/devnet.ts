@@ -104,8 +104,7 @@ export async function runDevnet({ blocksPerSecond, blocks, display, l1 = false, 
     clearInterval(redraw)
     display.close()
     await broker?.close()
-    await nodes.remove()
-    await l1Room.play?.stop()
+    try { await nodes.remove() } finally { await l1Room.play?.stop() }
   }
 }
 

@@ -38,7 +38,7 @@ export class DevL1 {
   #from: Hex = '0x'
   #id = 0
 
-  private constructor(private readonly process: ChildProcess, readonly port: number, readonly variant: Variant, readonly genesis: number) {}
+  private constructor(private readonly child: ChildProcess, readonly port: number, readonly variant: Variant, readonly genesis: number) {}
 
   get url(): string { return `http://127.0.0.1:${this.port}/` }
   get wsUrl(): string { return `ws://127.0.0.1:${this.port}/` }
@@ -46,6 +46,10 @@ export class DevL1 {
   /** Starts with a block of this time, and the contracts in the next one. @throws Error where there is no anvil, or it does not start */
   static async start({ variant = 'lookahead', time, genesis = 0 }: { readonly variant?: Variant; readonly time: number; readonly genesis?: number }): Promise<DevL1> {
     const child = spawn(anvilPath(), ['--port', '0', '--host', '127.0.0.1', '--chain-id', '31337', '--no-mining', '--timestamp', String(time), '--hardfork', 'cancun', '--disable-console-log'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    // also when this process is ended at once: nothing is left behind
+    const kill = (): void => { child.kill('SIGKILL') }
+    process.once('exit', kill)
+    child.once('exit', () => { process.off('exit', kill) })
     const port = await portOf(child)
     const l1 = new DevL1(child, port, variant, genesis)
     const [account] = await l1.rpc('eth_accounts') as Hex[]
@@ -116,12 +120,10 @@ export class DevL1 {
     return result
   }
 
-  kill(): void { this.process.kill('SIGKILL') }
-
   async stop(): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return
-    const ended = new Promise(resolve => { this.process.once('exit', resolve) })
-    this.process.kill('SIGKILL')
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return
+    const ended = new Promise(resolve => { this.child.once('exit', resolve) })
+    this.child.kill('SIGKILL')
     await ended
   }
 
@@ -141,14 +143,15 @@ function portOf(child: ChildProcess): Promise<number> {
       clearTimeout(timer)
       fail((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is not installed. In a checkout: npm ci --prefix test/l1. Elsewhere: install Foundry, so that anvil is on the PATH' : error.message)
     })
-    child.once('exit', code => { clearTimeout(timer); fail(`exit code ${code}`) })
+    const ended = (code: number | null): void => { clearTimeout(timer); fail(`exit code ${code}`) }
+    child.once('exit', ended)
     child.stderr?.resume()
     child.stdout?.on('data', (data: Buffer) => {
       said = (said + data.toString()).slice(-4_096)
       const port = /Listening on \S+:(\d+)/.exec(said)?.[1]
       if (port === undefined) return
       clearTimeout(timer)
-      child.removeAllListeners('exit')
+      child.off('exit', ended)
       resolve(Number(port))
     })
   })

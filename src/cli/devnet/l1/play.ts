@@ -67,8 +67,10 @@ export class L1Play {
   static async start(signers: readonly KeySigner[], display: Display): Promise<L1Play> {
     const epoch = Math.floor(Date.now() / 1_000) + AHEAD
     const l1 = await DevL1.start({ time: epoch - 4 * EPOCH, genesis: epoch % EPOCH })
+    let l2: L2StandIn | undefined
     try {
-      const play = new L1Play(l1, await L2StandIn.start(DEFAULT_CHAIN_ID), epoch, signers, display)
+      l2 = await L2StandIn.start(DEFAULT_CHAIN_ID)
+      const play = new L1Play(l1, l2, epoch, signers, display)
       for (const name of NAMES) await l1.add(play.addressOf(name), play.addressOf(name), EPOCH)
       // one block a few epochs back, one where the fallback's randomness is taken: the slots between are missed
       for (const time of [epoch - 3 * EPOCH, epoch - 2 * EPOCH + SLOT, epoch - EPOCH]) await l1.mine(time)
@@ -78,7 +80,7 @@ export class L1Play {
       display.happened({ event: 'l1', text: `L1 is a development chain (anvil) at ${l1.url}`, fields: { url: l1.url, inbox: l1.inbox, epoch } })
       return play
     } catch (error) {
-      await l1.stop()
+      await Promise.all([l1.stop(), l2?.close()])
       throw error
     }
   }
@@ -118,8 +120,6 @@ export class L1Play {
   confirm(blockNumber: bigint): void { this.l2.confirmed = blockNumber }
 
   async stop(): Promise<void> { await Promise.all([this.l1.stop(), this.l2.close()]) }
-  /** At the end of the process. */
-  kill(): void { this.l1.kill() }
 
   /** The windows of the present epoch, once the node knows that of this turn. */
   async #known(node: NodeProcess, turn: number, time: number, signal: AbortSignal): Promise<readonly WindowRow[]> {
