@@ -5,6 +5,7 @@ import { sinkSettings } from '../../src/actors/sink/config.js'
 import { SinkError } from '../../src/actors/sink/errors.js'
 import { MemorySink } from '../../src/actors/sink/memory.js'
 import { itemOf, messageOf, writerOf } from '../../src/actors/sink/message.js'
+import type { SinkItem } from '../../src/actors/sink/message.js'
 import { until } from '../support/until.js'
 import { StageNode, foldOf, sameChain } from './stage.js'
 import type { StageSink } from './stage.js'
@@ -30,7 +31,7 @@ describe('sink: the ordered stream goes into it', () => {
   }
   afterEach(async () => { await Promise.all(nodes.splice(0).map(node => node.stop())) })
 
-  const arrived = (sink: MemorySink, node: StageNode): Promise<true> =>
+  const arrived = (sink: MemorySink, node: StageNode): Promise<unknown> =>
     until(() => sameChain(foldOf(sink.messages), node), 'the sink has the chain')
   const state = (sink: StageSink, wanted: string): Promise<unknown> => until(async () => (await sink.figures()).state === wanted, `it is ${wanted}`)
 
@@ -132,7 +133,7 @@ describe('sink: the ordered stream goes into it', () => {
   it('items become messages and come back, in both encodings', async () => {
     const node = await start(3)
     const left = new AbortController()
-    const items = []
+    const items: SinkItem[] = []
     for await (const item of node.source.blocks({ from: 1n, withTxList: true, signal: left.signal })) {
       if (item.kind !== 'stalled') items.push(item)
       if (items.length === 3) left.abort()
@@ -144,7 +145,7 @@ describe('sink: the ordered stream goes into it', () => {
     }
     const message = messageOf(items[0]!, 1, { encoding: 'ssz' })
     for (const bad of [{ payload: message.payload.slice(0, 100) }, { headers: { ...message.headers, 'Preconf-Height': '7' } }, { headers: {} }]) {
-      expect(() => itemOf({ ...message, sequence: 9, ...bad })).to.throw().that.includes({ code: 'bad_message', value: 9 })
+      expect(() => itemOf({ ...message, sequence: 9, ...bad as object })).to.throw().that.includes({ code: 'bad_message', value: 9 })
     }
     for (const bad of [{ delivery: 'soon' }, { txLists: 'no' }, { encoding: 'xml' }, { from: -1n }, { inFlight: 0 }, { takeoverAfter: 1 }]) {
       expect(() => sinkSettings(bad as never), JSON.stringify(Object.keys(bad))).to.throw().that.includes({ code: 'bad_config' })
