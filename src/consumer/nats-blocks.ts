@@ -71,10 +71,18 @@ export function natsBlocks(options: NatsBlocksOptions): AsyncGenerator<SinkItem,
 }
 
 class Reader {
+  /** The highest height that this reader has been told, or wants nothing below. */
+  #has: bigint
+  /** It has been told something: before that there is nothing that could be taken back. */
+  #begun: boolean
+
   constructor(
     private readonly options: NatsBlocksOptions, private readonly chainId: bigint, private place: Place | undefined, private readonly from: bigint,
     private readonly signal: AbortSignal,
-  ) {}
+  ) {
+    this.#has = place?.height ?? from - 1n
+    this.#begun = place !== undefined
+  }
 
   async * items(): AsyncGenerator<SinkItem, void, undefined> {
     const { schedule, domain, onTrouble } = this.options
@@ -102,7 +110,11 @@ class Reader {
       kept = durable === undefined ? undefined : await KeptCursor.open(session, this.chainId, durable)
       const saved = await kept?.load()
       // What this reader has told already is newer than what it had time to save.
-      if (saved !== undefined) this.place ??= parsePlace(saved)
+      if (saved !== undefined && this.place === undefined) {
+        this.place = parsePlace(saved)
+        this.#has = this.place.height
+        this.#begun = true
+      }
       const isAnew = await this.#isAnew(session)
       const start = isAnew || this.place === undefined ? await this.#startOf(session) : this.place.sequence + 1
       yield * this.#follow(session, start, isAnew, check, kept)
@@ -148,21 +160,22 @@ class Reader {
   /** The item as this reader gets it; `undefined` where it has no use for it. */
   #told(message: StoredMessage, item: SinkItem): SinkItem | undefined {
     const cursor = textOf(message)
-    const height = this.place?.height ?? this.from - 1n
-    switch (item.kind) {
-      case 'block': return item.blockNumber < this.from && this.place === undefined ? undefined : { ...item, cursor }
-      case 'rewind': return item.to >= height ? undefined : { ...item, cursor }
-      case 'skipped': return item.to <= height ? undefined : { ...item, from: item.from > height ? item.from : height + 1n, cursor }
-    }
+    const has = this.#has
+    const height = item.kind === 'block' ? item.blockNumber : item.to
+    if (item.kind === 'rewind' ? height >= has || !this.#begun : height <= has) return undefined
+    this.#has = height
+    this.#begun = true
+    return item.kind === 'skipped' && item.from <= has ? { ...item, from: has + 1n, cursor } : { ...item, cursor }
   }
 
   * #reset(message: StoredMessage, item: SinkItem): Generator<SinkItem, void, undefined> {
     const before = item.kind === 'block' ? item.blockNumber - 1n : item.kind === 'skipped' ? item.from - 1n : item.to
-    const { height } = this.place!
-    const to = before < height ? before : height
+    const height = this.#has
+    const to = this.#has = before < height ? before : height
     this.place = anewBefore(message.sequence, to)
     yield { kind: 'rewind', to, reset: true, cursor: textOf(this.place) }
     if (before <= height) return
+    this.#has = before
     this.place = anewBefore(message.sequence, before)
     yield { kind: 'skipped', from: height + 1n, to: before, cursor: textOf(this.place) }
   }

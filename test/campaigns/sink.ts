@@ -27,6 +27,7 @@ export const campaign: Campaign<Options> = {
           tally.check(history.complaints.length === 0, () => `history ${at} (${own}): ${history.complaints.join('; ')}\n${history.told.join('\n')}`)
         } catch (error) {
           tally.check(false, () => `history ${at} (${own}): ${(error as Error).message}\n${history.told.join('\n')}`)
+          log(`history ${at} failed: ${(error as Error).message}`)
         } finally {
           await history.close()
         }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
-const ENTRIES = ['src/index.ts', 'src/protocol/index.ts', 'src/actors/kernel/index.ts', 'src/actors/kernel/testing/index.ts']
+const ENTRIES = ['src/index.ts', 'src/protocol/index.ts', 'src/actors/kernel/index.ts', 'src/actors/kernel/testing/index.ts', 'src/actors/sink/testing.ts', 'src/consumer/index.ts']
 
 /** The types of this package that public signatures mention and that no public entry exports, as `Name (file)`. */
 export function missingTypes(): string[] {

@@ -88,7 +88,9 @@ function bytesOf(headers: Readonly<Record<string, string>>, payload: Uint8Array)
     const { ssz, txList } = JSON.parse(new TextDecoder().decode(payload)) as { readonly ssz: string; readonly txList?: string }
     return { ssz: fromHex(ssz, SIGNED_COMMITMENT_SIZE), txList: txList === undefined ? undefined : fromHex(txList) }
   }
-  return { ssz: payload.slice(0, SIGNED_COMMITMENT_SIZE), txList: headers[HEADERS.txList] === 'inline' ? payload.slice(SIGNED_COMMITMENT_SIZE) : undefined }
+  // Copies: what came is a part of what the client has received.
+  const part = (from: number, to?: number): Uint8Array => new Uint8Array(payload.subarray(from, to))
+  return { ssz: part(0, SIGNED_COMMITMENT_SIZE), txList: headers[HEADERS.txList] === 'inline' ? part(SIGNED_COMMITMENT_SIZE) : undefined }
 }
 
 function heightOf(value: string | undefined): bigint {
