@@ -6,7 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { addAsking } from './cli/asking.js'
 import { addDevnet } from './cli/devnet/command.js'
 import { addIdentity } from './cli/identity.js'
-import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
+import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/failure.js'
 import { addRun } from './cli/run.js'
 import { addSchedule } from './cli/schedule.js'
 import { addSigning } from './cli/signing.js'
@@ -36,6 +36,7 @@ async function main(): Promise<void> {
     .description('Gossips, validates, stores and serves the preconfirmations of a Taiko chain.')
     .version(version)
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => { write(`${text.trim().replace(/^error: /, 'preconfirmation-p2p: ').replaceAll('\n', ' ')}\n`) } })
   addRun(program, untilSignal, onHangup)
   addAsking(program)
   addDevnet(program, untilSignal)

@@ -4,14 +4,17 @@ import { gaterPresets } from '../actors/network/connections/gater-rules.js'
 import type { GaterRules } from '../actors/network/connections/gater-rules.js'
 import { P2pService, scheduleFromFile, scheduleFromL1, scheduleFromSigners } from '../actors/service/index.js'
 import type { FileSchedule, ScheduleResolver } from '../actors/service/index.js'
-import { DEFAULT_HTTP_HOST, DEFAULT_HTTP_PORT, openDoors } from '../operate/doors.js'
+import { openDoors } from '../operate/doors.js'
 import type { DoorOptions, Doors } from '../operate/doors.js'
+import { DEFAULT_HTTP_HOST } from '../operate/http-defaults.js'
 import { afterOurWindow } from './after-window.js'
 import { logTo } from './log.js'
 import { l1OptionsOf } from './l1-options.js'
-import { FAILED } from './options.js'
+import { FAILED } from './failure.js'
+import type { Settings } from './options/settings.js'
+import { placeOf, tryFirst } from './place.js'
+import type { Place } from './place.js'
 import { CatchUpProgress } from './progress.js'
-import type { RunOptions } from './run.js'
 import { serveStdio } from './stdio.js'
 
 /**
@@ -21,32 +24,12 @@ import { serveStdio } from './stdio.js'
 const LINGER = 2_000
 
 /** One node from its options, until the signal, or with `--stdio` until its session ends. */
-export async function runNode(options: RunOptions, stopped: AbortSignal, onHangup: (then: () => void) => void): Promise<void> {
-  const progress = new CatchUpProgress(process.stderr, barOn(process.stderr, options), () => systemClock.monotonic())
-  const log = logTo(progress.above, options.logLevel)
-  const schedule = await scheduleOf(options)
-  const service = await P2pService.start({
-    chainId: options.chainId,
-    schedule,
-    staticPeers: options.peer ?? [],
-    log,
-    discovery: options.discovery && {
-      bootnodes: options.bootnode ?? [],
-      ...options.udpPort === undefined ? {} : { port: options.udpPort },
-      ...options.externalIp === undefined ? {} : { external: { ip: options.externalIp } },
-    },
-    reputation: { backend: options.reputation },
-    allowList: options.allowPeer ?? [],
-    blockList: options.block ?? [],
-    protectedPeers: options.protect ?? [],
-    network: { scoring: options.scoring, gater: gaterOf(options), exemptSubnets: options.exemptSubnet ?? [] },
-    ...options.listen === undefined ? {} : { listen: options.listen },
-    ...options.dataDir === undefined ? {} : { dataDir: options.dataDir },
-    ...options.keyFile === undefined ? {} : { keyFile: options.keyFile },
-    ...options.domain === undefined ? {} : { domain: options.domain },
-    ...options.slasher === undefined ? {} : { slasherAddress: options.slasher },
-    ...options.confirmedTip === undefined ? {} : { confirmedTip: { blockNumber: options.confirmedTip } },
-  })
+export async function runNode(settings: Settings, stopped: AbortSignal, onHangup: (then: () => void) => void): Promise<void> {
+  const progress = new CatchUpProgress(process.stderr, barOn(process.stderr, settings), () => systemClock.monotonic())
+  const log = logTo(progress.above, settings.get('log.level'))
+  const place = placeOf(settings)
+  await tryFirst(settings, place)
+  const { schedule, service } = await startedFrom(settings, place, log).catch((error: unknown) => { throw settings.blame(error) })
   void service.ended.then(ended => { reportFailure(ended, log) })
   const signal = afterOurWindow(stopped, service.outlook, log, systemClock)
   onHangup(() => { void readAgain(schedule, log) })
@@ -54,15 +37,15 @@ export async function runNode(options: RunOptions, stopped: AbortSignal, onHangu
   signal.addEventListener('abort', () => { log.info({ reason: String(signal.reason) }, 'stopping') }, { once: true })
   try {
     log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
-    if (options.confirmedTip === undefined) {
+    if (!settings.isGiven('chain.confirmed-tip')) {
       log.warn({}, 'no --confirmed-tip: a new chain begins with the lowest block that most peers can serve, which nothing confirms; name the block that L1 has confirmed')
     }
     // before the doors: the first who subscribes is told of the start
-    const ended = options.stdio === true
+    const ended = settings.get('stdio')
       ? serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
       : untilStopped(service, signal, log, progress)
     ended.catch(() => undefined)
-    doors = await openDoors(doorOptionsOf(options), service, log, () => systemClock.now())
+    doors = await openDoors(doorOptionsOf(settings, place), service, log, () => systemClock.now()).catch((error: unknown) => { throw settings.blame(error) })
     await ended
   } finally {
     progress.close()
@@ -73,6 +56,32 @@ export async function runNode(options: RunOptions, stopped: AbortSignal, onHangu
   }
 }
 
+async function startedFrom(settings: Settings, { dataDir, listen, discoveryPort }: Place, log: Logger): Promise<{ readonly schedule: ScheduleResolver; readonly service: P2pService }> {
+  const schedule = await scheduleOf(settings)
+  const service = await P2pService.start({
+    chainId: settings.get('chain.id'), schedule, listen, staticPeers: settings.get('p2p.static'), log,
+    discovery: settings.get('discovery.enabled') && {
+      bootnodes: settings.get('discovery.bootnode'),
+      ...known('port', discoveryPort),
+      ...known('external', mapped(settings.get('discovery.external-ip'), ip => ({ ip }))),
+    },
+    reputation: { backend: settings.get('peers.reputation') },
+    allowList: settings.get('peers.allow'), blockList: settings.get('peers.block'), protectedPeers: settings.get('peers.protect'),
+    network: { scoring: settings.get('gossip.scoring'), gater: gaterOf(settings), exemptSubnets: settings.get('peers.exempt-subnet') },
+    ...known('dataDir', dataDir),
+    ...known('keyFile', settings.get('p2p.key-file')),
+    ...known('domain', settings.get('chain.domain')),
+    ...known('slasherAddress', settings.get('chain.slasher')),
+    ...known('confirmedTip', mapped(settings.get('chain.confirmed-tip'), blockNumber => ({ blockNumber }))),
+    ...known('signing', mapped(settings.get('signing.key-file'), keyFile => ({ keyFile }))),
+  })
+  return { schedule, service }
+}
+
+/** A member that is there only where it has a value. */
+const known = <K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } => (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: T }
+const mapped = <T, U>(value: T | undefined, to: (value: T) => U): U | undefined => value === undefined ? undefined : to(value)
+
 /** A node that its supervisors could not keep running ends the process with an error, so that a service manager sees it. */
 function reportFailure(ended: Termination, log: Logger): void {
   if (ended.reason !== 'escalated') return
@@ -80,11 +89,10 @@ function reportFailure(ended: Termination, log: Logger): void {
   process.exitCode = FAILED
 }
 
-function doorOptionsOf(options: RunOptions): DoorOptions {
-  const { dataDir, ipc, 'ipc.path': path, 'http.port': port, 'http.host': host = DEFAULT_HTTP_HOST, 'http.tokenFile': tokenFile, metrics = false } = options
+function doorOptionsOf(settings: Settings, { dataDir, httpPort: port }: Place): DoorOptions {
   return {
-    dataDir, ...ipc ? path !== undefined && { ipc: path } : { ipc: false as const },
-    http: port === undefined && !metrics ? undefined : { host, port: port ?? DEFAULT_HTTP_PORT, tokenFile, metrics },
+    dataDir, ...settings.get('ipc.enabled') ? known('ipc', settings.get('ipc.path')) : { ipc: false as const },
+    http: port === undefined ? undefined : { host: settings.get('http.host') ?? DEFAULT_HTTP_HOST, port, tokenFile: settings.get('http.token-file'), metrics: settings.get('http.metrics') },
   }
 }
 
@@ -102,20 +110,20 @@ async function readAgain(schedule: ScheduleResolver, log: Logger): Promise<void>
   }
 }
 
-async function scheduleOf(options: RunOptions): Promise<ScheduleResolver> {
-  const l1 = l1OptionsOf(options)
+async function scheduleOf(settings: Settings): Promise<ScheduleResolver> {
+  const l1 = l1OptionsOf(settings)
   if (l1 !== undefined) return scheduleFromL1(l1)
-  const { schedule, signer = [] } = options
-  return schedule === undefined ? scheduleFromSigners(signer) : scheduleFromFile(schedule)
+  const file = settings.get('schedule.file')
+  return file === undefined ? scheduleFromSigners(settings.get('schedule.signer')) : scheduleFromFile(file)
 }
 
-function gaterOf({ gater, gaterOff = [] }: RunOptions): GaterRules {
-  return { ...gaterPresets[gater], ...Object.fromEntries(gaterOff.map(rule => [rule, false])) }
+function gaterOf(settings: Settings): GaterRules {
+  return { ...gaterPresets[settings.get('peers.gater')], ...Object.fromEntries(settings.get('peers.gater-off').map(rule => [rule, false])) }
 }
 
 /** A bar needs a terminal on which the log is shown, too. */
-const barOn = (output: NodeJS.WriteStream, { stdio, logLevel }: RunOptions): NodeJS.WriteStream | undefined =>
-  output.isTTY && stdio !== true && logLevel !== 'silent' ? output : undefined
+const barOn = (output: NodeJS.WriteStream, settings: Settings): NodeJS.WriteStream | undefined =>
+  output.isTTY && !settings.get('stdio') && settings.get('log.level') !== 'silent' ? output : undefined
 
 async function untilStopped(service: P2pService, signal: AbortSignal, log: Logger, progress: CatchUpProgress): Promise<void> {
   const following = service.runWithHandler({
