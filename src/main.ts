@@ -25,6 +25,9 @@ function untilSignal(): AbortSignal {
   return controller.signal
 }
 
+/** What commander finds wrong, as every other error is told. */
+const oneLine = (text: string): string => text.trim().replace(/^error: /, 'preconfirmation-p2p: ').replaceAll('\n', ' ').concat(' (from the command line)')
+
 /** SIGHUP, which would end the process where nobody takes it. */
 function onHangup(then: () => void): void { process.on('SIGHUP', then) }
 
@@ -36,7 +39,7 @@ async function main(): Promise<void> {
     .description('Gossips, validates, stores and serves the preconfirmations of a Taiko chain.')
     .version(version)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => { write(`${text.trim().replace(/^error: /, 'preconfirmation-p2p: ').replaceAll('\n', ' ')}\n`) } })
+    .configureOutput({ outputError: (text, write) => { write(`${oneLine(text)}\n`) } })
   addRun(program, untilSignal, onHangup)
   addAsking(program)
   addDevnet(program, untilSignal)

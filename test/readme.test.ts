@@ -87,7 +87,7 @@ describeProcesses('README: its commands', () => {
 
   it('a line that it sends to run --stdio has the answer that it shows', async () => {
     const [, sent, shown] = /^ {4}→ (.*)\n {4}← (.*)$/m.exec(readme)!
-    const program = new Program(['run', '--stdio', '--signer', `0x${'11'.repeat(20)}`, '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery'])
+    const program = new Program(['run', '--stdio', '--signer', `0x${'11'.repeat(20)}`, '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery', '--in-memory'])
     program.child.stdin!.end(`${sent}\n`)
     expect(await program.exits(), program.tail).deep.include({ code: 0 })
     const answer = program.stdout.map(line => JSON.parse(line) as { id?: unknown, result?: object }).find(({ id }) => id !== undefined)

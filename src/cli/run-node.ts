@@ -1,5 +1,6 @@
 import { systemClock } from '../actors/kernel/index.js'
 import type { Logger, Termination } from '../actors/kernel/index.js'
+import { checkBootnode } from '../actors/discovery/index.js'
 import { gaterPresets } from '../actors/network/connections/gater-rules.js'
 import type { GaterRules } from '../actors/network/connections/gater-rules.js'
 import { P2pService, scheduleFromFile, scheduleFromL1, scheduleFromSigners } from '../actors/service/index.js'
@@ -57,6 +58,7 @@ export async function runNode(settings: Settings, stopped: AbortSignal, onHangup
 }
 
 async function startedFrom(settings: Settings, { dataDir, listen, discoveryPort }: Place, log: Logger): Promise<{ readonly schedule: ScheduleResolver; readonly service: P2pService }> {
+  for (const bootnode of settings.get('discovery.bootnode')) checkBootnode(bootnode, settings.get('chain.id'))
   const schedule = await scheduleOf(settings)
   const service = await P2pService.start({
     chainId: settings.get('chain.id'), schedule, listen, staticPeers: settings.get('p2p.static'), log,

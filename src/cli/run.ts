@@ -4,12 +4,13 @@ import { l1OptionsOf } from './l1-options.js'
 import { addOptions } from './options/flags.js'
 import { printConfig } from './options/print.js'
 import type { Settings } from './options/settings.js'
+import { dataDirOf } from './place.js'
 
 const MORE_HELP = `
 Every option can be given as a flag, as a variable (PRECONF_L1_RPC for l1.rpc;
 commas between the values of one that repeats), and in the file of --config
-(YAML or JSON, "l1: { rpc: … }" or "l1.rpc: …"). A flag wins over a variable, that
-over the file, that over the preset. All of them: docs/options.md.
+(YAML or JSON, "l1: { rpc: … }" or "l1.rpc: …"). A flag wins over a variable,
+that over the file, that over the preset. All of them: docs/options.md.
 Exit codes: 0 stopped as asked (SIGINT or SIGTERM; with --stdio also the end of
 input and the command "stop"), 1 failed, 2 wrong options. A second signal ends
 the process at once. SIGHUP has the schedule's file read again.`
@@ -21,7 +22,7 @@ export function addRun(program: Command, untilSignal: () => AbortSignal, onHangu
   command.action(async () => {
     const settings = read()
     if (settings.get('print-config')) {
-      process.stdout.write(printConfig(settings))
+      process.stdout.write(printConfig(settings, dataDirOf(settings)))
       return
     }
     checkSchedule(settings)

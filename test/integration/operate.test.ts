@@ -83,12 +83,12 @@ describeProcesses('a running node, asked by its operator', () => {
 
   it('commands without a node to ask, and options that contradict each other, are one line', async () => {
     for (const [args, code, text] of [
-      [['status'], 2, '--data-dir'],
+      [['status', '--in-memory'], 2, '--ipc.path'],
       [['peers', '--data-dir', join(folder, 'nothing')], 1, 'no node answers'],
       [['rewind', 'x', '--data-dir', folder], 2, 'whole number'],
       [['run', '--signer', SIGNER, '--no-ipc', '--ipc.path', 'x'], 2, '--no-ipc'],
       [['run', '--signer', SIGNER, '--http.host', '127.0.0.1'], 2, '--http.port'],
-      [['run', '--signer', SIGNER, '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery', '--http.port', '0', '--http.host', '0.0.0.0', '--log-level', 'silent'], 2, '--http.token-file'],
+      [['run', '--signer', SIGNER, '--in-memory', '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery', '--http.port', '0', '--http.host', '0.0.0.0', '--log-level', 'silent'], 2, '--http.token-file'],
     ] as const) {
       const { code: was, out, err } = await ran([...args])
       expect([was, out, err.trim().split('\n').length], `${args.join(' ')}: ${err}`).to.deep.equal([code, '', 1])

@@ -4,9 +4,11 @@ import type { Origin } from './given.js'
 import type { Settings } from './settings.js'
 import { NAMES, rowOf } from './table.js'
 
-export function printConfig(settings: Settings): string {
+/** @param dataDir where it is kept where nobody says; `undefined`: in memory */
+export function printConfig(settings: Settings, dataDir: string | undefined): string {
   return NAMES.filter(name => rowOf(name).from === undefined).map(name => {
     const setting = settings.setting(name)
+    if (name === 'data-dir' && setting === undefined && dataDir !== undefined) return `${name}: ${JSON.stringify(dataDir)} # default\n`
     if (setting === undefined) {
       const { otherwise } = rowOf(name)
       return `# ${name}: not given${otherwise === undefined ? '' : ` (${otherwise})`}\n`
