@@ -4,6 +4,7 @@ import './polyfill.js'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addAsking } from './cli/asking.js'
+import { addCompletion } from './cli/completion.js'
 import { addDevnet } from './cli/devnet/command.js'
 import { addIdentity } from './cli/identity.js'
 import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/failure.js'
@@ -42,6 +43,7 @@ async function main(): Promise<void> {
     .configureOutput({ outputError: (text, write) => { write(`${oneLine(text)}\n`) } })
   addRun(program, untilSignal, onHangup)
   addAsking(program)
+  addCompletion(program)
   addDevnet(program, untilSignal)
   addIdentity(program)
   addSchedule(program, untilSignal)

@@ -5,6 +5,7 @@ import { gaterPresets } from '../actors/network/connections/gater-rules.js'
 import type { GaterRules } from '../actors/network/connections/gater-rules.js'
 import { P2pService, scheduleFromFile, scheduleFromL1, scheduleFromSigners } from '../actors/service/index.js'
 import type { FileSchedule, ScheduleResolver } from '../actors/service/index.js'
+import { watch } from '../operate/watch.js'
 import { openDoors } from '../operate/doors.js'
 import type { DoorOptions, Doors } from '../operate/doors.js'
 import { DEFAULT_HTTP_HOST } from '../operate/http-defaults.js'
@@ -16,6 +17,7 @@ import type { Settings } from './options/settings.js'
 import { placeOf, tryFirst } from './place.js'
 import type { Place } from './place.js'
 import { CatchUpProgress } from './progress.js'
+import { tellStart } from './start.js'
 import { serveStdio } from './stdio.js'
 
 /**
@@ -36,8 +38,9 @@ export async function runNode(settings: Settings, stopped: AbortSignal, onHangup
   onHangup(() => { void readAgain(schedule, log) })
   let doors: Doors | undefined
   signal.addEventListener('abort', () => { log.info({ reason: String(signal.reason) }, 'stopping') }, { once: true })
+  const endWatch = watch(service, log, systemClock)
   try {
-    log.info({ peerId: service.peerId, addresses: await service.listenAddresses() }, 'listening')
+    await tellStart(settings, place, service, log, progress.above)
     if (!settings.isGiven('chain.confirmed-tip')) {
       log.warn({}, 'no --confirmed-tip: a new chain begins with the lowest block that most peers can serve, which nothing confirms; name the block that L1 has confirmed')
     }
@@ -50,6 +53,7 @@ export async function runNode(settings: Settings, stopped: AbortSignal, onHangup
     await ended
   } finally {
     progress.close()
+    await endWatch()
     await doors?.close()
     await service.stop()
     log.info({}, 'stopped')
@@ -131,7 +135,6 @@ async function untilStopped(service: P2pService, signal: AbortSignal, log: Logge
   const following = service.runWithHandler({
     commitment: ({ blockNumber, from }) => { if (!progress.running) log.info({ blockNumber: String(blockNumber), from }, 'commitment') },
     rejected: ({ topic, from, reason, verdict }) => log.debug({ topic, from, reason }, verdict),
-    scheduleMismatch: ({ epoch, expected, named }) => log.error({ epoch, expected, named }, 'the whitelist names another operator than was reckoned'),
     head: ({ head }) => { if (!progress.running) log.info({ blockNumber: String(head.blockNumber) }, 'head') },
     syncStarted: ({ from }) => { progress.started(from, log) },
     syncProgress: event => { progress.moved(event, log) },
@@ -140,7 +143,6 @@ async function untilStopped(service: P2pService, signal: AbortSignal, log: Logge
     handover: ({ blockNumber }) => log.info({ blockNumber: String(blockNumber) }, 'hand-over'),
     peerConnected: ({ peer, address }) => log.info({ peer, address }, 'peer connected'),
     peerDisconnected: ({ peer }) => log.info({ peer }, 'peer disconnected'),
-    actorFailed: ({ actor, error }) => log.error({ actor, error }, 'a part failed and is restarted'),
   }, { signal })
   await Promise.race([following, service.ended])
 }

@@ -64,6 +64,10 @@ describeProcesses('a running node, asked by its operator', () => {
     }
     expect(await (await fetch(`${url}/healthz`)).json()).to.deep.equal({ alive: true })
     await writeFile(scheduleFile, 'broken')
+    // H84: told by itself, once, and again when it is over
+    const warned = await said(`${scheduleFile} is not JSON`)
+    expect(warned).to.include({ level: 40, code: 'schedule_unread' })
+    expect(await json('status')).to.have.nested.property('health.parts.schedule.ready', false)
     const broken = await ready()
     expect([broken.status, broken.parts['schedule']?.ready]).to.deep.equal([503, false])
     expect(broken.parts['schedule']?.why).to.contain(scheduleFile)
@@ -73,6 +77,8 @@ describeProcesses('a running node, asked by its operator', () => {
     await writeFile(scheduleFile, schedule(SIGNER))
     program.signal('SIGHUP')
     await said('the schedule was read again')
+    expect(await said('over: ')).to.include({ level: 30, code: 'schedule_unread' })
+    expect(logged(program).filter(({ code }) => code === 'schedule_unread')).to.have.length(2)
     expect((await ready()).parts['schedule']?.ready).to.equal(true)
 
     program.signal('SIGTERM')

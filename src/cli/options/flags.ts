@@ -16,6 +16,8 @@ export function addOptions(command: Command, names: readonly Name[] = NAMES): ()
   const flags: Given[] = []
   const terms = new Map<Option, string>()
   const heard = (name: Name, option: Option, text: (value: string | null) => string): void => {
+    const { choices } = rowOf(name).kind
+    if (choices !== undefined) option.argChoices = [...choices]
     command.addOption(option.helpGroup(`${GROUPS[rowOf(name).group]}:`))
     command.on(`option:${option.name()}`, (value: string | null) => {
       flags.push({ name, texts: [text(value)], origin: flagOrigin(option.name()) })
@@ -28,7 +30,7 @@ export function addOptions(command: Command, names: readonly Name[] = NAMES): ()
     const option = new Option(`--${name} ${value}`, describe(name))
     heard(name, option, orTrue)
     if (alias !== undefined) {
-      heard(name, new Option(`--${alias} ${value}`).hideHelp(), orTrue)
+      heard(name, new Option(`--${alias} ${value}`, describe(name)).hideHelp(), orTrue)
       terms.set(option, `--${name}, --${alias} ${value}`)
     }
     if (kind === yesOrNo && byDefault === 'true') heard(name, new Option(`--no-${alias ?? name}`, `${name} is false`), () => 'false')
