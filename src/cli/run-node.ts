@@ -38,22 +38,23 @@ export async function runNode(settings: Settings, stopped: AbortSignal, onHangup
   onHangup(() => { void readAgain(schedule, log) })
   let doors: Doors | undefined
   signal.addEventListener('abort', () => { log.info({ reason: String(signal.reason) }, 'stopping') }, { once: true })
-  const endWatch = watch(service, log, systemClock)
+  let endWatch: (() => Promise<void>) | undefined
   try {
     await tellStart(settings, place, service, log, progress.above)
     if (!settings.isGiven('chain.confirmed-tip')) {
       log.warn({}, 'no --confirmed-tip: a new chain begins with the lowest block that most peers can serve, which nothing confirms; name the block that L1 has confirmed')
     }
-    // before the doors: the first who subscribes is told of the start
+    // before the watch and the doors: the first who subscribes is told of the start
     const ended = settings.get('stdio')
       ? serveStdio(service, { input: process.stdin, output: process.stdout, log, signal, now: () => systemClock.now() })
       : untilStopped(service, signal, log, progress)
     ended.catch(() => undefined)
+    endWatch = watch(service, log, systemClock)
     doors = await openDoors(doorOptionsOf(settings, place), service, log, () => systemClock.now()).catch((error: unknown) => { throw settings.blame(error) })
     await ended
   } finally {
     progress.close()
-    await endWatch()
+    await endWatch?.()
     await doors?.close()
     await service.stop()
     log.info({}, 'stopped')

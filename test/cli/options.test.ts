@@ -120,7 +120,7 @@ describe('options: one table', () => {
     expect(refusal(() => readSettings([flag('preset', 'hodi')], {}))).to.contain('did you mean hoodi?')
     expect(refusal(() => readSettings([], { PRECONF_L1_QUORM: '1' }))).to.contain('PRECONF_L1_QUORM: there is no such option (did you mean PRECONF_L1_QUORUM?)')
     expect(refusal(() => readSettings([], { PRECONF_METRICS: 'true', PRECONF_HTTP_METRICS: 'true' }))).to.contain('gives the same option')
-    expect(refusal(() => readSettings([flag('log.level', 'loud')], {}))).to.equal('--log.level loud: it is not one of trace, debug, info, warn, error, silent (from the command line). Give trace, debug, info, warn, error, silent')
+    expect(refusal(() => readSettings([flag('log.level', 'loud')], {}))).to.equal('--log.level loud: it is not one of trace, debug, info, warn, error, silent (from the command line). Give one, or leave it out')
     expect(refusal(() => readSettings([flag('l1.rpc', 'ftp://user:secret@l1.example/key')], {}))).to.contain('ftp://l1.example/').and.not.contain('secret')
   })
 

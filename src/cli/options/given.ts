@@ -27,8 +27,7 @@ export function shown(name: Name, text: string): string {
 }
 
 /** One line: the option, its value, what is wrong, where it comes from, and what to do. */
-export function wrong({ name, origin }: Pick<Given, 'name' | 'origin'>, text: string, why: string, remedy?: string, code?: string): UsageError {
-  const { kind: { example, what } } = rowOf(name)
-  const todo = remedy ?? (example === undefined ? `It is ${what}` : `Example: ${example}`)
-  return new UsageError(`${origin.called} ${shown(name, text)}: ${why} (from ${origin.place}). ${todo}`, code)
+export function wrong({ name, origin }: Pick<Given, 'name' | 'origin'>, text: string, why: string): UsageError {
+  const { kind: { example } } = rowOf(name)
+  return new UsageError(`${origin.called} ${shown(name, text)}: ${why} (from ${origin.place}). ${example === undefined ? 'Give one, or leave it out' : `Example: ${example}`}`)
 }

@@ -110,7 +110,7 @@ function read(given: Given, text: string): unknown {
   }
   if (text.includes('\0')) throw wrong(given, text.replaceAll('\0', '\\0'), 'it has a zero byte')
   const value = kind.parse(text)
-  if (value === undefined) throw wrong(given, text, `it is not ${kind.what}`, kind.choices === undefined ? undefined : `Give ${kind.choices.join(', ')}`)
+  if (value === undefined) throw wrong(given, text, `it is not ${kind.what}`)
   return value
 }
 
