@@ -12,11 +12,11 @@ const NAME = 'preconfirmation-p2p'
 export function defaultFolder(chainId: bigint, instance: number, { platform = process.platform, environment = process.env, home = homedir() }: {
   readonly platform?: NodeJS.Platform; readonly environment?: Environment; readonly home?: string
 } = {}): string {
-  const { join } = platform === 'win32' ? win32 : posix
+  const path = platform === 'win32' ? win32 : posix
   const own = instance === 0 ? String(chainId) : `${chainId}-${instance}`
   const base = baseOf(platform, environment, home)
   if (base === undefined) throw new UsageError('--data-dir is missing: this user has no home folder to keep data in. Give --data-dir FOLDER, or --in-memory')
-  return join(base, NAME, own)
+  return path.join(base, NAME, own)
 }
 
 /** A relative `XDG_DATA_HOME` is to be ignored (XDG Base Directory Specification). */
