@@ -8,7 +8,7 @@ const key = Uint8Array.from(Buffer.from('01'.repeat(32), 'hex')) // the preconfe
 const address = Buffer.from(keccak256(getPublicKey(key, false).subarray(1)).slice(12)).toString('hex')
 
 const node = spawn(process.execPath, [new URL('../src/main.js', import.meta.url).pathname, 'run', '--stdio',
-  '--signer', `0x${address}`, '--confirmed-tip', '999', '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery', '--log-level', 'error'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  '--signer', `0x${address}`, '--confirmed-tip', '999', '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery', '--in-memory', '--log-level', 'error'], { stdio: ['pipe', 'pipe', 'inherit'] })
 const lines: AsyncIterator<string> = createInterface({ input: node.stdout })[Symbol.asyncIterator]()
 
 interface Line { readonly event?: string; readonly id?: unknown; readonly result?: { readonly hash: string }; readonly error?: { readonly message: string } }

@@ -14,7 +14,7 @@ const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import
 /** What starts nodes, threads or processes. Everything else is a unit test, and is refused them. */
 const NOT_UNIT = [
   'integration/**', 'fault/**', 'readme.test.js',
-  'cli/{identity,signing,stream}.test.js',
+  'cli/{identity,options,signing,stream}.test.js',
   'discovery/{actor,discv5-node}.test.js',
   'kernel/{actors-guide,boundary,outside}.test.js', 'kernel/threads/**',
   'network/{actor,answers-taken,author-*,connections,costs-of-a-message,forgetting,gossip*,joined-writes,leaving,limits}.test.js',

@@ -4,9 +4,10 @@ import './polyfill.js'
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addAsking } from './cli/asking.js'
+import { addCompletion } from './cli/completion.js'
 import { addDevnet } from './cli/devnet/command.js'
 import { addIdentity } from './cli/identity.js'
-import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/options.js'
+import { StoppedBySignal, WRONG_OPTIONS, describeFailure, exitCodeOf } from './cli/failure.js'
 import { addRun } from './cli/run.js'
 import { addSchedule } from './cli/schedule.js'
 import { addSigning } from './cli/signing.js'
@@ -25,6 +26,9 @@ function untilSignal(): AbortSignal {
   return controller.signal
 }
 
+/** What commander finds wrong, as every other error is told. */
+const oneLine = (text: string): string => text.trim().replace(/^error: /, 'preconfirmation-p2p: ').replaceAll('\n', ' ').concat(' (from the command line)')
+
 /** SIGHUP, which would end the process where nobody takes it. */
 function onHangup(then: () => void): void { process.on('SIGHUP', then) }
 
@@ -36,8 +40,10 @@ async function main(): Promise<void> {
     .description('Gossips, validates, stores and serves the preconfirmations of a Taiko chain.')
     .version(version)
     .exitOverride()
+    .configureOutput({ outputError: (text, write) => { write(`${oneLine(text)}\n`) } })
   addRun(program, untilSignal, onHangup)
   addAsking(program)
+  addCompletion(program)
   addDevnet(program, untilSignal)
   addIdentity(program)
   addSchedule(program, untilSignal)

@@ -3,21 +3,28 @@ import type { Command } from 'commander'
 import type { JsonObject } from '../operate/json.js'
 import { SOCKET_NAME } from '../operate/socket-name.js'
 import * as show from './asking-shown.js'
-import { UsageError, bigintOption, numberOption, wholeNumberOption } from './options.js'
+import { UsageError } from './failure.js'
+import { addOptions } from './options/flags.js'
+import { argument, bigNumber, number, wholeNumber } from './options/kinds.js'
+import type { Settings } from './options/settings.js'
+import { dataDirOf } from './place.js'
 
-interface Where { readonly dataDir?: string; readonly 'ipc.path'?: string; readonly json?: boolean }
+/** `settings`: which node is asked. */
+interface Where { readonly settings: Settings; readonly json?: boolean }
+
+const WHICH = ['config', 'preset', 'instance', 'chain.id', 'data-dir', 'in-memory', 'ipc.path'] as const
 
 const MORE_HELP = `
-It asks a running node through its socket: node.sock in its data directory, or
-where --ipc.path says. Exit codes: 0 answered, 1 refused or no node, 2 wrong options.`
+It asks a running node through its socket, which it finds by the same options
+(flags, variables, --config) that the node was started with. Exit codes: 0 answered, 1 refused or no node, 2 wrong options.`
 
 /** Commands that ask or steer a running node. */
 export function addAsking(program: Command): void {
-  const command = (usage: string, about: string): Command => program.command(usage).description(about)
-    .option('--data-dir <folder>', 'the running node\'s data directory')
-    .option('--ipc.path <path>', 'its socket, where that is elsewhere')
-    .option('--json', 'JSON for machines')
-    .addHelpText('after', MORE_HELP)
+  const command = (usage: string, about: string): Command => {
+    const made = program.command(usage).description(about).option('--json', 'JSON for machines').addHelpText('after', MORE_HELP)
+    const read = addOptions(made, WHICH)
+    return made.hook('preAction', () => { made.setOptionValue('settings' satisfies keyof Where, read()) })
+  }
 
   command('status', 'How a running node is: readiness, head, peers, what ails it.')
     .action(async (where: Where) => {
@@ -29,7 +36,7 @@ export function addAsking(program: Command): void {
   command('why <peer>', 'How a running node sees a peer: its score, its ban, and what it was found at.')
     .action(async (peer: string, where: Where) => { await tell(where, 'preconf_why', { peer }, show.why) })
   command('ban <peer>', 'Disconnects a peer and refuses it for a time.')
-    .option('--for <seconds>', 'how long (default: an hour)', numberOption(1, 31_536_000))
+    .option('--for <seconds>', 'how long (default: an hour)', argument(number(1, 31_536_000)))
     .option('--reason <text>', 'why, for later readers')
     .action(async (peer: string, { for: seconds, reason, ...where }: Where & { readonly for?: number; readonly reason?: string }) => {
       await tell(where, 'preconf_ban', { peer, ...seconds !== undefined && { forMs: String(Math.round(seconds * 1_000)) }, ...reason !== undefined && { reason } }, show.banned)
@@ -41,16 +48,16 @@ export function addAsking(program: Command): void {
   command('unblock <rule>', 'Takes a rule of the block list back.')
     .action(async (rule: string, where: Where) => { await tell(where, 'preconf_unblock', { rule }, show.found('the rule is gone', 'there was no such rule')) })
   command('confirm', 'Moves the confirmed tip: what lies at or below it is settled.')
-    .argument('<number>', 'the block that L1 has', bigintOption)
+    .argument('<number>', 'the block that L1 has', argument(bigNumber))
     .option('--hash <hex>', 'the preconfirmation hash of that block')
     .action(async (number: bigint, { hash, ...where }: Where & { readonly hash?: string }) => {
       await tell(where, 'preconf_confirm', { blockNumber: String(number), ...hash !== undefined && { hash } }, () => `block ${number} is confirmed\n`)
     })
   command('rewind', 'Demotes every block above this one.')
-    .argument('<number>', 'the block that stays', bigintOption)
+    .argument('<number>', 'the block that stays', argument(bigNumber))
     .action(async (number: bigint, where: Where) => { await tell(where, 'preconf_rewind', { to: String(number) }, () => `rewound to block ${number}\n`) })
   command('evidence', 'Signed messages that convict a signer, oldest first.')
-    .option('--from <number>', 'from this sequence number on', wholeNumberOption(0, Number.MAX_SAFE_INTEGER))
+    .option('--from <number>', 'from this sequence number on', argument(wholeNumber(0, Number.MAX_SAFE_INTEGER)))
     .action(async ({ from = 0, ...where }: Where & { readonly from?: number }) => { await tell(where, 'preconf_evidence', { from: String(from) }, show.evidence) })
   command('actors', 'The parts of a running node: mailboxes, times, restarts.')
     .action(async (where: Where) => { await tell(where, 'preconf_actors', {}, show.actors) })
@@ -64,8 +71,9 @@ async function tell(where: Where, method: string, params: JsonObject, text: (ans
 }
 
 async function asked(where: Where, method: string, params: JsonObject = {}): Promise<show.Shown> {
-  const { dataDir, 'ipc.path': path = dataDir === undefined ? undefined : join(dataDir, SOCKET_NAME) } = where
-  if (path === undefined) throw new UsageError('which node? give --data-dir FOLDER, or --ipc.path PATH')
+  const dataDir = dataDirOf(where.settings)
+  const path = where.settings.get('ipc.path') ?? (dataDir === undefined ? undefined : join(dataDir, SOCKET_NAME))
+  if (path === undefined) throw new UsageError('which node? one in memory has no socket but that of --ipc.path PATH')
   const { ask } = await import('../operate/client.js')
   return await ask(path, method, params) as show.Shown
 }

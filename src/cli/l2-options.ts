@@ -1,29 +1,16 @@
-import type { Command } from 'commander'
 import { confirmationsFromL2 } from '../actors/schedule/index.js'
 import type { L2Confirmations } from '../actors/schedule/index.js'
-import { UsageError, collect, wholeNumberOption } from './options.js'
-
-/** As commander gives them. */
-export interface L2CommandOptions {
-  readonly 'l2.rpc'?: readonly string[]
-  readonly 'l2.confirm'?: boolean
-  readonly 'l2.quorum'?: number
-}
-
-/** The options of a command that reads the confirmed tip from L2. */
-export function addL2Options(command: Command): Command {
-  return command
-    .option('--l2.rpc <url>', 'an L2 execution client\'s JSON-RPC endpoint, http(s), repeatable', collect)
-    .option('--l2.confirm', 'the block that L1 has is read from --l2.rpc, and confirmed')
-    .option('--l2.quorum <number>', 'so many of them have to say so (default: 1, of three or more a majority)', wholeNumberOption(1, 100))
-}
+import { UsageError } from './failure.js'
+import type { Settings } from './options/settings.js'
 
 /** `undefined`: the confirmed tip is somebody else's to tell. @throws UsageError, ScheduleError `bad_config` */
-export function confirmationsOf({ 'l2.rpc': rpc, 'l2.confirm': confirm, 'l2.quorum': quorum }: L2CommandOptions): L2Confirmations | undefined {
-  if (confirm !== true) {
-    if (rpc !== undefined || quorum !== undefined) throw new UsageError('--l2.rpc and --l2.quorum are for --l2.confirm, which is missing')
+export function confirmationsOf(settings: Settings): L2Confirmations | undefined {
+  const quorum = settings.get('l2.quorum')
+  if (!settings.get('l2.confirm')) {
+    const given = settings.whoGave('l2.rpc', 'l2.quorum')
+    if (given !== '') throw new UsageError(`--l2.confirm is missing, without which L2 is not asked: ${given}`)
     return undefined
   }
-  if (rpc === undefined) throw new UsageError('--l2.rpc URL is missing: which L2 execution client says what L1 has')
-  return confirmationsFromL2({ rpc, ...quorum === undefined ? {} : { quorum } })
+  if (!settings.isGiven('l2.rpc')) throw new UsageError(`--l2.rpc URL is missing, which L2 execution client says what L1 has: ${settings.whoGave('l2.confirm')}`)
+  return confirmationsFromL2({ rpc: settings.get('l2.rpc'), ...quorum === undefined ? {} : { quorum } })
 }

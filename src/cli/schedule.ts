@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { FAILED, UsageError, wholeNumberOption } from './options.js'
-import { addL1Options, l1OptionsOf } from './l1-options.js'
-import type { L1CommandOptions } from './l1-options.js'
+import { FAILED, UsageError } from './failure.js'
+import { L1_NAMES, l1OptionsOf } from './l1-options.js'
+import { addOptions } from './options/flags.js'
+import { argument, wholeNumber } from './options/kinds.js'
 
-export interface ScheduleCommandOptions extends L1CommandOptions {
+export interface ScheduleCommandOptions {
   readonly epoch?: number
   readonly json?: boolean
   readonly within: number
@@ -18,13 +19,15 @@ Exit codes: 0 told, 1 L1 could not be read, 2 wrong options.`
 
 /** `schedule`: who may sign in the windows of an epoch, by L1. */
 export function addSchedule(program: Command, untilSignal: () => AbortSignal): void {
-  addL1Options(program.command('schedule').description('Tells who may sign in the windows of an epoch, by Taiko\'s contracts on L1.'))
-    .option('--epoch <number>', 'which one (default: the present one)', wholeNumberOption(0, 1_000_000_000))
-    .option('--within <seconds>', 'how long L1 may take', wholeNumberOption(1, 3_600), 60)
+  const command = program.command('schedule').description('Tells who may sign in the windows of an epoch, by Taiko\'s contracts on L1.')
+  const read = addOptions(command, ['config', 'preset', ...L1_NAMES])
+  command
+    .option('--epoch <number>', 'which one (default: the present one)', argument(wholeNumber(0, 1_000_000_000)))
+    .option('--within <seconds>', 'how long L1 may take', argument(wholeNumber(1, 3_600)), 60)
     .option('--json', 'JSON for machines')
     .addHelpText('after', MORE_HELP)
     .action(async (options: ScheduleCommandOptions) => {
-      const l1 = l1OptionsOf(options)
+      const l1 = l1OptionsOf(read())
       if (l1 === undefined) throw new UsageError('--l1.rpc URL is missing: where L1 is to be asked')
       const signal = untilSignal()
       const { tellSchedule } = await import('./tell-schedule.js')

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
+import { textOf } from '../protocol/text-of.js'
 import { standardInput } from './input.js'
-import { UsageError } from './options.js'
+import { UsageError } from './failure.js'
 
 const MORE_HELP = `
 DATA-DIR is that of a node that is not running. The file is JSON (docs/signing.md). An
@@ -26,7 +27,7 @@ export function addSigning(program: Command): void {
     .option('--from <file>', 'take them from a file instead')
     .action(async (dataDir: string, { from }: { from?: string }) => {
       const { importSigned } = await library()
-      const text = from === undefined ? (await standardInput()).toString('utf8') : await readFile(from, 'utf8')
+      const text = textOf(from === undefined ? await standardInput() : await readFile(from))
       const { records, added, conflicts } = await importSigned(dataDir, parse(text))
       process.stdout.write(`${records} records, ${added} of them new\n`)
       for (const { address, submissionWindowEnd, blockNumber } of conflicts) {
@@ -40,7 +41,7 @@ const library = () => import('../actors/store/interchange.js')
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''))
+    return JSON.parse(text)
   } catch {
     throw new UsageError('the records are no JSON')
   }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { FAILED } from './options.js'
+import { FAILED } from './failure.js'
 
 const MORE_HELP = `
 DATA-DIR is that of a node that is not running. What to do when: docs/operating-store.md.

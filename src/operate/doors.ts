@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '../actors/kernel/index.js'
+import { textOf } from '../protocol/text-of.js'
 import { codeOf, messageOf } from '../protocol/thrown.js'
 import { isLoopback } from './guard.js'
 import { openHttp } from './http.js'
@@ -14,9 +15,6 @@ import type { OperatedNode } from './methods.js'
 import { rpcMethods } from './rpc-methods.js'
 import { openSocket } from './socket.js'
 import { SOCKET_NAME } from './socket-name.js'
-
-export const DEFAULT_HTTP_HOST = '127.0.0.1'
-export const DEFAULT_HTTP_PORT = 9_300
 
 export interface DoorOptions {
   readonly dataDir: string | undefined
@@ -93,7 +91,7 @@ async function tokenIn(file: string): Promise<string> {
   }
   let text: string
   try {
-    text = (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').trim()
+    text = textOf(await readFile(file)).trim()
   } catch (error) {
     throw new DoorError(`--http.token-file cannot be read: ${messageOf(error)}`, file)
   }

@@ -87,7 +87,7 @@ export class StdioNode {
   #next = 1
 
   constructor(args: readonly string[], { read = true }: { read?: boolean } = {}) {
-    this.program = new Program(['run', '--stdio', '--listen', '/ip4/127.0.0.1/tcp/0', ...args], {
+    this.program = new Program(['run', '--stdio', '--listen', '/ip4/127.0.0.1/tcp/0', ...args.includes('--data-dir') ? [] : ['--in-memory'], ...args], {
       read,
       onLine: line => {
         this.#take(line)

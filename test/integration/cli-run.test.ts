@@ -7,7 +7,7 @@ import type { Exit } from '../cli/process.js'
 import { until } from '../support/until.js'
 
 const ADDRESS = `0x${'11'.repeat(20)}`
-const LOOPBACK = ['--listen', '/ip4/127.0.0.1/tcp/0']
+const LOOPBACK = ['--in-memory', '--listen', '/ip4/127.0.0.1/tcp/0']
 
 async function said(args: readonly string[]): Promise<Exit & { readonly stdout: string; readonly stderr: string }> {
   const program = new Program(args)
@@ -69,6 +69,7 @@ describe('the command line', function () {
       [['run', ...signer, '--gater', 'open', '--block', '10.0.0.0/8'], '"lists"'],
       [['run', ...signer, '--gater-off', 'lists', '--allow-peer', 'somebody'], '"lists"'],
       [['run', ...signer, '--no-discovery', '--bootnode', 'enr:x'], '--no-discovery'],
+      [['run', ...signer, ...LOOPBACK, '--bootnode', 'enr:nonsense'], 'bad_bootnode'],
       [['run', ...signer, '--udp-port', '70000'], '65535'],
       [['run', ...signer, ...LOOPBACK, '--external-ip', 'here'], 'here'],
       [['devnet', '--blocks', '1'], '8 to 2000'],
@@ -109,7 +110,7 @@ describeProcesses('run', () => {
     expect(await first.program.exits()).to.have.property('code', 0)
     expect((await stat(keyFile)).mode & 0o777).to.equal(0o600)
     await writeFile(keyFile, 'not a key')
-    const { code, stdout, stderr } = await said(['run', '--stdio', ...arguments_('--key-file', keyFile)])
+    const { code, stdout, stderr } = await said(['run', '--stdio', ...LOOPBACK, ...arguments_('--key-file', keyFile)])
     expect([code, stdout]).to.deep.equal([1, ''])
     expect(stderr).to.contain('identity_damaged').and.contain(keyFile)
     expect(await readFile(keyFile, 'utf8')).to.equal('not a key')
@@ -117,11 +118,11 @@ describeProcesses('run', () => {
 
   it('a data directory, or an address, that another process holds is an error; the holder is named, and goes on', async () => {
     const holder = await StdioNode.start(arguments_('--data-dir', folder))
-    const { code, stderr } = await said(['run', ...LOOPBACK, ...arguments_('--data-dir', folder)])
+    const { code, stderr } = await said(['run', '--listen', '/ip4/127.0.0.1/tcp/0', ...arguments_('--data-dir', folder)])
     expect(code).to.equal(1)
     expect(stderr).to.contain('locked').and.contain(String(holder.program.child.pid))
     const taken = holder.address.replace(/\/p2p\/.*/, '')
-    const other = await said(['run', ...arguments_('--listen', taken)])
+    const other = await said(['run', '--in-memory', ...arguments_('--listen', taken)])
     expect(other.code).to.equal(1)
     expect(other.stderr).to.contain('listen_failed').and.contain(taken)
     expect(await holder.call('status')).to.have.property('durable', true)

@@ -64,6 +64,10 @@ describeProcesses('a running node, asked by its operator', () => {
     }
     expect(await (await fetch(`${url}/healthz`)).json()).to.deep.equal({ alive: true })
     await writeFile(scheduleFile, 'broken')
+    // H84: told by itself, once, and again when it is over
+    const warned = await said(`${scheduleFile} is not JSON`)
+    expect(warned).to.include({ level: 40, code: 'schedule_unread' })
+    expect(await json('status')).to.have.nested.property('health.parts.schedule.ready', false)
     const broken = await ready()
     expect([broken.status, broken.parts['schedule']?.ready]).to.deep.equal([503, false])
     expect(broken.parts['schedule']?.why).to.contain(scheduleFile)
@@ -73,6 +77,8 @@ describeProcesses('a running node, asked by its operator', () => {
     await writeFile(scheduleFile, schedule(SIGNER))
     program.signal('SIGHUP')
     await said('the schedule was read again')
+    expect(await said('over: ')).to.include({ level: 30, code: 'schedule_unread' })
+    expect(logged(program).filter(({ code }) => code === 'schedule_unread')).to.have.length(2)
     expect((await ready()).parts['schedule']?.ready).to.equal(true)
 
     program.signal('SIGTERM')
@@ -83,12 +89,12 @@ describeProcesses('a running node, asked by its operator', () => {
 
   it('commands without a node to ask, and options that contradict each other, are one line', async () => {
     for (const [args, code, text] of [
-      [['status'], 2, '--data-dir'],
+      [['status', '--in-memory'], 2, '--ipc.path'],
       [['peers', '--data-dir', join(folder, 'nothing')], 1, 'no node answers'],
       [['rewind', 'x', '--data-dir', folder], 2, 'whole number'],
       [['run', '--signer', SIGNER, '--no-ipc', '--ipc.path', 'x'], 2, '--no-ipc'],
       [['run', '--signer', SIGNER, '--http.host', '127.0.0.1'], 2, '--http.port'],
-      [['run', '--signer', SIGNER, '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery', '--http.port', '0', '--http.host', '0.0.0.0', '--log-level', 'silent'], 2, '--http.token-file'],
+      [['run', '--signer', SIGNER, '--in-memory', '--listen', '/ip4/127.0.0.1/tcp/0', '--no-discovery', '--http.port', '0', '--http.host', '0.0.0.0', '--log-level', 'silent'], 2, '--http.token-file'],
     ] as const) {
       const { code: was, out, err } = await ran([...args])
       expect([was, out, err.trim().split('\n').length], `${args.join(' ')}: ${err}`).to.deep.equal([code, '', 1])

@@ -136,7 +136,7 @@ export class OurNode extends Peer {
       ...without === undefined ? [] : ['--import', new URL(`./without/register.js?${without}`, import.meta.url).href],
       MAIN, 'run', '--stdio', '--no-discovery', '--listen', '/ip4/127.0.0.1/tcp/0', '--log-level', 'warn', '--exempt-subnet', '127.0.0.0/8',
       '--signer', `0x${toHex(SIGNER)}`, '--confirmed-tip', String(confirmedTip),
-      ...dataDir === undefined ? [] : ['--data-dir', dataDir],
+      ...dataDir === undefined ? ['--in-memory'] : ['--data-dir', dataDir],
       ...staticPeers.flatMap(({ address }) => ['--peer', address]),
     ]
   }

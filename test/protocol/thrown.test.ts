@@ -2,7 +2,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import { errorToJson, toJson } from '../../src/operate/json.js'
-import { exitCodeOf } from '../../src/cli/options.js'
+import { exitCodeOf } from '../../src/cli/failure.js'
 import { storeErrorOf } from '../../src/actors/store/errors.js'
 import { asError, codeOf, isErrorLike, messageOf, nameOf } from '../../src/protocol/thrown.js'
 

@@ -1,8 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import type { RootHookObject } from 'mocha'
 import { thorough } from '../support/samples.js'
 import { endAll, overlook, tellOfEach, testBegins } from './registry.js'
+
+/** What the command line keeps by default stays here, also of processes that a test starts. */
+const data = mkdtempSync(join(tmpdir(), 'data-'))
+for (const variable of ['XDG_DATA_HOME', 'LOCALAPPDATA']) process.env[variable] = data
+process.once('exit', () => { rmSync(data, { recursive: true, force: true }) })
 
 /**
  * Root hooks, by `--require`: mocha's parallel mode runs them in each of its processes. Whatever a test has started ends with it (registry.ts);

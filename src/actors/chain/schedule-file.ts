@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import { textOf } from '../../protocol/text-of.js'
 import { ChainError } from './errors.js'
 import { scheduleFromTable } from './schedule.js'
 import type { ScheduleEntry, ScheduleResolver, Slots } from './schedule.js'
@@ -60,7 +61,7 @@ async function load(path: string): Promise<{ readonly changedAt: string; readonl
   const at = await changedAt(path)
   let text: string
   try {
-    text = await readFile(path, 'utf8')
+    text = textOf(await readFile(path))
   } catch (error) {
     throw new ChainError('schedule_unreadable', `the schedule's file cannot be read: ${path}`, path, undefined, { cause: error })
   }

@@ -7,6 +7,7 @@ import { namesOtherChain, udpEndpoint } from './candidate.js'
 import { DiscoveryError } from './errors.js'
 import { endpointOf } from './ip.js'
 import type { Ip } from './ip.js'
+import { chainBytes } from './record.js'
 
 /** A node to begin with, by what it is known by. */
 export type Bootnode = { readonly text: string } & (
@@ -26,6 +27,21 @@ export function readBootnode(text: string, family: 4 | 6, chain: Uint8Array): Bo
   if (text.startsWith('enr:')) return fromRecord(text, family, chain)
   if (text.startsWith('/')) return fromAddress(text, family)
   throw bad(text, 'neither an ENR (enr:…) nor a multiaddr')
+}
+
+/** Whether a text names a bootnode of this chain, whichever family of addresses we speak. @throws DiscoveryError `bad_bootnode`, `bootnode_other_chain` */
+export function checkBootnode(text: string, chainId: bigint): void {
+  const chain = chainBytes(chainId)
+  try {
+    readBootnode(text, 4, chain)
+  } catch (error) {
+    // what is wrong with it is the same for both, but for the family itself
+    try {
+      readBootnode(text, 6, chain)
+    } catch {
+      throw error
+    }
+  }
 }
 
 function fromRecord(text: string, family: 4 | 6, chain: Uint8Array): Bootnode {

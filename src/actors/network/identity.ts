@@ -1,6 +1,6 @@
 import '../../polyfill.js'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { link, mkdir, open, readFile, unlink } from 'node:fs/promises'
+import { link, open, readFile, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyFromRaw, privateKeyToProtobuf, publicKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
@@ -9,6 +9,7 @@ import type { PrivateKey } from '@libp2p/interface'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import { NetworkError } from './errors.js'
 import { codeOf } from '../../protocol/thrown.js'
+import { makeFolder } from '../../make-folder.js'
 
 /** A new network identity: Ed25519, which is cheap for everybody who verifies it (SPEC §8). */
 export function newPrivateKey(): PrivateKey {
@@ -128,7 +129,7 @@ async function fits(key: PrivateKey): Promise<boolean> {
 async function create(path: string, bytes: Uint8Array): Promise<boolean> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.new`
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     const file = await open(temporary, 'wx', 0o600)
     try {
       await file.writeFile(bytes)

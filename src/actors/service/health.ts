@@ -1,4 +1,6 @@
+import { systemClock, withinMs } from '../kernel/index.js'
 import type { TreeSnapshot } from '../kernel/index.js'
+import { messageOf } from '../../protocol/thrown.js'
 import type { ChainStatus } from '../chain/ingress.js'
 import type { DiscoveryFigures } from '../discovery/ingress.js'
 import type { NetworkFigures } from '../network/ingress.js'
@@ -10,6 +12,7 @@ import type { LossKind, StoreStanding } from '../store/ingress.js'
 import type { SyncStatus } from '../sync/ingress.js'
 import { BATCH_OFF_BY_CONFIGURATION } from '../validator/ingress.js'
 import type { ValidatorFigures } from '../validator/ingress.js'
+import type { Outlook } from './outlook.js'
 import type { Tree } from './tree.js'
 
 /** Why a node is not at its best. */
@@ -118,9 +121,9 @@ const LOSSES: Readonly<Record<LossKind, string>> = {
 }
 
 /** Never rejects: a part that does not answer is an ailment. */
-export async function healthOf(tree: Tree, stopping: boolean, now: number): Promise<Health> {
+export async function healthOf(tree: Tree, stopping: boolean, now: number, outlook?: Pick<Outlook, 'upcoming'>): Promise<Health> {
   const outage = tree.storeOutage.failing
-  const [figures, peers] = await Promise.all([figuresOf(tree), orUndefined(tree.network.peers(ANSWER_WITHIN))])
+  const [figures, peers, unread] = await Promise.all([figuresOf(tree), orUndefined(tree.network.peers(ANSWER_WITHIN)), whyUnread(tree, outlook)])
   const { validator, chain, store, sync } = figures
   const connected = peers?.filter(({ connections }) => connections > 0).length ?? 0
   const ailments: Ailment[] = []
@@ -154,12 +157,23 @@ export async function healthOf(tree: Tree, stopping: boolean, now: number): Prom
   for (const { name, failing: sink } of figures.sinks) {
     if (sink !== undefined) ailments.push({ code: 'sink_failing', message: `${name}: ${sink.message} (${sink.code})` })
   }
+  if (unread !== undefined) ailments.push({ code: 'schedule_unread', message: unread })
   // Nobody knows while the network does not answer.
   if (peers !== undefined && connected === 0) ailments.push({ code: 'no_peers', message: 'no peer is connected' })
   return {
     status: stopping ? 'stopping' : ailments.length > 0 ? 'degraded' : 'ok',
     ailments, peers: connected,
     head: chain?.head, next: chain?.next, known: chain?.highest, announced: announcedBy(sync), failedRuns: sync?.failedRuns, unstored: chain?.unstored, durable: store?.durable, signatures,
+  }
+}
+
+/** Why a schedule of the application's own, such as a file, does not answer. One that follows L1 says so by itself. */
+async function whyUnread({ schedule }: Tree, outlook: Pick<Outlook, 'upcoming'> | undefined): Promise<string | undefined> {
+  if (schedule !== undefined || outlook === undefined) return undefined
+  try {
+    return await withinMs(systemClock, ANSWER_WITHIN, outlook.upcoming()) ? undefined : 'the schedule does not answer'
+  } catch (error) {
+    return messageOf(error)
   }
 }
 

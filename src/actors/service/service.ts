@@ -373,7 +373,7 @@ export class P2pService implements AsyncDisposable {
 
   /** How the node is, and why not better. Never fails: a part that does not answer is a reason. */
   async health(): Promise<Health> {
-    return healthOf(this.#tree, this.#closing.signal.aborted, this.#config.clock.now())
+    return healthOf(this.#tree, this.#closing.signal.aborted, this.#config.clock.now(), this.outlook)
   }
 
   /** Figures of every part, for export. Names are stable. */

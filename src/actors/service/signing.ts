@@ -5,6 +5,7 @@ import { CancelledError } from '../kernel/index.js'
 import type { Clock } from '../kernel/index.js'
 import { badConfig } from './config.js'
 import type { FilledConfig, SigningConfig } from './config.js'
+import { textOf } from '../../protocol/text-of.js'
 import { ServiceError } from './errors.js'
 import { patiently } from './signals.js'
 import { messageOf } from '../../protocol/thrown.js'
@@ -68,7 +69,7 @@ function fromKey(key: Uint8Array | string, option: string): AddressedSigner {
 
 async function readKeyFile(path: string): Promise<string> {
   try {
-    return (await readFile(path, 'utf8')).trim()
+    return textOf(await readFile(path)).trim()
   } catch (error) {
     throw new ServiceError('bad_config', `signing.keyFile cannot be read: ${path}`, path, undefined, { cause: error })
   }

@@ -1,7 +1,8 @@
-import { mkdir, open as openFile, readFile, readdir, realpath, rm, stat } from 'node:fs/promises'
+import { open as openFile, readFile, readdir, realpath, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type * as Library from 'classic-level'
+import { makeFolder } from '../../make-folder.js'
 import { StoreError, storeErrorOf } from './errors.js'
 import { lockedBy, readHolder, releaseLock, selfAsHolder, takeLock, writeLock } from './lock.js'
 import type { Key } from './schema.js'
@@ -68,7 +69,7 @@ export async function storeFolder(dataDir: string): Promise<string> {
  */
 export async function openLevel({ dataDir: named, token, repair = 'tables' }: LevelOptions): Promise<Storage> {
   try {
-    await mkdir(join(named, FOLDER), { recursive: true })
+    await makeFolder(join(named, FOLDER))
     const dataDir = await realpath(named)
     const folder = await realpath(join(dataDir, FOLDER))
     const self = await selfAsHolder(token)

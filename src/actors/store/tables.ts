@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises'
+import { open, readFile, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../../make-folder.js'
 import { decompressSnappy } from '../../protocol/snappy.js'
 import { nameOf } from '../../protocol/thrown.js'
 import { crc32c, unmasked } from './crc32c.js'
@@ -44,7 +45,7 @@ export async function damagedTables(folder: string, most = Infinity): Promise<re
 
 /** Puts tables out of LevelDB's way; nothing is deleted. */
 export async function putAside(folder: string, tables: readonly string[]): Promise<void> {
-  await mkdir(join(folder, LOST), { recursive: true })
+  await makeFolder(join(folder, LOST))
   for (const table of tables) await rename(join(folder, table), join(folder, LOST, table))
 }
 

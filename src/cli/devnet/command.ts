@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { FAILED, StoppedBySignal, numberOption, wholeNumberOption } from '../options.js'
+import { FAILED, StoppedBySignal } from '../failure.js'
+import { argument, number, wholeNumber } from '../options/kinds.js'
 import { runDevnet } from './devnet.js'
 import { JsonDisplay, PlainDisplay, TerminalDisplay } from './display.js'
 
@@ -24,8 +25,8 @@ export function addDevnet(program: Command, untilSignal: () => AbortSignal): voi
     .description(
       'Runs two preconfers, a follower and a late joiner on loopback, shows what they do, and ends by itself with a summary.',
     )
-    .option('--blocks-per-second <number>', 'how fast the preconfers publish, 0.1 to 50', numberOption(0.1, 50), 2)
-    .option('--blocks <number>', 'how many blocks, 8 to 2000', wholeNumberOption(8, 2_000), 48)
+    .option('--blocks-per-second <number>', 'how fast the preconfers publish, 0.1 to 50', argument(number(0.1, 50)), 2)
+    .option('--blocks <number>', 'how many blocks, 8 to 2000', argument(wholeNumber(8, 2_000)), 48)
     .option('--l1', 'who may sign is read from a real L1 development chain, on which things happen')
     .option('--sink <url>', 'alice and fred take the ordered stream to this NATS server (nats://host:4222), and a consumer folds it')
     .option('--json', 'JSON lines for machines')

@@ -53,7 +53,7 @@ async function streamConfig(jsm: JetStreamManager, { name, subject, create, repl
   }
   try {
     const config = { name, subjects: [subject], num_replicas: replicas, duplicate_window: DEDUPLICATE, allow_direct: true }
-    return (await jsm.streams.add(config as Partial<StreamConfig> & { name: string })).config
+    return (await jsm.streams.add(config)).config
   } catch (error) {
     throw wrong(`stream ${name} cannot be made: ${sinkErrorOf(error, name).message}`, name, error)
   }
