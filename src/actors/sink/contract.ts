@@ -9,7 +9,7 @@ import type { OpenSink, Sink, SinkMessage } from './sink.js'
 export interface SinkTrial {
   readonly title: string
   /** Rejects with an AssertionError where the promise is broken. */
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 /**
@@ -40,7 +40,7 @@ export function sinkContract(makeSink: () => Sink | Promise<Sink>): readonly Sin
         strictEqual(stored?.sequence, sequence)
         strictEqual(stored?.id, message(1).id)
         for (const [name, value] of Object.entries(message(1).headers)) strictEqual(stored?.headers[name], value, name)
-        deepStrictEqual(Uint8Array.from(stored!.payload), message(1).payload)
+        deepStrictEqual(Uint8Array.from(stored.payload), message(1).payload)
       }
     }),
     trial('an empty payload, and the largest that was asked for', async ({ open, sink }) => {
