@@ -58,7 +58,7 @@ describe('nats: what a broker has to be, and who reads it', function () {
     ] as const) {
       const place = new Place(server)
       const subjects = 'subjects' in config ? [`${place.subject}.>`] : [place.subject]
-      await place.manage(jsm => jsm.streams.add({ name: place.stream, ...config, subjects } as never))
+      await place.manage(jsm => jsm.streams.add({ name: place.stream, ...config, subjects }))
       const message = await says(node.sink(place.sink()), 'misconfigured')
       expect(message).to.match('subjects' in config ? /subjects is test/ : field).and.not.include('\n')
       await place.manage(jsm => jsm.streams.delete(place.stream))

@@ -170,7 +170,7 @@ describe('nats: exactly once, by a consumer that folds', function () {
 
   it('the stream is full: the ailment says so, nothing is lost, and it goes on once there is room', async () => {
     const [node, place] = [await start(), new Place(server)]
-    await place.manage(jsm => jsm.streams.add({ name: place.stream, subjects: [place.subject], max_msgs: 20, discard: 'new' as never }))
+    await place.manage(jsm => jsm.streams.add({ name: place.stream, subjects: [place.subject], max_msgs: 20, discard: 'new' }))
     await node.append(50)
     const running = node.sink(place.sink())
     const consumer = reader(place)

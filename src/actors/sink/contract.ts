@@ -9,7 +9,7 @@ import type { OpenSink, Sink, SinkMessage } from './sink.js'
 export interface SinkTrial {
   readonly title: string
   /** Rejects with an AssertionError where the promise is broken. */
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 /**

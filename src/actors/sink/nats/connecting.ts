@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import type * as Streams from '@nats-io/jetstream'
+import type * as Core from '@nats-io/transport-node'
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 import { messageOfError } from '../codes.js'
 import { SinkError } from '../errors.js'
@@ -27,7 +29,7 @@ export const ANSWER_WITHIN = 5_000
 const PING_EVERY = 4_000
 
 /** Loaded only where a broker is used: the packages are optional. @throws SinkError `no_client` */
-export async function natsClient(): Promise<{ readonly core: typeof import('@nats-io/transport-node'); readonly streams: typeof import('@nats-io/jetstream') }> {
+export async function natsClient(): Promise<{ readonly core: typeof Core; readonly streams: typeof Streams }> {
   try {
     const [core, streams] = await Promise.all([import('@nats-io/transport-node'), import('@nats-io/jetstream')])
     return { core, streams }

@@ -39,7 +39,7 @@ export async function checkStream(connection: NatsConnection, jsm: JetStreamMana
   is('no_ack', config.no_ack, config.no_ack !== true, 'false: what is not acknowledged may be lost')
   is('sealed', config.sealed, !config.sealed, 'false')
   is('mirror', config.mirror?.name, config.mirror === undefined, 'unset: the sink writes to the origin')
-  is('persist_mode', config.persist_mode, (config.persist_mode as string | undefined) !== 'async', 'the default: an acknowledged message must be written')
+  is('persist_mode', config.persist_mode, config.persist_mode !== 'async', 'the default: an acknowledged message must be written')
   is('num_replicas', config.num_replicas, config.num_replicas >= replicas, `${replicas} or more`)
 }
 
