@@ -66,7 +66,7 @@ describe('the service and its callers', () => {
       const node = await tcp.start({ discovery: false, staticPeers: [address], log })
       const ailment = await until(async () => (await node.service.health()).ailments.find(({ code }) => code === 'static_peer_unreached'), 'an ailment')
       expect(ailment.message).to.include(address).and.include('ECONNREFUSED')
-      expect(warned.filter(text => text.startsWith('a static peer cannot be reached'))).to.have.length(1)
+      expect(warned.filter(text => text.startsWith('cannot connect to a static peer'))).to.have.length(1)
     } finally {
       await tcp.stop()
     }

@@ -190,10 +190,10 @@ describe('network: refusals', () => {
     const after = new RefusedPeers(7_200_000)
     after.restore(text, 50, 1_800_003_600_000)
     expect(after.until('p', 50)).to.equal(50 + 7_200_000 - 3_600_000 - 4_000)
-    expect(after.standing(50)).to.deep.equal([{ peer: 'p', address: '/memory/p' }, { peer: 'q', address: '/memory/q' }])
+    expect(after.active(50)).to.deep.equal([{ peer: 'p', address: '/memory/p' }, { peer: 'q', address: '/memory/q' }])
     const later = new RefusedPeers(7_200_000)
     later.restore(text, 50, 1_800_007_199_000)
-    expect(later.standing(50).map(({ peer }) => peer)).to.deep.equal(['q'])
+    expect(later.active(50).map(({ peer }) => peer)).to.deep.equal(['q'])
   })
 
   it('H41: a clock that was set back does not make them longer, and damaged text makes none', () => {
@@ -203,16 +203,16 @@ describe('network: refusals', () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), text => {
       const damaged = new RefusedPeers(1_000)
       damaged.restore(text, 0, 0)
-      return damaged.standing(0).length <= MAX_REFUSED_PEERS
+      return damaged.active(0).length <= MAX_REFUSED_PEERS
     }))
     refusals.restore('[["p"], ["q", "soon", "x"], [1, 2, 3], null, ["r", null, "x"]]', 0, 0)
-    expect(refusals.standing(0).map(({ peer }) => peer)).to.deep.equal(['p'])
+    expect(refusals.active(0).map(({ peer }) => peer)).to.deep.equal(['p'])
   })
 
   it('H22, H41: are bounded, the oldest gives way', () => {
     const refusals = new RefusedPeers(7_200_000)
     for (let i = 0; i <= MAX_REFUSED_PEERS; i++) refusals.add(`p${i}`, 'a', i)
-    expect(refusals.standing(2_000).length).to.equal(MAX_REFUSED_PEERS)
+    expect(refusals.active(2_000).length).to.equal(MAX_REFUSED_PEERS)
     expect(refusals.until('p0', 2_000)).to.equal(undefined)
   })
 })

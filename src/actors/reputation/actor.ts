@@ -15,13 +15,13 @@ import { Saver } from './saver.js'
 import type { StandingView } from './view.js'
 
 export interface ReputationNeeds {
-  /** Bans, lists and scores are kept there. */
+  /** Persists bans, lists and scores. */
   readonly store: Pick<Store, 'meta' | 'setMeta'>
   readonly events: Port<ReputationEvent>
   readonly connections: Connections
-  /** Made before the tree starts. It outlives the incarnations of this actor. */
+  /** Created before the actor tree starts; it survives restarts of this actor. */
   readonly view: StandingView
-  /** The 64 bytes of the public key that a secp256k1 peer id is made of; `undefined` for others. Left out: no peer id has one. */
+  /** The public key in a secp256k1 peer id, 64 bytes; `undefined` for other kinds of peer id. Left out: always `undefined`. */
   readonly publicKeyOf?: (peer: PeerKey) => Uint8Array | undefined
 }
 
@@ -34,18 +34,18 @@ type Timers = 'tick' | 'saveScores' | 'retry'
 interface State {
   readonly book: Book
   readonly saver: Saver
-  /** What network's mailbox had no room for. */
+  /** Messages that network's mailbox rejected; sent again at the next tick. */
   unsent: ConnectionsMessage[]
 }
 type ConnectionsMessage = Parameters<Connections['send']>[0]
 
-/** Messages to network that wait for room, at most. Those above it are made again at the next tick, while the peer is connected. */
+/** Maximum of rejected messages kept for a retry. Beyond it they are dropped; each tick expels banned peers that are still connected anyway. */
 const MAX_UNSENT = 1_024
-/** Deadline for writing the last state at stop, ms. */
+/** Deadline for writing the final state at stop, in milliseconds. */
 const LAST_WRITE_WITHIN = seconds(2)
 
 /**
- * All options, filled in and checked, the lists too, so that a wrong one fails before anything starts.
+ * Fills in and checks all options, including the lists, so that a wrong one fails before anything starts.
  * @throws ReputationError `bad_config`, `bad_rule`, `bad_peer`, `too_many_rules`
  */
 export function reputationConfig(options: ReputationOptions): ReputationConfig {
@@ -55,8 +55,8 @@ export function reputationConfig(options: ReputationOptions): ReputationConfig {
 }
 
 /**
- * Scores, bans and lists of peers (SPEC §8). It starts with what the store kept or, after a crash, with what the last incarnation knew; so a
- * failing store loses no ban. The rules are in `Book`; this actor adds time, messages and disk.
+ * The actor for scores, bans and lists of peers (SPEC §8). It starts from the saved state; after a crash of the actor, from the state of the last
+ * incarnation, so that no ban is lost even if the store fails. The rules are in `Book`; this actor adds time, messages and persistence.
  * @throws ReputationError `bad_config`, `bad_rule`, `bad_peer`, `too_many_rules`
  */
 export const reputation = (needs: ReputationNeeds, options: ReputationOptions = {}) => {
@@ -117,10 +117,10 @@ export const reputation = (needs: ReputationNeeds, options: ReputationOptions = 
       saved({ saver }, { section }, ctx) {
         const wasFailing = saver.failing
         saver.written(section)
-        if (wasFailing && !saver.failing) ctx.log.info({}, 'what was not on disk is')
+        if (wasFailing && !saver.failing) ctx.log.info({}, 'all reputation data is on disk again')
       },
       notSaved({ saver }, { section, error }, ctx) {
-        if (!saver.failing) ctx.log.error({ section, error }, 'not on disk yet; it holds in memory, and writing is tried again')
+        if (!saver.failing) ctx.log.error({ section, error }, 'writing reputation data failed; changes apply in memory, and the write is retried')
         saver.failed(section, error)
       },
     },
@@ -141,29 +141,29 @@ export const reputation = (needs: ReputationNeeds, options: ReputationOptions = 
       const kept = book.kept(ctx.clock.now())
       const writes = [...unsaved].map(section => needs.store.setMeta(nameOf(section), encode(section, kept), LAST_WRITE_WITHIN))
       for (const written of await Promise.allSettled(writes)) {
-        if (written.status === 'rejected') ctx.log.error({ error: written.reason as unknown }, 'the last state of reputation is not on disk')
+        if (written.status === 'rejected') ctx.log.error({ error: written.reason as unknown }, 'the final reputation data could not be written')
       }
     },
   })
 }
 
-/** Consequences of changes: events for the application, commands for network. */
+/** Passes changes on: as events to the application, as commands to network. */
 function follow(state: State, changes: readonly Change[], needs: ReputationNeeds, ctx: Context<ReputationMessage, Internal, Timers>): void {
   for (const change of changes) {
     void needs.events.send(change)
     if (change.type === 'greylisted') continue
     const { type, ...fields } = change
-    ctx.log.info(fields, type === 'banned' ? 'banned' : 'a ban is over')
+    ctx.log.info(fields, type === 'banned' ? 'banned' : 'ban ended')
     tell(state, type === 'banned' ? { type: 'expel', peer: change.peer, reason: change.reason } : { type: 'forgetScore', peer: change.peer }, needs)
   }
 }
 
-/** To network. What it has no room for is sent again at the next tick. */
+/** Sends a message to network. A rejected one is sent again at the next tick. */
 function tell(state: State, message: ConnectionsMessage, needs: ReputationNeeds): void {
   if (needs.connections.send(message) === 'rejected' && state.unsent.length < MAX_UNSENT) state.unsent.push(message)
 }
 
-/** Scores change all the time, so they are written at an interval of their own. */
+/** Writes changed bans and lists. Scores change with every outcome, so they are written at an interval instead. */
 function save({ book, saver }: State): void {
   for (const section of ['bans', 'lists'] as const) if (book.dirty.delete(section)) saver.changed(section)
 }
@@ -174,16 +174,16 @@ async function durable<T>(state: State, section: Section, value: unknown, answer
   return answer
 }
 
-/** Answers when the change is on disk. A refusal goes to the asker alone and is no failure of the actor. */
+/** Answers an ask with the promise of `answer`. What it throws goes to the caller, and does not crash the actor. */
 function refusable<T>(ctx: Context<ReputationMessage, Internal, Timers>, answer: () => Promise<T>): Later<T> {
   return ctx.later((async () => answer())())
 }
 
-/** The application's functions are called for every message, so an error of one of them is logged only the first time. */
+/** Logs only the first error of each function of the application: they are called for every message. */
 function tellOnce(ctx: Context<ReputationMessage, Internal, Timers>): (where: string, error: unknown) => void {
   const told = new Set<string>()
   return (where, error) => {
-    if (!told.has(where)) ctx.log.error({ where, error }, 'a function that the application gave failed; it is passed over, and not logged again')
+    if (!told.has(where)) ctx.log.error({ where, error }, 'a function of the application failed; its result is ignored, and further errors of it are not logged')
     told.add(where)
   }
 }

@@ -9,10 +9,10 @@ export type ParsedRule =
 
 type Family = 'ipv4' | 'ipv6'
 
-/** The base58 forms that libp2p ids print in: of a key (Ed25519, secp256k1) or of a hash (RSA). */
+/** A libp2p peer id in base58: of a public key (Ed25519, secp256k1) or of a hash (RSA). */
 const PEER_ID = /^(?:1|Qm)[1-9A-HJ-NP-Za-km-z]{40,128}$/
 
-/** IPv4 addresses in IPv6 form count as the IPv4 addresses. */
+/** IPv4-mapped IPv6 addresses (`::ffff:0:0/96`) match as the IPv4 addresses in them. */
 const MAPPED_PREFIX = 96
 const mapped = new BlockList()
 mapped.addSubnet('::ffff:0:0', MAPPED_PREFIX, 'ipv6')
@@ -20,22 +20,22 @@ mapped.addSubnet('::ffff:0:0', MAPPED_PREFIX, 'ipv6')
 /** @throws ReputationError `bad_peer` */
 export function checkPeer(peer: unknown): void {
   if (typeof peer !== 'string' || !PEER_ID.test(peer)) {
-    throw new ReputationError('bad_peer', `a peer id in its base58 form is wanted, not ${JSON.stringify(peer)}`, { value: peer })
+    throw new ReputationError('bad_peer', `not a peer id in base58: ${JSON.stringify(peer)}`, { value: peer })
   }
 }
 
-/** A peer id, an IP address, or a subnet in CIDR notation. @throws ReputationError `bad_rule` */
+/** Parses a peer id, an IP address, or a subnet in CIDR notation. @throws ReputationError `bad_rule` */
 export function parseRule(rule: Rule): ParsedRule {
   const bad = (why: string) => new ReputationError('bad_rule', `${JSON.stringify(rule)}: ${why}`, { value: rule })
-  if (typeof rule !== 'string') throw bad('a rule is a text')
+  if (typeof rule !== 'string') throw bad('a rule must be a string')
   if (PEER_ID.test(rule)) return { kind: 'peer', text: rule }
   const [ip = '', bits, ...more] = rule.split('/')
   const version = isIP(ip)
   if (version === 0) throw bad('neither a peer id, nor an IP address, nor a subnet')
-  if (ip.includes('%')) throw bad('a zone cannot be part of a rule')
+  if (ip.includes('%')) throw bad('an IPv6 zone is not allowed in a rule')
   const longest = version === 4 ? 32 : 128
   if (bits !== undefined && (more.length > 0 || !/^(?:0|[1-9]\d{0,2})$/.test(bits) || Number(bits) > longest)) {
-    throw bad(`a subnet ends in a number of bits from 0 to ${longest}`)
+    throw bad(`the prefix length of a subnet must be an integer from 0 to ${longest}`)
   }
   const { address } = new SocketAddress({ address: ip, family: familyOf(ip) })
   return { kind: 'address', text: bits === undefined ? address : `${address}/${bits}`, address, prefix: Number(bits ?? longest) }
@@ -60,8 +60,8 @@ export class AddressRules {
   }
 
   /**
-   * Whether a rule matches a multiaddr. One without an IP address (memory transport, a name) matches none; one whose IP
-   * address cannot be read matches all.
+   * Whether a rule matches a multiaddr. A multiaddr without an IP address (a memory transport, a host name) matches no rule; one with a malformed
+   * IP address matches always, so that it cannot evade the block list.
    */
   against(multiaddr: string): boolean {
     if (this.size === 0) return false
@@ -73,7 +73,7 @@ export class AddressRules {
   }
 }
 
-/** The IP address that a multiaddr begins with, without its zone. */
+/** The IP address at the beginning of a multiaddr, without its zone. */
 function ipIn(multiaddr: string): string | undefined {
   return /^(?:\/ip6zone\/[^/]+)?\/ip[46]\/([^/%]+)/.exec(multiaddr)?.[1]
 }

@@ -1,7 +1,7 @@
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Outcome } from './ingress.js'
 
-/** What this node found out about a peer, for a backend of the application. */
+/** An event about a peer, for the application's reputation backend. */
 export type Finding =
   | { readonly type: 'outcome'; readonly outcome: Outcome }
   /** `until`: Unix time in milliseconds. */
@@ -9,29 +9,29 @@ export type Finding =
   | { readonly type: 'banLifted' }
 
 /**
- * Decides by which key a peer is known, and may bring scores and bans from elsewhere (SPEC §8, `docs/reputation.md`). All methods are called on
- * the main thread in the middle of other work, and must answer at once, from memory. What they throw is logged and ignored.
+ * Decides under which key a peer's score and ban are kept, and can supply scores and bans of its own (SPEC §8, `docs/reputation.md`). The methods
+ * are called synchronously on the main thread, so they must answer from memory, without I/O. An error that they throw is logged and ignored.
  */
 export interface ReputationBackend {
-  /** For logs. */
+  /** The backend's name in logs. */
   readonly name: string
   /**
-   * Peers of one key have one score and one ban. `publicKey`: the peer's uncompressed secp256k1 key without its 0x04, 64 bytes, where
-   * its identity or its ENR has one. Must be deterministic.
+   * The key of a peer; peers with the same key share one score and one ban. `publicKey`: the uncompressed secp256k1 key in the peer's id or
+   * ENR, without the prefix 0x04, 64 bytes; `undefined` if there is none. Must be deterministic.
    */
   keyOf(peer: PeerKey, publicKey: Uint8Array | undefined): string
-  /** The reputation to use, given `ours`, the one by our rules; clamped to their range. Left out: ours. */
+  /** The reputation to use instead of `ours`, which our rules give. It is clamped to their range. Left out: `ours` is used. */
   reputation?(key: string, ours: number): number
-  /** The reason why peers of this key are banned elsewhere, or `undefined`. Does not hold for protected peers. */
+  /** The reason to treat peers of this key as banned; `undefined` for none. It does not apply to protected peers. */
   bannedElsewhere?(key: string): string | undefined
-  /** Gets every outcome, ban and end of a ban. */
+  /** Receives every outcome, ban and end of a ban. */
   note?(key: string, finding: Finding): void
 }
 
-/** A peer is its libp2p id. */
+/** The backend whose key is the peer id. */
 export const localBackend: ReputationBackend = { name: 'local', keyOf: peer => peer }
 
-/** A peer is its secp256k1 public key (hex, 128 digits), as Ethereum execution clients count; without one, its libp2p id. */
+/** The backend whose key is the secp256k1 public key (128 hex digits), as in Ethereum execution clients; without one, the peer id. */
 export const rethBackend: ReputationBackend = {
   name: 'reth',
   keyOf: (peer, publicKey) => publicKey === undefined ? peer : Buffer.from(publicKey).toString('hex'),

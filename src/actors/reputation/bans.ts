@@ -1,14 +1,14 @@
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Ban } from './ingress.js'
 
-/** Who made it: a ban for score does not hold for protected peers, the operator's holds for all. */
+/** The origin of a ban. A ban for score does not apply to protected peers; a ban by the operator applies to all. */
 export type BannedBy = 'score' | 'operator'
 
 /** One ban, with all keys and peers that it covers. */
 export interface BanRecord {
-  /** Keys of the peer by the backend; more than one where an ENR names another. */
+  /** Keys of the banned peer, as the backend gives them; several if an ENR adds another one. */
   readonly keys: readonly string[]
-  /** Peers of these keys that were seen. The ban is mirrored to them, in case their key is not known later. */
+  /** Known peers with these keys. The ban is recorded for each, so that it applies even when a peer's key is no longer known. */
   readonly peers: readonly PeerKey[]
   readonly reason: string
   readonly by: BannedBy
@@ -17,7 +17,7 @@ export interface BanRecord {
   readonly until: number
 }
 
-/** Peers to which one ban is mirrored, at most. A peer that keeps changing its peer id is still refused by its key. */
+/** Maximum number of peers recorded in one ban. A peer that keeps changing its peer id is still refused by its key. */
 const MAX_MIRRORED = 64
 
 /** Active bans, by key and by peer (SPEC §8). All times are Unix milliseconds. */
@@ -33,8 +33,9 @@ export class Bans {
   of(key: string, peer: PeerKey): BanRecord | undefined { return this.#byKey.get(key) ?? this.#byPeer.get(peer) }
 
   /**
-   * Adds a ban, and merges active bans of the same keys or peers into it. A ban for score does not shorten them; the operator's latest one does.
-   * `displaced` was removed to make room. `undefined`: the operator's own bans take all the room.
+   * Adds a ban, and merges the active bans of the same keys or peers into it. The ban that ends last sets the end, unless the operator makes
+   * this one: then its own end applies. `displaced`: the ban that was evicted for it. Returns `undefined` if the table is full of the
+   * operator's bans.
    */
   add(added: BanRecord): { readonly ban: BanRecord; readonly displaced: BanRecord | undefined } | undefined {
     const former = this.#of(added.keys, added.peers)
@@ -48,7 +49,7 @@ export class Bans {
     return { ban: this.#replace(former, { ...joined([added, ...former]), ...termsOf(lasting) }), displaced }
   }
 
-  /** These keys and peers belong together: a ban of any of them now covers all, until the latest end. `undefined` where there was none. */
+  /** Extends a ban of any of these keys and peers to all of them, until the latest end. Returns `undefined` if none is banned. */
   join(keys: readonly string[], peers: readonly PeerKey[]): { readonly ban: BanRecord; readonly freshPeers: readonly PeerKey[] } | undefined {
     const former = this.#of(keys, peers)
     if (former.length === 0) return undefined
@@ -70,7 +71,7 @@ export class Bans {
     for (const peer of ban.peers) if (this.#byPeer.get(peer) === ban) this.#byPeer.delete(peer)
   }
 
-  /** Removes expired bans, and shortens bans that a clock set back has lengthened. */
+  /** Removes expired bans. Shortens bans that would last longer than `forMs` because the clock was set back. */
   expire(now: number): { readonly over: readonly BanRecord[]; readonly shortened: boolean } {
     const over: BanRecord[] = []
     let shortened = false
@@ -89,7 +90,7 @@ export class Bans {
 
   all(): readonly BanRecord[] { return [...this.#records] }
 
-  /** One for each peer that a ban is mirrored to. */
+  /** The active bans: one entry for each recorded peer. */
   describe(): Ban[] {
     return this.all().flatMap(({ peers, reason, until }) => peers.map(peer => ({ peer, reason, until })))
   }
@@ -120,7 +121,7 @@ export class Bans {
   }
 }
 
-/** The operator's before those for score, and of these the one that ends last. */
+/** The ban whose terms apply to a merged one: the operator's before those for score, then the one that ends last. */
 function longest(bans: readonly BanRecord[]): BanRecord {
   return bans.reduce((one, other) => one.by === other.by ? (other.until > one.until ? other : one) : one.by === 'operator' ? one : other)
 }

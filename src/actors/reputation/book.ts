@@ -14,13 +14,13 @@ import type { ListChanges } from './lists.js'
 import { Scores } from './scores.js'
 import type { SavedScore } from './scores.js'
 
-/** What changed, in order. */
+/** A change that the application and network are told. */
 export type Change = Extract<ReputationEvent, { type: 'banned' | 'banLifted' | 'greylisted' }>
-/** What is written separately. */
+/** The parts of the saved state; each is a value of its own in the store. */
 export type Section = 'bans' | 'lists' | 'scores'
 export const SECTIONS: readonly Section[] = ['bans', 'lists', 'scores']
 
-/** All that has to be kept, as plain data. */
+/** The state to save, as plain data. */
 export interface Kept {
   readonly bans: readonly BanRecord[]
   readonly lists: ListChanges
@@ -28,7 +28,7 @@ export interface Kept {
   readonly scores: { readonly at: number; readonly scores: readonly SavedScore[] }
 }
 
-/** A kept entry that cannot be restored. */
+/** A saved entry that could not be restored. */
 export interface Lost {
   readonly what: Section
   readonly error: ReputationError
@@ -36,18 +36,18 @@ export interface Lost {
 
 export interface BookNeeds {
   readonly publicKeyOf?: ((peer: PeerKey) => Uint8Array | undefined) | undefined
-  /** A function of the application has thrown, or answered nonsense. */
+  /** Called when a function of the application throws or returns a value of the wrong type. */
   readonly failed: (where: string, error: unknown) => void
 }
 
 /** The reason of a ban for score. */
 export const BANNED_FOR_SCORE = 'score'
-/** Peers whose gossip score is remembered from one message: above all connection limits of SPEC §8. */
+/** Maximum of gossip scores kept from one sample; more than the connection limits of SPEC §8 allow peers. */
 const MAX_SAMPLED = 4_096
 
 /**
- * Scores, bans and lists together (SPEC §8). It has no clock: `wall` is Unix time, `now` a monotonic time, both in milliseconds. A call returns
- * its consequences as `Change`s; `dirty` says what has to be written.
+ * The state machine for scores, bans and lists (SPEC §8). The caller passes the time: `wall` is Unix time, `now` is monotonic, both in
+ * milliseconds. Methods return what they changed, in order; `dirty` holds the sections to save.
  */
 export class Book implements PeerStanding {
   readonly dirty = new Set<Section>()
@@ -58,11 +58,11 @@ export class Book implements PeerStanding {
   readonly #bans: Bans
   readonly #identities: Identities
   readonly #scores: Scores
-  /** gossipsub's latest scores; `fresh` until the next tick. */
+  /** gossipsub's latest scores. `#fresh`: they came since the last tick. */
   #gossip: ReadonlyMap<PeerKey, number> = new Map()
   #fresh = false
 
-  /** @throws ReputationError `bad_rule`, `bad_peer`, `too_many_rules`: the lists of the configuration */
+  /** @throws ReputationError `bad_rule`, `bad_peer`, `too_many_rules` for the lists of the configuration */
   constructor(config: ReputationConfig, { publicKeyOf = () => undefined, failed }: BookNeeds) {
     const backend = backendOf(config.backend)
     this.#config = config
@@ -74,7 +74,7 @@ export class Book implements PeerStanding {
     this.#scores = new Scores({ rules: config, judge: (key, ours) => this.#judge(key, ours) })
   }
 
-  // ---- what happens
+  // ---- changes
 
   /** Scores one outcome of dealing with a peer. */
   report(peer: PeerKey, outcome: Outcome, now: number): Change[] {
@@ -85,17 +85,17 @@ export class Book implements PeerStanding {
     return [{ type: 'greylisted', peer, reputation: this.#scores.reputation(key) }]
   }
 
-  /** gossipsub's scores of those connected. */
+  /** Takes gossipsub's scores of the connected peers. */
   gossipScores(scores: ReadonlyMap<PeerKey, number>): void {
     const all = this.#fresh ? new Map([...this.#gossip, ...scores]) : scores
     this.#gossip = new Map([...all].filter(([, score]) => Number.isFinite(score)).slice(0, MAX_SAMPLED))
     this.#fresh = true
   }
 
-  /** An ENR with this key names the peer. */
+  /** Takes the public key from an ENR that names the peer. */
   learned(peer: PeerKey, publicKey: Uint8Array, wall: number): Change[] {
     const own = this.#identities.keyOf(peer)
-    // What a peer has earned itself, and what the operator decided, outweigh a stranger's ENR.
+    // Anybody can sign an ENR that names this peer: it must not affect a peer with a good reputation of its own, or a protected one.
     const learned = this.#identities.learn(peer, publicKey, () => this.#scores.earned(own) <= 0 && !this.#lists.isProtected(peer))
     if (learned === undefined) return []
     this.#scores.merge(learned.from, learned.to)
@@ -109,7 +109,7 @@ export class Book implements PeerStanding {
     return freshPeers.filter(each => !spared.includes(each)).map(each => this.#told(ban, each, wall))
   }
 
-  /** Decay, sample, bans, expiries. */
+  /** Ends expired bans, decays and samples the scores, and bans peers whose score was too low for too long. */
   tick(now: number, wall: number): Change[] {
     const { over: expired, shortened } = this.#bans.expire(wall)
     const changes = expired.flatMap(ban => this.#ended(ban, 'expired'))
@@ -137,7 +137,7 @@ export class Book implements PeerStanding {
   ban(peer: PeerKey, forMs: number | undefined, reason: string, wall: number): { readonly ban: Ban; readonly changes: Change[] } {
     checkPeer(peer)
     if (forMs !== undefined && !(forMs > 0 && forMs <= LONGEST_BAN_MS)) {
-      throw new ReputationError('bad_duration', 'a ban lasts more than 0 ms and at most ten years', { value: forMs, limit: LONGEST_BAN_MS })
+      throw new ReputationError('bad_duration', 'the duration of a ban must be above 0 ms and at most ten years', { value: forMs, limit: LONGEST_BAN_MS })
     }
     const lasts = forMs ?? this.#config.banForMs
     const changes = this.#ban(this.#identities.keyOf(peer), peer, lasts, { reason, by: 'operator' }, wall)
@@ -145,7 +145,7 @@ export class Book implements PeerStanding {
     return { ban: { peer, reason, until: wall + lasts }, changes }
   }
 
-  /** No changes where there was no ban. */
+  /** Lifts a peer's ban. Returns no changes if there was none. */
   lift(peer: PeerKey): Change[] {
     const ban = this.#bans.of(this.#identities.keyOf(peer), peer)
     if (ban === undefined) return []
@@ -154,26 +154,26 @@ export class Book implements PeerStanding {
     return this.#ended(ban, 'lifted')
   }
 
-  /** Whether the rule is new. @throws ReputationError `bad_rule`, `too_many_rules` */
+  /** Adds a rule to the block list. Returns whether it is new. @throws ReputationError `bad_rule`, `too_many_rules` */
   block(rule: Rule): boolean { return this.#listed(this.#lists.block(rule)) }
-  /** Whether there was one. @throws ReputationError `bad_rule` */
+  /** Removes a rule from the block list. Returns whether it was there. @throws ReputationError `bad_rule` */
   unblock(rule: Rule): boolean { return this.#listed(this.#lists.unblock(rule)) }
 
-  /** Ends a ban for score. @throws ReputationError `bad_peer`, `too_many_rules` */
+  /** Protects a peer, and ends its ban for score. @throws ReputationError `bad_peer`, `too_many_rules` */
   protect(peer: PeerKey): Change[] {
     this.#listed(this.#lists.protect(peer))
     const ban = this.#bans.of(this.#identities.keyOf(peer), peer)
     return ban === undefined ? [] : this.#released(ban)
   }
 
-  /** Whether it was protected. A ban of its key holds for it again. @throws ReputationError `bad_peer`, `static_peer` */
+  /** Ends the protection of a peer, so that a ban of its key applies to it again. Returns whether it was protected. @throws ReputationError `bad_peer`, `static_peer` */
   unprotect(peer: PeerKey): boolean {
     const was = this.#listed(this.#lists.unprotect(peer))
     if (was && this.#bans.join([this.#identities.keyOf(peer)], [peer]) !== undefined) this.dirty.add('bans')
     return was
   }
 
-  // ---- what is asked at once
+  // ---- queries
 
   appScore(peer: PeerKey): number { return this.#scores.reputation(this.#identities.keyOf(peer)) }
 
@@ -212,18 +212,18 @@ export class Book implements PeerStanding {
     return [...peers].map(peer => this.standing(peer)).sort((a, b) => a.reputation - b.reputation)
   }
 
-  /** Banned peers that gossipsub scored since the last tick, so they are still connected. */
+  /** Banned peers that are still connected: gossipsub has scored them since the last tick. */
   refusedButConnected(): readonly PeerKey[] {
     return this.#fresh ? [...this.#gossip.keys()].filter(peer => this.#banned(peer) !== undefined) : []
   }
 
-  // ---- what is kept
+  // ---- saved state
 
   kept(wall: number): Kept {
     return { bans: this.#bans.all(), lists: this.#lists.changes(), scores: { at: wall, scores: this.#scores.saved(this.#config.maxSavedScores) } }
   }
 
-  /** Merges what was kept into the configuration. Returns what has no room, or what the configuration does not allow. */
+  /** Merges the saved state into the configuration. Returns as `lost` the entries that exceed a limit or contradict the configuration. */
   restore(kept: Kept, wall: number): { readonly changes: Change[]; readonly lost: readonly Lost[] } {
     const lost: Lost[] = this.#lists.restore(kept.lists).map(error => ({ what: 'lists', error }))
     for (const ban of kept.bans.toSorted((a, b) => Number(b.by === 'operator') - Number(a.by === 'operator'))) {
@@ -238,7 +238,7 @@ export class Book implements PeerStanding {
     return { changes: [...over.flatMap(ban => this.#ended(ban, 'expired')), ...released], lost }
   }
 
-  // ----
+  // ---- internals
 
   #ban(key: string, peer: PeerKey, forMs: number, why: { readonly reason: string; readonly by: BannedBy }, wall: number): Change[] | undefined {
     const until = wall + forMs
@@ -266,7 +266,7 @@ export class Book implements PeerStanding {
     return free.length === ban.peers.length ? this.#ended(ban, 'lifted') : free.map(peer => ({ type: 'banLifted', peer, why: 'lifted' }))
   }
 
-  /** A peer whose ban has ended starts again at 0. */
+  /** Resets the scores of the keys and peers of an ended ban to 0. */
   #ended(ban: BanRecord, why: 'expired' | 'lifted'): Change[] {
     for (const key of ban.keys) {
       this.#scores.forget(key)
@@ -279,7 +279,7 @@ export class Book implements PeerStanding {
     return ban.peers.map(peer => ({ type: 'banLifted', peer, why }))
   }
 
-  /** Why the peer may not be connected, apart from the operator's lists. */
+  /** The reason why the peer is banned, here or by the backend; `undefined` if it is not. */
   #banned(peer: PeerKey): string | undefined {
     const key = this.#identities.keyOf(peer)
     const ban = this.#bans.of(key, peer)
@@ -308,7 +308,7 @@ export class Book implements PeerStanding {
 
   #tooManyBans(value: PeerKey | undefined): ReputationError {
     const { maxBans: limit } = this.#config
-    return new ReputationError('too_many_bans', `at most ${limit} bans are kept`, { value, limit })
+    return new ReputationError('too_many_bans', `the maximum of ${limit} bans is reached`, { value, limit })
   }
 
   #listed(changed: boolean): boolean {
@@ -321,7 +321,7 @@ export class Book implements PeerStanding {
     try {
       const theirs: unknown = this.#backend.reputation(key, ours)
       if (typeof theirs === 'number' && !Number.isNaN(theirs)) return theirs
-      this.#failed('reputation', new TypeError('a reputation is a number'))
+      this.#failed('reputation', new TypeError('the reputation returned is not a number'))
     } catch (error) {
       this.#failed('reputation', error)
     }

@@ -4,64 +4,64 @@ import type { ReputationBackend } from './backend.js'
 import { ReputationError } from './errors.js'
 import type { Rule } from './ingress.js'
 
-/** Weights and thresholds (SPEC §8). Points of reputation; times in milliseconds. */
+/** Weights and thresholds (SPEC §8), in points of reputation. Times are in milliseconds. */
 export interface ReputationRules {
-  /** Cost of one failure, and of all failures together within any `windowMs`, at most. */
+  /** Points lost by one failure, and the maximum lost within any `windowMs`. */
   readonly failure: number
   readonly failuresPerWindow: number
-  /** Gain of one acceptance, and of all acceptances together within any `windowMs`, at most. */
+  /** Points gained by one acceptance, and the maximum gained within any `windowMs`. */
   readonly acceptance: number
   readonly acceptancesPerWindow: number
   readonly windowMs: number
   /** Every `tickMs` each reputation is multiplied by `decay` and sampled, and expired bans end. */
   readonly tickMs: number
   readonly decay: number
-  /** Reputations are clamped to ± this. */
+  /** Reputations are clamped to the range from −`most` to `most`. */
   readonly most: number
-  /** At or below: not chosen for requests. */
+  /** A peer with this reputation or less is sent no requests. */
   readonly notAskedAt: number
-  /** At or below: pruned from our meshes. */
+  /** A peer with this reputation or less is removed from our meshes. */
   readonly greylistAt: number
-  /** min(reputation, gossipsub's score) at or below this for more than `banAfterMs` is a ban of `banForMs`. */
+  /** A peer is banned for `banForMs` once min(reputation, gossipsub's score) was at or below `banAt` for more than `banAfterMs`. */
   readonly banAt: number
   readonly banAfterMs: number
   readonly banForMs: number
 }
 
-/** All options, filled in: see `spec`. */
+/** The options with defaults filled in; see `spec`. */
 export interface ReputationConfig extends ReputationRules {
-  /** The key of a peer. `local`: its peer id; `reth`: its secp256k1 public key; or a backend of the application. */
+  /** How peers are told apart. `local`: by peer id; `reth`: by secp256k1 public key; or a backend of the application. */
   readonly backend: 'local' | 'reth' | ReputationBackend
-  /** Peer ids, IP addresses and subnets (CIDR) refused both ways. */
+  /** Peer ids, IP addresses and subnets (CIDR) that are neither dialled nor accepted. */
   readonly blocked: readonly Rule[]
-  /** Never dropped for score. */
+  /** Peers that are never disconnected or banned for their score. */
   readonly protected: readonly PeerKey[]
-  /** Always protected and allowed (SPEC §8). */
+  /** Peers that are always protected, and always on a non-empty allow list (SPEC §8). */
   readonly staticPeers: readonly PeerKey[]
-  /** Only these peers and the static ones; empty: everybody. */
+  /** The allow list: only these peers and the static ones may connect. Empty: every peer may. */
   readonly allowed: readonly PeerKey[]
 
-  /** Scores kept. Above it, of those unheard for longest the most neutral is forgotten. */
+  /** Maximum number of scores kept. Above it, the one nearest to 0 of the least recently used is evicted. */
   readonly maxRecords: number
-  /** Bans kept. Above it, the ban for score that ends first is removed. */
+  /** Maximum number of bans kept. Above it, the ban for score that ends first is evicted. */
   readonly maxBans: number
-  /** Rules of the block list, and protected peers. */
+  /** Maximum number of rules of the block list, and of protected peers. */
   readonly maxRules: number
-  /** Peers whose public key is remembered (backends other than `local`). */
+  /** Maximum number of peers whose key is remembered. */
   readonly maxKeys: number
-  /** Scores are written so often, and when the node stops; of the furthest from neutral at most `maxSavedScores`. */
+  /** Interval at which scores are saved, in milliseconds; they are saved at stop too. Of all, the `maxSavedScores` furthest from 0 are saved. */
   readonly saveScoresEvery: number
   readonly maxSavedScores: number
-  /** Pauses before a failed write is tried again, doubled from the first to the last. */
+  /** Backoff after failed writes: the first delay, doubled each time up to the last. Milliseconds. */
   readonly retryFirst: number
   readonly retryLast: number
-  /** The store answers within this. */
+  /** Deadline for an answer of the store, in milliseconds. */
   readonly storeWithin: number
 }
 
 export type ReputationOptions = Partial<ReputationConfig>
 
-/** The longest ban that can be asked for: ten years. */
+/** Maximum duration of a ban, in milliseconds: ten years. */
 export const LONGEST_BAN_MS = hours(24 * 3_650)
 
 /** The weights of SPEC §8. */
@@ -105,10 +105,10 @@ const POSITIVE = [
 ] as const
 const NOT_NEGATIVE = ['acceptance', 'acceptancesPerWindow', 'banAfterMs'] as const
 
-/** Outcomes that count within a window, at most; each is remembered that long. */
+/** Maximum number of outcomes that count within a window; each is remembered until the window has passed. */
 const MOST_PER_WINDOW = 1_000
 
-/** The preset `spec`, changed field by field. @throws ReputationError `bad_config` */
+/** The weights of SPEC §8 with the given options applied over them, checked. @throws ReputationError `bad_config` */
 export function spec(options: ReputationOptions = {}): ReputationConfig {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as ReputationOptions
   const config: ReputationConfig = { ...defaults, ...given }
@@ -119,12 +119,12 @@ export function spec(options: ReputationOptions = {}): ReputationConfig {
   within(config, 'banForMs', Number.MIN_VALUE, LONGEST_BAN_MS)
   within(config, 'failuresPerWindow', config.failure, config.failure * MOST_PER_WINDOW)
   within(config, 'acceptancesPerWindow', config.acceptance, config.acceptance * MOST_PER_WINDOW)
-  // Thresholds are in this order and within the range.
+  // The thresholds must be within the range, and in descending order.
   within(config, 'notAskedAt', -config.most, -Number.MIN_VALUE)
   within(config, 'greylistAt', -config.most, config.notAskedAt)
   within(config, 'banAt', -config.most, config.greylistAt)
   if (typeof config.backend === 'string' ? !['local', 'reth'].includes(config.backend) : typeof config.backend?.keyOf !== 'function') {
-    throw new ReputationError('bad_config', "reputation.backend is 'local', 'reth' or an object with keyOf", { value: config.backend })
+    throw new ReputationError('bad_config', "reputation.backend must be 'local', 'reth' or an object with keyOf", { value: config.backend })
   }
   return config
 }
@@ -138,5 +138,5 @@ function within(
   if (typeof value === 'number' && is(value) && value >= least && value <= most) return
   const limit = typeof value === 'number' && value > most ? most : least
   const bound = limit === Number.MIN_VALUE ? 'above 0' : limit === -Number.MIN_VALUE ? 'below 0' : `from ${least} to ${most}`
-  throw new ReputationError('bad_config', `reputation.${name} is a number ${bound}`, { value, limit })
+  throw new ReputationError('bad_config', `reputation.${name} must be a number ${bound}`, { value, limit })
 }

@@ -1,20 +1,20 @@
-/** What reputation refuses, for programs. */
+/** The codes of `ReputationError`. */
 export const REPUTATION_ERROR_CODES = [
-  /** An option out of its range: `value` is it, `limit` the bound that it broke, where there is one. */
+  /** An option is out of range. `value`: the option; `limit`: the bound that it broke, if there is one. */
   'bad_config',
-  /** Neither a peer id, nor an IP address, nor a subnet: `value` is the rule as given. */
+  /** A rule is neither a peer id, nor an IP address, nor a subnet. `value`: the rule as given. */
   'bad_rule',
-  /** No peer id in its base58 form: `value` is it. */
+  /** Not a peer id in base58. `value`: the text as given. */
   'bad_peer',
-  /** A ban's time that is no number above 0 and at most `limit` milliseconds: `value` is it. */
+  /** The duration of a ban is not above 0 and at most `limit` milliseconds. `value`: the duration. */
   'bad_duration',
-  /** `limit` rules or protected peers are kept already: `value` is the one too many. */
+  /** The maximum of `limit` rules or protected peers is reached. `value`: the rule or peer that was not added. */
   'too_many_rules',
-  /** `limit` bans of the operator stand already: `value` is the peer. */
+  /** The maximum of `limit` bans by the operator is reached. `value`: the peer that was not banned. */
   'too_many_bans',
-  /** A static peer is protected by being one: `value` is the peer. */
+  /** A static peer cannot be unprotected. `value`: the peer. */
   'static_peer',
-  /** It holds now, in memory, but is not on disk; writing it is tried again. `cause`: the store's error, `value`: what was asked. */
+  /** The change applies, but is not on disk; the write is retried. `cause`: the store's error; `value`: the peer or rule of the call. */
   'not_durable',
 ] as const
 
@@ -26,7 +26,7 @@ export interface ReputationErrorDetail {
   readonly cause?: unknown
 }
 
-/** Every refusal of this room. */
+/** The error of every refused call, with a code. */
 export class ReputationError extends Error {
   override readonly name = 'ReputationError'
   readonly value: unknown

@@ -2,28 +2,28 @@ import { LRUCache } from 'lru-cache'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ReputationBackend } from './backend.js'
 
-/** Bytes of an uncompressed secp256k1 public key without its 0x04. */
+/** Length of an uncompressed secp256k1 public key without the prefix 0x04. */
 export const PUBLIC_KEY_BYTES = 64
 
 export interface IdentitiesNeeds {
   readonly backend: ReputationBackend
-  /** The public key that a secp256k1 peer id is made of; `undefined` for ids of another kind. */
+  /** The public key in a secp256k1 peer id; `undefined` for other kinds of peer id. */
   readonly publicKeyOf: (peer: PeerKey) => Uint8Array | undefined
   readonly maxKeys: number
-  /** The backend, or `publicKeyOf`, has thrown or answered nonsense. */
+  /** Called when the backend or `publicKeyOf` throws or returns a value of the wrong type. */
   readonly failed: (where: string, error: unknown) => void
 }
 
 interface Identity {
-  /** By the peer id alone. */
+  /** The key that follows from the peer id alone. */
   readonly own: string
-  /** By the ENR that names this peer; the owner of that key vouches for the peer, but not the peer for the key. */
+  /** The key of an ENR that names this peer. It proves that the key's owner vouches for the peer, not that the peer knows the key. */
   readonly claimed: string | undefined
-  /** Whether the peer stands and falls with `claimed`. */
+  /** Whether the peer shares the score and the bans of `claimed`. */
   readonly bound: boolean
 }
 
-/** Peer id to key, as the backend tells peers apart. */
+/** Maps peer ids to keys, as the backend decides. Bounded. */
 export class Identities {
   readonly #needs: IdentitiesNeeds
   readonly #known: LRUCache<PeerKey, Identity>
@@ -38,10 +38,10 @@ export class Identities {
   /** The key under which a peer's score is kept. */
   keyOf(peer: PeerKey): string { return keyOf(this.#of(peer)) }
 
-  /** The peers known to be of one of these keys. */
+  /** The known peers that have one of these keys. */
   peersOf(keys: Iterable<string>): readonly PeerKey[] { return [...keys].flatMap(key => [...this.#peers.get(key) ?? []]) }
 
-  /** All keys that answer for what the peer does: its own, and the one that vouches for it. */
+  /** The keys that a ban of the peer covers: the one of its score, and the one of the ENR that names it. */
   keysOf(peer: PeerKey): readonly string[] {
     const { claimed } = this.#of(peer)
     const key = this.keyOf(peer)
@@ -49,8 +49,8 @@ export class Identities {
   }
 
   /**
-   * An ENR with this key names the peer. The first one counts: another ENR that names the same peer cannot take it over. `binds` says
-   * whether the peer stands and falls with the key from now on; then both keys are given.
+   * Takes the public key of an ENR that names the peer. Only the first ENR counts, so that another one cannot take the peer over. If `binds`
+   * returns true, the peer shares the score and bans of that key from now on, and the old and the new key are returned.
    */
   learn(peer: PeerKey, publicKey: Uint8Array, binds: () => boolean): { readonly from: string; readonly to: string } | undefined {
     const { own, claimed: before } = this.#of(peer)
@@ -98,7 +98,7 @@ export class Identities {
     try {
       const key: unknown = this.#needs.backend.keyOf(peer, publicKey)
       if (typeof key === 'string' && key.length > 0) return key
-      this.#needs.failed('keyOf', new TypeError('a key is a text'))
+      this.#needs.failed('keyOf', new TypeError('the key returned is not a string'))
     } catch (error) {
       this.#needs.failed('keyOf', error)
     }

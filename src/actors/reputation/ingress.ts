@@ -5,29 +5,29 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 /** The outcome of dealing with a peer (SPEC §8). */
 export type Outcome = 'accepted' | 'failure'
 
-/** What is known of a connection before it is made. */
+/** A connection that is about to be made. */
 export interface ConnectionQuestion {
   readonly direction: 'inbound' | 'outbound'
-  /** Unknown on an inbound connection before noise has proved it. */
+  /** Unknown on an inbound connection until noise has proved it. */
   readonly peer?: PeerKey | undefined
-  /** A multiaddr, resolved: never a host name (H17). Unknown while only a peer is about to be dialled. */
+  /** The resolved multiaddr, never one with a host name (H17). Unknown before a dial has chosen an address. */
   readonly address?: string | undefined
 }
 
 /**
- * Scores and bans, read synchronously where a library needs an answer at once (docs/architecture.md). It outlives a restart of the actor: between
- * two incarnations it answers as the last one did.
+ * Synchronous, read-only access to scores and bans, for callers such as gossipsub that cannot wait for a message (docs/architecture.md). While the
+ * actor restarts it answers from the state of the last incarnation.
  */
 export interface PeerStanding {
-  /** Added to gossipsub's score: the reputation, within ±10 (SPEC §5). */
+  /** The reputation, from −10 to 10: gossipsub adds it to its own score (SPEC §5). */
   appScore(peer: PeerKey): number
-  /** Whether a peer may be chosen for a request (SPEC §8: above −1, and not banned). */
+  /** Whether the peer may be sent requests: its reputation is above −1, and it is not banned (SPEC §8). */
   mayAsk(peer: PeerKey): boolean
-  /** At −2 or below (SPEC §8): taken out of our meshes. */
+  /** Whether the peer's reputation is −2 or less: it is removed from our meshes (SPEC §8). */
   greylisted(peer: PeerKey): boolean
-  /** Static peers and those that the operator protects: never dropped for score. */
+  /** Whether the peer is static or protected by the operator: it is never disconnected for its score. */
   isProtected(peer: PeerKey): boolean
-  /** Why a connection is refused: a ban, the block lists, the allow list; else `undefined`. Counts nothing. */
+  /** The reason to refuse a connection (a ban, the block list, the allow list); `undefined` if it is allowed. Without side effects. */
   refuses(question: ConnectionQuestion): string | undefined
 }
 
@@ -46,16 +46,16 @@ export interface Ban {
 export interface PeerLists {
   readonly blocked: readonly Rule[]
   readonly protected: readonly PeerKey[]
-  /** Empty: everybody may connect. Else only these peers. */
+  /** If not empty, only these peers may connect. */
   readonly allowed: readonly PeerKey[]
 }
 
-/** How one peer stands. */
+/** The reputation, protection and ban of one peer. */
 export interface Standing {
   readonly peer: PeerKey
-  /** Within ±10. */
+  /** From −10 to 10. */
   readonly reputation: number
-  /** gossipsub's score at the last sample; 0 where there was none. */
+  /** gossipsub's score at the last sample; 0 without one. */
   readonly gossipScore: number
   readonly protected: boolean
   readonly ban: Ban | undefined
@@ -63,16 +63,16 @@ export interface Standing {
 
 export type ReputationMessage =
   | { readonly type: 'report'; readonly peer: PeerKey; readonly outcome: Outcome }
-  /** From network, every 10 s: gossipsub's score of those connected. */
+  /** From network, every 10 s: gossipsub's scores of the connected peers. */
   | { readonly type: 'gossipScores'; readonly scores: ReadonlyMap<PeerKey, number> }
   /** From discovery: the uncompressed secp256k1 public key of a peer's ENR, 64 bytes. */
   | { readonly type: 'learned'; readonly peer: PeerKey; readonly publicKey: Uint8Array }
   | Ask<'ban', { peer: PeerKey; forMs: number | undefined; reason: string }, Ban>
-  /** Whether there was a ban. */
+  /** Answers whether there was a ban. */
   | Ask<'lift', { peer: PeerKey }, boolean>
   | Ask<'bans', object, readonly Ban[]>
   | Ask<'standing', { peer: PeerKey }, Standing>
-  /** All peers with a record, the worst first. */
+  /** Answers with all peers that have a score or a ban, the lowest reputation first. */
   | Ask<'standings', object, readonly Standing[]>
   | Ask<'block', { rule: Rule }, void>
   | Ask<'unblock', { rule: Rule }, boolean>
@@ -83,18 +83,18 @@ export type ReputationMessage =
 export type ReputationEvent =
   | { readonly type: 'banned'; readonly peer: PeerKey; readonly forMs: number; readonly reason: string }
   | { readonly type: 'banLifted'; readonly peer: PeerKey; readonly why: 'expired' | 'lifted' }
-  /** Its reputation has fallen to −2 or below (SPEC §8). */
+  /** The peer's reputation has fallen to −2 or less (SPEC §8). */
   | { readonly type: 'greylisted'; readonly peer: PeerKey; readonly reputation: number }
-  /** `entries` of what was kept on disk could not be restored. The damaged value is kept aside (docs/reputation.md). */
+  /** Saved entries could not be restored: `entries` of them. The damaged value is kept under another name (docs/reputation.md). */
   | { readonly type: 'standingDamaged'; readonly what: 'bans' | 'lists' | 'scores'; readonly entries: number | 'all' }
 
-/** To network: what a change demands of the connections. */
+/** Commands to network that follow from a change of bans or lists. */
 export type Connections = Port<
-  /** Hang up, once exchanges under way are over (H40). */
+  /** Disconnect the peer once exchanges under way are over (H40). */
   | { readonly type: 'expel'; readonly peer: PeerKey; readonly reason: string }
-  /** Drop gossipsub's score of the peer: its ban is over (SPEC §8). */
+  /** Reset gossipsub's score of a peer whose ban has ended (SPEC §8). */
   | { readonly type: 'forgetScore'; readonly peer: PeerKey }
-  /** The lists have changed: hang up on connected peers that `refuses` now refuses. */
+  /** Disconnect the peers that `refuses` now refuses: the lists have changed. */
   | { readonly type: 'reviewConnections' }
 >
 
@@ -123,13 +123,13 @@ export class Reputation extends Handle<ReputationMessage> {
   report(peer: PeerKey, outcome: Outcome) { return this.send({ type: 'report', peer, outcome }) }
   gossipScores(scores: ReadonlyMap<PeerKey, number>) { return this.send({ type: 'gossipScores', scores }) }
   learned(peer: PeerKey, publicKey: Uint8Array) { return this.send({ type: 'learned', peer, publicKey }) }
-  /** Bans a peer: disconnected, refused both ways, remembered. `forMs` left out: 1 h. */
+  /** Bans a peer: it is disconnected, and neither dialled nor accepted. `forMs` undefined: 1 h. Resolves once the ban is on disk. */
   ban(peer: PeerKey, forMs: number | undefined, reason: string, within: Deadline) { return this.ask('ban', { peer, forMs, reason }, within) }
   lift(peer: PeerKey, within: Deadline) { return this.ask('lift', { peer }, within) }
   bans(within: Deadline) { return this.ask('bans', {}, within) }
   standing(peer: PeerKey, within: Deadline) { return this.ask('standing', { peer }, within) }
   standings(within: Deadline) { return this.ask('standings', {}, within) }
-  /** Refuses a peer, an address or a subnet from now on. Durable when it resolves. */
+  /** Adds a peer, an address or a subnet to the block list. Resolves once the change is on disk. */
   block(rule: Rule, within: Deadline) { return this.ask('block', { rule }, within) }
   unblock(rule: Rule, within: Deadline) { return this.ask('unblock', { rule }, within) }
   protect(peer: PeerKey, within: Deadline) { return this.ask('protect', { peer }, within) }

@@ -5,10 +5,10 @@ import type { ReputationConfig } from './config.js'
 import { ReputationError } from './errors.js'
 import type { ConnectionQuestion, PeerLists, Rule } from './ingress.js'
 
-/** Where an entry comes from. Entries of the configuration are not saved. */
+/** The origin of an entry. Entries of the configuration are not saved. */
 type Origin = 'config' | 'runtime'
 
-/** Changes made while the node runs. `withdrawn` lasts as long as the process: at the next start the configuration applies again. */
+/** Changes made at run time. `withdrawn`: entries of the configuration that were removed; they return at the next start of the process. */
 export interface ListChanges {
   readonly blocked: readonly Rule[]
   readonly protected: readonly PeerKey[]
@@ -17,7 +17,7 @@ export interface ListChanges {
 
 export type ListsConfig = Pick<ReputationConfig, 'blocked' | 'protected' | 'staticPeers' | 'allowed' | 'maxRules'>
 
-/** The operator's lists (SPEC §8): those of the configuration and what was added to them. */
+/** The operator's lists (SPEC §8): the entries of the configuration, and the changes made at run time. */
 export class Lists {
   readonly #max: number
   readonly #blocked = new Map<Rule, { readonly rule: ParsedRule; readonly origin: Origin }>()
@@ -37,7 +37,7 @@ export class Lists {
     for (const peer of config.protected) this.protect(peer, 'config')
   }
 
-  /** Whether it is new. @throws ReputationError `bad_rule`, `too_many_rules` */
+  /** Adds a rule to the block list. Returns whether it is new. @throws ReputationError `bad_rule`, `too_many_rules` */
   block(text: Rule, origin: Origin = 'runtime'): boolean {
     const rule = parseRule(text)
     if (this.#blocked.has(rule.text)) return false
@@ -48,7 +48,7 @@ export class Lists {
     return true
   }
 
-  /** Whether there was one. @throws ReputationError `bad_rule` */
+  /** Removes a rule from the block list. Returns whether it was there. @throws ReputationError `bad_rule` */
   unblock(text: Rule): boolean {
     const rule = parseRule(text)
     if (this.#blocked.get(rule.text)?.origin === 'config') this.#withdrawn.blocked.add(rule.text)
@@ -56,7 +56,7 @@ export class Lists {
     return this.#blocked.delete(rule.text)
   }
 
-  /** Whether it is new. @throws ReputationError `bad_peer`, `too_many_rules` */
+  /** Protects a peer. Returns whether it was not protected before. @throws ReputationError `bad_peer`, `too_many_rules` */
   protect(peer: PeerKey, origin: Origin = 'runtime'): boolean {
     checkPeer(peer)
     if (this.#protected.has(peer)) return false
@@ -65,10 +65,10 @@ export class Lists {
     return true
   }
 
-  /** Whether it was. @throws ReputationError `bad_peer`, `static_peer` */
+  /** Ends the protection of a peer. Returns whether it was protected. @throws ReputationError `bad_peer`, `static_peer` */
   unprotect(peer: PeerKey): boolean {
     checkPeer(peer)
-    if (this.#static.has(peer)) throw new ReputationError('static_peer', 'a static peer is protected by being one', { value: peer })
+    if (this.#static.has(peer)) throw new ReputationError('static_peer', 'a static peer is always protected', { value: peer })
     if (this.#protected.get(peer) === 'config') this.#withdrawn.protected.add(peer)
     return this.#protected.delete(peer)
   }
@@ -86,7 +86,7 @@ export class Lists {
     return { blocked: [...this.#blocked.keys()], protected: [...new Set([...this.#static, ...this.#protected.keys()])], allowed: [...this.#allowed] }
   }
 
-  /** What the configuration does not say. */
+  /** The differences to the configuration. */
   changes(): ListChanges {
     const added = <V>(from: ReadonlyMap<string, V>, originOf: (value: V) => Origin): string[] =>
       [...from].filter(([, value]) => originOf(value) === 'runtime').map(([text]) => text)
@@ -97,7 +97,7 @@ export class Lists {
     }
   }
 
-  /** Joins saved changes to the configuration; gives those that could not be joined. */
+  /** Applies saved changes. Returns an error for each that could not be applied. */
   restore({ blocked, protected: peers, withdrawn }: ListChanges): readonly ReputationError[] {
     const lost: ReputationError[] = []
     const attempt = (change: () => unknown): void => {
@@ -121,6 +121,6 @@ export class Lists {
 
   #makeRoom(list: ReadonlyMap<string, unknown>, value: string): void {
     if (list.size < this.#max) return
-    throw new ReputationError('too_many_rules', `at most ${this.#max} are kept`, { value, limit: this.#max })
+    throw new ReputationError('too_many_rules', `the maximum of ${this.#max} entries is reached`, { value, limit: this.#max })
   }
 }

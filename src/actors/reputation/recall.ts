@@ -7,10 +7,10 @@ import type { ReputationEvent } from './ingress.js'
 import { NOTHING_KEPT, damagedNameOf, decode, nameOf } from './saved.js'
 import type { StandingView } from './view.js'
 
-/** What an incarnation begins with. */
+/** The state with which an incarnation of the actor starts. */
 export interface Recalled {
   readonly kept: Kept
-  /** Sections that are not on disk as they are kept. */
+  /** Sections whose value on disk differs from `kept`. */
   readonly unsaved: readonly Section[]
 }
 
@@ -21,18 +21,18 @@ interface RecallNeeds {
 }
 type Ground = Pick<Context<never>, 'clock' | 'log'>
 
-/** What the last incarnation knew. It is newer than what is on disk, and available when the disk is not. */
+/** The state of the last incarnation, if there was one. It is newer than the saved state, and available even when the store fails. */
 export function recall({ view }: RecallNeeds, { clock, log }: Ground): Recalled | undefined {
   if (view.last === undefined) return undefined
   try {
     return { kept: view.last.kept(clock.now()), unsaved: SECTIONS }
   } catch (error) {
-    log.error({ error }, 'what was known before the restart cannot be read: going by what is on disk')
+    log.error({ error }, 'the reputation data of before the restart cannot be read; the data on disk is used')
     return undefined
   }
 }
 
-/** What the store kept. Damaged values are kept aside and reported, never silently dropped (H23). @throws what the store throws */
+/** Reads the saved state. Damaged values are reported, and kept under another name (H23). @throws the store's errors */
 export async function read(needs: RecallNeeds, { storeWithin }: Pick<ReputationConfig, 'storeWithin'>, ground: Ground): Promise<Recalled> {
   const unsaved: Section[] = []
   const load = async <S extends Section>(section: S): Promise<Kept[S]> => {
@@ -43,7 +43,7 @@ export async function read(needs: RecallNeeds, { storeWithin }: Pick<ReputationC
     unsaved.push(section)
     tellDamaged(needs, ground, section, lost)
     await needs.store.setMeta(damagedNameOf(section), text, storeWithin).catch((error: unknown) => {
-      ground.log.error({ section, error, text: text.slice(0, 1_000) }, 'the damaged value could not be put aside')
+      ground.log.error({ section, error, text: text.slice(0, 1_000) }, 'a copy of the damaged value could not be written')
     })
     return value
   }
@@ -54,6 +54,6 @@ export async function read(needs: RecallNeeds, { storeWithin }: Pick<ReputationC
 export function tellDamaged(
   { events }: Pick<RecallNeeds, 'events'>, { log }: Pick<Ground, 'log'>, what: Section, entries: number | 'all', error?: unknown,
 ): void {
-  log.error({ what, entries, error }, 'of what was kept on disk something could not be taken up again')
+  log.error({ what, entries, error }, 'saved reputation entries could not be restored')
   void events.send({ type: 'standingDamaged', what, entries })
 }

@@ -2,7 +2,7 @@ import { checkPeer, parseRule } from './address-rules.js'
 import type { BanRecord } from './bans.js'
 import type { Kept, Section } from './book.js'
 
-/** Names under which the store keeps values, and under which a damaged value is kept aside. */
+/** The names in the store: of a section, and of the copy of its damaged value. */
 export const nameOf = (section: Section): string => `reputation/${section}`
 export const damagedNameOf = (section: Section): string => `reputation/${section}/damaged`
 
@@ -14,7 +14,7 @@ export const NOTHING_KEPT: Kept = {
 
 const VERSION = 1
 
-/** As text for the store. What the operator withdrew from the configuration's lists is not part of it. */
+/** A section as text for the store. `withdrawn` is left out: removed entries of the configuration return at the next start. */
 export function encode(section: Section, kept: Kept): string {
   switch (section) {
     case 'bans': return JSON.stringify({ version: VERSION, bans: kept.bans })
@@ -23,13 +23,13 @@ export function encode(section: Section, kept: Kept): string {
   }
 }
 
-/** What could be read of a text, and how much could not: a number of entries, or all. */
+/** The entries decoded from a text, and the number of those that were damaged. */
 export interface Decoded<S extends Section> {
   readonly value: Kept[S]
   readonly lost: number | 'all'
 }
 
-/** Never throws. A damaged entry is left out and counted; a text in another form counts as all lost. */
+/** Decodes a saved section; never throws. Damaged entries are skipped and counted. If the text is malformed as a whole, `lost` is `all`. */
 export function decode<S extends Section>(section: S, text: string): Decoded<S> {
   const saved = parsed(text)
   if (saved === undefined) return { value: NOTHING_KEPT[section], lost: 'all' }

@@ -10,18 +10,18 @@ interface Waiting {
 }
 
 interface Progress {
-  /** Counts changes. */
+  /** The number of changes so far. */
   version: number
   /** The version that is being written, and the last one on disk. */
   writing: number | undefined
   stored: number
-  /** Waits for its next try. */
+  /** The last write failed, and a retry is scheduled. */
   failing: boolean
   waiting: Waiting[]
 }
 
 export interface SaverNeeds {
-  /** Begins to write a section as it is now; `written` or `failed` is called when that is over. */
+  /** Starts to write the present state of a section. The caller then reports the result by `written` or `failed`. */
   readonly write: (section: Section) => void
   /** Calls `again` after this many milliseconds. */
   readonly tryAgainAfter: (ms: number) => void
@@ -29,7 +29,7 @@ export interface SaverNeeds {
   readonly retryLast: number
 }
 
-/** Writes changed sections: one write of each at a time, with all changes made until then. */
+/** Writes changed sections, with retries. Each section has one write in flight at most; the next write takes all changes made meanwhile. */
 export class Saver {
   readonly #needs: SaverNeeds
   readonly #sections = new Map<Section, Progress>(SECTIONS.map(section =>
@@ -41,19 +41,19 @@ export class Saver {
     this.#pause = needs.retryFirst
   }
 
-  /** There is something new to write. */
+  /** Notes a change of a section, and writes it unless a retry is scheduled. */
   changed(section: Section): void {
     const progress = this.#of(section)
     progress.version++
     if (!progress.failing) this.#write(section)
   }
 
-  /** Resolves when all that has changed so far is on disk; rejects with `not_durable` when it could not be written now. */
+  /** Resolves when all changes so far are on disk; rejects with `not_durable` if the write fails. */
   durable(section: Section, value: unknown): Promise<void> {
     const progress = this.#of(section)
     if (progress.stored === progress.version) return Promise.resolve()
     const durable = new Promise<void>((resolve, reject) => { progress.waiting.push({ version: progress.version, value, resolve, reject }) })
-    // callers do not wait for the next try
+    // written at once, so that the caller does not wait for the backoff
     this.#write(section)
     return durable
   }
@@ -75,7 +75,7 @@ export class Saver {
     progress.writing = undefined
     progress.failing = true
     for (const { value, reject } of progress.waiting.splice(0)) {
-      reject(new ReputationError('not_durable', 'it holds now, and is not on disk yet', { value, cause: error }))
+      reject(new ReputationError('not_durable', 'the change applies, but is not on disk yet; the write is retried', { value, cause: error }))
     }
     this.#needs.tryAgainAfter(this.#pause)
     this.#pause = Math.min(this.#pause * 2, this.#needs.retryLast)
@@ -87,7 +87,7 @@ export class Saver {
 
   get failing(): boolean { return SECTIONS.some(section => this.#of(section).failing) }
 
-  /** Sections whose last state is not on disk. */
+  /** Sections with changes that are not on disk. */
   unsaved(): readonly Section[] { return SECTIONS.filter(section => this.#of(section).stored < this.#of(section).version) }
 
   #write(section: Section): void {

@@ -3,19 +3,19 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 import type { ReputationRules } from './config.js'
 import type { Outcome } from './ingress.js'
 
-/** What is kept of the peers of one key. */
+/** The score of the peers with one key. */
 interface Score {
-  /** The last peer of this key. */
+  /** The peer with this key that was reported last. */
   peer: PeerKey
-  /** As our rules count it, within ± `most`. */
+  /** The reputation by our rules, from −`most` to `most`. */
   reputation: number
   readonly failures: CappedSum
   readonly acceptances: CappedSum
-  /** Monotonic, ms: of the last report. */
+  /** Time of the last report, monotonic, in milliseconds. */
   reportedAt: number
-  /** Samples in a row at or below `banAt`. */
+  /** Number of consecutive samples at or below `banAt`. */
   below: number
-  /** What gossipsub told last, and ticks since then. */
+  /** gossipsub's last score, and the number of ticks since. */
   gossip: number
   absent: number
   greylisted: boolean
@@ -29,18 +29,18 @@ export interface SavedScore {
 
 export interface ScoresNeeds {
   readonly rules: ReputationRules & { readonly maxRecords: number }
-  /** The reputation to use, where a backend changes it. */
+  /** The reputation to use instead of ours; a backend can change it. */
   readonly judge: (key: string, ours: number) => number
 }
 
-/** Scores nearer to 0 than this are forgotten: it is less than what the smallest outcome changes. */
+/** Scores nearer to 0 than this are removed: it is less than the smallest change by an outcome. */
 const NEUTRAL = 0.04
-/** Of so many not heard of for longest the most neutral is forgotten. */
+/** Eviction removes the score nearest to 0 of this many least recently used ones. */
 const CANDIDATES = 16
-/** gossipsub's score of an absent peer is kept there for 1 h (SPEC §5): a breach waits as many ticks for the peer to come back. */
+/** gossipsub keeps the score of a disconnected peer for 1 h (SPEC §5). For as long, `below` keeps its value. Milliseconds. */
 const ABSENT_FOR_MS = 3_600_000
 
-/** Reputation by key (SPEC §8): a failure and an acceptance change it, time brings it back to 0. Bounded in number. */
+/** The reputation of each key (SPEC §8). Failures and acceptances change it; it decays towards 0. Bounded. */
 export class Scores {
   readonly #needs: ScoresNeeds
   readonly #scores: LRUCache<string, Score>
@@ -53,13 +53,13 @@ export class Scores {
   get size(): number { return this.#scores.size }
   has(key: string): boolean { return this.#scores.has(key) }
 
-  /** The reputation to go by. */
+  /** The reputation to use, after the backend's changes. */
   reputation(key: string): number { return this.#judged(key, this.#scores.peek(key)?.reputation ?? 0) }
 
-  /** The reputation by our rules, whatever a backend says. */
+  /** The reputation by our rules, before the backend's changes. */
   earned(key: string): number { return this.#scores.peek(key)?.reputation ?? 0 }
 
-  /** Whether the peer is greylisted with this. `now`: monotonic. */
+  /** Counts an outcome. Returns whether the peer becomes greylisted by it. `now`: monotonic, milliseconds. */
   report(key: string, peer: PeerKey, outcome: Outcome, now: number): boolean {
     const { rules } = this.#needs
     const score = this.#record(key, peer)
@@ -73,8 +73,8 @@ export class Scores {
   }
 
   /**
-   * Decays all, then samples: `gossip` is the lowest score that gossipsub told since the last tick of the peers of each key. Gives the
-   * keys that have been at or below `banAt` for too long, and those that are greylisted with this.
+   * Decays all scores, then samples them. `gossip`: for each key, the lowest score that gossipsub gave its peers since the last tick. Returns as
+   * `over` the keys that were at or below `banAt` for longer than `banAfterMs`, and the keys that become greylisted.
    */
   tick(gossip: ReadonlyMap<string, { readonly peer: PeerKey; readonly score: number }>, exempt: (key: string) => boolean, now: number): {
     readonly over: readonly string[]; readonly greylisted: readonly string[]
@@ -92,11 +92,11 @@ export class Scores {
       if (told !== undefined) score.gossip = told
       score.absent = told === undefined ? score.absent + 1 : 0
       if (Math.min(this.#judged(key, score.reputation), told ?? rules.most) <= rules.banAt) score.below++
-      // Gossipsub gives no score of an absent peer: for a while its count of samples stays as it was.
+      // gossipsub gives no score for a disconnected peer: `below` then keeps its value for ABSENT_FOR_MS
       else if (told !== undefined || score.gossip > rules.banAt || score.absent * rules.tickMs >= ABSENT_FOR_MS) score.below = 0
       if (this.#marked(key, score)) greylisted.push(key)
       if (exempt(key)) score.below = 0
-      // The time between the first sample and this one, in whole ticks: real ones are never exactly on time.
+      // the time since the first sample, counted in whole ticks because timers are never exact
       if (score.below > 0 && (score.below - 1) * rules.tickMs > rules.banAfterMs) over.push(key)
       else if (this.#isNeutral(score, now)) neutral.push(key)
     }
@@ -106,7 +106,7 @@ export class Scores {
 
   forget(key: string): void { this.#scores.delete(key) }
 
-  /** Two keys belong to one peer: the worse score counts. */
+  /** Merges the score of one key into another key of the same peer. The lower reputation is kept. */
   merge(from: string, to: string): void {
     const score = this.#scores.peek(from)
     if (score === undefined) return
@@ -115,12 +115,12 @@ export class Scores {
     if (known === undefined || known.reputation > score.reputation) this.#put(to, score)
   }
 
-  /** Key and last peer of all that there is a record of. */
+  /** The key and the last peer of every score. */
   *entries(): Iterable<{ readonly key: string; readonly peer: PeerKey }> {
     for (const [key, { peer }] of this.#scores.entries()) yield { key, peer }
   }
 
-  /** The `count` furthest from neutral. */
+  /** The `count` scores furthest from 0. */
   saved(count: number): SavedScore[] {
     return [...this.#scores.entries()]
       .map(([key, { peer, reputation }]) => ({ key, peer, reputation }))
@@ -128,7 +128,7 @@ export class Scores {
       .slice(0, count)
   }
 
-  /** Takes saved scores up again, `elapsedMs` after they were saved. */
+  /** Restores saved scores, decayed by the `elapsedMs` since they were saved. */
   restore(saved: Iterable<SavedScore>, elapsedMs: number): void {
     const { rules } = this.#needs
     const decayed = rules.decay ** (Math.max(0, elapsedMs) / rules.tickMs)
@@ -169,7 +169,7 @@ export class Scores {
     return Math.abs(score.reputation) < NEUTRAL && score.below === 0 && now - score.reportedAt >= this.#needs.rules.windowMs
   }
 
-  /** Whether it is greylisted with this change. */
+  /** Updates `greylisted`. Returns whether the score becomes greylisted by this. */
   #marked(key: string, score: Score): boolean {
     const before = score.greylisted
     score.greylisted = this.#judged(key, score.reputation) <= this.#needs.rules.greylistAt
@@ -184,15 +184,15 @@ export class Scores {
   }
 }
 
-/** Adds up amounts so that no span of a given length ever holds more than a cap, wherever it begins. */
+/** Limits a sum of amounts to a cap within any window of a given length. */
 export class CappedSum {
   readonly #counted: { readonly at: number; readonly amount: number }[] = []
 
-  /** How much of `amount` still counts at `now`, monotonic milliseconds. */
+  /** Adds an amount. Returns the part of it that fits under the cap. `now`: monotonic, milliseconds. */
   take(amount: number, cap: number, spanMs: number, now: number): number {
     while (this.#counted.length > 0 && now - this.#counted[0]!.at >= spanMs) this.#counted.shift()
     const counts = Math.min(amount, cap - this.#counted.reduce((sum, each) => sum + each.amount, 0))
-    // what floating point leaves of a full cap is no amount
+    // a full cap can leave a rounding error, which must not count
     if (counts <= amount * 1e-6) return 0
     this.#counted.push({ at: now, amount: counts })
     return counts

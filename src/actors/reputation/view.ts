@@ -3,8 +3,8 @@ import type { Book } from './book.js'
 import type { ConnectionQuestion, PeerStanding } from './ingress.js'
 
 /**
- * Scores and bans for callers that need an answer at once (docs/architecture.md). Made before the actor and given to it. It is neutral until the
- * actor has started; then it gives the present state, and between two incarnations that of the last one.
+ * The implementation of `PeerStanding`. It is created before the actor and given to it. Until the actor has started every peer is neutral; after
+ * that it reads the actor's present state and, during a restart, the state of the last incarnation.
  */
 export class StandingView implements PeerStanding {
   #book: Book | undefined
@@ -15,12 +15,12 @@ export class StandingView implements PeerStanding {
   isProtected(peer: PeerKey): boolean { return this.#book?.isProtected(peer) ?? false }
   refuses(question: ConnectionQuestion): string | undefined { return this.#book?.refuses(question) }
 
-  /** The lower of reputation and gossipsub's last score: the lowest leaves first where there are too many peers. */
+  /** The lower of the reputation and gossipsub's last score. Pruning takes the lowest first. */
   score(peer: PeerKey): number { return this.#book?.score(peer) ?? 0 }
 
-  /** What the last incarnation knew, where there was one. For the actor. */
+  /** The state of the last incarnation; `undefined` before the first. For the actor only. */
   get last(): Book | undefined { return this.#book }
 
-  /** Reads from this book from now on. For the actor. */
+  /** Sets the state to read from. For the actor only. */
   show(book: Book): void { this.#book = book }
 }

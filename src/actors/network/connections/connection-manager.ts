@@ -34,20 +34,20 @@ export interface ConnectionManagerNeeds {
   readonly notices: Notices
   readonly guarded: Guard
   readonly standing: PeerStanding
-  /** Where refusals outlive a restart (H41). */
+  /** Keeps the refused peers across restarts (H41). */
   readonly refusals: RefusedPeersNeeds | undefined
-  /** Peers came, went, or told their protocols. */
+  /** Called when a peer connects, disconnects, or is identified. */
   changed(): void
 }
 
-/** A peer that stayed this long counts as reached: its redial starts from the first delay again. Milliseconds. */
+/** A connection that lasted this long resets the peer's redial backoff. Milliseconds. */
 const SETTLED_AFTER_MS = 10_000
-/** What closing a connection may take once nothing is under way on it. Milliseconds. */
+/** Deadline for closing an idle connection. Milliseconds. */
 const CLOSE_WITHIN_MS = 1_000
-/** What was kept of refusals must be there by then; the start does not wait longer. Milliseconds. */
+/** The start waits this long for the saved refusals to load, then goes on without them. Milliseconds. */
 const RESTORE_WITHIN_MS = 2_000
 
-/** Who is connected, who may be, and who is to be: dials, hang-ups, the gate, the limits, the static peers. */
+/** Owns the connections: dials and hang-ups, the gater and its limits, pruning, and the static peers. */
 export class ConnectionManager {
   readonly book: PeerTable
   readonly gater: Gater
@@ -56,7 +56,7 @@ export class ConnectionManager {
   readonly #protocols: readonly string[]
   #node: Node | undefined
   #stopping = false
-  /** The refusals as they were saved last; `#saving` while that is under way. */
+  /** The version of the refusals that was saved last. */
   #saved = 0
   #saving = false
 
@@ -76,13 +76,13 @@ export class ConnectionManager {
       refusedUntil: peer => this.book.refusedUntil(peer, clock.monotonic()),
       dial: (addresses, peer) => this.#open(addresses, peer, undefined),
       told: trouble => {
-        if (trouble.reason === undefined) needs.log.info(trouble, 'a static peer is reached')
-        else needs.log.warn(trouble, 'a static peer cannot be reached; it is tried again')
+        if (trouble.reason === undefined) needs.log.info(trouble, 'connected to a static peer')
+        else needs.log.warn(trouble, 'cannot connect to a static peer; the dial is retried')
       },
     }, config.staticPeers)
   }
 
-  /** Before the node starts, so that no connection goes unseen. */
+  /** Listens to the node's connections. To be called before the node starts, so that none is missed. */
   watch(node: Node): void {
     this.#node = node
     const { guarded } = this.#needs
@@ -92,38 +92,38 @@ export class ConnectionManager {
     }))
   }
 
-  /** Before the node starts: who has refused us. */
+  /** Loads the saved refusals. To be called before the node starts. Never rejects. */
   async restore(): Promise<void> {
     const { clock, log, refusals } = this.#needs
     if (refusals === undefined) return
     const loaded = refusals.load().then(text => {
       if (text !== undefined) this.book.refusals.restore(text, clock.monotonic(), clock.now())
       this.#saved = this.book.refusals.version
-    }).catch((error: unknown) => { log.warn({ error: describeError(error) }, 'who has refused us is not known') })
-    if (!await withinMs(clock, RESTORE_WITHIN_MS, loaded)) log.warn({}, 'who has refused us is not known yet')
+    }).catch((error: unknown) => { log.warn({ error: describeError(error) }, 'the saved peer refusals could not be loaded') })
+    if (!await withinMs(clock, RESTORE_WITHIN_MS, loaded)) log.warn({}, 'the saved peer refusals are still loading; starting without them')
   }
 
-  /** Static peers that are not reached, and why (H80). */
+  /** Static peers that are not connected, each with the reason (H80). */
   get unreached(): readonly StaticPeerTrouble[] { return this.#statics.troubles }
 
-  /** Once the node runs. */
+  /** Starts to dial the static peers. To be called once the node runs. */
   start(): void { this.#statics.start() }
 
-  /** No more dials, and nobody is let in; what closes from now on is closed by us. */
+  /** Stops dialling and accepting connections. A connection that closes from now on is no refusal. */
   stop(): void {
     this.#stopping = true
     this.#statics.stop()
     this.gater.shut()
   }
 
-  /** Closes all connections, each peer's as soon as nothing is under way with it (H40). Says whether that came for all within the deadline. */
+  /** Closes all connections, each peer's once no exchange with it is under way (H40). Resolves to false if the drain deadline cut one off. */
   async leave(): Promise<boolean> {
     const left = await Promise.all([...this.book.all()].map(({ peer }) => this.#leave(peer)))
     return left.every(inTime => inTime)
   }
 
   /**
-   * Connects to an address that ends in `/p2p/…`: it must, unless the gater's rule `peerId` is off.
+   * Connects to a multiaddr. It must end in `/p2p/<peer id>`, unless the gater's rule `peerId` is off.
    * @throws NetworkError `bad_address`, `peer_id_missing`, `dial_…`
    */
   async dial(text: string, signal?: AbortSignal): Promise<PeerKey> {
@@ -133,29 +133,29 @@ export class ConnectionManager {
     const refusedUntil = key === undefined ? undefined : this.book.refusedUntil(key, now)
     if (key !== undefined && refusedUntil !== undefined && this.book.get(key) === undefined) {
       const value = Math.ceil(refusedUntil - now)
-      throw new NetworkError('dial_refused', `${key} closed on us right after connecting; not dialled for another ${value} ms`, { value, peer: key })
+      throw new NetworkError('dial_refused', `${key} closed the connection right after it opened; not dialled for another ${value} ms`, { value, peer: key })
     }
     const connection = await this.#open([address], key, signal)
     if (peer === undefined || connection.remotePeer.equals(peer)) return connection.remotePeer.toString()
-    // noise has proved who is there; not every transport compares it with the address
+    // noise has proved the peer id, but not every transport compares it with the address
     this.#needs.counters.connections.dialsFailed++
     this.book.closing(connection)
     await connection.close()
-    throw new NetworkError('dial_failed', `${text} leads to ${connection.remotePeer.toString()}`, { value: text, peer: key })
+    throw new NetworkError('dial_failed', `the peer at ${text} is ${connection.remotePeer.toString()}`, { value: text, peer: key })
   }
 
-  /** Closes all connections to a peer once nothing is under way with it (H40). */
+  /** Closes all connections to a peer once no exchange with it is under way (H40). Resolves when they are closed. */
   async hangUp(peer: PeerKey): Promise<void> { await this.#leave(peer) }
 
-  /** A limit below libp2p's connections closes this peer's. */
+  /** Notes that a transport limit closes this peer's connections, so that it does not count as a refusal. */
   closedByUs(peer: PeerKey): void { for (const connection of this.book.get(peer)?.connections ?? []) this.book.closing(connection) }
 
-  /** The same for who does not wait for it. */
+  /** Starts `hangUp` without waiting for it; a failure is only logged. */
   letGo(peer: PeerKey): void {
-    this.hangUp(peer).catch((error: unknown) => { this.#needs.log.debug({ peer, error: describeError(error) }, 'not hung up in good order') })
+    this.hangUp(peer).catch((error: unknown) => { this.#needs.log.debug({ peer, error: describeError(error) }, 'hanging up failed') })
   }
 
-  /** Bans it cannot stay with: hung up, once exchanges under way are over. */
+  /** Disconnects a peer that is banned or blocked, once exchanges under way are over. `reason`: a label for the figures. */
   expel(peer: PeerKey, reason: string): void {
     const known = this.book.get(peer)
     if (known === undefined || known.leaving) return
@@ -163,7 +163,7 @@ export class ConnectionManager {
     this.letGo(peer)
   }
 
-  /** The lists have changed: expels whom they now speak against. */
+  /** Disconnects the peers that bans or lists now refuse. To be called when the lists change. */
   review(): void {
     if (!this.#needs.config.gater.lists) return
     for (const { connections, peer } of [...this.book.all()]) {
@@ -174,7 +174,7 @@ export class ConnectionManager {
     }
   }
 
-  /** Takes back that a peer has refused us: it may be dialled again, and a static one is. */
+  /** Forgets that a peer refused us, so that it may be dialled again. A static peer is dialled at once. */
   forgive(peer: PeerKey): void {
     this.book.forgive(peer)
     this.#save()
@@ -182,7 +182,7 @@ export class ConnectionManager {
   }
 
   /**
-   * Makes room where connections come close to their limits (SPEC §8). To be called every 10 s.
+   * Disconnects peers of little use where connections come close to their limits (SPEC §8). To be called every 10 s.
    * @param scoreOf gossipsub's score and whether the peer is in one of our meshes
    */
   prune(scoreOf: (peer: PeerKey) => { readonly score: number; readonly inMesh: boolean }): void {
@@ -205,8 +205,8 @@ export class ConnectionManager {
   }
 
   /**
-   * Forgets what libp2p keeps of peers that have left: addresses and agents of whoever came by, for hours, without a bound. Whom to dial
-   * is known elsewhere, with its address.
+   * Deletes disconnected peers from libp2p's peer store, which would keep the addresses and agents of every past peer for hours, without a
+   * bound. Nothing is lost: discovery and the static peers keep their own addresses.
    */
   sweep(): void {
     this.gater.sweep()
@@ -230,7 +230,7 @@ export class ConnectionManager {
     const { clock, config, counters } = this.#needs
     if (this.#node === undefined || this.#stopping) throw new NetworkError('stopping', 'the driver does not run')
     counters.connections.dials++
-    // who is connected already is not dialled: libp2p gives the connection that there is
+    // for a connected peer libp2p returns the existing connection, so the dial limits do not apply
     const connected = peer !== undefined && this.book.get(peer) !== undefined
     const reason = connected ? undefined : this.gater.beginDial(peer)
     if (reason !== undefined) {
@@ -249,7 +249,7 @@ export class ConnectionManager {
     }
   }
 
-  /** Says whether nothing was under way any more. */
+  /** Resolves to false if the drain deadline cut off an exchange. */
   async #leave(peer: PeerKey): Promise<boolean> {
     const { clock, config, exchanges } = this.#needs
     const known = this.book.get(peer)
@@ -282,7 +282,7 @@ export class ConnectionManager {
     if (connection.status !== 'open') this.#closed(connection)
   }
 
-  /** Whatever we close is `leaving`. libp2p's own `local` says nothing: a socket that the other side resets counts as aborted by us (H41). */
+  /** A close that we did not mark as ours may be a refusal. libp2p's `local` cannot tell: it counts a socket that the peer resets as closed by us (H41). */
   #closed(connection: Connection): void {
     const { clock, counters, notices } = this.#needs
     const now = clock.monotonic()
@@ -303,7 +303,7 @@ export class ConnectionManager {
     this.#needs.changed()
   }
 
-  /** Keeps the refusals where they have changed; what changes meanwhile is kept by the next call. */
+  /** Saves the refusals if they have changed. A change during the write is saved by the next call. */
   #save(): void {
     const { clock, log, refusals } = this.#needs
     const { version } = this.book.refusals
@@ -311,7 +311,7 @@ export class ConnectionManager {
     this.#saving = true
     refusals.save(this.book.refusals.text(clock.monotonic(), clock.now()))
       .then(() => { this.#saved = version })
-      .catch((error: unknown) => { log.warn({ error: describeError(error) }, 'who has refused us is not kept') })
+      .catch((error: unknown) => { log.warn({ error: describeError(error) }, 'the peer refusals could not be saved') })
       .finally(() => { this.#saving = false })
   }
 

@@ -2,19 +2,20 @@ import type { PeerKey } from '../../../protocol/peer-key.js'
 import type { ConnectionLimits } from '../config.js'
 import { softLimit } from './gater.js'
 
-/** A connected peer, as the choice needs it. */
+/** What pruning looks at in a connected peer. */
 export interface PruneCandidate {
   readonly peer: PeerKey
-  /** Its connections, by who opened them. */
+  /** Number of connections that the peer opened. */
   readonly inbound: number
+  /** Number of connections that we opened. */
   readonly outbound: number
   /** How long it has been connected, in milliseconds. */
   readonly forMs: number
   /** The lower of its reputation and gossipsub's score. */
   readonly score: number
-  /** In one of our meshes. */
+  /** Whether it is in one of our meshes. */
   readonly inMesh: boolean
-  /** Protected, static, or being hung up already. */
+  /** Never pruned: protected, static, or already being disconnected. */
   readonly exempt: boolean
 }
 
@@ -22,12 +23,12 @@ export interface PruneCandidate {
 const SHARE_AT_ONCE = 0.05
 
 /**
- * Peers to disconnect, the lowest score first (SPEC §8). Pruning starts above 90 % of a connection limit, and takes only peers that bring
- * nothing: with a negative score, or, after `pruneAfterMs`, with score zero and in no mesh. So a new peer nearly always finds room, and has
- * that long to be useful. Where every peer is useful none is pruned, and the gater refuses new ones at the limit.
+ * Chooses the peers to disconnect, the lowest score first (SPEC §8). Pruning starts above `softShare` of a connection limit, and takes only
+ * peers with a negative score, and peers that after `pruneAfterMs` still have score zero and are in no mesh. This leaves room for new peers, and
+ * gives each of them `pruneAfterMs` to become useful. If every peer is useful none is pruned, and the gater refuses new ones at the limit.
  *
- * Among peers of equal score the one that connected last goes: a crowd of new identities displaces itself, not older peers. While there is
- * little room a pruned peer is refused for ten minutes (`pruned_recently`), which prevents churn.
+ * Among peers of equal score the one that connected last is pruned: a crowd of new identities displaces itself, not older peers. Above the soft
+ * limit the gater refuses a pruned peer for `prunedMs` (`pruned_recently`), which prevents churn.
  */
 export function choosePruned(peers: readonly PruneCandidate[], limits: ConnectionLimits): PeerKey[] {
   const prunable = peers.filter(each => !each.exempt && (each.score < 0 || (each.score === 0 && !each.inMesh && each.forMs >= limits.pruneAfterMs)))

@@ -1,16 +1,16 @@
-/** The rules of SPEC §8 that are asked before every dial and on every inbound connection. Each can be switched off alone. */
+/** The rules of SPEC §8, checked before every dial and on every inbound connection. Each can be switched off on its own. */
 export interface GaterRules {
-  /** A dial must name its peer: `no_peer_id`. Static peers always must. */
+  /** Refuses dials of addresses without a peer id: `no_peer_id`. Static peers must have one even when this is off. */
   readonly peerId: boolean
-  /** No second dial of a peer while one is under way: `already_dialling`. */
+  /** Refuses to dial a peer while another dial of it is under way: `already_dialling`. */
   readonly alreadyDialling: boolean
   /** At most `redials` dials of one peer within `redialWindowMs`: `redial_limit`. Protected and static peers skip this rule, and no other. */
   readonly redialLimit: boolean
-  /** Bans, block lists and the allow list, for peers, addresses and subnets: their owner's reason. */
+  /** Applies bans, block lists and the allow list to peers, addresses and subnets. The reason is the one that reputation gives. */
   readonly lists: boolean
-  /** The limits on connections: `too_many_…`, `pruned_recently`. Switched off, nobody is pruned either. */
+  /** Applies the connection limits: `too_many_…`, `pruned_recently`. When this is off, no peer is pruned either. */
   readonly limits: boolean
-  /** Kona counts 500 an hour; an hour of ours is at most 192. A static peer's own backoff makes 25 in 10 minutes at most. */
+  /** Dials of one peer per `redialWindowMs`. The default allows at most 192 an hour, where Kona allows 500. */
   readonly redials: number
   /** Milliseconds. */
   readonly redialWindowMs: number

@@ -13,17 +13,17 @@ import { Redials } from './redials.js'
 export type GateQuestion = ConnectionQuestion
 
 /**
- * Says why a connection must not be, or `undefined`. Asked synchronously and several times on the way of each connection, as more
- * of it becomes known; so it answers from memory.
+ * Returns the reason to refuse a connection, or `undefined` to allow it. It is called several times for each connection, as the peer and the
+ * address become known, and must answer synchronously, from memory.
  */
 export type Gate = (question: GateQuestion) => string | undefined
 
-/** Connections at this moment. */
+/** Numbers of open connections. */
 export interface ConnectionCounts {
   readonly inbound: number
   readonly outbound: number
   of(peer: PeerKey): number
-  /** Inbound ones from an address, or from a subnet, as `originOf` names them. */
+  /** Inbound connections from an address or subnet, named as `originOf` does. */
   from(origin: string): number
 }
 
@@ -36,21 +36,21 @@ export interface GaterNeeds {
   readonly gate: Gate | undefined
   /** Counts of denials by reason. */
   readonly denied: Record<string, number>
-  /** IP addresses and subnets (CIDR) that no limit by address holds for. */
+  /** IP addresses and subnets (CIDR) exempt from the limits by address. */
   readonly exemptSubnets: readonly string[]
-  /** Static peers are protected whatever the reputation says. */
+  /** Whether the peer is static. Static peers are protected whatever their reputation. */
   isStatic(peer: PeerKey): boolean
 }
 
-/** Peers that were pruned, remembered at most; the oldest gives way. */
+/** Maximum number of pruned peers remembered; the oldest is evicted. */
 const MAX_PRUNED = 1_024
 
-/** The one predicate behind all of libp2p's hooks: bans and lists, limits, then the gate that the application brought. */
+/** Decides for all of libp2p's gater hooks: bans and lists first, then the limits, then the gate of the application. */
 export class Gater {
   readonly #needs: GaterNeeds
   readonly #redials: Redials
   readonly #dialling = new Set<PeerKey>()
-  /** Who had to make room, and until when it is not to come back while there is little. */
+  /** Pruned peers, and until when each is refused above the soft limit. Monotonic, milliseconds. */
   readonly #pruned = new Map<PeerKey, number>()
   readonly #isExempt: (address: string) => boolean
   #shut = false
@@ -61,30 +61,30 @@ export class Gater {
     this.#redials = new Redials(needs.rules.redials, needs.rules.redialWindowMs)
   }
 
-  /** Whether lists or a ban speak against the peer, whatever its address. */
+  /** Whether a ban or a list refuses the peer, whatever its address. */
   isRefused(peer: PeerKey): boolean {
     return this.#needs.rules.lists && this.#needs.standing.refuses({ direction: 'inbound', peer }) !== undefined
   }
 
   isProtected(peer: PeerKey): boolean { return this.#needs.isStatic(peer) || this.#needs.standing.isProtected(peer) }
 
-  /** What counts as one remote, where limits by address hold for the peer. */
+  /** The address and subnet that the limits by address count the peer under; `undefined` if it is exempt or has no IP address. */
   limitedOrigin(peer: PeerKey, address: string): { readonly address: string; readonly subnet: string } | undefined {
     const origin = this.isProtected(peer) ? undefined : originOf(address)
     return origin === undefined || this.#isExempt(origin.address) ? undefined : origin
   }
 
-  /** From now on nobody passes: we are stopping. */
+  /** Refuses every connection from now on, with the reason `stopping`. */
   shut(): void { this.#shut = true }
 
-  /** The reason against a connection, where there is one. */
+  /** The reason to refuse a connection; `undefined` if it is allowed. */
   ask(question: GateQuestion): string | undefined {
     if (this.#shut) return 'stopping'
     const { gate, rules, standing } = this.#needs
     return (rules.lists ? standing.refuses(question) : undefined) ?? (rules.limits ? this.#overLimit(question) : undefined) ?? gate?.(question)
   }
 
-  /** Before a dial: the reason against it, counted; or `undefined`, and then `endDial` is to be called once. */
+  /** Begins a dial, or returns and counts the reason to refuse it. After `undefined` the caller must call `endDial` once. */
   beginDial(peer: PeerKey | undefined): string | undefined {
     const reason = this.#againstDial(peer)
     if (reason !== undefined) countLabel(this.#needs.denied, reason)
@@ -95,8 +95,8 @@ export class Gater {
   endDial(peer: PeerKey | undefined): void { if (peer !== undefined) this.#dialling.delete(peer) }
 
   /**
-   * A connection was opened: does it break a limit all the same? The hooks are asked before it counts, and several connections
-   * may be between their last hook and their opening. The reason is counted.
+   * Whether a connection that has just been opened breaks a limit; the reason is counted. The hooks cannot rule this out: they run before the
+   * connection is counted, and several connections may be between their last hook and their opening.
    */
   isOver(direction: Direction, peer: PeerKey, address: string): boolean {
     const { counts, denied, limits, rules } = this.#needs
@@ -108,7 +108,7 @@ export class Gater {
     return reason !== undefined
   }
 
-  /** It had to make room for others. */
+  /** Notes that a peer was pruned. */
   pruned(peer: PeerKey): void {
     const { clock, limits } = this.#needs
     this.#pruned.delete(peer)
@@ -123,7 +123,7 @@ export class Gater {
     for (const [peer, until] of this.#pruned) if (until <= now) this.#pruned.delete(peer)
   }
 
-  /** For `createLibp2p`: every hook that it has asks the same predicate. */
+  /** The hooks to give to `createLibp2p`. */
   hooks(): ConnectionGater {
     return {
       denyDialPeer: peer => this.#deny('outbound', peer),
@@ -134,14 +134,14 @@ export class Gater {
       denyInboundConnection: connection => this.#deny('inbound', undefined, connection),
       denyInboundEncryptedConnection: (peer, connection) => this.#deny('inbound', peer, connection),
       denyInboundUpgradedConnection: (peer, connection) => this.#deny('inbound', peer, connection),
-      // addresses that a peer tells of itself are judged when they are dialled
+      // addresses that a peer announces are checked when they are dialled
       filterMultiaddrForPeer: () => true,
     }
   }
 
   #deny(direction: Direction, peer: PeerId | undefined, at?: Multiaddr | MultiaddrConnection): boolean {
     const address = at === undefined ? undefined : 'remoteAddr' in at ? at.remoteAddr.toString() : at.toString()
-    // libp2p adds the peer to the addresses of a dial that names one
+    // when a dial names its peer, libp2p appends the peer id to the addresses
     const nameless = this.#needs.rules.peerId && direction === 'outbound' && peer === undefined && address?.includes('/p2p/') === false
     const reason = nameless ? 'no_peer_id' : this.ask({ direction, peer: peer?.toString(), address })
     if (reason !== undefined) countLabel(this.#needs.denied, reason)
@@ -159,7 +159,7 @@ export class Gater {
     return undefined
   }
 
-  /** @param itself connections that count already and are the one in question */
+  /** @param itself 1 if the connection in question is counted already, else 0 */
   #overAddress({ address, direction, peer }: GateQuestion, itself = 0): string | undefined {
     const { counts, limits } = this.#needs
     const origin = direction === 'outbound' || peer === undefined || address === undefined ? undefined : this.limitedOrigin(peer, address)
@@ -185,10 +185,10 @@ export class Gater {
   }
 }
 
-/** Above this peers are pruned, so that there is room for new ones. */
+/** The number of connections above which peers are pruned. */
 export function softLimit(limit: number, { softShare }: ConnectionLimits): number { return Math.ceil(limit * softShare) }
 
-/** What is thought of peers where nobody keeps a reputation: nothing. */
+/** The reputation to use where there is no reputation actor: every peer is neutral. */
 export const neutralStanding: PeerStanding = {
   appScore: () => 0,
   mayAsk: () => true,

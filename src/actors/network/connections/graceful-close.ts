@@ -5,9 +5,9 @@ import type { InFlightExchanges } from '../reqresp/in-flight.js'
 
 export interface Leaving {
   readonly peer: PeerKey
-  /** The peer's connections at the moment. */
+  /** The peer's open connections. */
   connections(): readonly Connection[]
-  /** Begins to close all of them before it returns. */
+  /** Closes all of them. It must begin to do so synchronously, before it returns its promise. */
   close(): Promise<void>
 }
 
@@ -16,40 +16,40 @@ export interface GracefulCloseNeeds {
   readonly exchanges: InFlightExchanges
   /** Protocols on which requests come in. */
   readonly protocols: readonly string[]
-  /** The peer's connections are closed by then, whatever is under way on them. Milliseconds. */
+  /** Deadline: then the connections are closed whatever is under way on them. Milliseconds. */
   readonly withinMs: number
 }
 
-/** So long nothing may have been under way: time for a small answer to be read, and for whoever asks one thing after the other to go on. Milliseconds. */
+/** Idle time before the close. It lets the peer read a small answer, and send the next of several requests in a row. Milliseconds. */
 const SILENCE_MS = 50
-/** Such a silence is waited for so long; after that the first moment without anything under way will do. Milliseconds. */
+/** After this time the connections are closed at the first idle moment, without waiting for `SILENCE_MS`. Milliseconds. */
 const SILENCE_WITHIN_MS = 2_000
-/** A stream holds up so long that has not brought a whole request, or has not sent what it was given. Milliseconds. */
+/** A stream with an incomplete request or unsent bytes delays the close by this at most. Milliseconds. */
 const STREAM_HOLDS_MS = 1_000
 /**
- * What begins later than this after the leave began holds nobody up any more, though it is served as long as there is a connection: a peer
- * that never pauses would do so for ever. Who keeps to seven requests in 10 s (SPEC §8) pauses sooner. Milliseconds.
+ * Exchanges that begin later than this no longer delay the close, though they are served while the connection lasts. Otherwise a peer that
+ * never pauses would delay it for ever. A peer within the rate limit of SPEC §8 (seven requests in 10 s) pauses sooner. Milliseconds.
  */
 const BEGINS_WITHIN_MS = 5_000
-/** How often streams are looked at: they tell of no beginning. Milliseconds. */
+/** Polling interval for streams: libp2p emits no event when one opens. Milliseconds. */
 const LOOK_EVERY_MS = 5
 
 type Stream = Connection['streams'][number]
 
 /**
- * Closes a peer's connections at a moment when nothing is under way with it: no exchange in either direction, no stream on which a request
- * may be coming, nothing unsent (H40, SPEC §10). Between the look and the close nothing else can run, so that whatever came before has
- * been seen; and until then everything that comes is served. What is on its way to us at that moment, or comes while the other side
- * has not yet heard of the close, is lost: the one-way latency cannot be saved, since the protocol has no way to say goodbye.
+ * Closes a peer's connections while nothing is under way with it: no exchange in either direction, no stream on which a request may be
+ * coming, no unsent bytes (H40, SPEC §10). Requests that arrive before the close are served. The last check and the close run in one
+ * synchronous step, so no request can arrive between them. Bytes that are in flight to us at the close are lost, because the protocol has no
+ * message by which to announce it.
  *
- * A peer that never pauses has a deadline of its own: what begins `BEGINS_WITHIN_MS` after the leave is waited for no more.
+ * Exchanges that begin `BEGINS_WITHIN_MS` after the call or later do not delay the close, so a peer that never pauses cannot hold it up.
  *
- * Says whether such a moment came; if it did not within `withinMs`, the connections are closed all the same.
+ * Resolves to true if nothing was under way at the close; to false if `withinMs` ran out and the connections were closed nevertheless.
  */
 export async function closeWhenQuiet(leaving: Leaving, { clock, exchanges, protocols, withinMs }: GracefulCloseNeeds): Promise<boolean> {
   const began = clock.monotonic()
   const firstSeen = new WeakMap<Stream, number>()
-  /** What had begun in time, once that is over. */
+  /** The exchanges that began within `BEGINS_WITHIN_MS`; `undefined` until that time has passed. */
   let awaited: ReadonlySet<object> | undefined
   let silentSince = began
   let look = (): void => undefined
@@ -61,7 +61,7 @@ export async function closeWhenQuiet(leaving: Leaving, { clock, exchanges, proto
   const holds = (stream: Stream, now: number): boolean => {
     const inbound = stream.direction === 'inbound' && (stream.protocol === '' || protocols.includes(stream.protocol))
     const owed = inbound && stream.status === 'open' && stream.writeStatus === 'writable'
-    // closing would wait until it is sent, and what came meanwhile would be lost
+    // a stream with unsent bytes: closing would wait until they are sent, and lose what arrives meanwhile
     if (!owed && stream.writeBufferLength === 0 && !stream.writableNeedsDrain) return false
     const since = firstSeen.get(stream) ?? (awaited === undefined ? now : -Infinity)
     firstSeen.set(stream, since)
@@ -86,7 +86,7 @@ export async function closeWhenQuiet(leaving: Leaving, { clock, exchanges, proto
         return false
       }
       await new Promise<void>(resolve => {
-        // a look comes right after what the sockets hold has been read, however late the timer is
+        // setImmediate runs after the sockets have been read, however late the timer fires
         const timer = clock.setTimeout(() => { setImmediate(resolve) }, LOOK_EVERY_MS)
         look = () => { clock.clearTimeout(timer); setImmediate(resolve) }
       })

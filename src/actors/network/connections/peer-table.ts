@@ -6,20 +6,20 @@ import { RefusedPeers } from './refused-peers.js'
 
 export type Direction = 'inbound' | 'outbound'
 
-/** A connected peer: one, however many connections there are to it (H29). */
+/** A connected peer: one entry, however many connections it has (H29). */
 export interface KnownPeer {
   readonly id: PeerId
   readonly peer: PeerKey
   readonly connections: readonly Connection[]
-  /** Of its first connection. */
+  /** Direction of its first connection. */
   readonly direction: Direction
-  /** When that was opened, on the monotonic clock. */
+  /** When its first connection was opened, on the monotonic clock, in milliseconds. */
   readonly since: number
   readonly agent: string
   readonly protocols: ReadonlySet<string>
-  /** Whether identify has told its protocols. */
+  /** Whether identify has completed, so that `protocols` is known. */
   readonly identified: boolean
-  /** Being drained before it is hung up: not asked any more. */
+  /** Whether it is being disconnected gracefully: it is sent no new requests. */
   readonly leaving: boolean
 }
 
@@ -33,16 +33,16 @@ interface Entry {
   protocols: Set<string>
   identified: boolean
   leaving: boolean
-  /** When it was asked last, in requests of all peers: what makes the choice rotate. */
+  /** Number of the last request to it, counted over all peers; 0 for none. It makes the choice of peers rotate. */
   asked: number
 }
 
 /** How a connection ended. */
 export interface Departure {
   readonly peer: PeerKey
-  /** It was the peer's last one. */
+  /** Whether it was the peer's last connection. */
   readonly last: boolean
-  /** It closed on us right after we had connected: a ban on its side (SPEC §10). */
+  /** Whether the peer closed right after we had connected: it may have banned us, or be shutting down (SPEC §10). */
   readonly refused: boolean
 }
 
@@ -53,15 +53,15 @@ export interface PeerTableOptions {
   readonly refusedMs: number
 }
 
-/** Who is connected, what they speak, and who is to be asked next. Pure: the caller says what happens and when. */
+/** The connected peers, their protocols, and the order in which to ask them. Without I/O or a clock: the caller passes the time. */
 export class PeerTable implements ConnectionCounts {
   readonly #entries = new Map<PeerKey, Entry>()
-  /** Peers that closed on us, and until when they are left alone. */
+  /** Peers that refused us, and until when each is not dialled. */
   readonly refusals: RefusedPeers
   readonly #options: PeerTableOptions
-  /** Inbound connections by where they come from: each counts for its address and for its subnet. */
+  /** Numbers of inbound connections by origin: each counts once for its address and once for its subnet. */
   readonly #origins = new Map<string, number>()
-  /** Connections that we close ourselves, whatever libp2p says of it: no refusals. */
+  /** Connections that we close ourselves: they never count as refusals, whatever libp2p reports. */
   readonly #closedByUs = new WeakSet<object>()
   #inbound = 0
   #outbound = 0
@@ -81,7 +81,7 @@ export class PeerTable implements ConnectionCounts {
   get(peer: PeerKey): KnownPeer | undefined { return this.#entries.get(peer) }
   all(): IterableIterator<KnownPeer> { return this.#entries.values() }
 
-  /** Whether it is the peer's first one. */
+  /** Adds a connection. Returns whether it is the peer's first. */
   opened(connection: Connection, now: number): boolean {
     this.#count(connection, 1)
     const peer = connection.remotePeer.toString()
@@ -97,10 +97,10 @@ export class PeerTable implements ConnectionCounts {
     return true
   }
 
-  /** We are about to close it, or have. */
+  /** Notes that we close a connection ourselves. */
   closing(connection: object): void { this.#closedByUs.add(connection) }
 
-  /** What became of the peer; `undefined` where the connection was closed before. */
+  /** Removes a connection. Returns what this means for the peer; `undefined` if it was removed before. */
   closed(connection: Connection, byUs: boolean, now: number): Departure | undefined {
     const peer = connection.remotePeer.toString()
     const entry = this.#entries.get(peer)
@@ -124,18 +124,18 @@ export class PeerTable implements ConnectionCounts {
     entry.identified = true
   }
 
-  /** Marks a peer that is about to be hung up. */
+  /** Marks a peer as being disconnected. */
   leave(peer: PeerKey): void {
     const entry = this.#entries.get(peer)
     if (entry !== undefined) entry.leaving = true
   }
 
-  /** A connection over which a stream can be opened now; the oldest one. */
+  /** The oldest open connection to a peer. */
   connectionTo(peer: PeerKey): Connection | undefined {
     return this.#entries.get(peer)?.connections.find(connection => connection.status === 'open')
   }
 
-  /** Who can be asked on a protocol, the one asked longest ago first. */
+  /** Peers that speak a protocol and can be asked, the least recently asked first. */
   candidates(protocol: string, exclude: ReadonlySet<PeerKey>): KnownPeer[] {
     const able: Entry[] = []
     for (const entry of this.#entries.values()) {
@@ -144,21 +144,21 @@ export class PeerTable implements ConnectionCounts {
     return able.sort((a, b) => a.asked - b.asked)
   }
 
-  /** The peer's turn is over. */
+  /** Notes that a peer was asked: it moves to the end of `candidates`. */
   asked(peer: PeerKey): void {
     const entry = this.#entries.get(peer)
     if (entry !== undefined) entry.asked = ++this.#asked
   }
 
-  /** Until when a peer that closed on us is not to be dialled; `undefined` where it may be. */
+  /** Until when a peer that refused us must not be dialled (monotonic, milliseconds); `undefined` if it may be. */
   refusedUntil(peer: PeerKey, now: number): number | undefined { return this.refusals.until(peer, now) }
 
-  /** Peers that closed on us and are not connected, with the address that led to them. */
+  /** Peers that refused us and are not connected, each with the address that was dialled. */
   refused(now: number): Array<{ readonly peer: PeerKey; readonly address: string }> {
-    return this.refusals.standing(now).filter(({ peer }) => !this.#entries.has(peer))
+    return this.refusals.active(now).filter(({ peer }) => !this.#entries.has(peer))
   }
 
-  /** The operator wants it tried again. */
+  /** Forgets that a peer refused us, so that it may be dialled again. */
   forgive(peer: PeerKey): void { this.refusals.forgive(peer) }
 
   #count({ direction, remoteAddr }: Connection, by: number): void {

@@ -11,29 +11,29 @@ export interface ReconnectNeeds {
   readonly random: Random
   readonly policy: RedialPolicy
   isConnected(peer: PeerKey): boolean
-  /** Until when a peer that closed on us is to be left alone, on the monotonic clock. */
+  /** Until when a peer that refused us must not be dialled, on the monotonic clock, in milliseconds. */
   refusedUntil(peer: PeerKey): number | undefined
-  /** Resolves when connected; rejects otherwise. */
+  /** Dials a peer. Resolves once it is connected; rejects otherwise. */
   dial(addresses: readonly Multiaddr[], peer: PeerKey): Promise<unknown>
-  /** A peer cannot be reached, for another reason than before; or is reached again. */
+  /** Called when a static peer is unreachable for a new reason, or connected again (`reason: undefined`). */
   told(trouble: StaticPeerTrouble | { readonly peer: PeerKey; readonly reason: undefined }): void
 }
 
-/** A static peer that is not reached, and why. */
+/** A static peer that is not connected, and the reason. */
 export interface StaticPeerTrouble { readonly peer: PeerKey; readonly addresses: readonly string[]; readonly reason: string }
 
 interface Target {
   readonly addresses: Multiaddr[]
   failures: number
-  /** Why the last attempt came to nothing. */
+  /** Why the last dial or connection failed; `undefined` if it did not. */
   reason: string | undefined
   timer: TimerHandle | undefined
   dialling: boolean
 }
 
 /**
- * Dials the static peers for ever, with capped exponential backoff and jitter (SPEC §8, H29). A peer that closed on us within 1 s of
- * connecting has banned us: it is left alone for hours (H41), unless it comes to us itself.
+ * Keeps the static peers connected: dials without limit, with capped exponential backoff and jitter (SPEC §8, H29). A peer that closes right
+ * after connecting may have banned us: it is not dialled again for `redial.refusedMs` (H41). It may still connect to us.
  */
 export class ReconnectQueue {
   readonly #needs: ReconnectNeeds
@@ -53,7 +53,7 @@ export class ReconnectQueue {
 
   has(peer: PeerKey): boolean { return this.#targets.has(peer) }
 
-  /** Those that are not reached, and why. */
+  /** The static peers that are not connected, each with the reason. */
   get troubles(): StaticPeerTrouble[] {
     return [...this.#targets].flatMap(([peer, { addresses, reason }]) => reason === undefined ? [] : [{ peer, reason, addresses: addresses.map(address => address.toString()) }])
   }
@@ -61,7 +61,7 @@ export class ReconnectQueue {
   start(): void {
     this.#running = true
     for (const [peer, target] of this.#targets) {
-      // a refusal outlives a restart (H41)
+      // refusals survive a restart of the node (H41)
       if (this.#needs.refusedUntil(peer) === undefined) void this.#dial(peer, target)
       else this.#later(peer, target)
     }
@@ -72,14 +72,14 @@ export class ReconnectQueue {
     for (const target of this.#targets.values()) this.#cancel(target)
   }
 
-  /** It stayed long enough to count as reached. */
+  /** Resets the backoff of a peer that stayed connected. */
   settled(peer: PeerKey): void {
     const target = this.#targets.get(peer)
     if (target === undefined) return
     target.failures = 0
   }
 
-  /** Dials it now, whatever its delay: the operator has taken a refusal back. */
+  /** Dials a peer now, without waiting for its backoff. */
   retry(peer: PeerKey): void {
     const target = this.#targets.get(peer)
     if (target === undefined) return
@@ -87,16 +87,16 @@ export class ReconnectQueue {
     void this.#dial(peer, target)
   }
 
-  /** Its last connection closed. */
+  /** Schedules the next dial of a peer whose last connection has closed. */
   disconnected(peer: PeerKey): void {
     const target = this.#targets.get(peer)
     if (target === undefined) return
     const until = this.#needs.refusedUntil(peer)
-    if (until !== undefined) this.#note(peer, target, 'it closed right after we had connected: it has banned us')
+    if (until !== undefined) this.#note(peer, target, 'the peer closed right after connecting: it may have banned us, or be shutting down')
     this.#later(peer, target)
   }
 
-  /** It is connected, whoever dialled. */
+  /** Notes that a peer is connected, whichever side dialled. */
   connected(peer: PeerKey): void {
     const target = this.#targets.get(peer)
     if (target !== undefined) this.#note(peer, target, undefined)
@@ -116,11 +116,11 @@ export class ReconnectQueue {
       target.dialling = false
     }
     if (!reached) this.#later(peer, target)
-    // closed again while the dial was still being told: nobody else calls `disconnected`
+    // the connection may have closed before the dial resolved
     else if (!this.#needs.isConnected(peer)) this.#later(peer, target)
   }
 
-  /** Tells what has changed: numbers in a reason, such as a port or a time, do not make it another. */
+  /** Notes the reason, and reports it if it is new. Digits are ignored: another port or time does not make a new reason. */
   #note(peer: PeerKey, target: Target, reason: string | undefined): void {
     const isSame = reason?.replace(/\d+/g, '') === target.reason?.replace(/\d+/g, '')
     target.reason = reason

@@ -2,10 +2,10 @@ import { LRUCache } from 'lru-cache'
 import type { PeerKey } from '../../../protocol/peer-key.js'
 import { SlidingWindow } from '../limits/sliding-window.js'
 
-/** Peers whose dials are counted at most; who was dialled longest ago gives way. */
+/** Maximum number of peers whose dials are counted; the least recently dialled is evicted. */
 const MAX_PEERS = 4_096
 
-/** How often each peer was dialled within the window (SPEC §8). Pure: the caller says what time it is. */
+/** Rate limit on dials of each peer (SPEC §8). The caller passes the time: monotonic, milliseconds. */
 export class Redials {
   readonly #limit: number
   readonly #windowMs: number
@@ -16,10 +16,10 @@ export class Redials {
     this.#windowMs = windowMs
   }
 
-  /** Peers counted at this moment. */
+  /** Number of peers whose dials are counted. */
   get size(): number { return this.#windows.size }
 
-  /** Counts a dial, or says that it would be one too many. */
+  /** Counts a dial and returns true; returns false, and counts nothing, if it would exceed the limit. */
   take(peer: PeerKey, now: number): boolean {
     const window = this.#windows.get(peer) ?? new SlidingWindow(this.#limit, this.#windowMs)
     this.#windows.set(peer, window)

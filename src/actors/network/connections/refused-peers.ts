@@ -1,12 +1,12 @@
 import type { PeerKey } from '../../../protocol/peer-key.js'
 
-/** Where refusals outlive a restart: a text, whatever is in it. */
+/** Keeps the refused peers across restarts, as an opaque text. `load` resolves to `undefined` if nothing was saved. */
 export interface RefusedPeersNeeds {
   load(): Promise<string | undefined>
   save(text: string): Promise<void>
 }
 
-/** RefusedPeers remembered at most; the oldest gives way. */
+/** Maximum number of refused peers remembered; the oldest is evicted. */
 export const MAX_REFUSED_PEERS = 1_024
 
 interface Refusal {
@@ -15,12 +15,12 @@ interface Refusal {
   readonly address: string
 }
 
-/** As it is kept: the peer, until when (Unix time in milliseconds), the address that led to it. */
+/** The saved form: the peer, the end of the refusal (Unix time in milliseconds), and the address that was dialled. */
 type Kept = readonly [PeerKey, number, string]
 
 /**
- * Peers that closed on us right after we had connected: they have banned us (SPEC §10), and are left alone for hours (H41). Bounded.
- * Pure: the caller says what time it is, by the monotonic clock, and where it is kept also by the wall clock.
+ * Peers that closed right after we had connected: they may have banned us (SPEC §10), and are not dialled for `forMs` milliseconds (H41).
+ * Bounded. The caller passes the times: `now` is monotonic, `wall` is Unix time, both in milliseconds.
  */
 export class RefusedPeers {
   readonly #forMs: number
@@ -29,14 +29,14 @@ export class RefusedPeers {
 
   constructor(forMs: number) { this.#forMs = forMs }
 
-  /** Changes with the content. */
+  /** Grows with every change of the content. */
   get version(): number { return this.#version }
 
   add(peer: PeerKey, address: string, now: number): void { this.#put(peer, { until: now + this.#forMs, address }) }
 
   forgive(peer: PeerKey): void { if (this.#refused.delete(peer)) this.#version++ }
 
-  /** Until when a peer is not to be dialled; `undefined` where it may be. */
+  /** Until when a peer must not be dialled (monotonic, milliseconds); `undefined` if it may be. */
   until(peer: PeerKey, now: number): number | undefined {
     const refusal = this.#refused.get(peer)
     if (refusal === undefined || refusal.until > now) return refusal?.until
@@ -44,8 +44,8 @@ export class RefusedPeers {
     return undefined
   }
 
-  /** Those that stand. */
-  standing(now: number): Array<{ readonly peer: PeerKey; readonly address: string }> {
+  /** The refusals that have not expired. */
+  active(now: number): Array<{ readonly peer: PeerKey; readonly address: string }> {
     return [...this.#refused].filter(([peer]) => this.until(peer, now) !== undefined).map(([peer, { address }]) => ({ peer, address }))
   }
 
@@ -53,10 +53,10 @@ export class RefusedPeers {
     return JSON.stringify([...this.#refused].map(([peer, { address, until }]): Kept => [peer, Math.round(wall + until - now), address]))
   }
 
-  /** Takes up what was kept; what is not in its form, or is over, is left out. */
+  /** Restores saved refusals. Malformed and expired entries are skipped. */
   restore(text: string, now: number, wall: number): void {
     for (const [peer, until, address] of keptIn(text)) {
-      // a clock that was set back does not make it longer
+      // a clock that was set back must not lengthen a refusal
       if (until > wall) this.#put(peer, { until: now + Math.min(this.#forMs, until - wall), address })
     }
   }

@@ -3,19 +3,19 @@ import type { Clock } from '../../kernel/index.js'
 import { NetworkError } from '../errors.js'
 import type { ByteAccount, HandshakeLimits, HandshakeRefusal } from './limits.js'
 
-/** What of `@chainsafe/libp2p-yamux` 8.0.1 this takes. */
+/** The parts of the muxer of `@chainsafe/libp2p-yamux` 8.0.1 that `FrameGuard` uses. */
 export interface GuardedMuxer {
   readonly decoder: { readonly buffer: Uint8ArrayList; readFrame(): unknown; emitFrames(bytes: { readonly byteLength: number }): unknown }
   readonly streams: readonly GuardedStream[]
-  /** Every frame that we send. */
+  /** Sends a frame; every frame of ours goes through it. */
   sendFrame(header: FrameHeader, data?: unknown): boolean
 }
 
 export interface GuardedStream {
   readonly streamId: number
-  /** Empty until one is chosen. */
+  /** Empty until a protocol is negotiated. */
   readonly protocol?: string | undefined
-  /** Bytes that it may still receive. */
+  /** Bytes that the peer may still send on it. */
   readonly recvWindowCapacity: number
 }
 
@@ -24,56 +24,57 @@ interface FrameHeader { readonly type: number; readonly flag: number; readonly s
 export interface FrameGuardNeeds {
   readonly limits: Pick<HandshakeLimits, 'framesAtOnce' | 'framesPerSecond'>
   readonly clock: Clock
-  /** What a stream may be sent at most before we have taken any of it, and what it may grow to. Bytes. */
+  /** The initial and the largest receive window of a stream, in bytes. */
   readonly firstWindow: number
   readonly largestWindow: number
-  /** What a stream's bytes are accounted for as, by its protocol. */
+  /** The account to which the bytes of a stream are charged, by its protocol. */
   accountOf(protocol: string): ByteAccount
-  /** So many bytes came; so many of them are accounted for. */
+  /** Counts bytes received, and bytes charged to an account. */
   received(bytes: number): void
   accounted(account: ByteAccount, bytes: number): void
-  /** The connection is closed for it. */
+  /** Called when a limit is broken; the connection is closed after it. */
   broken(refusal: Extract<HandshakeRefusal, 'frame_length' | 'frame_rate'>): void
 }
 
 const HEADER_BYTES = 12
 const DATA = 0
 const SYN = 1
-/** What a stream costs that served nothing: its negotiation, its time-outs, and the error that ends it. Frames. */
+/** Charge for an inbound stream that served no request: it costs a negotiation, timers and an error. Frames. */
 const STREAM_COST = 12
-/** A frame of so many bytes carries something: it is accounted for where they go. */
+/** A data frame of at least this size is not charged to the frame rate: the account of its stream bounds it. Bytes. */
 const FULL_BYTES = 64
-/** What nobody takes is charged here: a frame's worth for so many bytes. */
+/** Data for an unknown stream is charged to the frame rate: one frame, and one more for each of these. Bytes. */
 const UNCLAIMED_BYTES = 4_096
-/** Frames that belong to any stream besides data: its beginning, its negotiation, its end. */
+/** Allowance for a stream that we open, or that served a request: its opening, negotiation and end. Frames. */
 const FRAMES_OF_A_STREAM = 8
 
 /**
- * Looks at each yamux frame of one connection before the library does.
+ * Checks each yamux frame of one connection before the library handles it.
  *
- * - Its header, before any of its body is kept: no stream is sent more than it may still receive (H63). The library believes the 32 bits of
- *   a length, and keeps the body whatever stream or window there is.
- * - What carries nothing has a rate (H65): pings, window updates, streams that are opened and reset, data of a few bytes. A stream that ends
- *   without having served a request counts as 12 frames, and what comes for no stream by its bytes. A window update for each frame
- *   that we have sent is owed; so are the frames of a stream of ours, and of a request that was answered.
+ * - Length (H63): a data frame must fit the receive window of its stream. The header is checked before any of the body is buffered. The library
+ *   itself trusts the 32-bit length, and buffers the body even without a stream or a window for it.
+ * - Rate (H65): frames without payload are rate-limited per connection: pings, window updates, streams opened and reset, data of a few bytes. A
+ *   stream that ends without serving a request costs 12 frames; data for an unknown stream is charged by its bytes. The peer gains one frame
+ *   for each data frame that we send, which pays for its window update, and eight for each stream that we open or that served a request.
  *
- * What breaks a limit is an error out of the decoder: the library then closes the connection.
+ * A broken limit throws from the decoder, on which the library closes the connection.
  */
 export class FrameGuard {
   readonly #needs: FrameGuardNeeds
   readonly #muxer: GuardedMuxer
+  /** Frames that the peer may still send at `#since`; a token bucket. */
   #room: number
   #since: number
-  /** The header at the front of the buffer has been looked at, and its body has not come. */
-  #isLookedAt = false
-  /** Of the frame that was looked at last. */
+  /** Whether the header at the front of the buffer is checked already; its body is still incomplete. */
+  #isChecked = false
+  /** The body of the frame that was checked last. */
   #body: { readonly account: ByteAccount; readonly bytes: number } = { account: 'frames', bytes: 0 }
 
   /** @throws NetworkError `library_changed` */
   constructor(muxer: GuardedMuxer, needs: FrameGuardNeeds) {
     const { decoder } = muxer
     if (typeof decoder?.readFrame !== 'function' || typeof decoder.emitFrames !== 'function' || typeof decoder.buffer?.subarray !== 'function' || typeof muxer.sendFrame !== 'function') {
-      throw new NetworkError('library_changed', 'yamux decodes and sends its frames in another way', { value: 'readFrame' })
+      throw new NetworkError('library_changed', 'the internals of yamux that decode and send frames have changed', { value: 'readFrame' })
     }
     this.#muxer = muxer
     this.#needs = needs
@@ -81,13 +82,13 @@ export class FrameGuard {
     this.#since = needs.clock.monotonic()
     const read = decoder.readFrame.bind(decoder)
     decoder.readFrame = () => {
-      if (!this.#isLookedAt && decoder.buffer.byteLength >= HEADER_BYTES) {
-        this.#lookAt(headerOf(decoder.buffer.subarray(0, HEADER_BYTES)))
-        this.#isLookedAt = true
+      if (!this.#isChecked && decoder.buffer.byteLength >= HEADER_BYTES) {
+        this.#check(headerOf(decoder.buffer.subarray(0, HEADER_BYTES)))
+        this.#isChecked = true
       }
       const frame = read()
       if (frame !== undefined) {
-        this.#isLookedAt = false
+        this.#isChecked = false
         needs.accounted('frames', HEADER_BYTES)
         needs.accounted(this.#body.account, this.#body.bytes)
       }
@@ -106,13 +107,13 @@ export class FrameGuard {
     }
   }
 
-  /** Bytes of a frame that is not whole yet. */
+  /** Bytes received of a frame that is still incomplete. */
   get waiting(): number { return this.#muxer.decoder.buffer.byteLength }
 
-  /** A stream that the other side had opened is over; `served`: a request, which is accounted for as such. What is over the rate tells at the next frame. */
+  /** Charges for an inbound stream that has ended. `served`: it carried a request. A rate exceeded by this is enforced at the next frame. */
   streamEnded(served: boolean): void { this.#earn(served ? FRAMES_OF_A_STREAM : -STREAM_COST) }
 
-  #lookAt({ flag, length, streamID, type }: FrameHeader): void {
+  #check({ flag, length, streamID, type }: FrameHeader): void {
     const stream = streamID === 0 ? undefined : this.#muxer.streams.find(each => each.streamId === streamID)
     const isNew = stream === undefined && streamID !== 0 && (flag & SYN) !== 0
     const account = stream === undefined ? isNew ? 'negotiation' : 'unclaimed' : stream.protocol === undefined || stream.protocol === '' ? 'negotiation' : this.#needs.accountOf(stream.protocol)
@@ -123,7 +124,7 @@ export class FrameGuard {
 
   #windowOf(stream: GuardedStream | undefined, isNew: boolean): number {
     if (stream !== undefined) return stream.recvWindowCapacity
-    // a stream that we have reset: what it was allowed to send may still be on its way
+    // an unknown stream may be one that we have reset, with data up to its window still in flight
     return isNew ? this.#needs.firstWindow : this.#needs.largestWindow
   }
 
@@ -138,7 +139,7 @@ export class FrameGuard {
     this.#earn((now - this.#since) / 1_000 * limits.framesPerSecond)
     this.#since = now
     this.#room -= cost
-    if (this.#room < 0) this.#break('frame_rate', 'more frames that carry nothing than a connection may bring')
+    if (this.#room < 0) this.#break('frame_rate', 'too many frames without payload on one connection')
   }
 
   #earn(frames: number): void { this.#room = Math.min(this.#needs.limits.framesAtOnce, this.#room + frames) }

@@ -16,37 +16,38 @@ import type { Admission, Origin } from './pending-upgrades.js'
 
 export interface HandshakeNeeds {
   readonly limits: HandshakeLimits
-  /** Inbound connections that are being upgraded, of all, and new ones a second of one address. */
+  /** Maximum of inbound connections being upgraded at once, over all addresses. */
   readonly pendingInbound: number
+  /** Maximum of new inbound connections per second from one address. */
   readonly inboundPerSecond: number
-  /** IP addresses and subnets (CIDR) that no limit by address holds for. */
+  /** IP addresses and subnets (CIDR) exempt from the limits by address. */
   readonly exemptSubnets: readonly string[]
   readonly clock: Clock
   readonly log: Logger
   readonly counters: Counters
-  /** Protocols on which requests come in: these are accounted for as requests. */
+  /** Protocols on which requests come in; their bytes are charged to the account `requests`. */
   readonly requestProtocols: readonly string[]
-  /** A peer that has proven who it is broke a limit. */
+  /** Called when a limit is broken by a peer whose id noise has proved. */
   violated(peer: PeerKey, refusal: HandshakeRefusal): void
 }
 
-/** The windows of yamux's streams, bytes. */
+/** The initial and the largest receive window of a yamux stream, in bytes. */
 export interface StreamWindows { readonly first: number; readonly largest: number }
 
-/** The one behind a connection, as far as it is known. */
+/** What is known of the remote side of a connection. `origin`: `undefined` without an IP address, or where it is exempt. */
 interface Remote { readonly origin: Origin | undefined; peer: PeerKey | undefined }
 
 const ENCRYPTION = ['/noise'] as const
 const MUXERS = ['/yamux/1.0.0'] as const
-/** Addresses whose new connections are counted at most. */
+/** Maximum number of addresses whose new connections are counted; the least recently used is evicted. */
 const MAX_ADDRESSES = 4_096
-/** Addresses that the figures name. */
+/** Maximum number of addresses that `offenders` lists. */
 const OFFENDERS_TOLD = 16
 
 /**
- * What comes before all budgets: connections that are being upgraded, negotiation of protocols, yamux's frames. Nobody else accounts for
- * them, so whoever breaks a limit here is closed at once, is counted with its address, and, where it has proven who it is, is blamed. An address
- * that does so often is refused for a while.
+ * Limits what the budgets of gossip and requests do not cover: connection upgrades, protocol negotiation and yamux frames. Breaking a limit
+ * closes the stream or connection at once and counts an offence of its address; a peer that noise has proved is reported as well. An address
+ * with too many offences is refused for `refusedMs`.
  */
 export class Handshake {
   readonly #needs: HandshakeNeeds
@@ -56,11 +57,11 @@ export class Handshake {
   /** New connections by address. */
   readonly #arrivals = new LRUCache<string, SlidingWindow>({ max: MAX_ADDRESSES })
   readonly #remotes = new WeakMap<object, Remote>()
-  /** Of connections that are open. */
+  /** The guards of the open connections. */
   readonly #guards = new Set<FrameGuard>()
   #protocols: () => readonly string[] = () => []
 
-  /** @throws NetworkError `bad_config` for what is no subnet */
+  /** @throws NetworkError `bad_config` if an exempt subnet is malformed */
   constructor(needs: HandshakeNeeds) {
     this.#needs = needs
     this.#pending = new PendingUpgrades(needs.limits, needs.pendingInbound)
@@ -68,12 +69,12 @@ export class Handshake {
     this.#isExempt = subnetsOf(needs.exemptSubnets)
   }
 
-  /** Inbound connections that are being upgraded. */
+  /** Number of inbound connections that are being upgraded. */
   get pending(): number { return this.#pending.size }
-  /** Addresses that have broken limits lately, the worst first. */
+  /** Addresses that broke limits recently, those with the most offences first. */
   get offenders(): readonly Offender[] { return this.#offenders.worst(OFFENDERS_TOLD, this.#needs.clock.monotonic()) }
 
-  /** To be called once the node is made: the protocols that it serves. */
+  /** Sets the protocols that the node serves. To be called once the node exists. */
   serves(protocols: () => readonly string[]): void { this.#protocols = protocols }
 
   sweep(): void {
@@ -82,7 +83,7 @@ export class Handshake {
     for (const [address, window] of [...this.#arrivals]) if (window.used(now) === 0) this.#arrivals.delete(address)
   }
 
-  /** The gate, with this room in front of it: who has no place here is not asked about there. */
+  /** The given gater with the limits on upgrades before it: a connection that they refuse does not reach the gater. */
   gate(gater: ConnectionGater): ConnectionGater {
     const noted = (peer: PeerId, connection: MultiaddrConnection): void => { this.#remoteOf(connection).peer = peer.toString() }
     return {
@@ -103,10 +104,10 @@ export class Handshake {
     }
   }
 
-  /** A connection that noise has encrypted, and over which a muxer is to be negotiated. */
+  /** Limits the negotiation of a muxer on a connection that noise has encrypted. */
   encrypted(stream: object): void { this.#limit(stream, rawOf(stream), () => MUXERS) }
 
-  /** A muxer of a connection. */
+  /** Guards the frames of a connection's muxer until the connection closes. */
   muxer(muxer: StreamMuxer, connection: MessageStream, windows: StreamWindows): FrameGuard {
     const { clock, counters: { bytes }, limits, requestProtocols } = this.#needs
     const guard = new FrameGuard(muxer as unknown as GuardedMuxer, {
@@ -121,26 +122,26 @@ export class Handshake {
     return guard
   }
 
-  /** Bytes of frames that are not whole yet, of all connections: what came is what is accounted for and these. */
+  /** Bytes of incomplete frames, over all connections. Bytes received = bytes charged to accounts + these. */
   get waiting(): number { return [...this.#guards].reduce((sum, { waiting }) => sum + waiting, 0) }
 
-  /** A stream that the other side has opened. */
+  /** Limits the negotiation of a stream that the peer has opened, and charges for the stream when it ends. */
   inboundStream(stream: Negotiated, connection: object, guard: FrameGuard): void {
     this.#limit(stream, rawOf(connection), () => this.#protocols())
     stream.addEventListener('close', ({ error }) => { guard.streamEnded(error === undefined && this.#needs.requestProtocols.includes(stream.protocol)) })
   }
 
-  /** Whether there is a place for a new inbound connection; it may have to wait for one. */
+  /** Resolves to whether a new inbound connection may be upgraded. It may wait for a free place. */
   async #admit(connection: MultiaddrConnection): Promise<boolean> {
     const remote = this.#remoteOf(connection)
     const { origin } = remote
-    // before anything of it is read, and while it waits
+    // installed before anything is read from the connection
     this.#limit(connection, connection, () => ENCRYPTION)
     const refusal = origin === undefined ? undefined : this.#refusesAddress(origin, this.#needs.clock.monotonic())
     const { displaced, refused = undefined } = refusal !== undefined ? { refused: refusal } : await new Promise<Admission>(resolve => {
       let isDecided = false
       this.#pending.ask(connection, origin, admission => { isDecided = true; resolve(admission) })
-      // what it sends while it waits stays where it is
+      // a waiting connection is not read: its bytes stay in the socket
       if (!isDecided) connection.pause()
       connection.addEventListener('close', () => {
         if (this.#pending.done(connection)) this.#count('upgrade_failed', remote)
@@ -167,19 +168,19 @@ export class Handshake {
     limitNegotiation(stream, { limits: this.#needs.limits, protocols, exceeded: () => { this.#broken('negotiation', this.#remotes.get(raw)) } })
   }
 
-  /** A limit was broken, and its stream or connection is closed. */
+  /** Counts a broken limit, and reports the peer if it is known. The caller closes the stream or connection. */
   #broken(refusal: HandshakeRefusal, remote: Remote | undefined): void {
     this.#count(refusal, remote)
     if (remote?.peer !== undefined) this.#needs.violated(remote.peer, refusal)
     const address = remote?.origin?.address
     if (address === undefined || !this.#offenders.offended(address, this.#needs.clock.monotonic())) return
     const { limits, log } = this.#needs
-    log.warn({ address, refusal, forMs: limits.refusedMs }, 'an address that keeps breaking limits is refused for a while (exemptSubnets lifts this)')
+    log.warn({ address, refusal, forMs: limits.refusedMs }, 'an address broke the handshake limits repeatedly and is refused for a time; exemptSubnets exempts an address')
   }
 
   #count(refusal: HandshakeRefusal, remote: Remote | undefined): void {
     this.#needs.counters.handshake[refusal]++
-    this.#needs.log.debug({ address: remote?.origin?.address, peer: remote?.peer, refusal }, 'refused before any budget')
+    this.#needs.log.debug({ address: remote?.origin?.address, peer: remote?.peer, refusal }, 'refused by the handshake limits')
   }
 
   #remoteOf(connection: MultiaddrConnection): Remote {
@@ -192,11 +193,11 @@ export class Handshake {
   }
 }
 
-/** What of a yamux stream is used. */
+/** The parts of a yamux stream that are used here. */
 export interface Negotiated {
   readonly protocol: string
   addEventListener(type: 'close', listener: (event: { readonly error?: Error | undefined }) => void): void
 }
 
-/** What noise encrypts has the connection below it. */
+/** The raw connection below an encrypted one; the object itself if it is not encrypted. */
 function rawOf(connection: object): object { return (connection as { readonly stream?: object }).stream ?? connection }

@@ -1,17 +1,17 @@
-/** Limits on what a remote may cost before anybody accounts for it (SPEC §8, "By address", "Before noise"). */
+/** Limits on what a remote can cost before the budgets of gossip and requests apply (SPEC §8, "By address", "Before noise"). */
 export interface HandshakeLimits {
-  /** Connections that are being upgraded, of one address and of the /24 or /48 around it. Of all: `connections.pendingInbound`. */
+  /** Maximum of connections being upgraded, per address and per subnet (/24 or /48). Over all addresses: `connections.pendingInbound`. */
   readonly pendingPerAddress: number
   readonly pendingPerSubnet: number
-  /** An inbound connection must be upgraded, in milliseconds. */
+  /** Deadline for upgrading an inbound connection, in milliseconds. */
   readonly upgradeWithinMs: number
-  /** What may be proposed until a protocol is chosen, on each connection and each stream: bytes, and rounds. */
+  /** Maximum of bytes and of proposals in one protocol negotiation, on a connection or a stream. */
   readonly negotiationBytes: number
   readonly negotiationRounds: number
-  /** yamux frames of one connection that carry nothing: at once, and a second after that. See `FrameGuard` for what each counts. */
+  /** Rate limit on yamux frames without payload, per connection: burst, and frames per second. `FrameGuard` says what each costs. */
   readonly framesAtOnce: number
   readonly framesPerSecond: number
-  /** An address that breaks a limit so often within `offenceWindowMs` is refused for `refusedMs`. Milliseconds. */
+  /** An address with this many offences within `offenceWindowMs` is refused for `refusedMs`. Both in milliseconds. */
   readonly offences: number
   readonly offenceWindowMs: number
   readonly refusedMs: number
@@ -20,48 +20,48 @@ export interface HandshakeLimits {
 export const defaultHandshake: HandshakeLimits = {
   pendingPerAddress: 4, pendingPerSubnet: 16, upgradeWithinMs: 3_000,
   negotiationBytes: 1_024, negotiationRounds: 10,
-  // about 40 ms of this thread at once, and 1 % of it after that
+  // a burst costs about 40 ms of the main thread, the steady rate about 1 % of it
   framesAtOnce: 1_024, framesPerSecond: 200,
   offences: 4, offenceWindowMs: 60_000, refusedMs: 60_000,
 }
 
-/** What each byte that came out of the encryption of a connection is accounted for as. */
+/** The accounts to which every decrypted byte of a connection is charged. */
 export const BYTE_ACCOUNTS = [
-  /** Headers of yamux frames, which have a rate (`frames.ts`). */
+  /** Headers of yamux frames; limited by the frame rate (`frames.ts`). */
   'frames',
-  /** Streams on which no protocol is chosen yet (`negotiation.ts`). */
+  /** Streams whose protocol is not negotiated yet; limited by `negotiation.ts`. */
   'negotiation',
-  /** Gossip streams: partial RPCs, and then its budget. */
+  /** Gossip streams; limited by the bounds on partial RPCs, then by the gossip budget. */
   'gossip',
-  /** Requests and answers, by the caps of their frames. */
+  /** Requests and responses; limited by the maximum size of their frames. */
   'requests',
-  /** identify and ping, by the limits that libp2p has for them, and by the rate of frames. */
+  /** identify and ping; limited by libp2p's own limits, and by the frame rate. */
   'services',
-  /** Data for no stream: charged to the rate of frames by its bytes. */
+  /** Data for an unknown stream; charged to the frame rate by its bytes. */
   'unclaimed',
-  /** The beginning of a frame whose end had not come when its connection was closed. */
+  /** An incomplete frame that was left when its connection closed. */
   'unfinished',
 ] as const
 export type ByteAccount = typeof BYTE_ACCOUNTS[number]
 
-/** Why a remote went no further than this room. */
+/** Why a remote was refused during the handshake. */
 export const HANDSHAKE_REFUSALS = [
-  /** Its address has broken limits too often lately. */
+  /** Its address had too many offences recently. */
   'address_refused',
-  /** Too many new connections of its address within a second. */
+  /** Too many new connections from its address within a second. */
   'address_rate',
-  /** Too many connections of its address, or of its subnet, are being upgraded already, and wait for it. */
+  /** Too many connections from its address, or from its subnet, are being upgraded, and the queue for a place is full. */
   'pending_of_address',
   'pending_of_subnet',
-  /** It was being upgraded for longest, of the address that had most under way when the places ran out. */
+  /** All places were taken: evicted as the oldest upgrade of the address with the most upgrades. */
   'pending_displaced',
-  /** Closed before it was a connection: silent for too long, no proof of a key, no protocol in common. */
+  /** Closed before its upgrade was complete: a time-out, a failed noise handshake, or no common protocol. */
   'upgrade_failed',
-  /** More proposals than a negotiation may have, on a connection or on a stream. */
+  /** Too many proposals or bytes in a protocol negotiation, on a connection or a stream. */
   'negotiation',
-  /** A yamux frame that declares more than its stream may still receive. */
+  /** A yamux data frame longer than the receive window of its stream. */
   'frame_length',
-  /** Too many yamux frames that carry nothing. */
+  /** Too many yamux frames without payload. */
   'frame_rate',
 ] as const
 export type HandshakeRefusal = typeof HANDSHAKE_REFUSALS[number]

@@ -4,7 +4,7 @@ import type { HandshakeLimits } from './limits.js'
 
 type Bytes = Uint8Array | Uint8ArrayList
 
-/** What of libp2p's message streams this takes: `onData` is called with all that comes, and replaced on the instance. */
+/** The parts of libp2p's message streams that are used here. `onData` receives all incoming bytes; it is replaced on the instance. */
 interface NegotiatedStream {
   readonly readBuffer?: Bytes
   onData(data: Bytes): void
@@ -13,25 +13,25 @@ interface NegotiatedStream {
 
 export interface NegotiationNeeds {
   readonly limits: Pick<HandshakeLimits, 'negotiationBytes' | 'negotiationRounds'>
-  /** Protocols of which one may be chosen, as they are now. */
+  /** The protocols that can be negotiated at present. */
   protocols(): readonly string[]
-  /** There were too many proposals: the stream is closed. */
+  /** Called when the limit is exceeded, before the stream is aborted. */
   exceeded(): void
 }
 
 const LINE_END = 0x0a
-/** Proposals are of at most 1,024 bytes: two bytes say how long. */
+/** The length of a proposal is a varint of at most two bytes, since multistream-select allows 1,024 bytes. */
 const MAX_LENGTH_BYTES = 2
 
 /**
- * Bounds what a remote may propose until a protocol is chosen (H64). multistream-select answers each proposal that it does not know with `na`,
- * without a limit and without letting go of the thread: 50 µs for three bytes. Here they are counted before it sees them; one too many, or
- * more bytes than all proposals may have, and the stream is closed. What follows the proposal that is chosen is not looked at.
+ * Limits the proposals of a protocol negotiation (H64). multistream-select itself answers any number of unknown proposals with `na`, without
+ * yielding the thread: each costs 50 µs and can be as short as three bytes. This counts the proposals before multistream-select reads them, and
+ * aborts the stream above `negotiationRounds` proposals or `negotiationBytes`. After a known protocol was proposed nothing is counted.
  * @throws NetworkError `library_changed`
  */
 export function limitNegotiation(stream: unknown, needs: NegotiationNeeds): void {
   const negotiated = stream as NegotiatedStream
-  if (typeof negotiated.onData !== 'function') throw new NetworkError('library_changed', 'a stream has no onData any more', { value: 'onData' })
+  if (typeof negotiated.onData !== 'function') throw new NetworkError('library_changed', 'a libp2p stream no longer has onData', { value: 'onData' })
   const budget = new NegotiationBudget(needs)
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with its stream
   const take = negotiated.onData
@@ -40,15 +40,15 @@ export function limitNegotiation(stream: unknown, needs: NegotiationNeeds): void
     if (outcome !== 'open') negotiated.onData = take
     if (outcome !== 'exceeded') return false
     needs.exceeded()
-    negotiated.abort(new Error('more proposals than a negotiation may have'))
+    negotiated.abort(new Error('too many proposals in a protocol negotiation'))
     return true
   }
   negotiated.onData = data => { if (!isOver(data)) take.call(negotiated, data) }
-  // what came before we were there
+  // bytes that arrived before onData was replaced
   if (negotiated.readBuffer !== undefined && negotiated.readBuffer.byteLength > 0) isOver(negotiated.readBuffer)
 }
 
-/** Counts proposals: lines, each behind its length as a varint. */
+/** Counts proposals. Each is a line, preceded by its length as a varint. */
 class NegotiationBudget {
   readonly #needs: NegotiationNeeds
   #line = Buffer.alloc(0)
@@ -70,7 +70,7 @@ class NegotiationBudget {
     return data.byteLength > room ? 'exceeded' : 'open'
   }
 
-  /** The next whole line, without its end; what is no line counts as one. */
+  /** The next complete line, without its line end; `''` for a malformed one; `undefined` if none is complete. */
   #next(): string | undefined {
     let length = 0
     let at = 0

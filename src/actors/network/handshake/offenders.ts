@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { SlidingWindow } from '../limits/sliding-window.js'
 import type { HandshakeLimits } from './limits.js'
 
-/** Addresses remembered at most; the one heard of longest ago gives way. */
+/** Maximum number of addresses remembered; the least recently used is evicted. */
 const MAX_ADDRESSES = 4_096
 
 interface Record {
@@ -12,12 +12,12 @@ interface Record {
   refusedUntil: number
 }
 
-/** An address that has broken limits, and for how long it is refused, in milliseconds. */
+/** An address that broke limits. `refusedForMs`: how much longer it is refused, in milliseconds; 0 if it is not. */
 export interface Offender { readonly address: string; readonly offences: number; readonly refusedForMs: number }
 
 /**
- * Addresses that broke a limit while nobody was there to blame, or whose peers did. One that did so often lately is refused for a while:
- * bounded, since others may share it. Pure: the caller says what time it is.
+ * Offences by address, whether or not the peer behind it was known. An address with too many recent offences is refused for `refusedMs`: not
+ * longer, since honest peers may share the address. The caller passes the time: monotonic, milliseconds.
  */
 export class Offenders {
   readonly #limits: HandshakeLimits
@@ -25,7 +25,7 @@ export class Offenders {
 
   constructor(limits: HandshakeLimits) { this.#limits = limits }
 
-  /** Counts an offence; says whether the address is refused from now on. */
+  /** Counts an offence. Returns whether it makes the address refused. */
   offended(address: string, now: number): boolean {
     const { offenceWindowMs, offences, refusedMs } = this.#limits
     const record = this.#addresses.get(address) ?? { recent: new SlidingWindow(Math.max(0, offences - 1), offenceWindowMs), offences: 0, refusedUntil: 0 }
@@ -38,7 +38,7 @@ export class Offenders {
 
   isRefused(address: string, now: number): boolean { return (this.#addresses.peek(address)?.refusedUntil ?? 0) > now }
 
-  /** The worst of those remembered, at most `count`. */
+  /** The `count` addresses with the most offences. */
   worst(count: number, now: number): Offender[] {
     return [...this.#addresses].map(([address, { offences, refusedUntil }]) => ({ address, offences, refusedForMs: Math.max(0, Math.ceil(refusedUntil - now)) }))
       .sort((a, b) => b.offences - a.offences).slice(0, count)

@@ -1,28 +1,28 @@
 import type { HandshakeLimits, HandshakeRefusal } from './limits.js'
 
-/** Where a connection comes from: one remote's address, and the subnet around it. */
+/** Where a connection comes from: an IP address (a /64 for IPv6), and the subnet around it. */
 export interface Origin { readonly address: string; readonly subnet: string }
 
-/** An inbound connection that nobody has proven to be behind yet. */
+/** An inbound connection whose peer is not proved yet. */
 export interface Upgrading { abort(error: Error): void }
 
-/** What became of a connection that wants to be upgraded. `displaced` had to make room, and is to be closed. */
+/** Whether a connection may be upgraded: it may, unless `refused` is set. The caller must close `displaced`, which was evicted for it. */
 export interface Admission { readonly refused?: HandshakeRefusal; readonly displaced?: Upgrading }
 
 interface Waiting { readonly connection: Upgrading; readonly origin: Origin; readonly decided: (admission: Admission) => void }
 
-/** Connections of one address that wait for a place, for each that it may have. */
+/** The queue of one address holds this many connections for each place that the address may hold. */
 const WAITING_A_PLACE = 3
 
 /**
- * The places for inbound connections that are being upgraded (SPEC §8, H70). One address, or one subnet, holds a few of them at most; a few
- * more of it wait, unread, for one of these: an upgrade takes milliseconds, and several honest nodes may share an address. When all places are
- * taken, the oldest of the address that holds most gives way to the newcomer.
+ * Limits the inbound connections that are being upgraded (SPEC §8, H70), in total, per address and per subnet. Connections above the limit of
+ * their address or subnet wait in a bounded queue, unread: several honest nodes may share an address, and an upgrade takes milliseconds. If all
+ * places are taken, a new connection evicts the oldest one of the address that holds the most places.
  */
 export class PendingUpgrades {
   readonly #limits: HandshakeLimits
   readonly #places: number
-  /** In order of their coming. `undefined`: no address, or one that is exempt. */
+  /** Connections that hold a place, the oldest first. `undefined`: without an IP address, or exempt. */
   readonly #pending = new Map<Upgrading, Origin | undefined>()
   #waiting: Waiting[] = []
 
@@ -34,7 +34,7 @@ export class PendingUpgrades {
   get size(): number { return this.#pending.size }
   get waiting(): number { return this.#waiting.length }
 
-  /** Tells, at once or later, whether the connection has a place. */
+  /** Asks for a place. `decided` is called once, at once or later. */
   ask(connection: Upgrading, origin: Origin | undefined, decided: (admission: Admission) => void): void {
     const full = origin === undefined ? undefined : this.#fullFor(origin)
     if (origin === undefined || full === undefined) { decided(this.#admit(connection, origin)); return }
@@ -43,7 +43,7 @@ export class PendingUpgrades {
     else this.#waiting.push({ connection, origin, decided })
   }
 
-  /** It is upgraded, or closed: somebody else may have its place. Says whether it had one, or waited for one. */
+  /** Frees the place of a connection that is upgraded or closed. Returns whether it held a place or waited for one. */
   done(connection: Upgrading): boolean {
     const waited = this.#waiting.length
     this.#waiting = this.#waiting.filter(each => each.connection !== connection)
