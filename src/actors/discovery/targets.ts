@@ -7,7 +7,7 @@ import type { Ip } from './ip.js'
 
 /** A candidate for a dial. */
 export interface Target {
-  /** The node id if there is an ENR, else the peer id. Several nodes may claim one peer; only one claim is right. */
+  /** The node id if there is an ENR, else a text of its own. Several nodes may claim one peer; only one claim is right. */
   readonly key: string
   readonly peer: PeerKey
   /** Each ends in `/p2p/…`. */
