@@ -20,7 +20,7 @@ export interface UdpTransportInit {
   readonly port: number
   /** Whether a packet from this address may be processed; false drops it. */
   allows(address: string): boolean
-  /** Called when a packet other than a challenge (WHOAREYOU) is sent to an address. */
+  /** Called when a packet other than a challenge is sent to an address. */
   talksWith(address: string): void
   /** Called when a packet makes the library throw. */
   threw(error: unknown): void
