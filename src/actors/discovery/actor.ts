@@ -8,16 +8,16 @@ import type { DiscoveryNeeds, DiscoveryCore } from './core.js'
 export type { DiscoveryNeeds } from './core.js'
 
 /**
- * Finds peers of our chain by discv5 and has the driver dial them, which asks the gate as for every other dial (SPEC §8). What it knows
- * of others is in its own memory and, for those that were ready once, in the store; a restart begins with these.
- * `init` fails with DiscoveryError `bind_failed` where the UDP port cannot be had; a socket that breaks later crashes the actor.
+ * Finds peers of our chain by discv5 and dials them through the driver, whose gater applies as to every dial (SPEC §8). Candidates are kept in
+ * memory; peers that were ready once are saved in the store too, and a restart begins with them.
+ * `init` fails with DiscoveryError `bind_failed` if the UDP port cannot be bound; a socket that fails later crashes the actor.
  */
 export function discovery(needs: DiscoveryNeeds, config: DiscoveryConfig): ActorSpec<DiscoveryMessage, DiscoveryCore, DiscoveryInternal> {
   return actor<DiscoveryMessage, DiscoveryCore, DiscoveryInternal>({
     name: 'discovery',
     mailbox: discoveryMailbox,
     async init(ctx) {
-      // discv5 and what comes with it: only a node that looks for peers has to load it, and it listens already by then
+      // discv5 is loaded here so that a node without discovery never loads it, and libp2p listens before it is loaded
       const { openDiscovery } = await import('./open.js')
       return openDiscovery(ctx, needs, config)
     },

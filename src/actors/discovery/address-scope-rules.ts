@@ -1,20 +1,20 @@
 import type { AddressScope } from './ip.js'
 
 /**
- * Which addresses of others are used. Whoever signs a record can name any address in it, so private, loopback and link-local ones lead
- * where their own network is only, and multicast ones nowhere.
+ * Decides which addresses of other nodes are used. A record can name any address, so private and loopback addresses are used only where our
+ * own address has the same scope or the operator allows it, and link-local and multicast addresses never.
  */
 export class AddressScopeRules {
-  /** By node id. Addresses of those whom the operator named are used wherever they are; of those whom we knew, where we reached them. */
+  /** By node id. For nodes that the operator named every usable scope is allowed; for known peers the scope of the address last reached. */
   readonly #trusted = new Map<string, 'named' | AddressScope>()
 
-  /** @param ours how far our own address reaches; @param privateAddresses see `DiscoveryOptions` */
+  /** @param ours the scope of our own address @param privateAddresses see `DiscoveryOptions` */
   constructor(private readonly ours: () => AddressScope, private readonly privateAddresses: boolean | undefined) {}
 
   trust(nodeId: string, how: 'named' | AddressScope): void { this.#trusted.set(nodeId, how) }
   isNamed(nodeId: string): boolean { return this.#trusted.get(nodeId) === 'named' }
 
-  /** Whether an address that reaches so far may be used, of this node. */
+  /** Whether an address of this scope may be used for this node. */
   allows(nodeId: string, reach: AddressScope): boolean { return this.#isTrusted(nodeId, reach) || this.#isReachable(reach) }
 
   #isTrusted(nodeId: string, reach: AddressScope): boolean {

@@ -13,19 +13,19 @@ export interface BootnodeKeeperNeeds {
   readonly config: DiscoveryConfig
   readonly node: Discv5Node
   tell(event: DiscoveryEvent): void
-  /** A bootnode to be used: in the routing table, or as a peer to be dialled. */
+  /** Called with a usable bootnode, for the routing table or as a peer to dial. */
   use(bootnode: Bootnode): void
 }
 
 interface Entry { readonly bootnode: Bootnode; failures: number; notBefore: number; asking: boolean }
 
-/** Where to begin. One that does not work is named once, until it has worked again, and tried again with backoff. */
+/** Keeps the bootnodes. One that fails is logged once, until it has worked again, and is retried with backoff. */
 export class BootnodeKeeper {
   readonly #entries = new Map<string, Entry>()
 
   constructor(private readonly needs: BootnodeKeeperNeeds) {}
 
-  /** Those of the configuration: a bad one is named, and the others are used. */
+  /** Reads the bootnodes of the configuration. Bad ones are logged and skipped. */
   begin(): void {
     for (const text of this.needs.config.bootnodes) {
       try {
@@ -45,7 +45,7 @@ export class BootnodeKeeper {
     this.needs.use(bootnode)
   }
 
-  /** Asks those that are due whether they are there. */
+  /** Contacts the bootnodes whose retry is due. */
   round(): void {
     const { ctx, node } = this.needs
     const now = ctx.clock.monotonic()
@@ -67,7 +67,7 @@ export class BootnodeKeeper {
     }
   }
 
-  /** It answered, or not. */
+  /** Takes the result of contacting a bootnode; `error` undefined: it answered. */
   asked(text: string, error: unknown): void {
     const { clock, random } = this.needs.ctx
     const { retry, lookupEvery } = this.needs.config
@@ -76,7 +76,7 @@ export class BootnodeKeeper {
     entry.asking = false
     if (error === undefined) {
       entry.failures = 0
-      // discv5 itself looks after it from now on; it may lose it where the table is full
+      // discv5 keeps it from now on, but may drop it when its routing table is full
       entry.notBefore = clock.monotonic() + Math.max(retry.maxMs, lookupEvery)
       return
     }
@@ -84,7 +84,7 @@ export class BootnodeKeeper {
     this.unreachable(text, error)
   }
 
-  /** A dial of one that is a peer failed, or an answer of another did not come: named the first time. */
+  /** Notes that a bootnode could not be dialled or did not answer. Only the first failure in a row is logged. */
   unreachable(text: string, cause: unknown): void {
     const entry = this.#entries.get(text)
     if (entry === undefined) return
@@ -100,12 +100,12 @@ export class BootnodeKeeper {
 
   #failed(bootnode: string, error: unknown): void {
     const code = error instanceof DiscoveryError ? error.code : 'bad_bootnode'
-    this.needs.ctx.log.warn({ bootnode, code, error }, 'bootnode not usable')
+    this.needs.ctx.log.warn({ bootnode, code, error }, 'a bootnode cannot be used')
     this.needs.tell({ type: 'bootnodeFailed', bootnode, code, error })
   }
 }
 
-/** One list for all nodes of a network names each of them to itself. */
+/** Whether a bootnode is this node: all nodes of a network may share one list. */
 function isOurs(bootnode: Bootnode, nodeId: string, { peer }: DiscoveryConfig): boolean {
   return (bootnode.kind === 'record' && bootnode.record.nodeId === nodeId) || (bootnode.kind === 'peer' && bootnode.peer === peer)
 }

@@ -9,24 +9,24 @@ import { endpointOf } from './ip.js'
 import type { Ip } from './ip.js'
 import { chainBytes } from './record.js'
 
-/** A node to begin with, by what it is known by. */
+/** A parsed bootnode. */
 export type Bootnode = { readonly text: string } & (
   | { readonly kind: 'record'; readonly record: ENR }
-  /** A peer, dialled as any other: it tells us of no others by itself. */
+  /** A libp2p peer. It is dialled like any other; without an ENR it cannot be asked for further nodes. */
   | { readonly kind: 'peer'; readonly peer: PeerKey; readonly address: string; readonly ips: readonly Ip[] }
-  /** A discv5 node whose ENR is to be asked for. */
+  /** A discv5 node whose ENR must be requested first. */
   | { readonly kind: 'udp'; readonly ip: Ip; readonly port: number; readonly publicKey: Uint8Array }
 )
 
 /**
- * Reads a bootnode: `enr:…`, a multiaddr over TCP that ends in `/p2p/…`, or one over UDP that ends in a peer id with a secp256k1 key.
- * @param family what we speak ourselves @param chain the chain's bytes
+ * Parses a bootnode: `enr:…`, a TCP multiaddr that ends in `/p2p/…`, or a UDP multiaddr that ends in a peer id with a secp256k1 key.
+ * @param family the IP version that we use @param chain the chain id, as `chainBytes` gives it
  * @throws DiscoveryError `bad_bootnode`, `bootnode_other_chain` with the text
  */
 export function readBootnode(text: string, family: 4 | 6, chain: Uint8Array): Bootnode {
   if (text.startsWith('enr:')) return fromRecord(text, family, chain)
   if (text.startsWith('/')) return fromAddress(text, family)
-  throw bad(text, 'neither an ENR (enr:…) nor a multiaddr')
+  throw bad(text, 'it is neither an ENR (enr:…) nor a multiaddr')
 }
 
 /** Whether a text names a bootnode of this chain, whichever family of addresses we speak. @throws DiscoveryError `bad_bootnode`, `bootnode_other_chain` */
@@ -49,13 +49,13 @@ function fromRecord(text: string, family: 4 | 6, chain: Uint8Array): Bootnode {
   try {
     record = ENR.decodeTxt(text)
   } catch (cause) {
-    throw bad(text, 'no ENR, or its signature is not right', cause)
+    throw bad(text, 'the ENR is malformed, or its signature is invalid', cause)
   }
-  // one without a chain is a plain discv5 bootnode: asked, but not dialled
+  // a record without a chain is a plain discv5 bootnode: queried, but not dialled
   if (namesOtherChain(record, chain)) {
-    throw new DiscoveryError('bootnode_other_chain', `bootnode ${shortened(text)}: of another chain`, { value: text })
+    throw new DiscoveryError('bootnode_other_chain', `bootnode ${shortened(text)}: it belongs to another chain`, { value: text })
   }
-  if (udpEndpoint(record, family) === undefined) throw bad(text, `its ENR has no UDP address of IPv${family}`)
+  if (udpEndpoint(record, family) === undefined) throw bad(text, `its ENR has no IPv${family} address with a UDP port`)
   return { kind: 'record', text, record }
 }
 
@@ -67,21 +67,21 @@ function fromAddress(text: string, family: 4 | 6): Bootnode {
     throw bad(text, 'no multiaddr', cause)
   }
   const id = components.findLast(({ name }) => name === 'p2p')?.value
-  if (id === undefined || components.at(-1)?.name !== 'p2p') throw bad(text, 'does not end in /p2p/…')
+  if (id === undefined || components.at(-1)?.name !== 'p2p') throw bad(text, 'the multiaddr does not end in /p2p/…')
   const names = components.map(({ name }) => name)
-  if (names.includes('p2p-circuit')) throw bad(text, 'a relayed address')
+  if (names.includes('p2p-circuit')) throw bad(text, 'relayed addresses are not supported')
   let publicKey
   try {
     publicKey = peerIdFromString(id).publicKey
   } catch (cause) {
-    throw bad(text, 'names no peer', cause)
+    throw bad(text, 'the peer id in it is malformed', cause)
   }
   const endpoint = endpointOf(text)
   if (names[1] === 'tcp') return { kind: 'peer', text, peer: id, address: text, ips: endpoint === undefined ? [] : [endpoint.ip] }
-  if (names[1] !== 'udp' || names.length !== 3) throw bad(text, 'neither over TCP nor over UDP alone')
-  if (endpoint === undefined) throw bad(text, 'over UDP it takes an IP address')
-  if (endpoint.ip.family !== family) throw bad(text, `not of IPv${family}, which is what we speak`)
-  if (publicKey?.type !== 'secp256k1') throw bad(text, 'over UDP it takes the peer id of the ENR\'s own secp256k1 key (16Uiu2…); give its ENR instead')
+  if (names[1] !== 'udp' || names.length !== 3) throw bad(text, 'the multiaddr must use TCP, or UDP alone')
+  if (endpoint === undefined) throw bad(text, 'a UDP multiaddr must have an IP address')
+  if (endpoint.ip.family !== family) throw bad(text, `the address must be IPv${family}, like the one that we listen on`)
+  if (publicKey?.type !== 'secp256k1') throw bad(text, 'a UDP multiaddr needs the peer id of the ENR\'s own secp256k1 key (16Uiu2…); give its ENR instead')
   return { kind: 'udp', text, ip: endpoint.ip, port: endpoint.port, publicKey: publicKey.raw }
 }
 

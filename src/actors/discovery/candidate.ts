@@ -7,48 +7,48 @@ import { addressOf, ipFromBytes, scopeOf } from './ip.js'
 import type { Ip, AddressScope } from './ip.js'
 import { CHAIN_KEY, NETWORK_KEY } from './record.js'
 
-/** What is read of a node's ENR, its signature already checked. `ENR` of @chainsafe/enr is one. */
+/** The parts of an ENR that are used, its signature already checked. `ENR` of @chainsafe/enr fits. */
 export interface ForeignRecord {
   readonly seq: bigint
   readonly nodeId: string
   /** Compressed secp256k1 key, 33 bytes. */
   readonly publicKey: Uint8Array
-  /** Whatever the signer put there; a nested list of RLP is not even bytes. */
+  /** The value under a key, unchecked: the signer can put anything there, and a nested RLP list is not bytes. */
   readonly kvs: ReadonlyMap<string, unknown>
 }
 
-/** A node that another one told of, or that wrote to us. Everything in it is a claim, until noise has proved the peer id. */
+/** A node that may be dialled. All of it is claimed by the record's signer until noise has proved the peer id. */
 export interface Candidate {
   readonly nodeId: string
   readonly seq: bigint
   readonly peer: PeerKey
-  /** Where libp2p is said to listen, each with `/p2p/…`. */
+  /** The claimed libp2p addresses, each with `/p2p/…`. */
   readonly addresses: readonly string[]
   readonly ips: readonly Ip[]
   /** The ENR's own key, compressed. */
   readonly publicKey: Uint8Array
-  /** Whether the peer id is made of the ENR's own key. */
+  /** Whether the peer id is that of the ENR's own key. */
   readonly ownKey: boolean
 }
 
-/** Why a record is not worth a dial. */
+/** Why a record is not dialled. */
 export type Unfit =
   /** Another chain, or none (SPEC §8). */
   | 'other_chain'
-  /** The key under `libp2p` is none that this network takes. */
+  /** The key under `libp2p` is not of a kind that this network accepts. */
   | 'bad_key'
-  /** No TCP address that may be dialled from here. */
+  /** It has no TCP address that may be dialled from here. */
   | 'no_address'
 
-/** What addresses of others may be used, told by where we are ourselves. */
+/** Whether an address of another node may be used, given the scope of our own. */
 export type Reachable = (reach: AddressScope) => boolean
 
-/** The longest public key in protobuf form that is taken: secp256k1's has 37 bytes, Ed25519's 36. */
+/** Maximum length of a public key in protobuf form: secp256k1 has 37 bytes, Ed25519 36. */
 const MAX_KEY_BYTES = 64
 
 /**
- * Reads what a node claims of itself (SPEC §8). Never throws, whatever is in the record.
- * @param chain the chain's bytes as `chainBytes` gives them
+ * Reads a candidate from an ENR (SPEC §8). Never throws, whatever the record contains.
+ * @param chain the chain id, as `chainBytes` gives it
  */
 export function readCandidate(record: ForeignRecord, chain: Uint8Array, reachable: Reachable): Candidate | Unfit {
   const claimed = bytesOf(record, CHAIN_KEY)
@@ -66,34 +66,34 @@ export function readCandidate(record: ForeignRecord, chain: Uint8Array, reachabl
   }
 }
 
-/** Whether a record names a chain, and another one than ours. */
+/** Whether a record names another chain than ours. A record without a chain does not. */
 export function namesOtherChain(record: ForeignRecord, chain: Uint8Array): boolean {
   const claimed = bytesOf(record, CHAIN_KEY)
   return claimed === undefined ? record.kvs.has(CHAIN_KEY) : !Buffer.from(chain).equals(claimed)
 }
 
-/** Where a record says that discv5 listens, in one family. */
+/** The discv5 endpoint in a record, for one IP version. */
 export function udpEndpoint(record: ForeignRecord, family: 4 | 6): { readonly ip: Ip; readonly port: number } | undefined {
   return family === 4 ? endpoint(record, 'ip', 'udp') : endpoint(record, 'ip6', 'udp6')
 }
 
-/** The peer id that a public key in protobuf form stands for; `undefined` for keys that this network does not take (SPEC §10: RSA). */
+/** The peer id of a public key in protobuf form; `undefined` for keys that this network does not accept (SPEC §10: RSA). */
 export function peerOfNetworkKey(protobuf: Uint8Array): PeerKey | undefined {
   if (protobuf.length > MAX_KEY_BYTES) return undefined
   try {
     const key = publicKeyFromProtobuf(protobuf)
     if (key.type !== 'Ed25519' && key.type !== 'secp256k1') return undefined
-    // one key has one form: another would be another peer to who compares bytes
+    // only the canonical encoding is accepted: elsewhere keys are compared by their bytes
     return Buffer.from(publicKeyToProtobuf(key)).equals(protobuf) ? peerIdFromPublicKey(key).toString() : undefined
   } catch {
     return undefined
   }
 }
 
-/** The peer id of a secp256k1 key of 33 bytes. @throws where it is none */
+/** The peer id of a compressed secp256k1 key, 33 bytes. @throws if the key is invalid */
 export function peerOfRecordKey(compressed: Uint8Array): PeerKey { return peerIdFromPublicKey(publicKeyFromRaw(compressed)).toString() }
 
-/** The 64 bytes behind the `04` of a key's uncompressed form. @throws where it is none */
+/** The uncompressed form of a key without the prefix 0x04, 64 bytes. @throws if the key is invalid */
 export function uncompressed(publicKey: Uint8Array): Uint8Array { return Point.fromBytes(publicKey).toBytes(false).slice(1) }
 
 function peerOf(record: ForeignRecord): PeerKey | undefined {
@@ -116,7 +116,7 @@ function endpoint(record: ForeignRecord, ipKey: string, portKey: string): { read
   return { ip, port }
 }
 
-/** A port as RLP writes integers, without its leading zeros, or in two bytes. */
+/** Parses a port: two bytes, or fewer where leading zeros are left out, as RLP does. */
 function portIn(bytes: Uint8Array | undefined): number | undefined {
   if (bytes === undefined || bytes.length === 0 || bytes.length > 2) return undefined
   const port = bytes.length === 1 ? bytes[0]! : (bytes[0]! << 8) | bytes[1]!

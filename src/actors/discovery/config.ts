@@ -11,7 +11,7 @@ import type { PacketLimits } from './packet-limit.js'
 import type { RetryRules } from './targets.js'
 import type { VoteRules } from './external-address-votes.js'
 
-/** Where others reach us, when it is not where we listen. */
+/** The address at which others reach us, if it is not the one that we listen on. */
 export interface ExternalAddress {
   readonly ip: string
   /** Left out: the port that we listen on. */
@@ -19,49 +19,49 @@ export interface ExternalAddress {
   readonly tcp?: number | undefined
 }
 
-/** Times in milliseconds; everything else is a count. */
+/** The options of discovery. Times are in milliseconds. */
 export interface DiscoveryOptions {
-  /** Where discv5 listens. Port 0: any free one. */
+  /** The UDP address that discv5 binds. Port 0: any free port. */
   readonly listen: { readonly ip: string; readonly port: number }
-  /** `enr:…`, `/…/tcp/…/p2p/…`, or `/ip4/…/udp/…/p2p/16Uiu2…`. A bad one is reported, not thrown. */
+  /** `enr:…`, `/…/tcp/…/p2p/…`, or `/ip4/…/udp/…/p2p/16Uiu2…`. A bad one is logged and skipped. */
   readonly bootnodes: readonly string[]
   readonly external: ExternalAddress | undefined
-  /** Whether PONGs may tell our address, where neither `external` nor a public address to listen on does. */
+  /** Whether our address is learned from PONGs, if neither `external` nor a public listen address gives it. */
   readonly learnAddress: boolean
   readonly votes: VoteRules
   /**
-   * Whether other nodes' private addresses (10.0.0.0/8 and the like) are used. Left out: only while our own address is private itself.
-   * Loopback is used only by who is on loopback.
+   * Whether private addresses (such as 10.0.0.0/8) of other nodes are used. Left out: only while our own address is private or loopback.
+   * Loopback addresses are used only while our own address is loopback.
    */
   readonly privateAddresses: boolean | undefined
-  /** A lookup so often, and so often until there are enough peers (SPEC §8). */
+  /** Interval between lookups, and the shorter one until there are `enoughPeers` (SPEC §8). */
   readonly lookupEvery: number
   readonly lookupEveryUntilEnough: number
-  /** From so many peers on we look around at leisure, and dial no more, save for `outboundPeers`. */
+  /** With this many peers lookups slow down, and no more peers are dialled except to reach `outboundPeers`. */
   readonly enoughPeers: number
-  /** So many peers are of our own choice, whoever else has come to us: who fills our places must not be all that we know. */
+  /** Minimum of outbound peers to keep, however many inbound ones there are, so that an attacker cannot supply all our peers (eclipse). */
   readonly outboundPeers: number
-  /** Nobody is dialled from so many peers on: more than can come to us (SPEC §8: 110), or who fills those places keeps us from all others. */
+  /** With this many peers none is dialled. Must exceed the limit of inbound connections (SPEC §8: 110), or inbound peers could prevent all dials. */
   readonly maxPeers: number
   readonly dialsAtOnce: number
   readonly dialWithin: number
-  /** After a dial that failed, or a bootnode that did not answer. */
+  /** Backoff after a failed dial, or a bootnode that did not answer. */
   readonly retry: RetryRules
-  /** Nodes remembered that could be dialled, and of them those of one public network (/24, /48). */
+  /** Maximum of candidates kept, in total and per public network (/24, /48). */
   readonly candidates: number
   readonly candidatesPerNetwork: number
-  /** Peers remembered over a restart. */
+  /** Maximum of known peers saved for a restart. */
   readonly knownPeers: number
-  /** Changes of them are written so long after the first. */
+  /** Delay between the first unsaved change of them and the write. */
   readonly saveAfter: number
-  /** The other rooms answer within this. */
+  /** Deadline for answers of other actors. */
   readonly roomsWithin: number
   readonly packets: PacketLimits
 }
 
 export type Nested = 'votes' | 'retry' | 'packets'
 
-/** The options with everything optional but the keys. */
+/** The options as the application gives them: only the keys and the chain are required. */
 export interface DiscoveryInit extends Partial<Omit<DiscoveryOptions, Nested>> {
   readonly votes?: Partial<VoteRules>
   readonly retry?: Partial<RetryRules>
@@ -73,13 +73,13 @@ export interface DiscoveryInit extends Partial<Omit<DiscoveryOptions, Nested>> {
   readonly chainId?: bigint
 }
 
-/** All filled in and read: see `discoveryConfig`. */
+/** The options with defaults filled in, checked and parsed; see `discoveryConfig`. */
 export interface DiscoveryConfig extends DiscoveryOptions {
   readonly privateKey: Uint8Array
   readonly chainId: bigint
   /** Our own peer id. */
   readonly peer: PeerKey
-  /** What the ENR carries under `libp2p`; `undefined` where the network identity is the ENR's own key. */
+  /** The value of the ENR's key `libp2p`; `undefined` if the network identity is the ENR's own key. */
   readonly networkKey: Uint8Array | undefined
   readonly listenIp: Ip
   readonly externalIp: Ip | undefined
@@ -112,8 +112,8 @@ export const recommended: DiscoveryOptions = {
 }
 
 /**
- * Fills the defaults in and checks everything that can be checked before a start. Bootnodes are not among that: a bad one is reported
- * when it is read, and the others still work.
+ * Fills in the defaults and checks the options. Bootnodes are not checked here: a bad one is logged when it is read, and does not prevent the
+ * start.
  * @throws DiscoveryError `bad_config` with the offending value
  */
 export function discoveryConfig(init: DiscoveryInit): DiscoveryConfig {
@@ -122,15 +122,15 @@ export function discoveryConfig(init: DiscoveryInit): DiscoveryConfig {
     ...recommended, ...options,
     votes: { ...recommended.votes, ...options.votes }, retry: { ...recommended.retry, ...options.retry }, packets: { ...recommended.packets, ...options.packets },
   }
-  if (chainId <= 0n || chainId >= 2n ** 256n) throw bad('chainId is a positive number of at most 256 bits', chainId)
+  if (chainId <= 0n || chainId >= 2n ** 256n) throw bad('chainId must be a positive number of at most 256 bits', chainId)
   const peer = peerOfNetworkKey(networkPublicKey)
-  if (peer === undefined) throw bad('networkPublicKey is an Ed25519 or secp256k1 key in protobuf form', networkPublicKey)
+  if (peer === undefined) throw bad('networkPublicKey must be an Ed25519 or secp256k1 key in protobuf form', networkPublicKey)
   const ownKey = peer === peerOfRecordKey(publicKeyOf(privateKey))
   const listenIp = ipFromText(filled.listen.ip)
-  if (listenIp === undefined) throw bad('listen.ip is an IP address', filled.listen.ip)
+  if (listenIp === undefined) throw bad('listen.ip must be an IP address', filled.listen.ip)
   const externalIp = filled.external === undefined ? undefined : ipFromText(filled.external.ip)
-  if (filled.external !== undefined && (externalIp === undefined || isUnspecified(externalIp))) throw bad('external.ip is an IP address', filled.external.ip)
-  if (externalIp !== undefined && externalIp.family !== listenIp.family) throw bad('external.ip is of the family that is listened on', filled.external?.ip)
+  if (filled.external !== undefined && (externalIp === undefined || isUnspecified(externalIp))) throw bad('external.ip must be an IP address other than 0.0.0.0 and ::', filled.external.ip)
+  if (externalIp !== undefined && externalIp.family !== listenIp.family) throw bad('external.ip must be of the same IP version as listen.ip', filled.external?.ip)
   checkPort('listen.port', filled.listen.port, 0)
   if (filled.external?.udp !== undefined) checkPort('external.udp', filled.external.udp, 1)
   if (filled.external?.tcp !== undefined) checkPort('external.tcp', filled.external.tcp, 1)
@@ -143,31 +143,31 @@ function publicKeyOf(privateKey: Uint8Array): Uint8Array {
     if (privateKey.length !== 32) throw new Error('not 32 bytes')
     return privateKeyFromRaw(privateKey).publicKey.raw
   } catch {
-    // never the key itself
-    throw bad('privateKey is a secp256k1 key of 32 bytes', undefined)
+    // the error must not contain the key
+    throw bad('privateKey must be a secp256k1 key of 32 bytes', undefined)
   }
 }
 
 function checkPort(name: string, port: number, least: 0 | 1): void {
-  if (!Number.isInteger(port) || port < least || port > 65_535) throw bad(`${name} is a port from ${least}`, port)
+  if (!Number.isInteger(port) || port < least || port > 65_535) throw bad(`${name} must be a port from ${least} to 65535`, port)
 }
 
 function checkNumbers({ external: _external, listen: _listen, ...rest }: DiscoveryOptions): void {
   const groups: Array<readonly [string, object]> = [['', rest], ['votes.', rest.votes], ['retry.', rest.retry], ['packets.', rest.packets]]
   for (const [prefix, group] of groups) {
     for (const [name, value] of Object.entries(group) as Array<[string, unknown]>) {
-      if (typeof value === 'number' && !(Number.isFinite(value) && value >= 0)) throw bad(`${prefix}${name} is a number from 0`, value)
+      if (typeof value === 'number' && !(Number.isFinite(value) && value >= 0)) throw bad(`${prefix}${name} must be a finite number of at least 0`, value)
     }
   }
   for (const name of ['lookupEvery', 'lookupEveryUntilEnough', 'dialsAtOnce', 'dialWithin', 'candidates', 'knownPeers', 'roomsWithin', 'candidatesPerNetwork'] as const) {
-    if (rest[name] <= 0) throw bad(`${name} is above 0`, rest[name])
+    if (rest[name] <= 0) throw bad(`${name} must be above 0`, rest[name])
   }
-  for (const [name, value] of Object.entries(rest.packets)) if (value < 1) throw bad(`packets.${name} is at least 1`, value)
-  if (rest.enoughPeers > rest.maxPeers) throw bad('enoughPeers is at most maxPeers', rest.enoughPeers)
-  if (rest.retry.factor < 1) throw bad('retry.factor is at least 1', rest.retry.factor)
-  if (rest.retry.jitter > 1) throw bad('retry.jitter is a part, from 0 to 1', rest.retry.jitter)
-  if (rest.votes.voters < 1) throw bad('votes.voters is at least 1', rest.votes.voters)
-  if (rest.votes.share <= 0.5 || rest.votes.share > 1) throw bad('votes.share is more than half', rest.votes.share)
+  for (const [name, value] of Object.entries(rest.packets)) if (value < 1) throw bad(`packets.${name} must be at least 1`, value)
+  if (rest.enoughPeers > rest.maxPeers) throw bad('enoughPeers must not exceed maxPeers', rest.enoughPeers)
+  if (rest.retry.factor < 1) throw bad('retry.factor must be at least 1', rest.retry.factor)
+  if (rest.retry.jitter > 1) throw bad('retry.jitter must be from 0 to 1', rest.retry.jitter)
+  if (rest.votes.voters < 1) throw bad('votes.voters must be at least 1', rest.votes.voters)
+  if (rest.votes.share <= 0.5 || rest.votes.share > 1) throw bad('votes.share must be above 0.5 and at most 1', rest.votes.share)
 }
 
 function bad(message: string, value: unknown): DiscoveryError { return new DiscoveryError('bad_config', message, { value }) }

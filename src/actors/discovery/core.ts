@@ -27,17 +27,17 @@ export interface DiscoveryNeeds {
   readonly network: Pick<NetworkHandle, 'dial' | 'peers' | 'addresses'>
   readonly store: Pick<Store, 'meta' | 'setMeta'>
   readonly events: Port<DiscoveryEvent>
-  /** The uncompressed secp256k1 key of a connected peer's ENR, 64 bytes, once it is proved that both are at one address. */
+  /** Called with the uncompressed secp256k1 key of a peer's ENR, 64 bytes, once the node has answered at the peer's IP address. */
   readonly learned?: ((peer: PeerKey, publicKey: Uint8Array) => void) | undefined
-  /** Who is refused is not dialled; the gate would refuse them too. */
+  /** Refused peers are not dialled; the gater would refuse the dial anyway. */
   readonly standing?: Pick<PeerStanding, 'refuses'> | undefined
-  /** Tests put their own in the place of discv5. */
+  /** Replaces discv5, in tests. */
   readonly open?: ((init: Discv5Init) => Promise<Discv5Node>) | undefined
 }
 
-/** Nodes of other chains that are remembered, so that each counts once. */
+/** Maximum of nodes of other chains remembered, so that each is counted once. */
 const MAX_STRANGERS = 4_096
-/** Nodes that are asked in a round where they see us, and told of a new record. */
+/** Nodes pinged in each round: their PONGs give our address, and the PINGs announce a changed record. */
 const VOTERS_PER_ROUND = 4
 const TOLD_AT_ONCE = 16
 
@@ -52,7 +52,7 @@ export interface DiscoveryCoreInit {
   readonly keeper: KnownKeeper
 }
 
-/** What one incarnation knows: whom to dial, who is there, what is under way. */
+/** The state of one incarnation: targets, connected peers, and operations in flight. */
 export class DiscoveryCore {
   readonly keeper: KnownKeeper
   readonly desk: BootnodeKeeper
@@ -84,7 +84,7 @@ export class DiscoveryCore {
 
   // ---- rounds
 
-  /** Peers of the last run first, then the bootnodes. */
+  /** Starts with the saved peers, then the bootnodes. */
   begin(): void {
     const { ctx, config, node } = this.#init
     for (const { peer, address, record } of this.keeper.peers.all()) {
@@ -103,7 +103,7 @@ export class DiscoveryCore {
     ctx.after('round', 0)
   }
 
-  /** Lookups, and everything that is tried again. */
+  /** Runs one round: a lookup, and all retries that are due. */
   round(): void {
     const { ctx, config, needs, node } = this.#init
     this.#round++
@@ -128,7 +128,7 @@ export class DiscoveryCore {
     for (const record of [...records, ...this.#init.node.table()]) this.found(record)
   }
 
-  /** Somebody of whom we have heard: to be dialled where it is of our chain. */
+  /** Takes a record that a node sent or was found by a lookup. It becomes a target if it is of our chain. */
   found(record: ENR): void {
     const { ctx, config, node } = this.#init
     const name = nameOf(record)
@@ -168,11 +168,11 @@ export class DiscoveryCore {
     this.pump()
   }
 
-  /** The driver's own list is right where ours has missed something. */
+  /** Reconciles our list with the driver's, in case events were dropped. */
   peersSeen(peers: readonly PeerInfo[] | undefined): void {
     if (peers === undefined) return
     const here = new Map(peers.filter(({ connections }) => connections > 0).map(info => [info.peer, info]))
-    // who came since the question was asked cannot be in the answer
+    // a peer that connected after the list was requested cannot be in it
     for (const [peer, { round }] of [...this.#connected]) if (!here.has(peer) && round < this.#round) this.#went(peer)
     for (const [peer, { addresses, direction, protocols }] of here) {
       if (!this.#connected.has(peer)) this.#came(peer, direction, addresses[0] ?? '')
@@ -183,7 +183,7 @@ export class DiscoveryCore {
 
   dialled({ address, error, key, peer }: ByType<DiscoveryInternal, 'dialled'>): void {
     if (error === undefined) {
-      // the event of it may still be on its way; if it has closed already, the next round shows it
+      // the driver's event may arrive later; if the connection has closed already, the next round corrects it
       this.#came(peer, 'outbound', address)
       this.#targets.connected(key)
       this.desk.reached(address)
@@ -195,7 +195,7 @@ export class DiscoveryCore {
     this.#init.ctx.log.debug({ address, error }, 'dial of a discovered peer failed')
   }
 
-  /** Dials as many as may be. */
+  /** Dials as many targets as the limits allow. */
   pump(): void {
     const { config, ctx, needs } = this.#init
     while (this.#wantsMore()) {
@@ -211,9 +211,9 @@ export class DiscoveryCore {
     }
   }
 
-  // ---- what others answer
+  // ---- answers
 
-  /** A node is where its record says: it votes for our address, and its peer is there too. */
+  /** Takes a PONG: the node is at the address in its record, so it votes for our address, and its peer may be tied to it. */
   pinged(record: ENR, endpoint: Endpoint | undefined): void {
     const from = udpEndpoint(record, this.#init.config.listenIp.family)
     if (endpoint === undefined || from === undefined) return
@@ -224,7 +224,7 @@ export class DiscoveryCore {
 
   bootnodeAsked({ bootnode, endpoint, error, record }: ByType<DiscoveryInternal, 'bootnodeAsked'>): void {
     const stranger = record !== undefined && namesOtherChain(record, this.#chain)
-    this.desk.asked(bootnode, stranger ? new DiscoveryError('bootnode_other_chain', `bootnode ${bootnode}: of another chain`, { value: bootnode }) : error)
+    this.desk.asked(bootnode, stranger ? new DiscoveryError('bootnode_other_chain', `bootnode ${bootnode}: it belongs to another chain`, { value: bootnode }) : error)
     if (record === undefined || stranger) return
     if (!this.reach.isNamed(record.nodeId)) {
       this.reach.trust(record.nodeId, 'named')
@@ -239,13 +239,13 @@ export class DiscoveryCore {
     if (!this.ours.stored(record, error)) return
     const { node } = this.#init
     this.#tell({ type: 'enr', enr: this.ours.text })
-    // what may be reached can have changed with it
+    // a changed scope of ours changes which addresses may be used
     this.#read.clear()
     // a PING carries our new sequence number
     for (const other of node.table().slice(0, TOLD_AT_ONCE)) this.#ping(other)
   }
 
-  // ---- the end
+  // ---- stop
 
   async stop(): Promise<void> {
     await this.#init.node.stop()
@@ -282,7 +282,7 @@ export class DiscoveryCore {
     if (connected === undefined || connected.ready) return
     connected.ready = true
     for (const { key } of this.#targets.of(peer)) this.#targets.proved(key, this.#now())
-    // an inbound connection's address is not one to dial
+    // the address of an inbound connection cannot be dialled
     if (connected.direction === 'outbound' && connected.address !== '') this.keeper.remember(peer, withPeer(connected.address, peer), undefined)
     this.#tie(peer)
   }
@@ -297,8 +297,8 @@ export class DiscoveryCore {
   }
 
   /**
-   * A record names a peer, but the peer does not name the record: anybody can sign a record with somebody else's network key in it. Where
-   * its node answers at the IP address that the peer is connected from, both are taken for one.
+   * Ties records to a peer. A record that names a peer proves nothing, since anybody can sign a record with the peer's key in it. They are taken
+   * for the same node only if the record's node answers at the IP address of the peer's connection.
    */
   #tie(peer: PeerKey): void {
     if (this.#connected.get(peer)?.tied !== false) return

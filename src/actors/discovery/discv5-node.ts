@@ -11,45 +11,45 @@ import type { PacketLimits } from './packet-limit.js'
 import { UdpTransport, socketAddress } from './udp-transport.js'
 import type { Endpoint } from './external-address-votes.js'
 
-/** What the actor uses of discv5. Tests put their own in its place. */
+/** The parts of discv5 that the actor uses. Tests replace it. */
 export interface Discv5Node {
   readonly nodeId: string
   /** The UDP port that the socket is bound to. */
   readonly port: number
-  /** Packets above the limits. */
+  /** Number of packets dropped by the rate limits. */
   readonly packetsDropped: number
-  /** Begins to answer, under this record. */
+  /** Starts discv5 with this record of ours. */
   start(record: SignableENR): Promise<void>
-  /** Closes the socket; nothing of it is left. */
+  /** Stops discv5 and closes the socket; no timer or listener remains. */
   stop(): Promise<void>
-  /** Goes under this record from now on. */
+  /** Replaces our record. */
   publish(record: SignableENR): void
-  /** Puts a node in the routing table, not contacted yet. */
+  /** Adds a node to the routing table without contacting it. */
   add(record: ENR): void
   /** The routing table. */
   table(): readonly ENR[]
-  /** Asks around for the nodes next to a random id; finished at once where the table is empty. */
+  /** Looks up the nodes closest to a random id. Resolves at once if the routing table is empty. */
   lookup(): Promise<readonly ENR[]>
-  /** Where the other one sees us. Rejects where it does not answer. */
+  /** Pings a node. Resolves to our endpoint as the node sees it; rejects if it does not answer. */
   ping(record: ENR): Promise<Endpoint>
-  /** Asks the holder of a key for its record. Rejects where it does not answer. */
+  /** Requests the record of the node with a given key. Rejects if it does not answer. */
   request(ip: Ip, port: number, publicKey: Uint8Array): Promise<ENR>
 }
 
 export interface Discv5Init {
   readonly privateKey: Uint8Array
   readonly ip: Ip
-  /** 0: any free one. */
+  /** The UDP port; 0: any free port. */
   readonly port: number
   readonly packets: PacketLimits
   readonly clock: Clock
-  /** Whether a record may be used at all (`RecordFilter`). */
+  /** Whether discv5 may use a record (`RecordFilter`). */
   isSound(record: ENR): boolean
-  /** Somebody told of a node, or a node wrote to us. */
+  /** Called with the record of a node that contacted us, or that another node named. */
   found(record: ENR): void
-  /** What other nodes sent made the library throw. */
+  /** Called when a packet makes the library throw. */
   threw(error: unknown): void
-  /** The socket broke. */
+  /** Called when the socket fails. */
   failed(error: DiscoveryError): void
 }
 
@@ -58,21 +58,21 @@ const REQUEST_TIMEOUT_MS = 1_000
 const LOOKUP_TIMEOUT_MS = 10_000
 
 const settings: ConstructorParameters<typeof Discv5>[0] = {
-  // we count the votes ourselves: see AddressVotes
+  // votes for our address are counted in external-address-votes.ts
   enrUpdate: false, addrVotesToUpdateEnr: 10,
-  // tries in all: with 1 a single lost packet is a dead node
+  // attempts in total: with 1, a single lost packet would make a node count as dead
   requestTimeout: REQUEST_TIMEOUT_MS, requestRetries: 2,
   sessionTimeout: 86_400_000, sessionEstablishTimeout: 15_000, sessionCacheCapacity: 2_000, allowUnverifiedSessions: false,
   lookupParallelism: 3, lookupRequestLimit: 3, lookupNumResults: 16, lookupTimeout: LOOKUP_TIMEOUT_MS,
   pingInterval: 300_000,
 }
 
-/** What discv5 does not show. Checked when it is made: another version may have none of it. */
+/** Internals of discv5 that are used here; checked at construction, since another version may lack them. */
 interface Internals {
   readonly activeLookups: Map<number, { readonly timeout: NodeJS.Timeout | undefined; stop(): void }>
 }
 
-/** The events, whose types do not survive the way through two versions of one library. */
+/** The events of discv5. Its own types are lost, because two versions of their library are installed. */
 interface Emitter {
   on(event: string, listener: (...details: never[]) => void): void
   emit: (event: string, ...details: unknown[]) => boolean
@@ -81,7 +81,7 @@ interface Emitter {
 /** Binds the socket and builds discv5 on it. @throws DiscoveryError `bind_failed`, `library_changed` */
 export async function openDiscv5(init: Discv5Init): Promise<Discv5Node> {
   const keypair = createKeypair({ type: 'secp256k1', privateKey: init.privateKey })
-  // replaced by `start`, before anything can ask for it
+  // a placeholder: `start` replaces it before discv5 listens
   const unnamed = SignableENR.createV4(init.privateKey)
   const limit = new PacketLimit(init.packets, init.clock)
   const transport = new UdpTransport({
@@ -112,7 +112,7 @@ export async function openDiscv5(init: Discv5Init): Promise<Discv5Node> {
     publish(record) { sessions.enr = record },
     add(record) { if (init.isSound(record)) discv5.addEnr(record) },
     table: () => discv5.kadValues(),
-    // with nobody to ask it would only wait for its time-out
+    // with an empty table a lookup would only wait for its time-out
     lookup: async () => discv5.kadValues().length === 0 ? [] : lookUp(discv5, internals),
     async ping(record) {
       const { addr } = await discv5.sendPing(record)
@@ -122,17 +122,17 @@ export async function openDiscv5(init: Discv5Init): Promise<Discv5Node> {
     },
     async request(ip, port, publicKey) {
       const address = socketAddress(ip, port)
-      // discv5 wants the peer id in the multiaddr, and then finds that no packet comes from an address with a peer id in it
+      // discv5 requires the peer id in the multiaddr, but then compares it with the packet's source address, which has none
       address.getPeerId = () => peerOfRecordKey(publicKey)
       const record = (await discv5.sendFindNode(address, [0])).find(each => Buffer.from(each.publicKey).equals(publicKey))
-      if (record === undefined) throw new Error('it did not give its record')
+      if (record === undefined) throw new Error('the node did not return its record')
       return record
     },
   }
 }
 
 /**
- * A lookup that is over leaves the timer of its time-out behind, which would hold a stopped process for as long.
+ * Clears the time-out that discv5 leaves running after a finished lookup; it would keep the process alive after the stop.
  */
 async function lookUp(discv5: Discv5, internals: Internals): Promise<readonly ENR[]> {
   const before = new Set(internals.activeLookups.values())
@@ -145,7 +145,7 @@ async function lookUp(discv5: Discv5, internals: Internals): Promise<readonly EN
   }
 }
 
-/** Between the sessions and discv5: what is not sound never gets to its tables and lookups. */
+/** Filters records between the sessions and discv5: those that `RecordFilter` refuses never reach its table and lookups. */
 function keepUnsoundOut(sessions: Emitter, isSound: (record: ENR) => boolean): void {
   const emit = sessions.emit.bind(sessions)
   sessions.emit = (event, ...details) => {

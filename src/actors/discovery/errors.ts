@@ -1,22 +1,22 @@
 import { codeOf } from '../../protocol/thrown.js'
 
 export type DiscoveryErrorCode =
-  /** An option that cannot be: `value` is it. */
+  /** An option is invalid. `value`: the option. */
   | 'bad_config'
-  /** Neither an ENR nor a multiaddr that can be used: `value` is its text. */
+  /** A bootnode is neither a usable ENR nor a usable multiaddr. `value`: its text. */
   | 'bad_bootnode'
-  /** A bootnode whose ENR names another chain: `value` is its text. */
+  /** The ENR of a bootnode names another chain. `value`: its text. */
   | 'bootnode_other_chain'
-  /** A bootnode that does not answer now; it is tried again. `value` is its text. */
+  /** A bootnode does not answer; it is retried. `value`: its text. */
   | 'bootnode_unreachable'
-  /** The UDP port cannot be had: `value` is the address. */
+  /** The UDP port cannot be bound. `value`: the address. */
   | 'bind_failed'
-  /** The UDP socket broke. */
+  /** The UDP socket failed after it was bound. */
   | 'socket_failed'
-  /** discv5 is not as the work-arounds know it: another version. */
+  /** The internals of discv5 that the work-arounds need have changed: another version. */
   | 'library_changed'
 
-/** What goes wrong in this room. What other nodes do wrong is counted, never thrown. */
+/** The errors of discovery. Faults of other nodes are counted, never thrown. */
 export class DiscoveryError extends Error {
   override readonly name = 'DiscoveryError'
   readonly value: unknown
@@ -27,7 +27,7 @@ export class DiscoveryError extends Error {
   }
 }
 
-/** The driver knows how long a peer that closed on us is left alone (SPEC §10), in milliseconds. */
+/** How much longer the driver refuses to dial a peer that refused us (SPEC §10), in milliseconds; taken from its error. */
 export function refusedFor(error: unknown): number {
   if (codeOf(error) !== 'dial_refused') return 0
   const { value } = error as { readonly value?: unknown }

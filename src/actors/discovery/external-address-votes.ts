@@ -2,9 +2,9 @@ import { holderOf } from './ip.js'
 import type { Ip } from './ip.js'
 
 export interface VoteRules {
-  /** Networks that must name the same address and port. */
+  /** Minimum number of networks that must vote for the same address and port. */
   readonly voters: number
-  /** Their part of all networks that have voted lately; more than half. */
+  /** Minimum share of all networks that voted within `forMs`; above 0.5. */
   readonly share: number
   /** How long a vote counts, in milliseconds. */
   readonly forMs: number
@@ -13,21 +13,20 @@ export interface VoteRules {
 export interface Endpoint { readonly ip: Ip; readonly port: number }
 interface Vote { readonly endpoint: Endpoint; readonly at: number }
 
-/** Networks whose votes are kept; the oldest gives way. */
+/** Maximum number of networks whose votes are kept; the oldest is evicted. */
 const MAX_VOTES = 200
 
 /**
- * Where others see us, from the PONGs that answer our own PINGs. discv5's own count (`enrUpdate`) takes ten node ids for ten voters, and
- * one machine can have any number of those; so here a voter is a network (/24, /48) that has answered from there, each has one vote, and
- * an address wins only with `voters` networks and `share` of all that voted within `forMs`. Whoever wants to move our address must
- * therefore hold that many networks, and twice as many as the honest ones (at a share of two thirds) among those that we asked.
+ * Determines our external address from the PONGs to our PINGs. discv5's own count (`enrUpdate`) gives every node id a vote, and one machine can
+ * have any number of them. Here each network (/24, /48) has one vote, and an address wins with at least `voters` networks and `share` of all
+ * that voted within `forMs`. With a share of two thirds an attacker needs twice as many networks as the honest nodes that we pinged.
  */
 export class AddressVotes {
   readonly #votes = new Map<string, Vote>()
 
   constructor(private readonly rules: VoteRules) {}
 
-  /** Takes a vote; gives the address that it makes win. */
+  /** Counts a vote. Returns the address that wins by it, if one does. */
   add(voter: Ip, endpoint: Endpoint, now: number): Endpoint | undefined {
     const voting = holderOf(voter)
     this.#votes.delete(voting)
@@ -43,7 +42,7 @@ export class AddressVotes {
     return same >= this.rules.voters && same >= this.rules.share * all ? endpoint : undefined
   }
 
-  /** Whether this network has voted lately. */
+  /** Whether this network has voted within `forMs`. */
   has(voter: Ip, now: number): boolean {
     const vote = this.#votes.get(holderOf(voter))
     return vote !== undefined && now - vote.at < this.rules.forMs

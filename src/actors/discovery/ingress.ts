@@ -8,47 +8,47 @@ import type { Endpoint } from './external-address-votes.js'
 export interface DiscoveryFigures {
   /** Nodes in the routing table. */
   readonly known: number
-  /** Peers that a restart comes back to. */
+  /** Saved peers, which are dialled first after a restart. */
   readonly remembered: number
   readonly lookups: number
-  /** Candidates seen with another chain, or with none. */
+  /** Records seen of another chain, or without a chain. */
   readonly otherChain: number
   readonly dialled: number
   readonly dialsFailed: number
-  /** Nodes that can be dialled, connected or not. */
+  /** Candidates for dials, connected or not. */
   readonly candidates: number
-  /** Records that say what no honest node says, or lead where we do not go. */
+  /** Records refused: malformed, or with addresses that must not be used. */
   readonly unfit: number
-  /** Packets above the limits. */
+  /** Packets dropped by the rate limits. */
   readonly packetsDropped: number
 }
 
 export type DiscoveryMessage =
-  /** What the driver reports: its addresses, and who came and went. */
+  /** An event of the driver: its addresses, or a peer that connected or disconnected. */
   | { readonly type: 'driver'; readonly event: DriverEvent }
   /** Our ENR in its text form, `enr:…`. */
   | Ask<'enr', object, string>
   /** The routing table, each record in its text form. */
   | Ask<'table', object, readonly string[]>
   | Ask<'figures', object, DiscoveryFigures>
-  /** Taken when it answers, not yet reached; a bad one is refused with a `DiscoveryError`. */
+  /** Adds a bootnode. The answer comes before it is contacted; a bad one is refused with a `DiscoveryError`. */
   | Ask<'addBootnode', { bootnode: string }, void>
-  /** Another node told of this one, or it wrote to us. Sent by the actor itself. */
+  /** A node contacted us, or another node named it. Sent by the actor itself. */
   | { readonly type: 'found'; readonly record: ENR }
 
-/** What the room tells itself when something that it waited for is there. Never sent by others. */
+/** Results of the actor's own asynchronous operations. Never sent by others. */
 export type DiscoveryInternal =
   | { readonly type: 'lookedUp'; readonly records: readonly ENR[] }
   | { readonly type: 'peersSeen'; readonly peers: readonly PeerInfo[] | undefined }
-  | { readonly type: 'dialled'; readonly key: string; readonly peer: PeerKey; readonly address: string; /** Undefined: connected. */ readonly error: unknown }
-  /** A node answered a PING, or not. */
-  | { readonly type: 'pinged'; readonly record: ENR; /** Where it sees us. */ readonly endpoint: Endpoint | undefined }
+  | { readonly type: 'dialled'; readonly key: string; readonly peer: PeerKey; readonly address: string; /** `undefined`: connected. */ readonly error: unknown }
+  /** The result of a PING. */
+  | { readonly type: 'pinged'; readonly record: ENR; /** Our endpoint as the node sees it; `undefined`: no answer. */ readonly endpoint: Endpoint | undefined }
   | { readonly type: 'bootnodeAsked'; readonly bootnode: string; readonly record: ENR | undefined; readonly endpoint: Endpoint | undefined; readonly error: unknown }
   | { readonly type: 'recordStored'; readonly record: SignableENR; readonly error: unknown }
   | { readonly type: 'knownSaved'; readonly error: unknown }
 
 export type DiscoveryEvent =
-  /** Bound and known to others under this ENR; told again whenever it changes. */
+  /** Discovery listens, with this ENR. Emitted again whenever the ENR changes. */
   | { readonly type: 'enr'; readonly enr: string }
   /** A node of our chain was found and is to be dialled. */
   | { readonly type: 'discovered'; readonly peer: PeerKey; readonly address: string }

@@ -9,10 +9,10 @@ export interface Ip {
   readonly text: string
 }
 
-/** How far an address reaches. `never`: nothing that a remote names may lead there (multicast, unspecified, link-local, reserved). */
+/** The scope of an address. `never`: must not be used when a remote names it (multicast, unspecified, link-local, reserved). */
 export type AddressScope = 'loopback' | 'private' | 'public' | 'never'
 
-/** Ranges by what may be done with them (IANA's special-purpose registries). What is in none of them is public. */
+/** Address ranges by scope, from IANA's special-purpose registries. An address in none of them is public. */
 const RANGES: ReadonlyArray<readonly [Exclude<AddressScope, 'public'>, Ranges]> = [
   ['loopback', listOf([['127.0.0.0', 8]], [['::1', 128]])],
   ['private', listOf([['10.0.0.0', 8], ['172.16.0.0', 12], ['192.168.0.0', 16], ['100.64.0.0', 10]], [['fc00::', 7]])],
@@ -21,7 +21,7 @@ const RANGES: ReadonlyArray<readonly [Exclude<AddressScope, 'public'>, Ranges]> 
       ['0.0.0.0', 8], ['169.254.0.0', 16], ['192.0.0.0', 24], ['192.0.2.0', 24], ['192.88.99.0', 24], ['198.18.0.0', 15],
       ['198.51.100.0', 24], ['203.0.113.0', 24], ['224.0.0.0', 3],
     ],
-    // an IPv4 address written as IPv6 (mapped, translated, 6to4, Teredo) would pass what is said of it as IPv4
+    // IPv4 addresses inside IPv6 ones (mapped, translated, 6to4, Teredo) would bypass the IPv4 ranges
     [
       ['::', 96], ['::ffff:0:0', 96], ['64:ff9b::', 32], ['100::', 64], ['2001::', 23], ['2001:db8::', 32], ['2002::', 16],
       ['fe80::', 10], ['fec0::', 10], ['ff00::', 8],
@@ -29,7 +29,7 @@ const RANGES: ReadonlyArray<readonly [Exclude<AddressScope, 'public'>, Ranges]> 
   )],
 ]
 
-/** One list a family: in one for both, the mapped addresses of IPv6 are all of IPv4. */
+/** One list per IP version: in a common list Node's `::ffff:0:0/96` would match every IPv4 address. */
 type Ranges = Readonly<Record<4 | 6, BlockList>>
 type Subnets = ReadonlyArray<readonly [net: string, prefix: number]>
 
@@ -63,25 +63,25 @@ export function scopeOf(ip: Ip): AddressScope {
   return RANGES.find(([, ranges]) => ranges[ip.family].check(ip.text, family))?.[0] ?? 'public'
 }
 
-/** Whether it is the address that stands for all of a host's own. */
+/** Whether it is the unspecified address, 0.0.0.0 or ::. */
 export function isUnspecified(ip: Ip): boolean { return ip.bytes.every(byte => byte === 0) }
 
 /**
- * Who is behind an address, as far as one can tell: a public one stands for its network (/24, /48), since whoever holds one address
- * there holds many; any other stands for itself.
+ * The network to count an address under. A public address counts for its /24 or /48, because one party usually holds many addresses there; any
+ * other address counts for itself.
  */
 export function holderOf(ip: Ip): string {
   if (scopeOf(ip) !== 'public') return ip.text
   return Buffer.from(ip.bytes.subarray(0, ip.family === 4 ? 3 : 6)).toString('hex')
 }
 
-/** Whether two addresses are the same one. */
+/** Whether two addresses are equal. */
 export function sameIp(a: Ip, b: Ip): boolean { return Buffer.from(a.bytes).equals(b.bytes) }
 
 /** `/ip4/…/tcp/…`; the port in its decimal form. */
 export function addressOf(ip: Ip, protocol: 'tcp' | 'udp', port: number): string { return `/ip${ip.family}/${ip.text}/${protocol}/${port}` }
 
-/** The address and port that a multiaddr leads to over TCP or UDP; `undefined` for host names and anything else. */
+/** The IP address and port of a TCP or UDP multiaddr; `undefined` for host names and anything else. */
 export function endpointOf(address: string): { readonly ip: Ip; readonly protocol: 'tcp' | 'udp'; readonly port: number } | undefined {
   let components
   try {

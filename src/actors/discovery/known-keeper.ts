@@ -5,26 +5,26 @@ import type { DiscoveryConfig } from './config.js'
 import type { DiscoveryInternal, DiscoveryMessage } from './ingress.js'
 import { KnownPeers } from './known-peers.js'
 
-/** Where the store keeps the peers to come back to. */
+/** The store's name for the saved peers. */
 export const KNOWN_META = 'discovery.peers'
 
-/** Writes known peers to the store a while after they have changed, and again while the store fails. */
+/** Saves the known peers a delay after they have changed. A failed write is retried. */
 export class KnownKeeper {
   readonly peers: KnownPeers
   #saving = false
   #changed = false
 
-  /** @param restored what the store had */
+  /** @param restored the saved text, if there is one */
   constructor(
     private readonly ctx: Context<DiscoveryMessage, DiscoveryInternal>, private readonly store: Pick<Store, 'setMeta'>,
     private readonly config: DiscoveryConfig, restored: string | undefined,
   ) {
     this.peers = new KnownPeers(config.knownPeers)
     const lost = restored === undefined ? 0 : this.peers.restore(restored)
-    if (lost > 0) ctx.log.warn({ lost }, 'known peers that cannot be read')
+    if (lost > 0) ctx.log.warn({ lost }, 'some saved peers cannot be read')
   }
 
-  /** It was ready just now. What is left out is as it was. */
+  /** Notes that a peer was ready. What is left out stays as it was. */
   remember(peer: PeerKey, address: string | undefined, record: string | undefined): void {
     this.peers.succeeded(peer, { address, record })
     this.#saveSoon()
@@ -44,7 +44,7 @@ export class KnownKeeper {
     if (again) this.#saveSoon()
   }
 
-  /** Before the end: what is not written yet. */
+  /** Writes unsaved changes before the stop. */
   async flush(): Promise<void> {
     if (!this.#changed && !this.#saving) return
     try {

@@ -3,9 +3,9 @@ import type { PeerKey } from '../../protocol/peer-key.js'
 /** A peer that was connected and spoke our protocols. */
 export interface KnownPeer {
   readonly peer: PeerKey
-  /** Where it was reached, or says that it is; ends in `/p2p/…`. */
+  /** The address at which it was reached, or that its record claims; ends in `/p2p/…`. */
   readonly address: string
-  /** `enr:…`, where it is known. */
+  /** `enr:…`, if it is known. */
   readonly record?: string | undefined
 }
 
@@ -13,18 +13,18 @@ const LONGEST_ADDRESS = 512
 /** An ENR has at most 300 bytes, 404 characters with its prefix. */
 const LONGEST_RECORD = 404
 
-/** The peers to come back to after a restart, the newest success first (SPEC §7, H23). */
+/** The peers to dial first after a restart, the most recently ready first (SPEC §7, H23). */
 export class KnownPeers {
   readonly #peers = new Map<PeerKey, KnownPeer>()
 
   constructor(private readonly max: number) {}
 
   get size(): number { return this.#peers.size }
-  /** The newest success first. */
+  /** The most recently ready first. */
   all(): KnownPeer[] { return [...this.#peers.values()].reverse() }
   get(peer: PeerKey): KnownPeer | undefined { return this.#peers.get(peer) }
 
-  /** It was ready just now; the one whose success is longest ago gives way. What is left out is as it was. */
+  /** Notes that a peer was ready. What is left out stays as it was. Above the maximum the least recently ready peer is evicted. */
   succeeded(peer: PeerKey, { address, record }: { readonly address?: string | undefined; readonly record?: string | undefined }): void {
     const former = this.#peers.get(peer)
     const reached = address ?? former?.address
@@ -35,10 +35,10 @@ export class KnownPeers {
     if (this.#peers.size > this.max && oldest.done !== true) this.#peers.delete(oldest.value)
   }
 
-  /** For the store. */
+  /** The text to save. */
   toText(): string { return JSON.stringify(this.all()) }
 
-  /** Takes what `toText` gave. What is not of that form is left out; how many entries that were. */
+  /** Restores a text of `toText`. Returns the number of malformed entries, which are skipped. */
   restore(text: string): number {
     let parsed: unknown
     try {

@@ -11,11 +11,11 @@ import { DiscoveryCore } from './core.js'
 import type { DiscoveryNeeds } from './core.js'
 import { RecordFilter } from './record-filter.js'
 
-/** Begins discovery: listens, with our record and whom we knew. @throws DiscoveryError `bind_failed` */
+/** Starts discovery: binds the socket, restores our record and the saved peers. @throws DiscoveryError `bind_failed` */
 export async function openDiscovery(ctx: Context<DiscoveryMessage, DiscoveryInternal>, needs: DiscoveryNeeds, config: DiscoveryConfig): Promise<DiscoveryCore> {
   const { network, store } = needs
   const verification = await useNativeVerification()
-  if (verification !== 'secp256k1') ctx.log.warn({ verification }, 'ENRs are verified in JavaScript: about 20 times slower')
+  if (verification !== 'secp256k1') ctx.log.warn({ verification }, 'the native secp256k1 did not load: ENRs are verified in JavaScript, about 20 times slower')
   const sound = new RecordFilter({
     family: config.listenIp.family,
     allows: (nodeId, reach) => room?.reach.allows(nodeId, reach) === true,
@@ -30,11 +30,11 @@ export async function openDiscovery(ctx: Context<DiscoveryMessage, DiscoveryInte
     failed: error => { ctx.fail(error) },
   })
   try {
-    const unanswered = (what: string) => (error: unknown): undefined => { ctx.log.warn({ error }, `${what} is not known at the start of discovery`) }
+    const unanswered = (what: string) => (error: unknown): undefined => { ctx.log.warn({ error }, `discovery starts without ${what}`) }
     const [stored, known, listening] = await Promise.all([
       store.meta(RECORD_META, config.roomsWithin).catch(unanswered('our last ENR')),
-      store.meta(KNOWN_META, config.roomsWithin).catch(unanswered('whom we knew')),
-      network.addresses(config.roomsWithin).catch(unanswered('where libp2p listens')),
+      store.meta(KNOWN_META, config.roomsWithin).catch(unanswered('the saved peers')),
+      network.addresses(config.roomsWithin).catch(unanswered('the addresses of libp2p')),
     ])
     const ours = new OurRecord({ ctx, config, store, node, stored }, listening?.addresses ?? [])
     room = new DiscoveryCore({ ctx, needs, config, node, ours, keeper: new KnownKeeper(ctx, store, config, known) })

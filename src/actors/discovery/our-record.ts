@@ -11,7 +11,7 @@ import type { Claims } from './record.js'
 import { AddressVotes } from './external-address-votes.js'
 import type { Endpoint } from './external-address-votes.js'
 
-/** Where the store keeps our last ENR. */
+/** The store's name for our last ENR. */
 export const RECORD_META = 'discovery.enr'
 
 export interface OurRecordNeeds {
@@ -19,13 +19,14 @@ export interface OurRecordNeeds {
   readonly config: DiscoveryConfig
   readonly store: Pick<Store, 'setMeta'>
   readonly node: Discv5Node
-  /** What the store had. */
+  /** The saved record, if there is one. */
   readonly stored: string | undefined
 }
 
 /**
- * What we say of ourselves. Its sequence number is on disk before anybody sees it, so that it never goes back: who has seen a higher one
- * ignores us. The first one is the time in milliseconds, as geth does it: above all former ones even where the store was lost.
+ * Our own ENR. Its sequence number is on disk before the record is published, so that it never decreases: nodes ignore a record with a lower
+ * number than one they have seen. The first number is the time in milliseconds, as in geth, so it exceeds all former ones even if the store was
+ * lost.
  */
 export class OurRecord {
   readonly #needs: OurRecordNeeds
@@ -35,7 +36,7 @@ export class OurRecord {
   #record: SignableENR
   #storing = false
 
-  /** @param listening what libp2p listens on */
+  /** @param listening the addresses that libp2p listens on */
   constructor(needs: OurRecordNeeds, listening: readonly string[]) {
     this.#needs = needs
     this.#votes = new AddressVotes(needs.config.votes)
@@ -46,26 +47,26 @@ export class OurRecord {
   get text(): string { return this.#record.encodeTxt() }
   get record(): SignableENR { return this.#record }
 
-  /** How far our own address reaches; public where we do not know it. */
+  /** The scope of our own address; `public` if it is not known. */
   get reach(): AddressScope {
     const { ip } = this.#claims()
     return ip === undefined ? 'public' : scopeOf(ip)
   }
 
-  /** Whether PONGs may tell where we are: not where the operator has said it, nor where we listen on a public address. */
+  /** Whether our address is learned from PONGs: not if the operator has set it, nor if we listen on a public address. */
   get learns(): boolean {
     const { learnAddress, externalIp, listenIp } = this.#needs.config
     return learnAddress && externalIp === undefined && (isUnspecified(listenIp) || scopeOf(listenIp) !== 'public')
   }
 
-  /** Makes the first record durable; where the store does not answer it is used all the same, since its number is the time. */
+  /** Saves the first record. If that fails the record is used nevertheless, since its number is the time. */
   async begin(): Promise<SignableENR> {
     const { ctx, store, config } = this.#needs
     if (this.#record.encodeTxt() === this.#needs.stored) return this.#record
     try {
       await store.setMeta(RECORD_META, this.#record.encodeTxt(), config.roomsWithin)
     } catch (error) {
-      ctx.log.warn({ error }, 'the sequence number of our ENR is not stored')
+      ctx.log.warn({ error }, 'our ENR could not be saved; it is used nevertheless')
     }
     return this.#record
   }
@@ -75,7 +76,7 @@ export class OurRecord {
     this.refresh()
   }
 
-  /** Somebody at `voter` sees us there. */
+  /** Counts a vote: the node at `voter` sees us at this endpoint. */
   voted(voter: Ip, seen: Endpoint): void {
     const { ctx, config } = this.#needs
     if (!this.learns || seen.ip.family !== config.listenIp.family || seen.port === 0) return
@@ -83,15 +84,15 @@ export class OurRecord {
     if (reach !== 'public' && !(reach === 'private' && config.privateAddresses === true)) return
     const winner = this.#votes.add(voter, seen, ctx.clock.monotonic())
     if (winner === undefined || (this.#learned !== undefined && sameIp(winner.ip, this.#learned.ip) && winner.port === this.#learned.port)) return
-    ctx.log.info({ ip: winner.ip.text, udp: winner.port }, 'our address, as others see it')
+    ctx.log.info({ ip: winner.ip.text, udp: winner.port }, 'our external address was learned from other nodes')
     this.#learned = winner
     this.refresh()
   }
 
-  /** Whether its network has voted lately. */
+  /** Whether its network has voted recently. */
   hasVoted(voter: Ip): boolean { return this.#votes.has(voter, this.#needs.ctx.clock.monotonic()) }
 
-  /** Signs and stores what has changed; it is published when it is stored. Tried again at each call while the store fails. */
+  /** Signs and saves a changed record, then publishes it. While the store fails, each call retries. */
   refresh(): void {
     const { ctx, store, config } = this.#needs
     if (this.#storing || says(this.#record, this.#claims())) return
@@ -103,11 +104,11 @@ export class OurRecord {
     })
   }
 
-  /** Whether there is a new record to be told. */
+  /** Takes the result of the save. Returns whether there is a new record to publish. */
   stored(record: SignableENR, error: unknown): boolean {
     this.#storing = false
     if (error !== undefined) {
-      this.#needs.ctx.log.warn({ error }, 'our new ENR is not stored, and so not published')
+      this.#needs.ctx.log.warn({ error }, 'our new ENR could not be saved, so it is not published')
       return false
     }
     this.#record = record
@@ -116,7 +117,7 @@ export class OurRecord {
     return true
   }
 
-  /** The record of the last run, where it says what is still so. */
+  /** The saved record, if its content is still right. */
   #restored(): SignableENR | undefined {
     const last = this.#lastRecord()
     if (last === undefined) return undefined
@@ -129,8 +130,8 @@ export class OurRecord {
     try {
       return SignableENR.decodeTxt(stored, config.privateKey)
     } catch (error) {
-      // of another key, whose numbers are not ours; or damaged: the time is above its number
-      ctx.log.warn({ error }, 'the stored ENR is not ours')
+      // another key's record, or damaged: a new one starts from the time
+      ctx.log.warn({ error }, 'the saved ENR is damaged or of another key; a new one is made')
       return undefined
     }
   }
@@ -151,8 +152,8 @@ export class OurRecord {
 }
 
 /**
- * The TCP port at which libp2p can be reached at an address: the one that is listened on there, or on any other address of this host but
- * loopback (a router, or the cloud, hands it through). Never the UDP port.
+ * The TCP port to announce for an address: the port that libp2p listens on at it, else on any other address of this host except loopback, as a
+ * router or cloud forwards it. Never the UDP port.
  */
 export function libp2pPort(ip: Ip, listening: readonly string[]): number | undefined {
   const endpoints = listening.map(endpointOf).filter(found => found?.protocol === 'tcp').filter(found => found?.ip.family === ip.family)

@@ -3,34 +3,34 @@ import type { Clock } from '../kernel/index.js'
 import { holderOf, ipFromText, scopeOf } from './ip.js'
 
 /**
- * Packets that are looked at. A handshake takes two of them and 8 ms of JavaScript, which is what an attacker is after: 60 a second are a
- * quarter of the thread at most. A lookup of our own brings about 120 packets, every 5 s at most. Anybody can write any sender on a UDP
- * packet, so what strangers may bring in all is apart from what those may bring whom we talk with.
+ * Rate limits on incoming packets. An attacker's best flood is handshakes: each takes two packets and 8 ms of JavaScript, so 60 packets a second
+ * take a quarter of the main thread. A lookup of ours brings about 120 packets, at most every 5 s. Source addresses of UDP can be forged, so
+ * unknown senders share a limit of their own, apart from that of the addresses that we exchange packets with.
  */
 export interface PacketLimits {
-  /** A second, of one network (/24, /48), and of one address where it is not public. */
+  /** Packets per second from one public network (/24, /48), or from one address that is not public. */
   readonly perSender: number
-  /** Of one sender at once. */
+  /** Burst from one sender, in packets. */
   readonly burst: number
-  /** A second, of all strangers; and as much of all whom we talk with. */
+  /** Packets per second from all unknown senders; the same again from all addresses that we exchange packets with. */
   readonly total: number
   readonly totalBurst: number
 }
 
-/** Senders remembered; one that is forgotten begins anew, under the same total. */
+/** Maximum number of senders counted. An evicted one gets a new burst, but the total still applies. */
 const MAX_SENDERS = 4_096
-/** Addresses remembered that we have written to, and for how long what comes from them is no stranger's. */
+/** Maximum number of addresses remembered as contacted, and how long each counts as such (milliseconds). */
 const MAX_TALKING = 1_024
 const TALKING_MS = 600_000
 
 /**
- * Drops packets above a rate before they are decrypted. discv5's own limiter is not used (11.0.0): it bans a sender for ever on the first
- * packet too many, though anybody can write any sender on a UDP packet; it never forgets one; and the two calls by which it learns whose
- * answers are expected are swapped.
+ * Drops packets above a rate before they are decrypted. discv5's own limiter (11.0.0) is not used, for three reasons: one packet too many bans a
+ * sender for ever, although the source of a UDP packet can be forged; its table of senders grows without bound; and the two calls that tell it
+ * whose answers are expected are swapped.
  */
 export class PacketLimit {
   readonly #senders = new LRUCache<string, Allowance>({ max: MAX_SENDERS })
-  /** By address: until when. */
+  /** Contacted addresses, and until when each counts as such. */
   readonly #talking = new LRUCache<string, number>({ max: MAX_TALKING })
   readonly #strangers: Allowance
   readonly #known: Allowance
@@ -43,13 +43,13 @@ export class PacketLimit {
 
   get dropped(): number { return this.#dropped }
 
-  /** We have written to this address of our own accord, or in answer to what could be decrypted: who forges its packets must know that. */
+  /** Notes that we sent a packet to this address, other than a challenge. It is contacted from now on. */
   talksWith(address: string): void { this.#talking.set(address, this.clock.monotonic() + TALKING_MS) }
 
   allows(address: string): boolean {
     const now = this.clock.monotonic()
     const isKnown = (this.#talking.get(address) ?? -Infinity) > now
-    // an address that we talk with does not share what its network may bring
+    // a contacted address has a limit of its own, apart from its network's
     const key = isKnown ? address : senderOf(address)
     const sender = this.#senders.get(key) ?? new Allowance(this.limits.perSender, this.limits.burst)
     this.#senders.set(key, sender)
@@ -64,7 +64,7 @@ function senderOf(address: string): string {
   return ip === undefined || scopeOf(ip) !== 'public' ? address : holderOf(ip)
 }
 
-/** The generic cell rate algorithm: one number, the time when the allowance would be whole again. */
+/** The generic cell rate algorithm. Its only state is the time at which the full burst is available again. */
 class Allowance {
   #wholeAt = -Infinity
 

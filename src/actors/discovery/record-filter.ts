@@ -5,23 +5,23 @@ import { scopeOf } from './ip.js'
 import type { Ip, AddressScope } from './ip.js'
 
 export interface RecordFilterNeeds {
-  /** What we speak ourselves. */
+  /** The IP version that we use. */
   readonly family: 4 | 6
-  /** Whether an address that reaches so far may be used, of this node (reach-rules.ts). */
+  /** Whether an address of this scope may be used for this node (`address-scope-rules.ts`). */
   allows(nodeId: string, reach: AddressScope): boolean
-  /** Our own socket: discv5 never answers a request to it, and a lookup would wait for that. */
+  /** Whether an endpoint is our own socket. discv5 does not answer requests to itself, so a lookup would wait for the time-out. */
   isOwn(ip: Ip, port: number): boolean
 }
 
-/** Records that were looked at lately. */
+/** Maximum number of records whose check is cached. */
 const MAX_REMEMBERED = 4_096
-/** What discv5 counts sequence numbers in, when it writes them. */
+/** The largest sequence number that discv5 can encode. */
 const HIGHEST_SEQ = BigInt(Number.MAX_SAFE_INTEGER)
 
 /**
- * Whether discv5 may see a record of somebody else at all. Its signature is right, but the signer is free in what it says, and discv5
- * 11.0.0 believes it: addresses of the wrong length make it throw, in a timer too, which ends the process; and a record that it does not
- * write as it was signed makes every answer of ours unreadable that holds it.
+ * Decides whether discv5 may see the record of another node. A valid signature says nothing of the content, and discv5 11.0.0 does not check it:
+ * addresses of the wrong length make it throw, even in a timer, which ends the process; and a record that it re-encodes differently from what
+ * was signed makes each of our answers that contain it unreadable.
  */
 export class RecordFilter {
   readonly #seen = new LRUCache<string, boolean>({ max: MAX_REMEMBERED })
@@ -29,7 +29,7 @@ export class RecordFilter {
   constructor(private readonly needs: RecordFilterNeeds) {}
 
   isSound(record: ENR): boolean {
-    // a record is what was signed; what may be reached can change, and is looked at each time
+    // the content of a record never changes, so its check is cached; which addresses may be used can change, so that is checked each time
     if (!this.#isReachable(record)) return false
     const key = `${record.nodeId} ${record.seq} ${Buffer.from(record.signature).toString('base64')}`
     let sound = this.#seen.get(key)
@@ -47,7 +47,7 @@ export class RecordFilter {
   }
 }
 
-/** Lengths that discv5 takes for granted. */
+/** The lengths in bytes that discv5 assumes. */
 const LENGTHS: ReadonlyArray<readonly [string, number]> = [
   ['ip', 4], ['ip6', 16], ['udp', 2], ['udp6', 2], ['tcp', 2], ['tcp6', 2], ['quic', 2], ['quic6', 2], ['secp256k1', 33],
 ]
@@ -60,7 +60,7 @@ function isWellFormed(record: ENR): boolean {
     if (value !== undefined && value.length !== length) return false
   }
   try {
-    // throws where it is too long, or where what would be sent on is not what was signed
+    // throws if the record is too long, or if its re-encoding differs from what was signed
     return ENR.decode(new ENR(record.kvs, record.seq, record.signature).encode()).nodeId === record.nodeId
   } catch {
     return false

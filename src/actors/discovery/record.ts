@@ -1,36 +1,36 @@
 import { SignableENR } from '@chainsafe/enr'
 import type { Ip } from './ip.js'
 
-/** The keys that this network adds to those of EIP-778 (SPEC §8). */
+/** The ENR keys that this network adds to those of EIP-778 (SPEC §8). */
 export const CHAIN_KEY = 'taiko'
 export const NETWORK_KEY = 'libp2p'
 
-/** What our ENR says (SPEC §8). */
+/** The content of our ENR (SPEC §8). */
 export interface Claims {
-  /** Unknown until a vote or an option tells it: then nobody can find us, though we find others. */
+  /** Our external address; `undefined` until votes or an option give it. Until then we find other nodes, but they cannot find us. */
   readonly ip: Ip | undefined
   readonly udp: number | undefined
-  /** Where libp2p listens. */
+  /** The TCP port of libp2p. */
   readonly tcp: number | undefined
   readonly chainId: bigint
-  /** The network identity in protobuf form; `undefined` where it is the ENR's own key. */
+  /** The public key of the network identity in protobuf form; `undefined` if it is the ENR's own key. */
   readonly networkKey: Uint8Array | undefined
 }
 
-/** A chain id as the ENR carries it: big-endian, no leading zeros. */
+/** A chain id as in the ENR: big-endian, without leading zeros. */
 export function chainBytes(chainId: bigint): Uint8Array {
   const hex = chainId.toString(16)
   return Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex')
 }
 
-/** Signs a record. A changed one needs a higher `seq`, or nobody takes it. */
+/** Signs a record. A changed record needs a higher `seq`, or other nodes ignore it. */
 export function signRecord(privateKey: Uint8Array, seq: bigint, claims: Claims): SignableENR {
-  // `createV4` adds what identifies the node
+  // `createV4` adds the entries `id` and `secp256k1`
   const { kvs } = SignableENR.createV4(privateKey, entriesOf(claims))
   return new SignableENR(kvs, seq, privateKey)
 }
 
-/** Whether a record of ours says just this. */
+/** Whether a record of ours has exactly this content. */
 export function says(record: SignableENR, claims: Claims): boolean {
   const expected = new Map(Object.entries(entriesOf(claims)))
   const said = [...record.kvs].filter(([key]) => key !== 'id' && key !== 'secp256k1')
@@ -51,5 +51,5 @@ function entriesOf({ ip, udp, tcp, chainId, networkKey }: Claims): Record<string
   return entries
 }
 
-/** Two bytes always: discv5 reads no fewer. */
+/** A port in two bytes: discv5 cannot read fewer. */
 function portBytes(port: number): Uint8Array { return Uint8Array.of(port >> 8, port & 0xff) }

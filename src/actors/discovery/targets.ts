@@ -5,43 +5,43 @@ import type { Random } from '../kernel/index.js'
 import { holderOf, scopeOf } from './ip.js'
 import type { Ip } from './ip.js'
 
-/** Somebody to be connected to. */
+/** A candidate for a dial. */
 export interface Target {
-  /** A node id where there is an ENR; several may claim one peer, and only one of them is right. */
+  /** The node id if there is an ENR, else a text of its own. Several nodes may claim one peer; only one claim is right. */
   readonly key: string
   readonly peer: PeerKey
   /** Each ends in `/p2p/…`. */
   readonly addresses: readonly string[]
-  /** Where the addresses are; none for host names. */
+  /** The IP addresses in `addresses`; none for host names. */
   readonly ips: readonly Ip[]
-  /** The ENR's sequence number; 0 where there is none. */
+  /** The ENR's sequence number; 0 without an ENR. */
   readonly seq: bigint
-  /** In the order of trying: whom we knew before, then whom the operator named, then the rest. */
+  /** The order of dialling: saved peers, then those that the operator named, then the rest. */
   readonly rank: 'known' | 'named' | 'found'
-  /** Where it says so itself; `ownKey`: its peer id is made of the record's own key. */
+  /** The ENR, if there is one. `ownKey`: the peer id is that of the ENR's own key. */
   readonly record?: { readonly enr: ENR; readonly ownKey: boolean } | undefined
 }
 
-/** Exponential, in milliseconds. */
+/** Exponential backoff, in milliseconds. */
 export interface RetryRules {
   readonly firstMs: number
   readonly maxMs: number
-  /** The longest wait for whom the operator named. */
+  /** The maximum delay for targets that the operator named. */
   readonly namedMaxMs: number
   readonly factor: number
-  /** The part of a wait that is left to chance, 0 to 1. */
+  /** The random part of a delay, from 0 to 1. */
   readonly jitter: number
 }
 
-/** The wait after so many failures before the present one. */
+/** The delay after this many failures before the present one. */
 export function waitAfter(failures: number, named: boolean, { firstMs, maxMs, namedMaxMs, factor, jitter }: RetryRules, random: Random): number {
   return backoffMs(failures, { firstMs, maxMs: named ? namedMaxMs : maxMs, factor, jitter }, random)
 }
 
 export interface TargetRules {
-  /** Kept at most; those that the operator named beside them. */
+  /** Maximum number of targets kept, not counting those that the operator named. */
   readonly max: number
-  /** Of one public network (/24, /48): else one machine could fill the book, or have us dial a victim again and again. */
+  /** Maximum per public network (/24, /48). Without it one machine could fill the table, or make us dial a victim repeatedly. */
   readonly perNetwork: number
   readonly retry: RetryRules
 }
@@ -50,7 +50,7 @@ interface Entry { target: Target; failures: number; notBefore: number; dialling:
 
 const RANKS = { known: 0, named: 1, found: 2 } as const
 
-/** Whom to dial next. Pure: the caller says what happens and when. */
+/** Chooses the next target to dial. Without I/O or a clock: the caller passes the time. */
 export class Targets {
   readonly #entries = new Map<string, Entry>()
   #order = 0
@@ -60,10 +60,10 @@ export class Targets {
   get size(): number { return this.#entries.size }
   get dialling(): number { return [...this.#entries.values()].filter(entry => entry.dialling).length }
   get(key: string): Target | undefined { return this.#entries.get(key)?.target }
-  /** Those who claim to be a peer. */
+  /** The targets that claim a peer id. */
   of(peer: PeerKey): Target[] { return [...this.#entries.values()].filter(({ target }) => target.peer === peer).map(({ target }) => target) }
 
-  /** Takes a target, or the newer record of one; where there is no room, the one that failed most gives way. Whether it is new. */
+  /** Adds a target, or updates it from a newer record. If the table is full, the one with the most failures is evicted. Returns whether it is new. */
   add(target: Target, now: number): boolean {
     const entry = this.#entries.get(target.key)
     if (entry !== undefined) {
@@ -75,7 +75,7 @@ export class Targets {
     return true
   }
 
-  /** The next one whose time has come; from now on it counts as being dialled. */
+  /** The next target that is due. It counts as being dialled from now on. */
   next(now: number, excluded: (peer: PeerKey) => boolean): Target | undefined {
     const dialling = new Set([...this.#entries.values()].filter(entry => entry.dialling).map(({ target }) => target.peer))
     let best: Entry | undefined
@@ -88,13 +88,13 @@ export class Targets {
     return best.target
   }
 
-  /** Which of its addresses is to be tried: another one at each failure. */
+  /** The address to dial: each failure moves on to the next one. */
   addressOf(key: string): string | undefined {
     const entry = this.#entries.get(key)
     return entry?.target.addresses[entry.failures % entry.target.addresses.length]
   }
 
-  /** A dial is over, well or not: it is not dialled again before its time. @param waitMs what the failure itself asks for */
+  /** Notes the end of a dial, and schedules the next. @param waitMs minimum delay that the error asks for */
   failed(key: string, now: number, waitMs = 0): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
@@ -104,13 +104,13 @@ export class Targets {
     entry.notBefore = now + Math.max(waitMs, wait)
   }
 
-  /** It is connected, whoever dialled. */
+  /** Notes that a peer is connected, whichever side dialled. */
   connected(key: string): void {
     const entry = this.#entries.get(key)
     if (entry !== undefined) entry.dialling = false
   }
 
-  /** It has proved to be one of ours: if it goes, it is tried again soon. */
+  /** Resets the backoff of a peer that speaks our protocols: after a disconnect it is dialled again soon. */
   proved(key: string, now: number): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
@@ -118,7 +118,7 @@ export class Targets {
     entry.notBefore = now + waitAfter(0, false, this.rules.retry, this.random)
   }
 
-  /** No dial is under way any more. */
+  /** Forgets all dials under way. */
   reset(): void { for (const entry of this.#entries.values()) entry.dialling = false }
 
   #update(entry: Entry, target: Target, now: number): void {
@@ -127,7 +127,7 @@ export class Targets {
     if (target.seq < seq || (target.seq === seq && better === rank)) return
     const moved = target.addresses.join() !== entry.target.addresses.join()
     entry.target = { ...target, rank: better }
-    // a node that tells a new address has earned one attempt there, not more
+    // a new address gets one attempt at once; the number of failures stays
     if (moved && target.seq > seq) entry.notBefore = Math.min(entry.notBefore, now + this.rules.retry.firstMs)
   }
 
@@ -138,7 +138,7 @@ export class Targets {
     return evictable === undefined || evictable.length < this.rules.max || this.#dropWorst(evictable)
   }
 
-  /** Only what has failed gives way: a flood of new names must not displace those that are not tried yet. */
+  /** Evicts only targets that have failed: a flood of new ones must not displace those that were not tried yet. */
   #dropWorst(entries: readonly Entry[]): boolean {
     let worst: Entry | undefined
     for (const entry of entries) {
@@ -149,7 +149,7 @@ export class Targets {
   }
 }
 
-/** Those that have not failed first, then by rank, then those that failed less, then by age. */
+/** The order of dialling: without failures first, then by rank, then fewer failures, then the oldest. */
 function before(a: Entry, b: Entry): boolean {
   const difference = Math.sign(a.failures) - Math.sign(b.failures) || RANKS[a.target.rank] - RANKS[b.target.rank] || a.failures - b.failures || a.order - b.order
   return difference < 0

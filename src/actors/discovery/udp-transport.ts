@@ -10,31 +10,31 @@ import { addressOf, ipFromText } from './ip.js'
 import type { Ip } from './ip.js'
 import { asError } from '../../protocol/thrown.js'
 
-/** A multiaddr of the version that discv5 speaks (12, while the driver speaks 13). */
+/** A multiaddr of the version that discv5 uses: 12, where the driver uses 13. */
 export type DiscAddress = ReturnType<typeof multiaddrFromSocketAddress>
 
 export interface UdpTransportInit {
   readonly nodeId: string
   readonly ip: Ip
-  /** 0: any free one. */
+  /** The UDP port; 0: any free port. */
   readonly port: number
-  /** Whether a packet from this address is to be looked at. */
+  /** Whether a packet from this address may be processed; false drops it. */
   allows(address: string): boolean
-  /** A packet goes to this address that is no mere challenge to whoever wrote to us. */
+  /** Called when a packet other than a challenge is sent to an address. */
   talksWith(address: string): void
-  /** A packet made the library throw. */
+  /** Called when a packet makes the library throw. */
   threw(error: unknown): void
-  /** The socket broke after it was bound. */
+  /** Called when the socket fails after it was bound. */
   failed(error: DiscoveryError): void
 }
 
-/** What a packet waits in the kernel for while the event loop is busy: about 200 packets. */
+/** Size of the socket's receive buffer, in bytes: room for about 200 packets while the event loop is busy. */
 const RECEIVE_BUFFER = 256 * 1024
 
 /**
- * The socket under discv5. Its own transport (11.0.0) has no handler for errors: a port in use, and later a host or network that cannot
- * be reached, which any record can name, end the process. It also does not tell which port it got, and what a packet makes the library
- * throw goes through to the process.
+ * The UDP socket of discv5. The library's own transport (11.0.0) has three faults. It handles no socket errors, so a port in use ends the process,
+ * and so does an unreachable address, which any record can name. It does not report the port that it bound. An error that a packet causes in the
+ * library ends the process too.
  */
 export class UdpTransport extends EventEmitter implements ITransportService {
   bindAddrs: DiscAddress[] = []
@@ -47,10 +47,10 @@ export class UdpTransport extends EventEmitter implements ITransportService {
     this.ipMode = init.ip.family === 4 ? { ip4: true, ip6: false } : { ip4: false, ip6: true }
   }
 
-  /** The port that the socket is bound to; 0 before. */
+  /** The port that the socket is bound to; 0 before `bind`. */
   get port(): number { return this.#bound }
 
-  /** Takes the port. @throws DiscoveryError `bind_failed` */
+  /** Binds the port. @throws DiscoveryError `bind_failed` */
   async bind(): Promise<void> {
     const { ip, port } = this.init
     const socket = createSocket({ type: ip.family === 4 ? 'udp4' : 'udp6', ipv6Only: ip.family === 6, recvBufferSize: RECEIVE_BUFFER })
@@ -71,7 +71,7 @@ export class UdpTransport extends EventEmitter implements ITransportService {
     this.bindAddrs = [socketAddress(ip, this.#bound)]
   }
 
-  /** Begins to listen. Bound already: our record has to name the port before anybody reads it. */
+  /** Starts to pass on packets. The socket is bound before this, because our record must contain the port. */
   async start(): Promise<void> {
     if (this.#socket === undefined) await this.bind()
     this.#socket?.on('message', this.#received)
@@ -87,10 +87,10 @@ export class UdpTransport extends EventEmitter implements ITransportService {
 
   async send(to: DiscAddress, toId: string, packet: IPacket): Promise<void> {
     const { family, host, port } = to.toOptions()
-    if (family !== this.init.ip.family) throw new Error(`no socket of IPv${family}`)
-    // a challenge goes to whatever address stands on an undecryptable packet
+    if (family !== this.init.ip.family) throw new Error(`there is no IPv${family} socket`)
+    // a challenge answers an undecryptable packet, whose source address may be forged
     if (packet.header.flag !== PacketType.WhoAreYou) this.init.talksWith(host)
-    // with a callback, an error is not an event, and whether a packet has left is not known anyway
+    // with a callback, a send error is not emitted as an event; UDP gives no guarantee of delivery anyway
     this.#socket?.send(encodePacket(toId, packet), port, host, () => undefined)
   }
 
@@ -117,7 +117,7 @@ export class UdpTransport extends EventEmitter implements ITransportService {
   }
 }
 
-/** `/ip4/…/udp/…` in discv5's own form. */
+/** The multiaddr `/ip4/…/udp/…` in the version that discv5 uses. */
 export function socketAddress(ip: Ip, port: number): DiscAddress {
   return multiaddrFromSocketAddress({ ip: { type: ip.family, octets: ip.bytes }, port })
 }

@@ -1,12 +1,12 @@
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Ban, PeerLists, Reputation, Rule, Standing } from '../reputation/ingress.js'
 
-/** How long the reputation's owner may take to answer, and the disk with it, ms. */
+/** Deadline for the reputation actor's answer, including the write to disk, in milliseconds. */
 const WITHIN = 10_000
 
 /**
- * Who may talk to us (SPEC §8): bans, and the operator's lists. What is changed here holds at once and is durable when the promise
- * resolves (in memory where the node has no data directory).
+ * Bans, and the operator's lists of peers (SPEC §8). A change applies at once, and is on disk when its promise resolves; without a data directory
+ * it is kept in memory only. Changes survive restarts, except that entries of the configuration return at the next start.
  */
 export class Access {
   readonly #reputation: Reputation
@@ -17,19 +17,19 @@ export class Access {
     this.#ensureRunning = ensureRunning
   }
 
-  /** Refuses a peer, an IP address or a subnet (CIDR) both ways, and hangs up on who is connected. @throws ReputationError `bad_rule` */
+  /** Adds a peer, an IP address or a subnet (CIDR) to the block list, and disconnects the peers that it matches. @throws ReputationError `bad_rule` */
   async block(rule: Rule): Promise<void> {
     this.#ensureRunning()
     return this.#reputation.block(rule, WITHIN)
   }
 
-  /** Takes a rule back; tells whether there was one. @throws ReputationError `bad_rule` */
+  /** Removes a rule from the block list. Resolves to whether there was one. @throws ReputationError `bad_rule` */
   async unblock(rule: Rule): Promise<boolean> {
     this.#ensureRunning()
     return this.#reputation.unblock(rule, WITHIN)
   }
 
-  /** From now on the peer is neither banned nor let go for its score, and may be redialled at any rate. Static peers are by themselves. */
+  /** Protects a peer: it is neither banned nor disconnected for its score, and has no redial limit. Static peers are always protected. */
   async protect(peer: PeerKey): Promise<void> {
     this.#ensureRunning()
     return this.#reputation.protect(peer, WITHIN)
@@ -40,18 +40,18 @@ export class Access {
     return this.#reputation.unprotect(peer, WITHIN)
   }
 
-  /** Block list, protected peers, allow list. */
+  /** The block list, the protected peers, and the allow list. */
   async lists(): Promise<PeerLists> {
     return this.#reputation.lists(WITHIN)
   }
 
-  /** Disconnects a peer and refuses it both ways for a time, 1 h where none is given. */
+  /** Bans a peer: it is disconnected, and neither dialled nor accepted for `forMs` milliseconds; 1 h if left out. */
   async ban(peer: PeerKey, { forMs, reason = 'operator' }: { readonly forMs?: number; readonly reason?: string } = {}): Promise<Ban> {
     this.#ensureRunning()
     return this.#reputation.ban(peer, forMs, reason, WITHIN)
   }
 
-  /** Ends a ban; the peer starts anew. Tells whether there was one. */
+  /** Lifts a ban, and resets the peer's score to 0. Resolves to whether there was a ban. */
   async liftBan(peer: PeerKey): Promise<boolean> {
     this.#ensureRunning()
     return this.#reputation.lift(peer, WITHIN)
@@ -61,12 +61,12 @@ export class Access {
     return this.#reputation.bans(WITHIN)
   }
 
-  /** How a peer stands with us. */
+  /** The reputation, protection and ban of a peer. */
   async standing(peer: PeerKey): Promise<Standing> {
     return this.#reputation.standing(peer, WITHIN)
   }
 
-  /** All peers of whom anything is kept, the worst first. */
+  /** All peers that have a score or a ban, the lowest reputation first. */
   async standings(): Promise<readonly Standing[]> {
     return this.#reputation.standings(WITHIN)
   }

@@ -3,7 +3,7 @@ import type { ActorSpec, Ask } from '../kernel/index.js'
 import type { P2pConfig } from './config.js'
 import type { P2pService } from './service.js'
 
-/** What an application asks of a node that runs under its own supervisor: the node. After a restart it is another one. */
+/** Asks for the running node. After a restart the actor answers with a new one. */
 export type ServiceMessage = Ask<'service', object, P2pService>
 
 /**

@@ -1,12 +1,12 @@
-/** Codes of what goes wrong at the service's own face. Requests fail with `RequestError`, the store with `StoreError`. */
+/** The codes of `ServiceError`. Requests to peers fail with `RequestError`, the store with `StoreError`. */
 export type ServiceErrorCode =
-  /** An option that cannot be: `value` is the option's value. */
+  /** An option is invalid. `value`: its value. */
   | 'bad_config'
-  /** `publish…` of something that does not decode or is not what it must be. */
+  /** The message given to `publish…` is malformed. */
   | 'bad_message'
-  /** What should be a cursor of the ordered stream is none. */
+  /** The text is not a cursor of the ordered stream. */
   | 'bad_cursor'
-  /** There is no signer, and the commitment came unsigned. */
+  /** The commitment is unsigned, and no signer is configured. */
   | 'no_signer'
   /** The signer failed, or signed with another key than it says. */
   | 'signing_failed'
@@ -29,14 +29,14 @@ export type ServiceErrorCode =
   | 'refused'
   /** The validator's mailbox is full. */
   | 'overloaded'
-  /** It was judged and kept, but could not be made durable in time, and so did not leave. */
+  /** The commitment was accepted, but could not be written to disk in time, so it was not sent. */
   | 'not_stored'
   /** Discovery is off in the config. */
   | 'discovery_off'
   /** The service is stopped, or the connection to it is closed. */
   | 'stopped'
 
-/** An error at the service's face. `value` is what was offending, `limit` the bound that it broke, where there is one. */
+/** An error of a call of the service. `value`: the offending value; `limit`: the bound that it broke, if there is one. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError'
   constructor(

@@ -3,7 +3,7 @@ import type { Context } from '../kernel/index.js'
 import type { ScheduleResolver } from '../chain/index.js'
 import type { ExpectedSigner, Validator } from '../validator/ingress.js'
 
-/** What it tells itself; nobody else tells it anything. */
+/** Messages of the actor to itself; it receives no others. */
 type Internal =
   | { readonly type: 'told'; readonly signers: readonly ExpectedSigner[] }
   | { readonly type: 'failed'; readonly error: unknown }
@@ -13,12 +13,12 @@ interface Needs {
   readonly validator: Pick<Validator, 'expectSigners'>
 }
 
-/** A slot of L1: nobody is elected between two looks. */
+/** Polling interval: one slot of L1, so that no election is missed. */
 const LOOK_EVERY = seconds(12)
 
 /**
- * Asks the schedule who signs now and soon, and tells the validator, which has their tables ready when their window begins. Only speed
- * depends on it: a schedule that fails or is late costs nothing else.
+ * Asks the schedule for the signers of this and the coming windows, and passes them to the validator, which prepares their tables in advance. Only
+ * speed depends on it: without an answer the validator is slower, and nothing else changes.
  */
 export const forecast = ({ upcoming, validator }: Needs) => {
   const look = (ctx: Context<never, Internal, 'look'>): void => {
@@ -38,7 +38,7 @@ export const forecast = ({ upcoming, validator }: Needs) => {
     receive: {},
     internal: {
       told(_state, { signers }) { void validator.expectSigners(signers) },
-      failed(_state, { error }, ctx) { ctx.log.debug({ error }, 'the schedule does not tell who signs next') },
+      failed(_state, { error }, ctx) { ctx.log.debug({ error }, 'the schedule did not answer who signs next') },
     },
     timers: { look(_state, ctx) { look(ctx) } },
   })

@@ -5,10 +5,10 @@ import type { CommitmentRecord, RewindsSince, Stats, Store, StoreStanding } from
 const WITHIN = 10_000
 const AGAIN_AFTER = 500
 
-/** Failures of the store that pass: its supervisor starts it again. */
+/** Store errors that are temporary: the supervisor restarts the store. */
 const PASSING: ReadonlySet<unknown> = new Set(['interrupted', 'closed', 'timeout', 'crashed', 'io', 'rejected'])
 
-/** The store as the ordered stream reads it: what fails for a while is tried again until it works or the reader has gone. */
+/** The store as the ordered stream reads it: temporary errors are retried until the read succeeds or the reader has gone. */
 export class PatientStore {
   constructor(private readonly needs: { readonly store: Store; readonly clock: Clock }, private readonly signal: AbortSignal) {}
 

@@ -2,8 +2,8 @@ import { setMaxListeners } from 'node:events'
 import type { Clock } from '../kernel/index.js'
 
 /**
- * A signal of the application's, which may be given to any number of calls: many listeners on it are no leak, and Node does not warn of them.
- * Each call takes its own away when it ends.
+ * Switches off Node's warning about many listeners on a signal of the application. One signal may be given to any number of calls, and each call
+ * removes its listener when it ends.
  */
 export function ofCaller<S extends AbortSignal | undefined>(signal: S): S {
   if (signal !== undefined) setMaxListeners(0, signal)
@@ -13,13 +13,13 @@ export function ofCaller<S extends AbortSignal | undefined>(signal: S): S {
 interface Patience {
   readonly clock: Clock
   readonly ms: number
-  /** What it is rejected with when that is over. */
+  /** The error when the time is over. */
   readonly late: () => Error
-  /** Signals that end it, each with what it is then rejected with. */
+  /** Signals that end the wait, each with the error that it gives. */
   readonly ends: readonly (readonly [signal: AbortSignal | undefined, error: (reason: unknown) => Error])[]
 }
 
-/** Waits for a piece of work, for so long, unless a signal ends that. `over` is aborted when the waiting is over, however. */
+/** Runs work with a deadline that signals can cut short. `over` is aborted when the wait ends, for whatever reason. */
 export async function patiently<T>(work: (over: AbortSignal) => Promise<T>, { clock, ms, late, ends }: Patience): Promise<T> {
   const over = new AbortController()
   return new Promise<T>((resolve, reject) => {

@@ -5,26 +5,26 @@ import { ServiceError } from './errors.js'
 import type { NetworkEvent } from './events.js'
 import { patiently } from './signals.js'
 
-/** Why signing began. */
+/** The reason why signing was allowed. */
 export type SigningFrom =
-  /** The first catch-up has ended: nobody who could be asked has more. */
+  /** The first catch-up has ended: no peer that could be asked has more. */
   | 'caught_up'
-  /** There is nobody to ask: no static peers, no discovery. */
+  /** There are no peers to ask: neither static peers nor discovery are configured. */
   | 'alone'
-  /** No peer came in time. */
+  /** No peer connected in time. */
   | 'no_peer'
-  /** The catch-up did not move for too long. */
+  /** The catch-up made no progress for too long. */
   | 'no_progress'
   /** `signing: { beforeCatchUp: true }` */
   | 'option'
 
 export type GateEvent = { readonly type: 'signingReady'; readonly after: SigningFrom }
 
-/** Without a peer for so long, ms: there is nobody who could show what we signed. */
+/** Without a peer for this long, signing is allowed: there is no peer that could show what we signed. Milliseconds. */
 const WITHOUT_PEER = seconds(30)
-/** Without a step of the catch-up for so long, ms. */
+/** Without progress of the catch-up for this long, signing is allowed. Milliseconds. */
 const WITHOUT_PROGRESS = seconds(60)
-/** After a catch-up that could not take everything, the next is asked for, ms. */
+/** Delay before the next catch-up, after one that could not import everything. Milliseconds. */
 const AGAIN_AFTER = seconds(1)
 /** A catch-up is asked for anew where it takes longer: whether it moves, its progress says, ms. */
 const RUN_WITHIN = seconds(600)
@@ -125,7 +125,7 @@ export class SigningGate {
     this.#asking = false
   }
 
-  /** Nothing more is to be found out. */
+  /** Whether there is nothing left to find out. */
   get #done(): boolean { return this.#open && (this.#caughtUp || !this.needs.remembers) }
 
   async #pause(): Promise<void> {

@@ -4,7 +4,7 @@ type Told =
   | { readonly type: 'storeFailing'; readonly code: string; readonly message: string }
   | { readonly type: 'storeRecovered' }
 
-/** A store that is not there to speak for itself: its thread has died, or it cannot be started again yet (H33). */
+/** Follows an outage of the store by its supervisor's events: a store whose thread has died, or that cannot be restarted yet, cannot report it itself (H33). */
 export class StoreOutage {
   failing: { readonly code: string; readonly message: string } | undefined
 

@@ -19,22 +19,22 @@ import { Settlement } from './settle.js'
 import type { CheckedPort } from './settle.js'
 
 export interface ValidatorNeeds {
-  /** Where everything goes once it is checked. */
+  /** Receives every message once it is checked. */
   readonly chain: CheckedPort
-  /** Threads of another kind, for tests. */
+  /** Opens the pool of threads; replaced in tests. */
   readonly openPool?: OpenPool
-  /** What judges our own in this thread, for tests. */
+  /** Checks our own commitments on the main thread; replaced in tests. */
   readonly inlineOwnCheck?: InlineOwnCheck
-  /** Told when the batch module accepted a signature that recovery does not give to its signer; the module is off by then. */
+  /** Called when the batch module accepted a signature that recovery attributes to another signer. The module is switched off by then. */
   readonly onBatchAlarm?: (evidence: BatchEvidence) => void
 }
 
 type Inbound =
   | ValidatorMessage
-  /** Sent by the actor itself, behind everything that is in the mailbox by now: what came together leaves together. */
+  /** Sent by the actor to itself, behind the messages that are in the mailbox already, so that they can share a batch. */
   | { readonly type: 'dispatch' }
 
-/** What the pool made of a batch. */
+/** A batch that has come back from the pool. */
 interface Landed { readonly type: 'landed'; readonly flight: Flight; readonly outcome: Outcome }
 
 const inbound = mailbox<Inbound>({
@@ -52,23 +52,23 @@ interface State {
   readonly settlement: Settlement
   readonly counters: Counters
   readonly inlineOwnCheck: InlineOwnCheck
-  /** Messages of a whole batch. */
+  /** Number of messages at which a batch leaves without waiting. */
   readonly full: number
-  /** A `dispatch` is in the mailbox. */
+  /** Whether a `dispatch` is in the mailbox. */
   pending: boolean
-  /** When the `linger` timer fires; undefined where it does not run. */
+  /** When the `linger` timer fires; `undefined` if it is not set. */
   lingerAt: number | undefined
 }
 
 const LINGER = 'linger'
 
 /**
- * The stateless half of SPEC §6: takes bytes, has them checked in a pool of threads, hands them to chain with what was found. (A lone
- * commitment of our own is checked here: `inline-own-check.ts`.)
+ * The stateless half of SPEC §6: checks messages in a pool of threads, and passes them to chain with the findings. A single commitment of our own
+ * is checked on the main thread (`inline-own-check.ts`).
  *
- * 1. A message whose size alone condemns it goes on at once; any other waits in its lane (`lanes.ts`), or is `overloaded`.
- * 2. A batch leaves when the pool is idle, when it is full, or after a short wait for company (`dispatch.ts`).
- * 3. What comes back goes on (`settle.ts`); a batch whose thread died is tried again and split (`dispatch.ts`).
+ * 1. A message of an invalid size goes to chain at once. Any other is queued in its lane (`lanes.ts`); if the lane is full it is `overloaded`.
+ * 2. A batch leaves when the pool is idle, when it is full, or after `lingerMs` (`dispatch.ts`).
+ * 3. Checked messages go to chain (`settle.ts`). A batch whose thread died is retried, then split (`dispatch.ts`).
  */
 export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): ActorSpec<Inbound, State, Landed> => actor<Inbound, State, Landed>({
   name: 'validator',
@@ -142,13 +142,13 @@ export const validator = (needs: ValidatorNeeds, config: ValidatorConfig): Actor
   },
 })
 
-/** What size and offset alone say of a txlist message: it is not worth its copy. */
+/** The finding that follows from the size and the offset of a txlist message alone, before it is copied. */
 function condemned(bytes: Uint8Array): Finding | undefined {
   if (!hasTxListOffset(bytes)) return Finding.undecodable
   return bytes.length > TXLIST_HEADER_SIZE + MAX_TXLIST_BYTES ? Finding.oversize : undefined
 }
 
-/** A commitment of ours that comes alone; none overtakes another. */
+/** Whether a commitment is our own and nothing is queued or in flight before it. */
 function judgedAtOnce({ dispatch, lanes, settlement, inlineOwnCheck }: State, entry: Entry, ctx: Context<Inbound, Landed>): boolean {
   if (dispatch.commitmentsUnderWay > 0 || lanes.messages('live') > 0) return false
   const records = inlineOwnCheck.judge(entry.bytes, ctx.clock.monotonic())
@@ -156,12 +156,12 @@ function judgedAtOnce({ dispatch, lanes, settlement, inlineOwnCheck }: State, en
   return records !== undefined
 }
 
-/** Puts a message into its lane, or has it refused. */
+/** Queues a message in its lane, or refuses it. */
 function admit(state: State, lane: 'live' | 'txLists', entry: Entry, finding: Finding | undefined, ctx: Context<Inbound, Landed>): void {
   const refusal = finding ?? (state.lanes.add(lane, [entry], ctx.clock.monotonic()) ? undefined : Finding.overloaded)
   wake(state, ctx)
   if (refusal !== undefined) state.settlement.refuse(lane, entry, refusal)
-  // A long mailbox is no reason to let the workers idle.
+  // Dispatch before the mailbox is empty, so that no worker idles behind a long mailbox.
   else if (state.lanes.messages(lane) % state.full === 0) pump(state, ctx)
 }
 
@@ -169,7 +169,7 @@ function wake(state: State, ctx: Context<Inbound, Landed>): void {
   if (!state.pending) state.pending = ctx.self.send({ type: 'dispatch' }) !== 'closed'
 }
 
-/** Sends off what may leave, and wakes up again for what waits for company. */
+/** Sends the batches that may leave, and sets the timer for those that still wait for more messages. */
 function pump(state: State, ctx: Context<Inbound, Landed>): void {
   state.settlement.flush()
   const now = ctx.clock.monotonic()
@@ -190,7 +190,7 @@ function linger(state: State, now: number, ctx: Context<Inbound, Landed>): void 
   ctx.after(LINGER, wait)
 }
 
-/** Runs what is queued and in flight to its end, for so many ms. */
+/** Checks what is queued and in flight, for at most `ms` milliseconds. */
 async function drain(dispatch: Dispatch, ctx: Context<Inbound, Landed>, ms: number): Promise<void> {
   let timer: TimerHandle | undefined
   const late = new Promise<'late'>(resolve => { timer = ctx.clock.setTimeout(() => { resolve('late') }, ms) })
@@ -198,7 +198,7 @@ async function drain(dispatch: Dispatch, ctx: Context<Inbound, Landed>, ms: numb
     while (!dispatch.idle) {
       while (dispatch.next(ctx.clock.monotonic(), true) !== undefined) { /* as many as there is room for */ }
       const landings = dispatch.flights.map(flight => flight.outcome.then(outcome => { dispatch.land(flight, outcome) }))
-      // Suspects whose replacement thread is not ready yet: nothing to wait for but that.
+      // Nothing is in flight: only suspect batches are left, whose replacement thread is not ready.
       if (landings.length === 0 || await Promise.race([late, ...landings]) === 'late') return
     }
   } finally {

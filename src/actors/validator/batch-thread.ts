@@ -1,4 +1,4 @@
-/** Batch verification in a validator thread: the verifier, and what the board says of it. */
+/** Batch verification in a validator thread: the verifier, and its state in the memory shared with the validator. */
 import type { Crypto } from '../../protocol/crypto.js'
 import type { CommitmentRules } from '../../protocol/rules.js'
 import { BatchVerifier, CommitmentJudge } from '../../protocol/secp256k1/index.js'
@@ -10,9 +10,9 @@ import { messageOf } from '../../protocol/thrown.js'
 export interface BatchSettings {
   /** False: every signature is recovered. Default true. */
   readonly enabled: boolean
-  /** One in so many accepted signatures is checked again by recovery; 0: none. Default 64. */
+  /** One in this many accepted signatures is checked again by recovery; 0: none. Default 64. */
   readonly sampleEvery: number
-  /** Signers' tables in a thread, 832 KiB each. Default 16. */
+  /** Maximum number of signers' tables in a thread, 832 KiB each. Default 16. */
   readonly signers: number
 }
 
@@ -21,9 +21,9 @@ export interface BatchNeeds {
   readonly settings: BatchSettings
   readonly board: SharedArrayBuffer
   readonly random: () => number
-  /** The module gave a wrong answer. */
+  /** Called when the module gave a wrong answer. */
   readonly alarm: (evidence: BatchEvidence) => void
-  /** Another module than the one that was built; for tests. */
+  /** Replaces the WebAssembly module, in tests. */
   readonly file?: URL
 }
 
@@ -54,10 +54,10 @@ export class BatchThread {
     return new BatchThread(board, verifier, judge, reason)
   }
 
-  /** Why the module is not used here; undefined where it is. */
+  /** The reason why the module is not used; `undefined` if it is used. */
   get off(): string | undefined { return this.reason ?? this.verifier?.off }
 
-  /** Judges packed commitments; false where that is not for the module, or it failed: then records are to be written by recovery. */
+  /** Checks packed commitments and writes their records. Returns false if the module cannot be used or failed: the caller must use recovery then. */
   check(commitments: Uint8Array, records: Uint8Array): boolean {
     const { board, verifier, judge } = this
     if (verifier === undefined || judge === undefined) return false
@@ -72,7 +72,7 @@ export class BatchThread {
       judge.check(commitments, records)
       return true
     } catch (error) {
-      // It traps, or is at fault otherwise: that must not make us deaf. It is off everywhere, as after a wrong answer.
+      // The module trapped. It is switched off in all threads, as after a wrong answer, and recovery takes over.
       verifier.switchOff(`it failed: ${messageOf(error)}`)
       board.switchOff()
       return false

@@ -6,54 +6,54 @@ import type { BatchSettings } from './batch-thread.js'
 import type { LaneBound, LaneName } from './lanes.js'
 
 export interface PoolConfig {
-  /** Threads. Default: one less than cores, at least 2 (so that one never takes txlists) and at most 4. */
+  /** Number of threads. Default: one less than cores, at least 2 (so that one never takes txlists) and at most 4. */
   readonly threads: number
   /** The signing domain, 32 bytes (SPEC §4). */
   readonly domain: Uint8Array
-  /** The only slasher that is taken, 20 bytes; default: any. */
+  /** The only slasher accepted, 20 bytes; default: any. */
   readonly slasher: Uint8Array | undefined
-  /** Libraries to insist on; default: the best that load. */
+  /** Libraries that must be used; default: the fastest that load. */
   readonly crypto: { readonly recover?: RecoverBackend | undefined; readonly keccak?: KeccakBackend | undefined }
   /** How commitments of known signers are checked together (docs/batch-verification.md). */
   readonly together: BatchSettings
-  /** A thread's JavaScript heap in MiB. Above it the thread dies and as a rule the process lives; on Node 24 a tight loop ends both. */
+  /** Maximum JavaScript heap of a thread, in MiB. Above it the thread dies. The process usually survives; on Node 24 a tight loop ends both. */
   readonly heapMb: number
   /**
-   * How much the threads step back where cores are scarce (the system's nice value, Linux only): the main thread, on which everybody
-   * waits, goes first. With few cores that spares it waits of a scheduler's slice and more.
+   * The nice value of the threads (Linux only). Above 0 the main thread is scheduled before them when cores are scarce, so that it does not wait
+   * for a scheduler's time slice.
    */
   readonly nice: number
-  /** ms from a thread's start to its first answer. */
+  /** Deadline from a thread's start to its first answer, in milliseconds. */
   readonly startWithin: number
-  /** A thread that gives nothing back for so long while it has a batch is ended and replaced, ms of our own loop's turning. */
+  /** A thread that holds a batch and returns none for this long is terminated and replaced. Milliseconds in which our own event loop runs. */
   readonly hangWithin: number
-  /** ms that running batches get at close. */
+  /** Deadline for running batches at close, in milliseconds. */
   readonly closeWithin: number
   /** The thread's module, a JavaScript file that exports `greet` and `check`. */
   readonly worker: URL
 }
 
 export interface BatchConfig {
-  /** A batch of so many messages leaves without waiting for more. */
+  /** A batch of this many messages leaves without waiting for more. */
   readonly full: number
-  /** Messages in a batch at most, when many are waiting. */
+  /** Maximum number of messages in a batch. */
   readonly most: number
-  /** Bytes in a batch at most (one message may be larger); so many leave without waiting for more. */
+  /** Maximum bytes in a batch; a single message may be larger. A batch of this size leaves without waiting for more. */
   readonly bytes: number
-  /** ms that a message waits for company while the pool is not idle. */
+  /** How long a message waits for others to share its batch while the pool is busy, in milliseconds. */
   readonly lingerMs: number
 }
 
 export interface ValidatorConfig {
   readonly pool: PoolConfig
   readonly batch: BatchConfig
-  /** What may wait in each lane, and its minimum share of the work (0 to 1) while others wait too. */
+  /** Bounds of each lane's queue, and its minimum share of the work (0 to 1) while other lanes wait too. */
   readonly lanes: Readonly<Record<LaneName, LaneBound>>
-  /** ms at stop in which what is queued is still checked; the rest is handed on as `unjudged`. */
+  /** At stop, queued messages are checked for this long, in milliseconds; the rest goes to chain as `unjudged`. */
   readonly drainMs: number
 }
 
-/** All optional, as an application gives it. */
+/** The options as the application gives them. */
 export interface ValidatorOptions {
   readonly pool?: Partial<Omit<PoolConfig, 'together'>> & { readonly together?: Partial<BatchSettings> }
   readonly batch?: Partial<BatchConfig>
@@ -114,9 +114,9 @@ function check({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
   atLeast('pool.hangWithin', pool.hangWithin, 1)
   whole('pool.together.sampleEvery', pool.together.sampleEvery, 0, 1_000_000)
   whole('pool.together.signers', pool.together.signers, 1, 256)
-  if (pool.domain.length !== 32) throw new ValidatorError('bad_config', 'pool.domain has 32 bytes', pool.domain.length)
+  if (pool.domain.length !== 32) throw new ValidatorError('bad_config', 'pool.domain must have 32 bytes', pool.domain.length)
   if (pool.slasher !== undefined && pool.slasher.length !== 20) {
-    throw new ValidatorError('bad_config', 'pool.slasher has 20 bytes', pool.slasher.length)
+    throw new ValidatorError('bad_config', 'pool.slasher must have 20 bytes', pool.slasher.length)
   }
   atLeast('batch.full', batch.full, 1)
   atLeast('batch.most', batch.most, batch.full)
@@ -130,7 +130,7 @@ function check({ pool, batch, lanes, drainMs }: ValidatorConfig): void {
     atLeast(`lanes.${name}.share`, lane.share, 0)
     shares += lane.share
   }
-  if (shares > 1) throw new ValidatorError('bad_config', 'the minimum shares of the lanes add up to more than 1', shares)
+  if (shares > 1) throw new ValidatorError('bad_config', 'the minimum shares of the lanes must not add up to more than 1', shares)
 }
 
 function whole(name: string, value: number, least: number, most: number): void {

@@ -9,20 +9,20 @@ import type { BatchKind, Records } from './packing.js'
 import type { CheckPool } from './pool.js'
 import type { Settlement } from './settle.js'
 
-/** What came of a batch: its records, and the buffer in which they came, to be used again; or why there are none. */
+/** The result of a batch: its records and the buffer to reuse, or the error. */
 export type Outcome = { readonly records: Records; readonly buffer: ArrayBuffer } | { readonly error: unknown }
 
-/** A batch in a worker's hands. `outcome` never rejects. */
+/** A batch that a worker holds. `outcome` never rejects. */
 export interface Flight { readonly batch: Batch; readonly outcome: Promise<Outcome> }
 
-/** Buffers kept of each kind. */
+/** Maximum number of buffers kept for reuse, of each kind. */
 const SHELF = 4
 
 const kindOf = (lane: LaneName): BatchKind => lane === 'txLists' ? 'txLists' : 'commitments'
 
-/** Decides which batch leaves when, and what happens with what comes back. */
+/** Decides which batch leaves when, passes results on, and retries batches whose thread died. */
 export class Dispatch {
-  /** Batches whose thread died, to be run again, alone. They go before all lanes. */
+  /** Batches whose thread died. They are run again alone, before all lanes. */
   readonly #suspects: Batch[] = []
   readonly #flights = new Set<Flight>()
   readonly #inFlight: Record<BatchKind, number> = { commitments: 0, txLists: 0 }
@@ -40,12 +40,12 @@ export class Dispatch {
 
   get flights(): readonly Flight[] { return [...this.#flights] }
   get commitmentsUnderWay(): number { return this.#inFlight.commitments + this.#suspects.length }
-  /** Nothing is queued, nothing under way. */
+  /** Whether nothing is queued or in flight. */
   get idle(): boolean {
     return this.#flights.size === 0 && this.#suspects.length === 0 && LANES.every(lane => this.lanes.messages(lane) === 0)
   }
 
-  /** The next batch that may leave now, on its way; undefined where none may. `hurry`: nothing waits for company. */
+  /** Sends the next batch that may leave now; `undefined` if none may. `hurry`: send without waiting for more messages. */
   next(now: number, hurry = false): Flight | undefined {
     const at = this.#suspects.findIndex(({ lane }) => this.pool.room(kindOf(lane)) === 'idle')
     const [suspect] = at < 0 ? [] : this.#suspects.splice(at, 1)
@@ -55,7 +55,7 @@ export class Dispatch {
     return this.#send({ lane, entries: this.lanes.take(lane, this.#size(lane), this.config.bytes), deaths: 0 })
   }
 
-  /** ms from now to when a lane that waits for company leaves without; undefined where none does. */
+  /** Milliseconds until the next lane has waited `lingerMs`; `undefined` if no lane waits for more messages. */
   wait(now: number): number | undefined {
     let least: number | undefined
     for (const lane of LANES) {
@@ -67,7 +67,7 @@ export class Dispatch {
     return least
   }
 
-  /** A flight is over: its findings go on, or its batch is tried again. */
+  /** Takes the result of a batch: passes its findings on, or retries it. */
   land(flight: Flight, outcome: Outcome): void {
     if (!this.#flights.delete(flight)) return
     const { batch } = flight
@@ -78,7 +78,7 @@ export class Dispatch {
     this.settlement.checked(lane, entries, outcome.records)
   }
 
-  /** Hands on everything that is not back yet as `unjudged`. */
+  /** Passes everything that is still queued or in flight on as `unjudged`. */
   abandon(): void {
     const batches = [...this.#suspects.splice(0), ...this.flights.map(({ batch }) => batch)]
     this.#flights.clear()
@@ -95,14 +95,14 @@ export class Dispatch {
     return whole || hurry || this.#inFlight[kindOf(lane)] === 0 || now - (this.lanes.since(lane) ?? now) >= this.config.lingerMs
   }
 
-  /** Messages of the next batch: what is waiting is shared out among idle workers, as far as that makes whole batches. */
+  /** Number of messages in the next batch: the queue divided among the idle workers, but at least `full` and at most `most`. */
   #size(lane: LaneName): number {
     const { full, most } = this.config
     const each = Math.ceil(this.lanes.messages(lane) / Math.max(1, this.pool.idle(kindOf(lane))))
     return Math.min(most, Math.max(full, each))
   }
 
-  /** While a suspect batch waits for an idle worker, nothing is queued behind a busy one. */
+  /** The room for a batch of a lane. While a suspect batch waits for an idle worker, nothing is queued behind a busy one. */
   #room(lane: LaneName): 'idle' | 'behind' | 'full' {
     const room = this.pool.room(kindOf(lane))
     return room === 'behind' && this.#suspects.length > 0 ? 'full' : room
@@ -140,23 +140,23 @@ export class Dispatch {
 }
 
 /**
- * Buffers that came back from the workers, kept for the next batches: a fresh one of 2 MiB costs the main thread more in zeros and
- * page faults than its copy.
+ * Keeps buffers that came back from the workers for the next batches. Zeroing and page faults of a new buffer of 2 MiB take the main thread longer
+ * than copying the batch.
  */
 export class BufferPool {
   readonly #buffers: ArrayBuffer[] = []
 
-  /** @param most buffers kept @param unit bytes; sizes are rounded up to a multiple, so that most fit most batches */
+  /** @param most maximum number of buffers @param unit bytes; sizes are rounded up to a multiple of it, so that a buffer fits most batches */
   constructor(private readonly most: number, private readonly unit: number) {}
 
-  /** A buffer of at least so many bytes. What is in it is left over from before. */
+  /** A buffer of at least this many bytes, with arbitrary content. */
   readonly take = (size: number): ArrayBuffer => {
     const at = this.#buffers.findIndex(buffer => buffer.byteLength >= size)
     const [found] = at < 0 ? [] : this.#buffers.splice(at, 1)
     return found ?? new ArrayBuffer(Math.ceil(size / this.unit) * this.unit)
   }
 
-  /** Takes a buffer back; with no place left the smallest goes. */
+  /** Takes a buffer back. Above `most` the smallest buffer is dropped. */
   put(buffer: ArrayBuffer): void {
     this.#buffers.push(buffer)
     this.#buffers.sort((a, b) => a.byteLength - b.byteLength)
@@ -164,20 +164,20 @@ export class BufferPool {
   }
 }
 
-/** What is in a worker's hands as one buffer. */
+/** The messages that a worker gets in one buffer. */
 export interface Batch {
   readonly lane: LaneName
   readonly entries: readonly Entry[]
-  /** Threads that died with these entries in hand. Above 0 they are suspects and run alone. */
+  /** Number of threads that died while they held these entries. Above 0 the batch is suspect and runs alone. */
   readonly deaths: number
 }
 
-/** Parts that a suspect is split into. A dead thread costs 100 to 200 ms, a run of a clean part few: so rather wide than deep. */
+/** Number of parts that a suspect batch is split into. Many parts mean few dead threads, which cost 100 to 200 ms each. */
 const PARTS = 8
 
 /**
- * What becomes of a batch whose thread died: it is tried once more, then split until the killer is alone (H31).
- * Gives the batches to run again, or undefined where the only entry in it is the killer.
+ * Handles a batch whose thread died: it is retried once, then split until the killer, the message that ends threads, is alone (H31).
+ * Returns the batches to run again; `undefined` if the batch is the killer alone.
  */
 export function afterDeath({ lane, entries, deaths }: Batch): readonly Batch[] | undefined {
   if (deaths === 0) return [{ lane, entries, deaths: 1 }]

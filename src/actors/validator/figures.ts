@@ -4,7 +4,7 @@ import type { BatchFigures } from '../../protocol/secp256k1/index.js'
 import type { LaneName } from './lanes.js'
 import type { WorkerReport } from './serve.js'
 
-/** What the room has done since it started. Counters only grow. */
+/** Counters of the validator since its start; they only grow. */
 export interface ValidatorFigures {
   readonly batches: number
   readonly messages: number
@@ -12,23 +12,23 @@ export interface ValidatorFigures {
   readonly findings: Readonly<Record<LaneName, Readonly<Partial<Record<FindingName, number>>>>>
   /** Batches by size: up to 1, 2, 4, … 128 and more messages. */
   readonly batchSizes: readonly number[]
-  /** Batches that ran again after their thread died, and messages that killed theirs. */
+  /** Batches that were run again after their thread died, and messages found to end threads. */
   readonly retried: number
   readonly killers: number
   /** Threads that died. */
   readonly deaths: number
-  /** Of these, those that hung and were ended. */
+  /** Those of them that hung and were terminated. */
   readonly hung: number
   /** Checked messages that chain did not take. */
   readonly undelivered: number
   readonly waiting: Readonly<Record<LaneName, { readonly messages: number; readonly bytes: number }>>
   readonly running: number
   readonly workers: readonly WorkerReport[]
-  /** Threads that there should be; `workers` has fewer while one is replaced. */
+  /** The configured number of threads; `workers` has fewer while one is replaced. */
   readonly threads: number
   /** Which way signatures were checked; `off` once the batch module was wrong. */
   readonly together: BatchFigures & { readonly off: boolean }
-  /** A worker runs on a slower library than it should (H36). */
+  /** Whether a worker uses a slower library than the first choice (H36). */
   readonly degraded: boolean
 }
 

@@ -6,12 +6,12 @@ import { judgeBatch } from './judge.js'
 import { packBatch, readRecords } from './packing.js'
 import type { Records } from './packing.js'
 
-/** ms between two: a check takes about 0.1 ms, so the main thread gives it 5 % at most. */
+/** Minimum interval between two inline checks, in milliseconds. A check takes about 0.1 ms, so they take at most 5 % of the main thread. */
 const EVERY = 2
 
 /**
- * Checks a single commitment of our own on the main thread, since waking a worker and being woken by it takes longer than the check.
- * Messages of others never take this path: neither their number nor a crash in a native library reaches the main thread (H19, H31).
+ * Checks a single commitment of our own on the main thread, because a round trip to a worker takes longer than the check. Messages of other nodes
+ * are never checked here, so neither a flood of them nor a crash that one causes in a native library reaches the main thread (H19, H31).
  */
 export class InlineOwnCheck {
   readonly #rules: CommitmentRules
@@ -38,7 +38,7 @@ export class InlineOwnCheck {
     try {
       this.#crypto = await this.load(this.config.crypto)
     } catch {
-      // The threads have said what is wrong with the libraries; without them there is no pool either.
+      // The threads have reported the fault of the libraries already.
     }
   }
 }

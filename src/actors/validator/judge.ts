@@ -1,4 +1,4 @@
-/** What a worker does with a batch. No thread in it: tests run it on the spot. */
+/** Checks a batch. Runs in a worker; it uses no thread itself, so tests can call it directly. */
 import type { Crypto } from '../../protocol/crypto.js'
 import { RECORD_SIZE, checkCommitment, checkTxList } from '../../protocol/rules.js'
 import type { CommitmentRules } from '../../protocol/rules.js'
@@ -6,9 +6,9 @@ import type { BatchThread } from './batch-thread.js'
 import { openBatch } from './packing.js'
 
 /**
- * Judges every item by the stateless rules of SPEC §6 and writes its record into the batch. A bad item never fails its neighbours. With
- * `batch`, commitments of known signers are checked together; the records are the same.
- * @throws ValidatorError `bad_batch` where the buffer is no batch: our own fault, never a sender's
+ * Checks every item by the stateless rules of SPEC §6 and writes its record into the batch. A bad item does not affect the others. With `batch`,
+ * the signatures of known signers are verified as a batch; the records are the same.
+ * @throws ValidatorError `bad_batch` if the buffer is malformed: a fault of this program, never of a sender
  */
 export function judgeBatch(buffer: ArrayBuffer, rules: CommitmentRules, crypto: Crypto, batch?: BatchThread): void {
   const { kind, items, body, records } = openBatch(buffer)

@@ -9,32 +9,32 @@ export type LaneName = typeof LANES[number]
 export interface Entry {
   readonly bytes: Uint8Array
   readonly origin: Origin
-  /** The page that it is part of, and its place there. */
+  /** The page that it is part of, and its index there. */
   readonly page?: Page
   readonly index?: number
 }
 
 export interface LaneBound {
-  /** Messages at most. */
+  /** Maximum number of messages. */
   readonly messages: number
-  /** Bytes at most. */
+  /** Maximum number of bytes. */
   readonly bytes: number
   /** Minimum share of the work (0 to 1) while messages wait in this lane. */
   readonly share: number
 }
 
-/** µs of a worker's time, roughly: what shares are measured in. */
+/** Estimated worker time per message, in microseconds; shares are measured in it. */
 const COST: Readonly<Record<LaneName, (messages: number, bytes: number) => number>> = {
   live: messages => messages * 65,
   pages: messages => messages * 65,
   txLists: (messages, bytes) => messages * 5 + bytes * 0.0035,
 }
-/** Shares hold over so many µs of work; older work counts half, a quarter, … */
+/** The period over which shares are measured, in microseconds of work. After each period the work before it counts half. */
 const HORIZON = 100_000
 
 /**
- * The bounded queues between mailbox and pool. Lanes go in order of precedence, but a waiting lane below its share of the recent work goes
- * first, so that none starves.
+ * The bounded queues between mailbox and pool. Lanes are served in order of precedence, but a waiting lane below its share of the recent work is
+ * served first, so that none starves.
  */
 export class Lanes {
   readonly #lanes: Readonly<Record<LaneName, Lane>>
@@ -45,10 +45,10 @@ export class Lanes {
 
   messages(lane: LaneName): number { return this.#lanes[lane].length }
   bytes(lane: LaneName): number { return this.#lanes[lane].bytes }
-  /** When the lane's first entry came; undefined where none waits. */
+  /** When the lane's first entry arrived; `undefined` if the lane is empty. */
   since(lane: LaneName): number | undefined { return this.#lanes[lane].since() }
 
-  /** All of the entries, or none where they would overrun a bound: then they are overloaded. */
+  /** Queues all of the entries, or none if they would exceed a bound. Returns whether they were queued. */
   add(lane: LaneName, entries: readonly Entry[], now: number): boolean {
     const into = this.#lanes[lane]
     const idle = into.length === 0
@@ -57,19 +57,19 @@ export class Lanes {
     return true
   }
 
-  /** Whether it has waiting messages and is below its share of the recent work. */
+  /** Whether the lane has waiting messages and is below its share of the recent work. */
   owed(lane: LaneName): boolean {
     const { length, spent, bound } = this.#lanes[lane]
     return length > 0 && spent < bound.share * this.#spent()
   }
 
-  /** The lane whose turn it is, among those that wait and that `may` lets pass. */
+  /** The lane to serve next, of those that have entries and that `may` allows. */
   next(may: (lane: LaneName) => boolean): LaneName | undefined {
     const waiting = LANES.filter(lane => this.#lanes[lane].length > 0 && may(lane))
     return waiting.find(lane => this.owed(lane)) ?? waiting[0]
   }
 
-  /** Takes the first entries of a lane: at least one, up to both bounds. */
+  /** Takes the first entries of a lane: at least one, at most up to both bounds. */
   take(lane: LaneName, messages: number, bytes: number): Entry[] {
     const from = this.#lanes[lane]
     const before = from.bytes
@@ -79,7 +79,7 @@ export class Lanes {
     return taken
   }
 
-  /** What a lane would have spent had it had its share all along: who comes back gets no credit for the time without work. */
+  /** The recent work that equals the share of a lane. A lane that was empty is raised to it, so that it gets no credit for that time. */
   #fair({ spent, bound: { share } }: Lane): number {
     return share < 1 ? share / (1 - share) * (this.#spent() - spent) : spent
   }
@@ -90,7 +90,7 @@ export class Lanes {
   }
 }
 
-/** Entries that are taken before the array is cut. */
+/** Number of taken entries after which the array is shortened. */
 const SLACK = 1_024
 
 class Lane {

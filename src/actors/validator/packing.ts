@@ -1,5 +1,5 @@
 /**
- * A batch on its way to a worker and back: one ArrayBuffer, transferred, never cloned item by item.
+ * The format of a batch between the validator and a worker: one ArrayBuffer, transferred both ways without cloning.
  *
  *     kind u32 | count u32 | records count × 53 | commitments: count × 382
  *                                               | txLists:     lengths count × u32 | bytes
@@ -14,7 +14,7 @@ import { ValidatorError } from './errors.js'
 
 export type BatchKind = 'commitments' | 'txLists'
 
-/** Gives a buffer of at least so many bytes, whatever is in them. */
+/** Returns a buffer of at least this many bytes, with arbitrary content. */
 export type Allocate = (size: number) => ArrayBuffer
 
 const CODES: Readonly<Record<BatchKind, number>> = { commitments: 1, txLists: 2 }
@@ -46,7 +46,7 @@ export function packBatch(kind: BatchKind, items: readonly Uint8Array[], allocat
   return buffer
 }
 
-/** Bytes of a packed batch of so many commitments. */
+/** Size in bytes of a packed batch of `count` commitments. */
 export function packedCommitments(count: number): number {
   return HEADER_SIZE + count * (RECORD_SIZE + SIGNED_COMMITMENT_SIZE)
 }
@@ -56,17 +56,17 @@ function packedSize(kind: BatchKind, items: readonly Uint8Array[]): number {
   return items.reduce((size, item) => size + LENGTH_SIZE + item.length, HEADER_SIZE + items.length * RECORD_SIZE)
 }
 
-/** A packed batch as the worker sees it. All arrays are views of the buffer. */
+/** A packed batch, unpacked by the worker. All arrays are views of the buffer. */
 export interface OpenBatch {
   readonly kind: BatchKind
   readonly items: readonly Uint8Array[]
-  /** All items, one after the other. */
+  /** All items, concatenated. */
   readonly body: Uint8Array
-  /** Where the records go, one of 53 bytes after the other. */
+  /** The records to write, 53 bytes each, concatenated. */
   readonly records: Uint8Array
 }
 
-/** @throws ValidatorError `bad_batch` for anything that `packBatch` does not give */
+/** @throws ValidatorError `bad_batch` for a buffer that `packBatch` did not write */
 export function openBatch(buffer: ArrayBuffer): OpenBatch {
   const { kind, count } = readHeader(buffer)
   const bytes = new Uint8Array(buffer)
@@ -94,7 +94,7 @@ export function openBatch(buffer: ArrayBuffer): OpenBatch {
   return { kind, items, body: bytes.subarray(start, at), records }
 }
 
-/** What the worker found of each item, in the order of the batch. */
+/** The worker's findings, in the order of the batch's items. */
 export interface Records {
   readonly count: number
   finding(index: number): Finding
@@ -105,8 +105,8 @@ export interface Records {
 }
 
 /**
- * The records of a batch that came back, copied out of it: its buffer may be used again.
- * @throws ValidatorError `bad_batch` where they are not as many as were sent
+ * Copies the records out of a batch that came back, so that its buffer can be reused.
+ * @throws ValidatorError `bad_batch` if their number differs from the number of messages sent
  */
 export function readRecords(buffer: ArrayBuffer, sent: number): Records {
   const { count } = readHeader(buffer)

@@ -3,14 +3,14 @@ import type { Checked, Origin } from '../chain/ingress.js'
 import type { PeerKey } from '../../protocol/peer-key.js'
 import type { Entry } from './lanes.js'
 
-/** A page of a catch-up while its commitments are checked, in whatever batches. It goes on when the last one is back. */
+/** Collects the findings of a page, whose commitments may be checked in several batches, until all have come back. */
 export class Page {
   readonly #checked: Checked[] = []
   #missing: number
 
   constructor(readonly peer: PeerKey, readonly ticket: number, count: number) { this.#missing = count }
 
-  /** Gives all of them, in the order of the response, once none is missing. */
+  /** Adds a finding. Returns all of them, in the order of the response, once the page is complete. */
   settle(index: number, checked: Checked): readonly Checked[] | undefined {
     this.#checked[index] = checked
     this.#missing--
@@ -19,9 +19,9 @@ export class Page {
 }
 
 export interface SplitPage {
-  /** They share the page's memory. */
+  /** The commitments, as views of the page's memory. */
   readonly entries: readonly Entry[]
-  /** False where the bytes are no whole number of commitments: then they are one entry. */
+  /** False if the length is not a multiple of a commitment's; the page is one entry then. */
   readonly whole: boolean
 }
 

@@ -14,39 +14,39 @@ import { Slots } from './slots.js'
 import type { Room, Slot } from './slots.js'
 import { messageOf } from '../../protocol/thrown.js'
 
-/** The threads as the actor sees them; a test puts its own in their place. */
+/** The pool of threads as the actor uses it; tests replace it. */
 export interface CheckPool {
   room(kind: BatchKind): Room
-  /** Workers with nothing in hand that would take such a batch. */
+  /** Number of idle workers that may take such a batch. */
   idle(kind: BatchKind): number
   /**
-   * Runs a packed batch and gives it back with its records. The buffer is gone at once. `alone`: on an idle worker that gets
-   * nothing else meanwhile.
-   * Rejects with a `ValidatorError`: `worker_died`, `pool_full` where there was no room, `pool_closed`, `bad_batch`.
+   * Runs a packed batch. Resolves to its buffer with the records written. The given buffer is transferred at once. `alone`: the batch runs on an
+   * idle worker, which gets no other batch meanwhile.
+   * Rejects with a `ValidatorError`: `worker_died`, `pool_full`, `pool_closed`, `bad_batch`.
    */
   run(kind: BatchKind, batch: ArrayBuffer, options?: { readonly alone?: boolean }): Promise<ArrayBuffer>
-  /** Batches in the workers' hands. */
+  /** Number of batches that workers hold. */
   readonly running: number
-  /** Workers that are ready, and the libraries that they use. */
+  /** The workers that are ready, with the libraries that they use. */
   readonly workers: readonly WorkerReport[]
-  /** Workers that ended unasked so far. */
+  /** Number of workers that died. */
   readonly deaths: number
-  /** Of these, those that gave nothing back for too long and were ended. */
+  /** Number of them that hung and were terminated. */
   readonly hung: number
-  /** What batch verification did in all threads, and whether a wrong answer of it has switched it off. */
+  /** Counters of batch verification over all threads, and the reason if it is switched off. */
   readonly together: BatchFigures & { readonly off: boolean }
-  /** Who is expected to sign: the whole list, in place of the one before. */
+  /** Replaces the list of expected signers. */
   expect(signers: readonly ExpectedSigner[]): void
   /** Waits for running batches up to `closeWithin`, then ends the threads. */
   close(): Promise<void>
 }
 
 export interface PoolEvents {
-  /** A replacement is ready. */
+  /** Called when a replacement thread is ready. */
   ready(): void
-  /** A replacement cannot be had; the pool is of no use any more. */
+  /** Called when a thread cannot be replaced; the pool cannot be used any more. */
   broken(error: ValidatorError): void
-  /** A thread's batch module accepted what recovery does not; it is off in all threads. */
+  /** Called when a thread's batch module accepted a signature that recovery does not. The module is off in all threads. */
   alarm?(evidence: BatchEvidence): void
 }
 
@@ -55,7 +55,7 @@ export interface PoolNeeds { readonly clock: Clock; readonly log: Logger }
 export type OpenPool = (needs: PoolNeeds, config: PoolConfig, events: PoolEvents) => Promise<CheckPool>
 
 /**
- * Starts the threads and resolves when each has loaded its libraries and said which (prewarm: a cold worker takes 135–355 ms).
+ * Starts the threads. Resolves when each has loaded and reported its libraries; a worker takes 135–355 ms to do so.
  * @throws ValidatorError `pool_broken`
  */
 export const openPool: OpenPool = async (needs, config, events) => {
@@ -75,7 +75,7 @@ const { Piscina } = createRequire(import.meta.url)('piscina') as typeof PiscinaL
 /** What Piscina loads; the thread's own module follows. */
 const THREAD = new URL('./thread.cjs', import.meta.url).href
 
-/** Batches in one worker's hands: one that runs and one that waits in its port, so that it never idles between two. */
+/** Maximum number of batches that a worker holds: one that runs, and one queued in its port, so that it does not idle between them. */
 const DEPTH = 2
 
 class PiscinaPool implements CheckPool {
@@ -89,7 +89,7 @@ class PiscinaPool implements CheckPool {
   readonly #piscina: PiscinaLibrary.Piscina<ArrayBuffer | undefined, unknown>
   #starting = true
   #closing: Promise<void> | undefined
-  /** Wakes up a close that waits for running batches. */
+  /** Resumes a `close` that waits for running batches. */
   #idle: (() => void) | undefined
   /** The thread that the next task goes to: asked for by the balancer within `Piscina.run`. */
   #target = -1
@@ -110,7 +110,7 @@ class PiscinaPool implements CheckPool {
       minThreads: threads,
       maxThreads: threads,
       concurrentTasksPerWorker: DEPTH,
-      // Never used: a batch is only run where a slot is free. A finite bound all the same.
+      // The queue stays empty, because a batch is only run on a free slot; the bound is a safeguard.
       maxQueue: threads,
       recordTiming: false,
       // elsewhere it would count for the whole process
@@ -132,7 +132,7 @@ class PiscinaPool implements CheckPool {
       this.#piscina.on('error', (error: unknown) => {
         // An idle worker's end has a replacement under way; one that ends before it is ready has none.
         if (this.#starting) reject(broken(error))
-        else this.needs.log.warn({ err: error }, 'a validator thread failed with nothing in hand')
+        else this.needs.log.warn({ err: error }, 'an idle validator thread failed')
       })
     })
     this.#piscina.on('message', (message: unknown) => {
@@ -161,14 +161,14 @@ class PiscinaPool implements CheckPool {
     if (this.#closing !== undefined) throw new ValidatorError('pool_closed', 'the pool is closed', kind)
     const slot = this.#slots.choose(kind, alone)
     if (slot === undefined) throw new ValidatorError('pool_full', `no worker takes ${kind} now`, kind)
-    // Asked of a thread that is gone, Piscina would keep the batch for nobody.
-    if (!this.#alive(slot.id)) throw this.#explain(new Error('it is gone'), slot)
+    // Piscina would queue a batch for a dead thread for ever.
+    if (!this.#alive(slot.id)) throw this.#explain(new Error('the thread has ended'), slot)
     this.#slots.take(slot, kind, alone)
     this.#watches.get(slot.id)?.begin()
     try {
       const answer = await this.#onThread(slot.id, 'check', batch)
       if (!(answer instanceof ArrayBuffer)) {
-        throw new ValidatorError('bad_batch', 'the worker answered with something else', typeof answer)
+        throw new ValidatorError('bad_batch', 'the worker did not answer with a buffer', typeof answer)
       }
       return answer
     } catch (error) {
@@ -188,11 +188,11 @@ class PiscinaPool implements CheckPool {
     if (this.running > 0) {
       const idle = new Promise<void>(resolve => { this.#idle = resolve })
       await within(this.needs.clock, this.config.closeWithin, idle).catch((error: unknown) => {
-        this.needs.log.warn({ err: error, running: this.running }, 'batches are lost with their threads')
+        this.needs.log.warn({ err: error, running: this.running }, 'running batches are lost: the pool is closing')
       })
     }
     for (const watch of this.#watches.values()) watch.end()
-    // Not `close`: it never ends where a thread dies meanwhile.
+    // Piscina's `close` would never resolve if a thread died meanwhile.
     await this.#piscina.destroy()
   }
 
@@ -218,29 +218,29 @@ class PiscinaPool implements CheckPool {
     }
   }
 
-  /** A batch takes milliseconds. A thread that has one and gives none back hangs: it is ended, which loses what it has in hand. */
+  /** Terminates threads that hang, with the batches that they hold: a batch takes milliseconds, so one that returns none within `hangWithin` hangs. */
   #watch(slot: Slot): void {
     const { hangWithin } = this.config
     this.#watches.set(slot.id, new HangWatch(hangWithin, () => slot.returned, () => slot.running > 0, () => {
       this.hung++
-      this.needs.log.error({ threadId: slot.id, hangWithin }, 'a validator thread hangs and is ended')
+      this.needs.log.error({ threadId: slot.id, hangWithin }, 'a validator thread hangs and is terminated')
       void this.#piscina.threads.find(({ threadId }) => threadId === slot.id)?.terminate()
     }))
   }
 
   #log(report: WorkerReport): void {
-    if (report.degraded) this.needs.log.warn(report, 'validator thread ready, on a slow library')
+    if (report.degraded) this.needs.log.warn(report, 'validator thread ready, with a slower library than the first choice')
     else this.needs.log.info(report, 'validator thread ready')
   }
 
   #alive(id: number): boolean { return this.#piscina.threads.some(thread => thread.threadId === id) }
 
-  /** Takes threads that are gone out of the slots. */
+  /** Removes dead threads from the slots. */
   #reconcile(): void {
     if (this.#closing !== undefined) return
     const alive = new Set(this.#piscina.threads.map(thread => thread.threadId))
     for (const id of this.#slots.ids()) if (!alive.has(id)) this.#bury(id)
-    // Piscina starts no successor for a thread that ended before it was ready.
+    // Piscina does not replace a thread that ended before it was ready.
     if (!this.#starting && alive.size < this.config.threads) {
       this.#fail(new Error(`${alive.size} of ${this.config.threads} threads are left`))
     }
@@ -259,7 +259,7 @@ class PiscinaPool implements CheckPool {
     if (this.#closing === undefined) this.events.broken(broken(error))
   }
 
-  /** Whatever Piscina rejects with while the thread is gone is its death; else the worker refused the batch. */
+  /** The error of a batch: `worker_died` if the thread is dead, whatever Piscina rejected with; else the worker refused the batch. */
   #explain(error: unknown, slot: Slot): ValidatorError {
     if (error instanceof ValidatorError) return error
     if (this.#alive(slot.id)) {
@@ -270,9 +270,9 @@ class PiscinaPool implements CheckPool {
   }
 }
 
-/** The promise's outcome, or an error after so many ms. */
+/** The promise's outcome, or an error after `ms` milliseconds. */
 async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T> {
-  if (!await withinMs(clock, ms, promise)) throw new Error(`nothing within ${ms} ms`)
+  if (!await withinMs(clock, ms, promise)) throw new Error(`no answer within ${ms} ms`)
   return promise
 }
 

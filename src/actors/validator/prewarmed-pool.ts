@@ -11,10 +11,10 @@ export class PrewarmedPool {
   #begun: Begun | undefined
   readonly #openPool: OpenPool
 
-  /** @param open how a pool is opened; another one for tests */
+  /** @param open opens a pool; replaced in tests */
   constructor(open: OpenPool = openPool) { this.#openPool = open }
 
-  /** Begins to start the threads. To be called once; what fails is told at `open`. */
+  /** Begins to start the threads. To be called once. A failure is thrown by `open`. */
   begin(needs: PoolNeeds, config: PoolConfig): void {
     const begun: Begun = { owner: undefined, broken: undefined, pool: undefined }
     begun.pool = this.#openPool(needs, config, {
@@ -25,12 +25,12 @@ export class PrewarmedPool {
       },
       alarm: evidence => { begun.owner?.alarm?.(evidence) },
     })
-    // nobody may have asked for it yet
+    // handled here, because `open` may be called later
     begun.pool.catch(() => undefined)
     this.#begun = begun
   }
 
-  /** The pool that was begun, for its owner, who closes it from now on; a new one where it is taken already. */
+  /** The pool that was begun; a new one if that is taken already. The caller owns it and must close it. */
   readonly open: OpenPool = async (needs, config, events) => {
     const begun = this.#begun
     this.#begun = undefined
@@ -42,7 +42,7 @@ export class PrewarmedPool {
     throw begun.broken
   }
 
-  /** Ends the threads where nobody has taken them. */
+  /** Ends the threads if no `open` has taken them. */
   async close(): Promise<void> {
     const begun = this.#begun
     this.#begun = undefined
@@ -52,7 +52,7 @@ export class PrewarmedPool {
 
 interface Begun {
   owner: PoolEvents | undefined
-  /** Why the pool is of no use, where that became known before it had an owner. */
+  /** The failure of the pool, if it failed before it was taken. */
   broken: ValidatorError | undefined
   pool: Promise<CheckPool> | undefined
 }

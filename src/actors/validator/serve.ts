@@ -10,7 +10,7 @@ import { judgeBatch } from './judge.js'
 // by `require`: a thread has it in CommonJS already, and `import` would search that for what it exports
 const { move } = createRequire(import.meta.url)('piscina') as typeof PiscinaLibrary
 
-/** What a thread is started with. */
+/** The `workerData` of a thread. */
 export interface WorkerData {
   /** The URL of the thread's module, which exports `greet` and `check`. */
   readonly entry: string
@@ -22,7 +22,7 @@ export interface WorkerData {
   readonly board: SharedArrayBuffer
 }
 
-/** What a thread says unasked. */
+/** A message that a thread sends on its own. */
 export interface BatchAlarm {
   readonly type: 'batchAlarm'
   readonly evidence: BatchEvidence
@@ -32,20 +32,20 @@ export function isBatchAlarm(message: unknown): message is BatchAlarm {
   return typeof message === 'object' && message !== null && 'type' in message && message.type === 'batchAlarm'
 }
 
-/** What a thread runs on, in answer to the greeting (H36). */
+/** A thread's answer to the greeting: the libraries that it uses (H36). */
 export interface WorkerReport {
   readonly threadId: number
   readonly recover: RecoverBackend
   readonly keccak: KeccakBackend
-  /** A slower library stands in for the first choice. */
+  /** Whether a slower library replaces the first choice. */
   readonly degraded: boolean
   readonly warnings: readonly string[]
-  /** Why commitments of known signers are not checked together; left out where they are. */
+  /** Why batch verification is not used; left out if it is. */
   readonly batchOff?: string | undefined
 }
 
 export type Greet = () => WorkerReport
-/** Gives back the buffer that it got, with the records written. */
+/** Checks a batch. Returns the same buffer with the records written. */
 export type Check = (batch: ArrayBuffer) => ArrayBuffer
 
 export interface WorkerTasks {

@@ -6,34 +6,34 @@ import type { Counters } from './figures.js'
 import type { Entry, LaneName } from './lanes.js'
 import type { Records } from './packing.js'
 
-/** What the room needs of chain. */
+/** The methods of chain that the validator calls. */
 export type CheckedPort = Pick<Chain, 'commitments' | 'txLists' | 'page'>
 
 const NO_SIGNER = new Uint8Array(20)
 const NO_HASH = new Uint8Array(32)
 
-/** Refused messages that go on together. */
+/** Number of refused messages that are sent to chain in one message. */
 const REFUSALS = 128
 
-/** Hands entries on with what was found: commitments and txlists as they are, those of a page when the page is complete. */
+/** Sends checked entries to chain: commitments and txlists at once, those of a page when the page is complete. */
 export class Settlement {
   readonly #refused: Record<'live' | 'txLists', Checked[]> = { live: [], txLists: [] }
 
   constructor(private readonly chain: CheckedPort, private readonly counters: Counters) {}
 
-  /** With the records that a worker wrote, in the order of the entries. */
+  /** Passes entries on with a worker's records, which are in the same order. */
   checked(lane: LaneName, entries: readonly Entry[], records: Records): void {
     this.#deliver(lane, entries, entries.map(({ bytes, origin }, index) => (
       { bytes, finding: records.finding(index), signer: records.signer(index), hash: records.hash(index), origin }
     )))
   }
 
-  /** Without a check, all with one finding. */
+  /** Passes entries on unchecked, all with the same finding. */
   unchecked(lane: LaneName, entries: readonly Entry[], finding: Finding): void {
     this.#deliver(lane, entries, entries.map(entry => without(entry, finding)))
   }
 
-  /** One message without a check. It goes on with its like at the next `flush`, so that a flood of them is none of messages to chain. */
+  /** Refuses one message unchecked. Refused messages are sent to chain in groups, at `flush` or when a group is full, so a flood cannot fill its mailbox. */
   refuse(lane: 'live' | 'txLists', entry: Entry, finding: Finding): void {
     const refused = this.#refused[lane]
     refused.push(without(entry, finding))
@@ -45,7 +45,7 @@ export class Settlement {
     this.#flush('txLists')
   }
 
-  /** A response without commitments: nothing to check, but sync waits for its page. */
+  /** Passes on a page without commitments: there is nothing to check, but sync waits for it. */
   emptyPage(peer: PeerKey, ticket: number): void {
     this.#count(this.chain.page(peer, ticket, []), 0)
   }

@@ -1,21 +1,21 @@
 /**
- * Memory that the validator and its threads share: who is expected to sign, whether batch verification is on, and what it has done.
- * Nothing is sent, so nothing queues: a thread looks at the board before each batch, and a new thread finds everything there.
+ * Memory shared by the validator and its threads: the expected signers, whether batch verification is on, and its counters.
+ * A thread reads it before each batch, so no message is needed, and a new thread has the whole state at once.
  *
  *     version i32 | count i32 | off i32 | unused i32 | counters 7 × u64 | unused | signers 64 × (address 20 | known i32 | window u64)
  *
- * The version is odd while the list is being written; who reads it and finds another version afterwards reads again next time.
+ * The version is odd while the list is being written. A reader that finds another version after reading discards the list and reads it next time.
  */
 import type { BatchFigures } from '../../protocol/secp256k1/index.js'
 
-/** Why a thread does not use the batch module, where it is meant not to. */
+/** The reason of a thread that does not use the batch module because the configuration says so. */
 export const BATCH_OFF_BY_CONFIGURATION = 'by configuration'
 
 /** A signer that the schedule elected. */
 export interface ExpectedSigner {
   /** 20 bytes. */
   readonly address: Uint8Array
-  /** The end of its submission window; left out: some window. */
+  /** The end of its submission window; left out: not known. */
   readonly submissionWindowEnd?: bigint | undefined
 }
 
@@ -27,7 +27,7 @@ const SIGNERS_AT = 128
 const SIGNER_SIZE = 32
 const KNOWN_AT = 20
 const WINDOW_AT = 24
-/** Signers on the board at most; the last ones of a longer list. */
+/** Maximum number of signers; of a longer list the last ones are taken. */
 export const MOST_EXPECTED = 64
 const SIZE = SIGNERS_AT + MOST_EXPECTED * SIGNER_SIZE
 
@@ -44,7 +44,7 @@ export class SharedSigners {
     this.#signers = new DataView(memory, SIGNERS_AT)
   }
 
-  /** Puts up another list. For one writer: the validator. */
+  /** Replaces the list. Only the validator may write. */
   write(signers: readonly ExpectedSigner[]): void {
     const shown = signers.slice(-MOST_EXPECTED)
     Atomics.add(this.#words, VERSION, 1)
@@ -58,7 +58,7 @@ export class SharedSigners {
     Atomics.add(this.#words, VERSION, 1)
   }
 
-  /** The list, unless it is the one of `version`. */
+  /** The list; `undefined` if it is still the one of `version`. */
   read(version: number): { readonly version: number; readonly signers: readonly ExpectedSigner[] } | undefined {
     const before = Atomics.load(this.#words, VERSION)
     if (before === version || before % 2 !== 0) return undefined
@@ -71,11 +71,11 @@ export class SharedSigners {
     return Atomics.load(this.#words, VERSION) === before ? { version: before, signers } : undefined
   }
 
-  /** One thread's module was wrong: none uses its own any more. */
+  /** Switches batch verification off in all threads. */
   get off(): boolean { return Atomics.load(this.#words, OFF) !== 0 }
   switchOff(): void { Atomics.store(this.#words, OFF, 1) }
 
-  /** Adds what a thread did since `before`. */
+  /** Adds a thread's counters since `before`. */
   add(now: BatchFigures, before: BatchFigures): void {
     COUNTERS.forEach((name, index) => {
       const more = now[name] - before[name]
@@ -83,7 +83,7 @@ export class SharedSigners {
     })
   }
 
-  /** What all threads did, those that are gone included. */
+  /** The counters of all threads, including those that have ended. */
   figures(): BatchFigures {
     const [batched, refused, undecided, recovered, sampled, tables, evicted] = COUNTERS.map((_, index) => Number(Atomics.load(this.#counters, index)))
     return {

@@ -1,37 +1,37 @@
 import type { BatchKind } from './packing.js'
 
-/** Where a batch would go: to an idle worker, behind a running batch, or nowhere. */
+/** The room for a batch: on an idle worker, queued behind a running batch, or none. */
 export type Room = 'idle' | 'behind' | 'full'
 
-/** One worker and what it has in hand. */
+/** One worker and the batches that it holds. */
 export interface Slot {
   readonly id: number
   /** Never takes txlists, so that commitments never wait for 2 MiB of keccak. */
   readonly reserved: boolean
-  /** Batches given to it and not yet back. */
+  /** Number of batches that it holds. */
   running: number
-  /** How many it has given back. */
+  /** Number of batches that it has returned. */
   returned: number
-  /** One of them is of txlists. */
+  /** Whether one of the batches that it holds has txlists. */
   txLists: boolean
-  /** The batch in hand is a suspect: nothing else may be lost with it. */
+  /** Whether it runs a suspect batch: it gets no other batch, which could be lost too. */
   alone: boolean
 }
 
-/** Which worker takes which batch. Pure. */
+/** Assigns batches to workers. Without I/O. */
 export class Slots {
   readonly #slots = new Map<number, Slot>()
 
   /**
    * @param threads with two or more, one at a time is reserved
-   * @param depth batches in one worker's hands, the running one included
+   * @param depth maximum number of batches that a worker holds, the running one included
    */
   constructor(private readonly threads: number, private readonly depth: number) {}
 
   get size(): number { return this.#slots.size }
   get running(): number { return this.#sum(slot => slot.running) }
 
-  /** A worker is ready. The first takes the reserve, and so does the successor of a reserved one that died. */
+  /** Adds a worker that is ready. It becomes the reserved one if there is none. */
   add(id: number): Slot {
     const reserved = this.threads > 1 && !this.#some(slot => slot.reserved)
     const slot: Slot = { id, reserved, running: 0, returned: 0, txLists: false, alone: false }
@@ -43,7 +43,7 @@ export class Slots {
   has(id: number): boolean { return this.#slots.has(id) }
   ids(): readonly number[] { return [...this.#slots.keys()] }
 
-  /** Workers with nothing in hand that would take such a batch. */
+  /** Number of idle workers that may take such a batch. */
   idle(kind: BatchKind): number {
     return this.#sum(slot => slot.running === 0 && !(slot.reserved && kind === 'txLists') ? 1 : 0)
   }
@@ -53,7 +53,7 @@ export class Slots {
     return slot === undefined ? 'full' : slot.running === 0 ? 'idle' : 'behind'
   }
 
-  /** The best worker for a batch; with `alone` only an idle one. Commitments never go behind txlists. */
+  /** The best worker for a batch; with `alone` only an idle one. Commitments are never queued behind txlists. */
   choose(kind: BatchKind, alone = false): Slot | undefined {
     let best: Slot | undefined
     for (const slot of this.#slots.values()) {
@@ -70,7 +70,7 @@ export class Slots {
     slot.alone = alone
   }
 
-  /** A batch came back. Nothing but txlists goes behind txlists, so the mark holds until all are back. */
+  /** Notes that a batch came back. The mark for txlists stays until the worker is idle, since only txlists are queued behind txlists. */
   release(slot: Slot): void {
     slot.running--
     slot.returned++

@@ -13,7 +13,7 @@ const RANGE = 2 ** 32
 const drawn = new Uint32Array(256)
 let next = drawn.length
 
-/** By the platform's own source, which is loaded when it is first asked: `node:crypto` would be loaded at every start. */
+/** Random bytes from `globalThis.crypto`, which is loaded on first use; importing `node:crypto` would load it at every start of a thread. */
 function random(): number {
   if (next === drawn.length) {
     globalThis.crypto.getRandomValues(drawn)
