@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ScheduleResolver } from '../actors/chain/index.js'
-import { codeOf } from '../actors/sink/codes.js'
 import { itemOf } from '../actors/sink/message.js'
 import type { SinkItem } from '../actors/sink/message.js'
 import { placeOf } from '../actors/sink/resume.js'
@@ -9,6 +8,7 @@ import { parseServers, sinkErrorOf } from '../actors/sink/nats/connecting.js'
 import type { NatsReach } from '../actors/sink/nats/connecting.js'
 import { streamNameOf, subjectOf } from '../actors/sink/nats/stream.js'
 import { DEFAULT_CHAIN_ID } from '../protocol/index.js'
+import { codeOf } from '../protocol/thrown.js'
 import { BlockCheck } from './check.js'
 import { ConsumerError } from './errors.js'
 import { KeptCursor } from './kept-cursor.js'
@@ -92,7 +92,8 @@ class Reader {
         yield * this.#session(check)
       } catch (error) {
         if (this.signal.aborted) return
-        if (FINAL.has(codeOf(error))) throw error instanceof ConsumerError ? error : new ConsumerError(codeOf(error) as 'bad_config', (error as Error).message, (error as { value?: unknown }).value, { cause: error })
+        const code = codeOf(error) ?? 'failed'
+        if (FINAL.has(code)) throw error instanceof ConsumerError ? error : new ConsumerError(code as 'bad_config', (error as Error).message, (error as { value?: unknown }).value, { cause: error })
         onTrouble?.(sinkErrorOf(error, 'the broker cannot be read'))
       }
       await pause(AGAIN_AFTER, undefined, { signal: this.signal }).catch(() => undefined)

@@ -126,7 +126,7 @@ describe('health', () => {
     }
     const part = (name: string) => ({ figures: ask(told[name]), standing: ask(told[name]), peers: ask(connected), bans: ask(told[name]), lists: async () => ({ blocked: [], protected: [], allowed: [] }) })
     const parts = Object.fromEntries(Object.keys(answers).map(name => [name, part(name)]))
-    return { ...parts, storeOutage: { failing: outage }, supervisor: { describe: () => ({}) } } as unknown as Tree
+    return { ...parts, storeOutage: { failing: outage }, sinks: { figures: async () => [] }, supervisor: { describe: () => ({}) } } as unknown as Tree
   }
   const codes = async (...tree: Parameters<typeof treeOf>) => (await healthOf(treeOf(...tree), false, 0)).ailments.map(({ code }) => code)
 

@@ -122,7 +122,7 @@ export interface RedialPolicy {
   readonly factor: number
   /** Part of a delay that is left to chance, 0 to 1. */
   readonly jitter: number
-  /** After a peer closed on us within `refusedWithinMs` of connecting: a ban on its side (SPEC §10). */
+  /** Wait after a peer closed within `refusedWithinMs` of connecting: it may have banned us (SPEC §10). */
   readonly refusedMs: number
   readonly refusedWithinMs: number
 }

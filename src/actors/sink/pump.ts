@@ -1,6 +1,6 @@
+import { codeOf, messageOf as textOf } from '../../protocol/thrown.js'
 import { backoffMs } from '../kernel/index.js'
 import type { Backoff, Clock, Logger, Random } from '../kernel/index.js'
-import { codeOf } from './codes.js'
 import { largestPayload } from './config.js'
 import { ConfirmedOnly } from './confirmed.js'
 import { SinkError } from './errors.js'
@@ -64,9 +64,9 @@ export class Pump {
         await this.#session(signal)
       } catch (error) {
         if (signal.aborted) return
-        const code = codeOf(error)
+        const code = codeOf(error) ?? 'failed'
         if (this.#failing?.code !== code) log.warn({ error, sink: this.needs.sink.name }, 'the sink takes nothing: it is tried again, and nothing is lost meanwhile')
-        this.#failing = { code, message: error instanceof Error ? error.message : String(error) }
+        this.#failing = { code, message: textOf(error) }
         this.#state = 'failing'
         await this.#pause(backoffMs(this.#failures++, RETRY, random), signal)
       }

@@ -1,3 +1,5 @@
+import { asError } from '../../protocol/thrown.js'
+
 /** Payloads under way at most, bytes; one message may always go. */
 const MAX_BYTES = 8 * 1024 ** 2
 
@@ -28,7 +30,7 @@ export class Window {
       return sequence
     } catch (error) {
       if (this.failure === undefined) {
-        this.failure = error instanceof Error ? error : new Error(String(error))
+        this.failure = asError(error)
         this.failed()
       }
       return undefined

@@ -1,5 +1,6 @@
 import { natsBlocks } from '../../consumer/index.js'
 import { toHex } from '../../protocol/index.js'
+import { messageOf } from '../../protocol/thrown.js'
 import type { Piece } from './sequencer.js'
 
 /** What a consumer of the broker has folded at the end. */
@@ -47,7 +48,7 @@ export class Broker {
         this.#rewinds++
         for (const height of [...this.#chain.keys()]) if (height > item.to) this.#chain.delete(height)
       }
-    })().catch((error: unknown) => { this.#trouble = error instanceof Error ? error.message : String(error) })
+    })().catch((error: unknown) => { this.#trouble = messageOf(error) })
   }
 
   /** How far it has come, or true where it has everything. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type * as Streams from '@nats-io/jetstream'
 import type * as Core from '@nats-io/transport-node'
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
-import { messageOfError } from '../codes.js'
+import { messageOf } from '../../../protocol/thrown.js'
 import { SinkError } from '../errors.js'
 import type { SinkErrorCode } from '../errors.js'
 
@@ -107,7 +107,7 @@ const NAMES: Readonly<Record<string, SinkErrorCode>> = {
 export function sinkErrorOf(error: unknown, doing: string): SinkError {
   if (error instanceof SinkError) return error
   const { code, name, cause } = error as { readonly code?: unknown; readonly name?: string; readonly cause?: { readonly name?: string } }
-  const text = messageOfError(error)
+  const text = messageOf(error).split('\n', 1)[0]!
   // A limit of the stream and one of the disk have the same code.
   const known = typeof code === 'number' ? API_CODES[code] : NAMES[cause?.name ?? ''] ?? NAMES[name ?? ''] ?? (/max_payload/i.test(text) ? 'too_large' as const : undefined)
   return new SinkError(known ?? (typeof code === 'string' ? 'away' : 'failed'), `${doing}: ${text}`, undefined, { cause: error })

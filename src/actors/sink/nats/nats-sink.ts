@@ -59,7 +59,7 @@ class OpenNats implements OpenSink {
     private readonly connection: NatsConnection, private readonly jsm: JetStreamManager, private readonly wishes: StreamWishes,
     private readonly publishes: AcknowledgedPublishes, private readonly makeHeaders: () => MsgHdrs,
   ) {
-    this.gone = connection.closed().then(reason => sinkErrorOf(reason instanceof Error ? reason : new Error('closed'), 'the connection was lost'))
+    this.gone = connection.closed().then(reason => sinkErrorOf(reason ?? 'closed', 'the connection was lost'))
   }
 
   static async over(connection: NatsConnection, jsm: JetStreamManager, wishes: StreamWishes): Promise<OpenNats> {
