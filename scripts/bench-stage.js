@@ -19,7 +19,7 @@ const BENCHES = [
   ['validate-unknown', 0.3, '--scale', '0.2', '--rounds', '3'],
   ['gossip', 0.2, '--scale', '0.2', '--rounds', '2'],
   ['latency', undefined, '--scale', '0.1', '--rounds', '1'],
-  ['schedule', undefined, '--scale', '0.05', '--rounds', '3'],
+  ['schedule', 1, '--scale', '0.05', '--rounds', '3'],
   // every honest commitment arrives, and nobody honest pays: what is under that is 0
   ['siege', 0.02, '--scale', '1'],
 ]

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { FAILED, StoppedBySignal } from '../failure.js'
 import { argument, number, wholeNumber } from '../options/kinds.js'
-import { runDevnet } from './devnet.js'
 import { JsonDisplay, PlainDisplay, TerminalDisplay } from './display.js'
 
 interface DevnetOptions { readonly blocksPerSecond: number; readonly blocks: number; readonly l1?: boolean; readonly json?: boolean; readonly sink?: string }
@@ -37,6 +36,8 @@ export function addDevnet(program: Command, untilSignal: () => AbortSignal): voi
       const display =
         json === true ? new JsonDisplay(output) : output.isTTY ? new TerminalDisplay(output) : new PlainDisplay(output)
       const signal = AbortSignal.any([untilSignal(), untilUnread(output)])
+      // Loaded only now: other commands do not need it.
+      const { runDevnet } = await import('./devnet.js')
       const summary = await runDevnet({ blocksPerSecond, blocks, display, l1: l1 === true, signal, sink })
       display.summary(summary)
       if (!summary.ok) process.exitCode = signal.reason instanceof StoppedBySignal ? signal.reason.exitCode : FAILED

@@ -4,7 +4,7 @@
 import { DEFAULT_LISTEN } from '../../actors/network/default-listen.js'
 import { gaterPresets } from '../../actors/network/connections/gater-rules.js'
 import type { GaterRules } from '../../actors/network/connections/gater-rules.js'
-import { DEFAULT_CHAIN_ID } from '../../protocol/index.js'
+import { DEFAULT_CHAIN_ID } from '../../protocol/topics.js'
 import { address, bigNumber, hex, oneOf, port, text, url, wholeNumber, yesOrNo } from './kinds.js'
 import type { Kind } from './kinds.js'
 
