@@ -1,9 +1,9 @@
-import type { ConsumerMessages, JetStreamClient, JetStreamManager, JsMsg } from '@nats-io/jetstream'
+import type { ConsumerMessages, JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { StoredMessage } from '../actors/sink/sink.js'
 import { ANSWER_WITHIN, connectTo, natsClient, sinkErrorOf } from '../actors/sink/nats/connecting.js'
 import type { NatsReach } from '../actors/sink/nats/connecting.js'
-import { headersOf } from '../actors/sink/nats/nats-sink.js'
+import { storedOf } from '../actors/sink/nats/nats-sink.js'
 
 /** Messages that are fetched ahead of a reader. */
 const AHEAD = 256
@@ -36,9 +36,7 @@ export class Session {
 
   async read(sequence: number): Promise<StoredMessage | undefined> {
     const message = await this.jsm.streams.getMessage(this.stream, { seq: sequence })
-    if (message === null) return undefined
-    const headers = headersOf(message.header)
-    return { sequence: message.seq, id: headers['Nats-Msg-Id'] ?? '', headers, payload: message.data }
+    return message === null ? undefined : storedOf(message)
   }
 
   /** Messages from a sequence on, in order, as they come. Ends with the connection. */
@@ -48,7 +46,7 @@ export class Session {
     const messages = this.#messages = await consumer.consume({ max_messages: AHEAD, abort_on_missing_resource: true })
     void this.connection.closed().then(() => { messages.stop() })
     try {
-      for await (const message of messages) yield storedOf(message)
+      for await (const message of messages) yield storedOf({ seq: message.seq, data: message.data, header: message.headers })
     } finally {
       messages.stop()
     }
@@ -58,9 +56,4 @@ export class Session {
     this.#messages?.stop()
     await this.connection.close().catch(() => undefined)
   }
-}
-
-function storedOf({ seq, data, headers: given }: JsMsg): StoredMessage {
-  const headers = headersOf(given)
-  return { sequence: seq, id: headers['Nats-Msg-Id'] ?? '', headers, payload: data }
 }

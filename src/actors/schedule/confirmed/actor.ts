@@ -1,4 +1,4 @@
-import { messageOf } from '../../../protocol/thrown.js'
+import { codeOf, messageOf } from '../../../protocol/thrown.js'
 import type { Chain } from '../../chain/ingress.js'
 import { actor } from '../../kernel/index.js'
 import type { Context, Port } from '../../kernel/index.js'
@@ -66,7 +66,7 @@ export const confirmations = (needs: ConfirmationsNeeds, config: ConfirmationsCo
       tip: tip === undefined ? undefined : { blockNumber: tip.blockNumber, l1Block: tip.l1Block }, confirmed,
       age: readAt === undefined ? undefined : Math.round((ctx.clock.now() - readAt) / 1_000), fresh, wentBack,
       rpcCalls: endpoints.calls, rpcFailures: endpoints.failures, endpoints: endpoints.figures,
-      failing: failing === undefined ? undefined : { code: (failing as { code?: string }).code ?? 'failed', message: messageOf(failing) },
+      failing: failing === undefined ? undefined : { code: codeOf(failing) ?? 'failed', message: messageOf(failing) },
     }),
   },
   internal: {

@@ -1,4 +1,4 @@
-import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream'
+import type { JetStreamManager } from '@nats-io/jetstream'
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node'
 import { systemClock } from '../../kernel/index.js'
 import { sinkSettings } from '../config.js'
@@ -100,13 +100,14 @@ class OpenNats implements OpenSink {
   }
 }
 
-function storedOf({ seq, data, header }: StoredMsg): StoredMessage {
+/** A message of the stream as the client gives it, asked for by its sequence or delivered. */
+export function storedOf({ seq, data, header }: { readonly seq: number; readonly data: Uint8Array; readonly header: MsgHdrs | undefined }): StoredMessage {
   const headers = headersOf(header)
   return { sequence: seq, id: headers['Nats-Msg-Id'] ?? '', headers, payload: data }
 }
 
 /** Headers with one value each. */
-export function headersOf(from: MsgHdrs | undefined): Record<string, string> {
+function headersOf(from: MsgHdrs | undefined): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const key of from?.keys() ?? []) headers[key] = from!.get(key)
   return headers
